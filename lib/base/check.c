@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ * lib/base/check.c - what happens when an invariant is broken. */
+#include "lib/base/check.h"
+
+#include <execinfo.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { BACKTRACE_DEPTH = 48 };
+
+void
+check_failed(const char *what, const char *file, int line)
+{
+	void *frames[BACKTRACE_DEPTH];
+	int n;
+
+	dprintf(STDERR_FILENO, "level=error ev=bug at=%s:%d check=\"%s\"\n",
+		file, line, what);
+	n = backtrace(frames, BACKTRACE_DEPTH);
+	backtrace_symbols_fd(frames, n, STDERR_FILENO);
+	abort();
+}
+
+void *
+must_alloc(unsigned long size_octets)
+{
+	void *p = calloc(1, size_octets ? size_octets : 1);
+
+	check(p != NULL);
+	return p;
+}
+
+void *
+must_realloc(void *p, unsigned long size_octets)
+{
+	void *q = realloc(p, size_octets ? size_octets : 1);
+
+	check(q != NULL);
+	return q;
+}
