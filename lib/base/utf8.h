@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ * lib/base/utf8.h - strict UTF-8 (RFC 3629): no overlong forms, no surrogates,
+ * nothing above U+10FFFF. */
+#pragma once
+
+#include "lib/base/str.h"
+
+/* Octets of the character that s begins with, and the character; 0 when s is
+ * empty, cut short or malformed. ASCII, NUL included, is one octet. */
+size_t utf8_char(struct str s, uint32_t *char_out);
+bool utf8_is_valid(struct str s);
+/* True when every byte is below 0x80. */
+bool utf8_is_ascii(struct str s);
