@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ * lib/mail/mime.h - the parts of a message (RFC 2045, 2046, 2183, 2231).
+ *
+ * One pass over the bytes, linear time, any input gives a tree. Everything
+ * borrows from the message or lives in the arena: both must outlive the tree.
+ *
+ * Where mail breaks the rules there is one reading, for FETCH, Sieve and
+ * filters alike:
+ *  - Of repeated fields and parameters the first counts.
+ *  - A boundary line is "--" boundary, perhaps "--", perhaps blanks, and
+ *    nothing else. If it fits several open multiparts, the outermost takes it.
+ *  - A multipart without a usable boundary is text/plain (RFC 2045 5.2). One
+ *    whose boundary never comes has one text/plain part: its whole body.
+ *  - A multipart or message/rfc822 in base64 or quoted-printable, or below a
+ *    limit, is not opened: application/octet-stream (RFC 2045 6.4).
+ *  - A part without an empty line is all header. */
+#pragma once
+
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+
+enum {
+	MIME_DEPTH_MAX = 100,
+	MIME_PARTS_MAX = 10000,
+	MIME_PARAMS_MAX = 1000,		 // of one field; more are left out
+	MIME_PARAM_SECTIONS_MAX = 100,	 // name*0 to name*99
+	MIME_BOUNDARY_MAX_OCTETS = 1000, // RFC 2046 5.1.1 says 70
+	MIME_ARENA_OCTETS = 16 << 20,	 // room for the tree of honest mail
+};
+
+enum mime_kind {
+	MIME_LEAF,
+	MIME_MULTIPART, // at least one child
+	MIME_MESSAGE,	// exactly one child: root part of the inner message
+};
+
+enum mime_encoding {
+	MIME_IDENTITY, // 7bit, 8bit, binary or no field
+	MIME_QUOTED_PRINTABLE,
+	MIME_BASE64,
+	MIME_UNKNOWN_ENCODING,
+};
+
+/* As in the mail: the name may end in *0, *0* or *, the value is without
+ * quotes, backslashes and line ends but not decoded. */
+struct mime_param {
+	struct str name, value;
+	struct mime_param *next;
+};
+
+struct mime_range {
+	size_t at, n;	     // octets in the message as stored
+	size_t size_octets;  // the same in CRLF form
+};
+
+struct mime_part {
+	enum mime_kind kind;
+	enum mime_encoding encoding;
+	bool is_default_type;	// no (valid) Content-Type
+	unsigned depth;		// 0 for the root
+	struct str type, subtype; // never empty, tokens
+	struct mime_param *params;
+	/* Unfolded; empty with p NULL when the field is missing. */
+	struct str id, description, md5, language, location;
+	struct str encoding_name; // token; "7bit" when the field is missing
+	struct str disposition;	  // token
+	struct mime_param *disposition_params;
+	struct mime_range header; // with the empty line
+	struct mime_range body;
+	size_t lines;		  // line ends in the body
+	unsigned n_children;
+	struct mime_part *parent, *children, *last_child, *next;
+};
+
+/* ERR_LIMIT only if not even the root fits into the arena; when it is used up
+ * later, the rest of the message is left unopened. */
+enum err mime_parse(struct arena *a, struct str message,
+		    struct mime_part **root_out) MUST_USE;
+
+enum mime_what {
+	MIME_WHOLE,		// the message or the body of the part
+	MIME_HEADER,		// header of a message
+	MIME_HEADER_FIELDS,	// the same; the caller picks the fields
+	MIME_HEADER_FIELDS_NOT,
+	MIME_TEXT,		// body of a message
+	MIME_MIME,		// header of a part
+};
+
+struct mime_section {
+	const struct mime_part *part;
+	enum mime_what what;
+	struct mime_range range;
+};
+
+/* The section-spec of RFC 9051 6.4.5 without brackets, field names and partial:
+ * "", "1.2", "4.2.2.HEADER", "HEADER.FIELDS.NOT". ERR_FORMAT if it breaks the
+ * grammar, ERR_NOT_FOUND if the message has no such section. */
+enum err mime_find(const struct mime_part *root, struct str spec,
+		   struct mime_section *out) MUST_USE;
+
+/* Next part in the order of the message, downwards first; NULL at the end. */
+const struct mime_part *mime_next(const struct mime_part *part);
+
+struct str mime_slice(struct str message, struct mime_range range);
+
+/* Raw value of the first parameter of exactly that name (without regard to
+ * case), or STR_NONE. */
+struct str mime_param(const struct mime_param *params, struct str name);
+/* Appends the value as UTF-8: sections joined and decoded (RFC 2231), encoded
+ * words (which do not belong there but occur) decoded. ERR_NOT_FOUND if there
+ * is no such parameter. */
+enum err mime_param_decode(struct buf *out, const struct mime_param *params,
+			   struct str name) MUST_USE;
+/* Appends filename of the disposition, or name of the type, as UTF-8. */
+enum err mime_filename(struct buf *out, const struct mime_part *part) MUST_USE;
+/* Is it text that a reader sees or searches (text, any subtype)? */
+bool mime_is_text(const struct mime_part *part);
+
+/* "token/token; name=value ..." for other fields of that shape: the first
+ * token (up to a slash) and the second (empty without slash), then the
+ * parameters. False and empty results when there is no first token. */
+bool mime_parse_value(struct arena *a, struct str value, struct str *type_out,
+		      struct str *subtype_out, struct mime_param **params_out);

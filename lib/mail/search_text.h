@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ * lib/mail/search_text.h - text as SEARCH and SORT compare it.
+ *
+ * Texts meet in a folded form: UTF-8, full case folding, compatibility
+ * decomposition (close to i;unicode-casemap, RFC 5051). Bytes that are not
+ * UTF-8 fold to U+FFFD. Time is linear in text and needle. */
+#pragma once
+
+#include "lib/mail/mime.h"
+
+enum {
+	SEARCH_TEXT_SUBJECT_MAX_OCTETS = 16384, // more is cut off
+};
+
+/* Appends the folded form; also the key to compare bytewise for SORT. */
+enum err search_text_fold(struct buf *out, struct str utf8) MUST_USE;
+
+/* Does the text contain it? The needle is folded; the empty one is in every
+ * text. */
+bool search_text_contains(struct str utf8, struct str folded_needle);
+
+/* The same for a text that comes in pieces. */
+struct search_text {
+	struct str needle; // borrowed
+	struct buf window; // folded tail of what was fed
+	char held[4];	   // start of a character cut by the end of a piece
+	size_t n_held;
+	bool is_found;
+};
+
+void search_text_init(struct search_text *s, struct str folded_needle);
+/* True as soon as the needle was met, and from then on. */
+bool search_text_feed(struct search_text *s, struct str utf8);
+void search_text_release(struct search_text *s);
+
+/* Key HEADER, FROM, SUBJECT...: a field of that name exists whose decoded value
+ * contains the needle. */
+bool search_text_header(struct str header, struct str name,
+			struct str folded_needle);
+/* Some line of the header contains it: name, ": ", decoded value. */
+bool search_text_in_header(struct str header, struct str folded_needle);
+/* The decoded text of this part alone: body of text/..., header of the message
+ * inside message/rfc822; false for others. A caller that must yield goes
+ * through the parts with mime_next. */
+bool search_text_in_part(struct str message, const struct mime_part *part,
+			 struct str folded_needle);
+/* Key BODY: some part. */
+bool search_text_body(struct str message, const struct mime_part *root,
+		      struct str folded_needle);
+/* Key TEXT: header or some part. */
+bool search_text_text(struct str message, const struct mime_part *root,
+		      struct str folded_needle);
+
+/* Appends the base subject (RFC 5256 2.1) of the raw field value as UTF-8;
+ * *is_reply_out: a reply or forward mark was removed. */
+enum err search_text_base_subject(struct buf *out, struct str value,
+				  bool *is_reply_out) MUST_USE;
+
+/* Appends the SORT key of an address field's raw value as UTF-8, not folded;
+ * nothing if there is no address. a is used for the parsing.
+ * Mailbox: local part of the first address (RFC 5256 3, FROM TO CC).
+ * Display: its display name decoded, else local@domain (RFC 5957 3). */
+enum err search_text_mailbox(struct buf *out, struct arena *a,
+			     struct str value) MUST_USE;
+enum err search_text_display(struct buf *out, struct arena *a,
+			     struct str value) MUST_USE;
