@@ -32,7 +32,7 @@ struct address {
 	struct str local, domain;
 };
 
-#define ADDRESS_NULL ((struct address){ STR_NONE, STR_NONE })
+#define ADDRESS_NULL ((struct address) { STR_NONE, STR_NONE })
 
 enum address_result {
 	ADDRESS_OK = 0,
@@ -54,14 +54,14 @@ enum {
 /* Parses a path at the start of in: '<', an optional source route that is
  * dropped (RFC 5321 appendix F.2), a mailbox, '>'. *rest_out is what follows
  * the '>'. The outputs are set only on ADDRESS_OK. */
-enum address_result address_parse_path(struct str in, unsigned flags,
-				       struct address *out, struct arena *a,
-				       struct str *rest_out) MUST_USE;
+enum address_result
+address_parse_path(struct str in, unsigned flags, struct address *out,
+		   struct arena *a, struct str *rest_out) MUST_USE;
 /* Parses all of in as user@domain, without brackets: maps, logins, settings.
  * ALLOW_NULL takes the empty text, ALLOW_POSTMASTER the lone word. */
-enum address_result address_parse(struct str in, unsigned flags,
-				  struct address *out,
-				  struct arena *a) MUST_USE;
+enum address_result
+address_parse(struct str in, unsigned flags, struct address *out,
+	      struct arena *a) MUST_USE;
 
 bool address_is_null(const struct address *addr);
 bool address_is_ascii(const struct address *addr);
@@ -74,8 +74,7 @@ bool address_is_literal(struct str domain);
 
 /* Appends local@domain without brackets, the local part quoted when it is not
  * a dot-string; nothing for the null path. */
-enum err address_format(struct buf *out,
-			const struct address *addr) MUST_USE;
+enum err address_format(struct buf *out, const struct address *addr) MUST_USE;
 
 /* The same address with the domain in lower case (A-Z only). */
 enum err address_fold(const struct address *addr, struct arena *a,

@@ -24,25 +24,25 @@ struct dsn_rcpt {
 	struct str original_type; // of ORCPT, "rfc822"; empty without ORCPT
 	struct str original;	  // decoded
 	enum dsn_action action;
-	struct str status;     // "5.1.1"; empty or malformed: x.0.0
-	struct str remote_mta; // host name that answered, or empty
-	struct str diagnostic; // its reply, "550 5.1.1 No such user"; lines
-			       // joined by LF; or empty
-	struct str reason;     // ours, for people, when there is no reply
+	struct str status;	   // "5.1.1"; empty or malformed: x.0.0
+	struct str remote_mta;	   // host name that answered, or empty
+	struct str diagnostic;	   // its reply, "550 5.1.1 No such user"; lines
+				   // joined by LF; or empty
+	struct str reason;	   // ours, for people, when there is no reply
 	int64_t last_attempt_at_s; // unix seconds; 0: unknown
 	int64_t retry_until_s;	   // for DSN_DELAYED; 0: unknown
 };
 
 struct dsn {
-	struct str host;   // Reporting-MTA, and of MAILER-DAEMON@
-	struct address to; // the sender of the message; never null (check)
-	struct str token;  // random letters and digits: Message-ID, boundary
-	struct str envid;  // decoded; empty: not given
+	struct str host;      // Reporting-MTA, and of MAILER-DAEMON@
+	struct address to;    // the sender of the message; never null (check)
+	struct str token;     // random letters and digits: Message-ID, boundary
+	struct str envid;     // decoded; empty: not given
 	int64_t arrived_at_s; // 0: unknown
 	int64_t now_s;
 	int utc_offset_minutes;
 	const struct dsn_rcpt *rcpts;
-	size_t n_rcpts; // at least 1 (check)
+	size_t n_rcpts;	     // at least 1 (check)
 	struct str original; // header of the message, or all of it
 	bool is_full;	     // original is all of it (RET=FULL)
 };

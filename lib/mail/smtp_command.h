@@ -11,7 +11,7 @@
 #include "lib/mail/address.h"
 
 enum {
-	SMTP_COMMAND_MAX = 512,	     // RFC 5321 4.5.3.1.4, with CRLF
+	SMTP_COMMAND_MAX = 512,	      // RFC 5321 4.5.3.1.4, with CRLF
 	SMTP_COMMAND_LONG_MAX = 2048, // with all extensions' allowances
 	SMTP_ENVID_MAX = 100,	      // RFC 3461 4.4
 	SMTP_ORCPT_MAX = 500,	      // RFC 3461 4.2
@@ -29,8 +29,8 @@ enum smtp_syntax {
 	SMTP_NO_ARGUMENT_TAKEN,
 	SMTP_NEEDS_ARGUMENT,
 	SMTP_BAD_HELO,
-	SMTP_BAD_MAIL,	       // no "FROM:<"
-	SMTP_BAD_RCPT,	       // no "TO:<"
+	SMTP_BAD_MAIL, // no "FROM:<"
+	SMTP_BAD_RCPT, // no "TO:<"
 	SMTP_BAD_SENDER,
 	SMTP_BAD_RECIPIENT,
 	SMTP_SENDER_TOO_LONG,
@@ -40,9 +40,9 @@ enum smtp_syntax {
 	SMTP_BAD_PARAM,
 	SMTP_DUPLICATE_PARAM,
 	SMTP_UNKNOWN_PARAM,
-	SMTP_SIZE_TOO_BIG,     // over 2^64 - 1
-	SMTP_BAD_BDAT,	       // close afterwards: the octets cannot be skipped
-	SMTP_NO_MEMORY,	       // the arena is full
+	SMTP_SIZE_TOO_BIG, // over 2^64 - 1
+	SMTP_BAD_BDAT,	   // close afterwards: the octets cannot be skipped
+	SMTP_NO_MEMORY,	   // the arena is full
 	SMTP_N_SYNTAX,
 };
 
@@ -88,15 +88,14 @@ struct smtp_command {
 /* line has no CRLF. Checks controls (8-bit is left to the arguments), that
  * verbs which take no argument have none, and that those which need one have
  * it. out->verb and name are set in every case. */
-enum smtp_syntax smtp_command_parse(struct str line,
-				    struct smtp_command *out) MUST_USE;
+enum smtp_syntax
+smtp_command_parse(struct str line, struct smtp_command *out) MUST_USE;
 
 /* ---- EHLO, HELO, LHLO ---- */
 
-/* One word of printable ASCII, at most 255 octets. That it is a proper host name
- * is another question (address_is_domain): many honest clients fail it. */
-enum smtp_syntax smtp_helo_parse(struct str arg,
-				 struct str *name_out) MUST_USE;
+/* One word of printable ASCII, at most 255 octets. That it is a proper host
+ * name is another question (address_is_domain): many honest clients fail it. */
+enum smtp_syntax smtp_helo_parse(struct str arg, struct str *name_out) MUST_USE;
 
 /* ---- MAIL and RCPT ---- */
 
@@ -128,9 +127,9 @@ struct smtp_mail_args {
 	uint64_t size_octets;
 	bool has_size;
 	bool is_smtputf8;
-	bool has_auth;	  // auth is a mailbox, or empty for AUTH=<>
+	bool has_auth; // auth is a mailbox, or empty for AUTH=<>
 	bool has_envid;
-	bool is_try;	  // XTRY=1
+	bool is_try; // XTRY=1
 	enum smtp_body body;
 	enum smtp_ret ret;
 	struct str auth;  // decoded
@@ -156,11 +155,9 @@ struct smtp_rcpt_args {
 
 /* arg is that of the command: "FROM:<..> ..." and "TO:<..> ...". Blanks after
  * the colon are tolerated. */
-enum smtp_syntax smtp_mail_parse(struct str arg, unsigned with,
-				 struct arena *a,
+enum smtp_syntax smtp_mail_parse(struct str arg, unsigned with, struct arena *a,
 				 struct smtp_mail_args *out) MUST_USE;
-enum smtp_syntax smtp_rcpt_parse(struct str arg, unsigned with,
-				 struct arena *a,
+enum smtp_syntax smtp_rcpt_parse(struct str arg, unsigned with, struct arena *a,
 				 struct smtp_rcpt_args *out) MUST_USE;
 
 /* ---- BDAT ---- */
@@ -170,5 +167,5 @@ struct smtp_bdat_args {
 	bool is_last;
 };
 
-enum smtp_syntax smtp_bdat_parse(struct str arg,
-				 struct smtp_bdat_args *out) MUST_USE;
+enum smtp_syntax
+smtp_bdat_parse(struct str arg, struct smtp_bdat_args *out) MUST_USE;

@@ -30,13 +30,13 @@ struct smtp_data {
 	uint64_t header_octets; // offset of the body: after the empty line,
 				// or the whole size when there is none
 	uint64_t longest_line_octets; // without its CRLF
-	unsigned n_received;	// Received: fields in the header
-	bool is_too_big;	// past max_octets or the buf's max: what out
-				// holds is then worthless
+	unsigned n_received;	      // Received: fields in the header
+	bool is_too_big; // past max_octets or the buf's max: what out
+			 // holds is then worthless
 	bool has_bare_cr, has_bare_lf, has_nul, has_8bit;
-	bool has_body;		// the empty line was seen
+	bool has_body; // the empty line was seen
 	bool has_date, has_message_id, has_from;
-	bool ends_with_crlf;	// or is empty
+	bool ends_with_crlf; // or is empty
 
 	/* Private. */
 	enum smtp_data_mode mode;
@@ -52,9 +52,9 @@ void smtp_data_init(struct smtp_data *d, enum smtp_data_mode mode,
 /* Reads from in, appends content to out. *consumed_out is less than in.n only
  * at SMTP_DATA_END: what follows belongs to the next command. The caller may
  * empty out between calls. Past the limit it goes on reading, not storing. */
-enum smtp_data_result smtp_data_feed(struct smtp_data *d, struct str in,
-				     size_t *consumed_out,
-				     struct buf *out) MUST_USE;
+enum smtp_data_result
+smtp_data_feed(struct smtp_data *d, struct str in, size_t *consumed_out,
+	       struct buf *out) MUST_USE;
 /* After the last chunk in SMTP_DATA_CHUNK: settles a final CR and line. */
 void smtp_data_finish(struct smtp_data *d);
 
@@ -64,7 +64,10 @@ struct smtp_stuff {
 	unsigned char at; // 0 at the start
 };
 
-#define SMTP_STUFF_INIT { 0 }
+#define SMTP_STUFF_INIT \
+	{               \
+		0       \
+	}
 
 /* Appends chunk, stuffed. ERR_LIMIT when out is full: nothing of the chunk can
  * be relied on then. At most 2 * chunk.n + 1 octets are added. */

@@ -49,8 +49,8 @@ struct str smtp_reply_text(const struct smtp_reply *r);
 /* "5.1.1", or empty; its class always agrees with the code's first digit. */
 struct str smtp_reply_enhanced(const struct smtp_reply *r);
 /* Walks the lines: start with *at = 0; false at the end. */
-bool smtp_reply_line(const struct smtp_reply *r, size_t *at,
-		     struct str *line_out);
+bool
+smtp_reply_line(const struct smtp_reply *r, size_t *at, struct str *line_out);
 /* Of an EHLO reply: is keyword there (not in the first line), any case?
  * args_out is the rest of its line, maybe empty. */
 bool smtp_reply_keyword(const struct smtp_reply *r, struct str keyword,
@@ -62,6 +62,5 @@ bool smtp_reply_keyword(const struct smtp_reply *r, struct str keyword,
 enum err smtp_reply_format(struct buf *out, int code, struct str enhanced,
 			   struct str text) MUST_USE;
 /* The same with several lines; n >= 1. */
-enum err smtp_reply_format_lines(struct buf *out, int code,
-				 struct str enhanced, const struct str *lines,
-				 size_t n) MUST_USE;
+enum err smtp_reply_format_lines(struct buf *out, int code, struct str enhanced,
+				 const struct str *lines, size_t n) MUST_USE;

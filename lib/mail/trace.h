@@ -11,11 +11,11 @@
 #include "lib/mail/address.h"
 
 struct trace {
-	struct str helo;	// what the client called itself
-	struct str peer_name;	// verified reverse name, or empty
+	struct str helo;	 // what the client called itself
+	struct str peer_name;	 // verified reverse name, or empty
 	struct str peer_address; // "192.0.2.1", "2001:db8::1", or empty (local)
-	struct str by;		// our host name
-	struct str tls;		// "TLSv1.3 TLS_AES_256_GCM_SHA384", or empty
+	struct str by;		 // our host name
+	struct str tls;		 // "TLSv1.3 TLS_AES_256_GCM_SHA384", or empty
 	struct str id;
 	const struct address *single_rcpt; // NULL when there are more than one
 	int64_t unix_seconds;
@@ -24,7 +24,7 @@ struct trace {
 	bool is_lmtp;
 	bool is_auth;
 	bool is_tls;
-	bool is_utf8;	  // RFC 6531 3.7.3
+	bool is_utf8; // RFC 6531 3.7.3
 };
 
 /* Received: from helo (name [address]) by host with ESMTPSA id x for <y>; date
@@ -34,15 +34,14 @@ enum err trace_received(struct buf *out, const struct trace *t) MUST_USE;
 struct str trace_protocol(const struct trace *t);
 
 /* Return-Path: <..> and Delivered-To: .. */
-enum err trace_return_path(struct buf *out,
-			   const struct address *from) MUST_USE;
-enum err trace_delivered_to(struct buf *out,
-			    const struct address *to) MUST_USE;
+enum err
+trace_return_path(struct buf *out, const struct address *from) MUST_USE;
+enum err trace_delivered_to(struct buf *out, const struct address *to) MUST_USE;
 
 /* Appends "<token@host>" (RFC 5322 3.6.4), no field name. token is random text
  * of the caller's: letters and digits. */
-enum err trace_message_id(struct buf *out, struct str token,
-			  struct str host) MUST_USE;
+enum err
+trace_message_id(struct buf *out, struct str token, struct str host) MUST_USE;
 
 /* Appends "Thu, 01 Jan 1970 00:00:00 +0000" (RFC 5322 3.3): the moment shown
  * on a clock that is utc_offset_minutes ahead (|offset| < 24 h, check). Years
