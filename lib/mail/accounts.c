@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT
+ * lib/mail/accounts.c - see accounts.h. */
+#include "lib/mail/accounts.h"
+
+#include "lib/base/map.h"
+#include "lib/mail/cflines.h"
+
+enum {
+	LOGIN_MAX_OCTETS = 254, // RFC 5321 4.5.3.1.3, without the brackets
+	SHA512_CRYPT_DIGEST_OCTETS = 86,
+	FIRST_LIST = 64,
+};
+
+static const struct {
+	struct str name;
+	struct str prefix; // of every hash; empty: not checked
+	enum account_scheme scheme;
+} schemes[] = {
+	{ STR_INIT("SHA512-CRYPT"), STR_INIT("$6$"), ACCOUNT_SHA512_CRYPT },
+	{ STR_INIT("SHA256-CRYPT"), STR_INIT("$5$"), ACCOUNT_SHA256_CRYPT },
+	{ STR_INIT("CRYPT"), STR_INIT(""), ACCOUNT_CRYPT },
+	{ STR_INIT("BLF-CRYPT"), STR_INIT("$2"), ACCOUNT_BLF_CRYPT },
+	{ STR_INIT("MD5-CRYPT"), STR_INIT("$1$"), ACCOUNT_MD5_CRYPT },
+	{ STR_INIT("SSHA"), STR_INIT(""), ACCOUNT_SSHA },
+	{ STR_INIT("SSHA256"), STR_INIT(""), ACCOUNT_SSHA256 },
+	{ STR_INIT("SSHA512"), STR_INIT(""), ACCOUNT_SSHA512 },
+	{ STR_INIT("PLAIN"), STR_INIT(""), ACCOUNT_PLAIN },
+	{ STR_INIT("SCRAM-SHA-256"), STR_INIT(""), ACCOUNT_SCRAM_SHA_256 },
+};
+
+#define N_SCHEMES (sizeof(schemes) / sizeof(*schemes))
+
+const char *
+account_scheme_text(enum account_scheme scheme)
+{
+	for (size_t i = 0; i < N_SCHEMES; i++)
+		if (schemes[i].scheme == scheme)
+			return schemes[i].name.p;
+	return "?";
+}
+
+bool
+account_scheme_of(struct str field, enum account_scheme *scheme_out,
+		  struct str *hash_out)
+{
+	ptrdiff_t end = str_chr(field, '}');
+
+	if (!str_starts(field, S("{")) || end < 0) {
+		*hash_out = field;
+		*scheme_out = str_starts(field, S("$6$")) ||
+					      !str_starts(field, S("$"))
+				      ? ACCOUNT_SHA512_CRYPT
+				      : ACCOUNT_CRYPT;
+		return true;
+	}
+	for (size_t i = 0; i < N_SCHEMES; i++) {
+		if (!str_ieq(str_sub(field, 1, (size_t)end - 1),
+			     schemes[i].name))
+			continue;
+		*scheme_out = schemes[i].scheme;
+		*hash_out = str_from(field, (size_t)end + 1);
+		return true;
+	}
+	return false;
+}
+
+/* Host name letters; bytes from 0x80 up are left for IDN. */
+static bool
+is_domain(struct str domain)
+{
+	struct str rest = domain, label;
+
+	if (domain.n == 0 || domain.n > 253)
+		return false;
+	while (str_split(&rest, '.', &label)) {
+		if (label.n == 0 || label.n > 63 || label.p[0] == '-')
+			return false;
+		for (size_t i = 0; i < label.n; i++) {
+			char c = label.p[i];
+
+			if (!ascii_is_alpha(c) && !ascii_is_digit(c) &&
+			    c != '-' && c != '_' && (unsigned char)c < 0x80)
+				return false;
+		}
+	}
+	return true;
+}
+
+bool
+account_is_name(struct str login, const char **why_out)
+{
+	ptrdiff_t at = str_chr(login, '@');
+	struct str local = str_first(login, at < 0 ? 0 : (size_t)at);
+
+	*why_out = NULL;
+	if (at < 0)
+		*why_out = "the login has no '@'; write local@domain";
+	else if (login.n > LOGIN_MAX_OCTETS)
+		*why_out = "the login is longer than 254 bytes";
+	else if (local.n == 0)
+		*why_out = "nothing stands before the '@'; write local@domain";
+	else if (local.p[0] == '.')
+		*why_out = "the login begins with a dot";
+	else if (!is_domain(str_from(login, (size_t)at + 1)))
+		*why_out = "the domain is not a host name; write local@domain";
+	for (size_t i = 0; *why_out == NULL && i < local.n; i++) {
+		unsigned char c = (unsigned char)local.p[i];
+
+		if (c <= 0x20 || c == 0x7f)
+			*why_out = "a blank or control byte in the login; "
+				   "remove it";
+		else if (c == '/')
+			*why_out = "'/' in the login; it cannot be a folder";
+	}
+	return *why_out == NULL;
+}
+
+/* Everything that one pass over the file needs to know. */
+struct reading {
+	struct arena *arena;
+	struct str file;
+	struct diag *d;
+	struct map by_login; // -> struct account
+	struct map by_hash;
+	struct accounts *out;
+	size_t cap;
+};
+
+static enum err
+lower(struct arena *arena, struct str s, struct str *out)
+{
+	char *p = arena_alloc(arena, s.n + 1);
+
+	if (p == NULL)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < s.n; i++)
+		p[i] = ascii_lower(s.p[i]);
+	*out = (struct str) { p, s.n };
+	return OK;
+}
+
+/* Grows the list; the old one stays in the arena, at most as much again. */
+static enum err
+room(struct reading *r)
+{
+	struct account *bigger;
+	size_t cap = r->cap == 0 ? FIRST_LIST : r->cap * 2;
+
+	if (r->out->n < r->cap)
+		return OK;
+	bigger = arena_array(r->arena, cap, sizeof(*bigger));
+	if (bigger == NULL)
+		return ERR_LIMIT;
+	if (r->out->n > 0)
+		memcpy(bigger, r->out->list, r->out->n * sizeof(*bigger));
+	r->out->list = bigger;
+	r->cap = cap;
+	return OK;
+}
+
+/* A hash that cannot be of its scheme lets nobody in: worth a word. */
+static void
+check_shape(struct reading *r, const struct account *a)
+{
+	struct str prefix = STR_NONE;
+
+	for (size_t i = 0; i < N_SCHEMES; i++)
+		if (schemes[i].scheme == a->scheme)
+			prefix = schemes[i].prefix;
+	if (a->scheme == ACCOUNT_PLAIN)
+		diag_warn(r->d, r->file, a->line,
+			  "the password of %.*s stands in clear; write "
+			  "{SHA512-CRYPT} and the output of openssl passwd -6",
+			  STR(a->login));
+	else if (!str_starts(a->hash, prefix) ||
+		 (a->scheme == ACCOUNT_SHA512_CRYPT &&
+		  (ptrdiff_t)(a->hash.n - SHA512_CRYPT_DIGEST_OCTETS - 1) !=
+			  str_rchr(a->hash, '$')))
+		diag_warn(r->d, r->file, a->line,
+			  "the hash of %.*s is not a whole %s hash; nobody can "
+			  "log in with it; write the output of openssl passwd "
+			  "-6 behind {SHA512-CRYPT}",
+			  STR(a->login), account_scheme_text(a->scheme));
+}
+
+/* True when the login is there already; says so. */
+static bool
+is_repeated(struct reading *r, const struct account *a)
+{
+	const struct account *first = map_get(&r->by_login, a->login);
+
+	if (first == NULL)
+		return false;
+	if (first->scheme == a->scheme && str_eq(first->hash, a->hash))
+		diag_warn(r->d, r->file, a->line,
+			  "%.*s is the same as in line %u; remove one",
+			  STR(a->login), first->line);
+	else
+		diag_error(r->d, r->file, a->line,
+			   "%.*s has another password in line %u; keep one of "
+			   "the lines %u and %u",
+			   STR(a->login), first->line, first->line, a->line);
+	return true;
+}
+
+static void
+check_shared_hash(struct reading *r, const struct account *a)
+{
+	const struct account *first = map_get(&r->by_hash, a->hash);
+
+	if (first != NULL)
+		diag_warn(r->d, r->file, a->line,
+			  "%.*s and %.*s (line %u) have the identical hash; "
+			  "make one for each, with a salt of its own",
+			  STR(a->login), STR(first->login), first->line);
+}
+
+static enum err
+add(struct reading *r, struct account *a)
+{
+	struct account *kept;
+	enum err e;
+
+	if (is_repeated(r, a))
+		return OK;
+	check_shape(r, a);
+	check_shared_hash(r, a);
+	e = room(r);
+	if (e != OK)
+		return e;
+	r->out->list[r->out->n++] = *a;
+	kept = arena_alloc(r->arena, sizeof(*kept));
+	if (kept == NULL)
+		return ERR_LIMIT;
+	*kept = *a;
+	map_set(&r->by_login, kept->login, kept);
+	map_set(&r->by_hash, kept->hash, kept);
+	return OK;
+}
+
+/* One line; OK also when it was refused, with an entry in the diagnostics. */
+static enum err
+take_line(struct reading *r, const struct cfline *l)
+{
+	struct str rest = l->text, login, field;
+	struct account a = { .line = l->line };
+	const char *why;
+	enum err e;
+
+	if (!str_split(&rest, '|', &login) || rest.p == NULL) {
+		diag_error(r->d, r->file, l->line,
+			   "no '|' in the line; write login|hash");
+		return OK;
+	}
+	if (!account_is_name(login, &why)) {
+		diag_error(r->d, r->file, l->line, "%s", why);
+		return OK;
+	}
+	str_split(&rest, '|', &field);
+	a.extra = rest.p == NULL ? S("") : rest;
+	if (!account_scheme_of(field, &a.scheme, &a.hash)) {
+		diag_error(r->d, r->file, l->line,
+			   "the password scheme of %.*s is unknown; write "
+			   "{SHA512-CRYPT} and the output of openssl passwd -6",
+			   STR(login));
+		return OK;
+	}
+	if (a.hash.n == 0) {
+		diag_error(r->d, r->file, l->line,
+			   "%.*s has no hash; write login|{SHA512-CRYPT}$6$...",
+			   STR(login));
+		return OK;
+	}
+	e = lower(r->arena, login, &a.login);
+	if (e != OK)
+		return e;
+	a.local = str_first(a.login, (size_t)str_chr(a.login, '@'));
+	a.domain = str_from(a.login, a.local.n + 1);
+	return add(r, &a);
+}
+
+enum err
+accounts_parse(struct arena *arena, struct str file, struct str bytes,
+	       struct diag *d, struct accounts *out)
+{
+	struct reading r = { .arena = arena,
+			     .file = file,
+			     .d = d,
+			     .by_login = MAP_INIT,
+			     .by_hash = MAP_INIT,
+			     .out = out };
+	struct cflines lines;
+	struct cfline line;
+	enum err e = OK;
+
+	*out = (struct accounts) { NULL, 0 };
+	cflines_init(&lines, bytes, arena);
+	while (e == OK && cflines_next_plain(&lines, &line))
+		e = take_line(&r, &line);
+	map_release(&r.by_login);
+	map_release(&r.by_hash);
+	return e;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ * lib/mail/accounts.h - the file of accounts: login|hash[|extra fields].
+ *
+ * The format of docker-mailserver's postfix-accounts.cf. Pure: bytes in, list
+ * out. Hashes are recognised, never verified, and never quoted in a message. */
+#pragma once
+
+#include "lib/base/arena.h"
+#include "lib/base/diag.h"
+
+enum account_scheme {
+	ACCOUNT_SHA512_CRYPT, // also what a hash without {SCHEME} is
+	ACCOUNT_SHA256_CRYPT,
+	ACCOUNT_CRYPT, // whatever crypt() knows: $y$, $7$, $2b$ ...
+	ACCOUNT_BLF_CRYPT,
+	ACCOUNT_MD5_CRYPT,
+	ACCOUNT_SSHA,
+	ACCOUNT_SSHA256,
+	ACCOUNT_SSHA512,
+	ACCOUNT_PLAIN,
+	ACCOUNT_SCRAM_SHA_256, // iterations,salt,stored key,server key
+};
+
+struct account {
+	struct str login;	  // lower-cased: local@domain
+	struct str local, domain; // its halves
+	enum account_scheme scheme;
+	struct str hash;  // without the {SCHEME}
+	struct str extra; // behind the second '|', as written; often empty
+	uint32_t line;
+};
+
+struct accounts {
+	struct account *list; // in the order of the file
+	size_t n;
+};
+
+/* Reads the whole file. Strings point into bytes or into the arena, which must
+ * both outlive the list; the list itself is in the arena. A line that cannot
+ * be used is an error in d and is left out: the caller decides whether errors
+ * spoil the file. ERR_LIMIT: the arena is full. */
+enum err accounts_parse(struct arena *arena, struct str file, struct str bytes,
+			struct diag *d, struct accounts *out) MUST_USE;
+
+/* Cuts "{SCHEME}hash"; false when the scheme is not one of ours. A hash without
+ * braces is SHA512-CRYPT when it begins with $6$ or with no '$', else what its
+ * "$id$" says. */
+bool account_scheme_of(struct str field, enum account_scheme *scheme_out,
+		       struct str *hash_out);
+/* "SHA512-CRYPT" ... */
+const char *account_scheme_text(enum account_scheme scheme);
+
+/* May this name be a mailbox: local@domain, at most 254 bytes, nothing that
+ * could leave the mail tree ('/', NUL, control bytes, "." or ".." as a part, a
+ * domain that is not a host name)? On false *why_out says what is wrong. */
+bool account_is_name(struct str login, const char **why_out);

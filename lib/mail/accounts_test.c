@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT
+ * lib/mail/accounts_test.c */
+#include "lib/mail/accounts.c"
+
+#include "tests/unit/unit.h"
+
+/* A whole SHA512-CRYPT hash is $6$salt$ and 86 characters (crypt(5)). */
+#define D86                                                                    \
+	"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggggggg" \
+	"gghhhhhhhhhhiiiiii"
+#define D86B                                                                   \
+	"zaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggggggg" \
+	"gghhhhhhhhhhiiiiii"
+
+static struct arena arena;
+static struct diag diag;
+static struct accounts got;
+
+static enum err
+parse(struct str bytes)
+{
+	arena_release(&arena);
+	diag_release(&diag);
+	arena_init(&arena, 1 << 20);
+	diag_init(&diag, 1 << 20);
+	return accounts_parse(&arena, S("accounts.cf"), bytes, &diag, &got);
+}
+
+static int
+release(void **state UNUSED)
+{
+	arena_release(&arena);
+	diag_release(&diag);
+	return 0;
+}
+
+static void
+the_three_fields_are_cut_at_the_first_two_bars(void **state UNUSED)
+{
+	assert_int_equal(
+		parse(S("# comment\n\n"
+			"User1@Localhost.localdomain|{SHA512-CRYPT}$6$s$" D86
+			"\r\n"
+			"user3@localhost.localdomain|{SHA512-CRYPT}$6$s$" D86B
+			"|userdb_mail=mbox:~/mail:INBOX=~/inbox|x=y")),
+		OK);
+	assert_int_equal(diag.n_errors + diag.n_warnings, 0);
+	assert_int_equal(got.n, 2);
+	assert_str(got.list[0].login, "user1@localhost.localdomain");
+	assert_str(got.list[0].local, "user1");
+	assert_str(got.list[0].domain, "localhost.localdomain");
+	assert_str(got.list[0].hash, "$6$s$" D86);
+	assert_str(got.list[0].extra, "");
+	assert_int_equal(got.list[0].line, 3);
+	assert_str(got.list[1].extra,
+		   "userdb_mail=mbox:~/mail:INBOX=~/inbox|x=y");
+	assert_int_equal(got.list[1].line, 4);
+}
+
+static void
+schemes_are_recognised(void **state UNUSED)
+{
+	static const struct {
+		struct str in;
+		bool ok;
+		enum account_scheme want;
+		struct str hash;
+	} cases[] = {
+		{ STR_INIT("{SHA512-CRYPT}$6$x"), true, ACCOUNT_SHA512_CRYPT,
+		  STR_INIT("$6$x") },
+		{ STR_INIT("{sha512-crypt}$6$x"), true, ACCOUNT_SHA512_CRYPT,
+		  STR_INIT("$6$x") },
+		{ STR_INIT("$6$x"), true, ACCOUNT_SHA512_CRYPT,
+		  STR_INIT("$6$x") },
+		{ STR_INIT("$y$j9T$x"), true, ACCOUNT_CRYPT,
+		  STR_INIT("$y$j9T$x") },
+		{ STR_INIT("{SHA256-CRYPT}$5$x"), true, ACCOUNT_SHA256_CRYPT,
+		  STR_INIT("$5$x") },
+		{ STR_INIT("{CRYPT}$7$x"), true, ACCOUNT_CRYPT,
+		  STR_INIT("$7$x") },
+		{ STR_INIT("{BLF-CRYPT}$2y$x"), true, ACCOUNT_BLF_CRYPT,
+		  STR_INIT("$2y$x") },
+		{ STR_INIT("{MD5-CRYPT}$1$x"), true, ACCOUNT_MD5_CRYPT,
+		  STR_INIT("$1$x") },
+		{ STR_INIT("{SSHA}x"), true, ACCOUNT_SSHA, STR_INIT("x") },
+		{ STR_INIT("{SSHA256}x"), true, ACCOUNT_SSHA256,
+		  STR_INIT("x") },
+		{ STR_INIT("{SSHA512}x"), true, ACCOUNT_SSHA512,
+		  STR_INIT("x") },
+		{ STR_INIT("{PLAIN}p{}q"), true, ACCOUNT_PLAIN,
+		  STR_INIT("p{}q") },
+		{ STR_INIT("{SCRAM-SHA-256}4096,s,k,k"), true,
+		  ACCOUNT_SCRAM_SHA_256, STR_INIT("4096,s,k,k") },
+		{ STR_INIT("{NTLM}x"), false, 0, STR_INIT("") },
+		{ STR_INIT("{}x"), false, 0, STR_INIT("") },
+	};
+
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		enum account_scheme scheme;
+		struct str hash;
+
+		assert_int_equal(account_scheme_of(cases[i].in, &scheme, &hash),
+				 cases[i].ok);
+		if (!cases[i].ok)
+			continue;
+		assert_int_equal(scheme, cases[i].want);
+		assert_str_eq(hash, cases[i].hash);
+	}
+}
+
+static void
+bad_lines_are_errors_that_say_what_to_write(void **state UNUSED)
+{
+	static const struct {
+		struct str in;
+		struct str says;
+	} cases[] = {
+		{ STR_INIT("user1"), STR_INIT("no '|'") },
+		{ STR_INIT("user1|$6$x"), STR_INIT("no '@'") },
+		{ STR_INIT("@d.e|$6$x"), STR_INIT("before the '@'") },
+		{ STR_INIT("a@|$6$x"), STR_INIT("not a host name") },
+		{ STR_INIT("a@b@c|$6$x"), STR_INIT("not a host name") },
+		{ STR_INIT("a@../../x|$6$x"), STR_INIT("not a host name") },
+		{ STR_INIT("..@d.e|$6$x"), STR_INIT("dot") },
+		{ STR_INIT("../x@d.e|$6$x"), STR_INIT("dot") },
+		{ STR_INIT("x/y@d.e|$6$x"), STR_INIT("'/'") },
+		{ STR_INIT(" a@d.e|$6$x"), STR_INIT("blank") },
+		{ STR_INIT("a\0@d.e|$6$x"), STR_INIT("control") },
+		{ STR_INIT("a@d.e|"), STR_INIT("no hash") },
+		{ STR_INIT("a@d.e|{SHA512-CRYPT}"), STR_INIT("no hash") },
+		{ STR_INIT("a@d.e|{ROT13}x"), STR_INIT("scheme") },
+	};
+
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		assert_int_equal(parse(cases[i].in), OK);
+		assert_int_equal(got.n, 0);
+		assert_int_equal(diag.n_errors, 1);
+		assert_int_equal(diag.first->line, 1);
+		if (str_find(diag.first->text, cases[i].says) < 0)
+			fail_msg("case %zu: %.*s", i, STR(diag.first->text));
+	}
+}
+
+static void
+a_login_with_two_passwords_is_an_error_naming_both(void **state UNUSED)
+{
+	assert_int_equal(parse(S("a@d.e|$6$s$" D86 "\n"
+				 "b@d.e|$6$t$" D86 "\n"
+				 "A@D.E|$6$u$" D86 "\n")),
+			 OK);
+	assert_int_equal(got.n, 2);
+	assert_int_equal(diag.n_errors, 1);
+	assert_int_equal(diag.first->line, 3);
+	assert_true(str_find(diag.first->text, S("lines 1 and 3")) >= 0);
+}
+
+static void
+a_repeated_line_is_skipped_with_a_warning(void **state UNUSED)
+{
+	assert_int_equal(parse(S("a@d.e|$6$s$" D86 "\na@d.e|$6$s$" D86 "\n")),
+			 OK);
+	assert_int_equal(got.n, 1);
+	assert_int_equal(diag.n_errors, 0);
+	assert_int_equal(diag.n_warnings, 1);
+}
+
+static void
+a_hash_shared_by_two_is_warned_of_but_not_shown(void **state UNUSED)
+{
+	assert_int_equal(parse(S("a@d.e|$6$s$" D86 "\nb@d.e|$6$s$" D86 "\n")),
+			 OK);
+	assert_int_equal(got.n, 2);
+	assert_int_equal(diag.n_warnings, 1);
+	assert_true(str_find(diag.first->text, S("identical hash")) >= 0);
+	assert_true(str_find(diag.first->text, S("$6$")) < 0);
+}
+
+static void
+a_cut_hash_and_a_clear_password_are_warned_of(void **state UNUSED)
+{
+	assert_int_equal(parse(S("a@d.e|{SHA512-CRYPT}$6$salt$abc\n"
+				 "b@d.e|{PLAIN}secret\n"
+				 "c@d.e|{MD5-CRYPT}$6$x\n")),
+			 OK);
+	assert_int_equal(got.n, 3);
+	assert_int_equal(diag.n_warnings, 3);
+	assert_true(str_find(diag.first->next->text, S("secret")) < 0);
+}
+
+static void
+many_accounts_keep_their_order(void **state UNUSED)
+{
+	struct buf in = BUF_INIT(1 << 20);
+
+	for (int i = 0; i < 500; i++)
+		buf_putf(&in, "user%d@d.e|{PLAIN}p%d\n", i, i);
+	assert_int_equal(parse(buf_str(&in)), OK);
+	assert_int_equal(got.n, 500);
+	assert_str(got.list[499].login, "user499@d.e");
+	buf_release(&in);
+	release(NULL);
+	arena_init(&arena, 4096);
+	assert_int_equal(
+		accounts_parse(&arena, S("f"), S("a@b|{PLAIN}x"), NULL, &got),
+		ERR_LIMIT);
+}
+
+static void
+every_prefix_is_read_without_harm(void **state UNUSED)
+{
+	struct str in = S("a@d.e|{SHA512-CRYPT}$6$s$" D86 "|x=y\n"
+			  "b@d.e|$6$t$" D86 "\n");
+
+	for (size_t n = 0; n <= in.n; n++) {
+		assert_int_equal(parse(str_first(in, n)), OK);
+		assert_true(got.n <= 2);
+	}
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			the_three_fields_are_cut_at_the_first_two_bars),
+		cmocka_unit_test(schemes_are_recognised),
+		cmocka_unit_test(bad_lines_are_errors_that_say_what_to_write),
+		cmocka_unit_test(
+			a_login_with_two_passwords_is_an_error_naming_both),
+		cmocka_unit_test(a_repeated_line_is_skipped_with_a_warning),
+		cmocka_unit_test(
+			a_hash_shared_by_two_is_warned_of_but_not_shown),
+		cmocka_unit_test(a_cut_hash_and_a_clear_password_are_warned_of),
+		cmocka_unit_test(many_accounts_keep_their_order),
+		cmocka_unit_test(every_prefix_is_read_without_harm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, release);
+}
