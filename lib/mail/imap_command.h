@@ -52,7 +52,7 @@ struct imap_command_limits {
 	size_t literal_max;   // one inline literal
 	uint64_t nonsync_max; // "{n+}": 0 none, 4096 LITERAL-, UINT64_MAX
 			      // LITERAL+; binds messages too
-	bool has_message;     // false: no MESSAGE (before login)
+	bool has_message; // false: no MESSAGE (before login)
 };
 
 struct imap_command {
@@ -71,7 +71,7 @@ struct imap_command {
 
 	/* The splitter's own. */
 	size_t at, line_at, skip, args_at, part_at, tag_n, verb_at, verb_n;
-	bool is_head_read, is_granted;
+	bool is_head_read;
 };
 
 void imap_command_init(struct imap_command *c,
