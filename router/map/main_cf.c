@@ -1,0 +1,903 @@
+/* SPDX-License-Identifier: MIT
+ * router/map/main_cf.c - see main_cf.h.
+ *
+ * Process: router (and lint).
+ * Owns: nothing but the map; strings are in the caller's arena or file bytes.
+ * Invariants:
+ *  (1) After settings_finish() every known name has a setting whose value
+ *      passes the check of its kind: a value that does not is an error in the
+ *      diagnostics and is replaced by the default.
+ *  (2) Expansion is bounded in depth, steps and octets.
+ */
+#include "router/map/main_cf.h"
+
+#include "lib/base/check.h"
+#include "lib/mail/cflines.h"
+
+#include <ini.h>
+
+enum {
+	NAME_MAX_OCTETS = 100,
+	PIECE_OCTETS = 64, // inih cuts a line at 200 octets
+	LINE_OCTETS = NAME_MAX_OCTETS + PIECE_OCTETS + 4,
+	VALUE_MAX_OCTETS = 64 * 1024,
+	EXPAND_DEPTH_MAX = 20,
+	EXPAND_STEPS_MAX = 10000,
+};
+
+/* The kinds of value, and two that have none. TIME_x: unit when none given. */
+enum kind {
+	TEXT,
+	LIST,
+	TIME_S,
+	TIME_H,
+	TIME_D,
+	NUMBER,
+	BOOL,
+	IGNORED,
+};
+
+struct known {
+	struct str name;
+	enum kind kind;
+	struct str preset;
+};
+
+#define ROW(name, kind, preset)                        \
+	{                                              \
+		STR_INIT(name), kind, STR_INIT(preset) \
+	}
+
+static const struct known known[] = {
+	/* Who we are. */
+	ROW("myhostname", TEXT, "localhost.localdomain"),
+	ROW("mydomain", TEXT, ""),
+	ROW("myorigin", TEXT, "$myhostname"),
+	ROW("mydestination", LIST,
+	    "$myhostname, localhost.$mydomain, localhost"),
+	ROW("mynetworks", LIST, "127.0.0.0/8 [::1]/128"),
+	ROW("inet_interfaces", LIST, "all"),
+	ROW("inet_protocols", LIST, "all"),
+	ROW("mail_name", TEXT, "Estafeta"),
+	ROW("config_directory", TEXT, "/tmp/docker-mailserver"),
+	ROW("smtputf8_enable", BOOL, "yes"),
+	/* Where mail goes. */
+	ROW("recipient_delimiter", TEXT, "+"),
+	ROW("relayhost", LIST, ""),
+	ROW("relay_domains", LIST, ""),
+	ROW("relay_transport", TEXT, "relay"),
+	ROW("default_transport", TEXT, "smtp"),
+	ROW("local_transport", TEXT, "local:$myhostname"),
+	ROW("virtual_transport", TEXT, "virtual"),
+	ROW("transport_maps", LIST, ""),
+	ROW("sender_dependent_relayhost_maps", LIST, ""),
+	ROW("sender_dependent_default_transport_maps", LIST, ""),
+	ROW("virtual_alias_maps", LIST, ""),
+	ROW("virtual_alias_domains", LIST, ""),
+	ROW("virtual_mailbox_domains", LIST, ""),
+	ROW("virtual_mailbox_maps", LIST, ""),
+	ROW("alias_maps", LIST, ""),
+	ROW("relocated_maps", LIST, ""),
+	ROW("canonical_maps", LIST, ""),
+	ROW("sender_canonical_maps", LIST, ""),
+	ROW("recipient_canonical_maps", LIST, ""),
+	ROW("parent_domain_matches_subdomains", LIST,
+	    "debug_peer_list, fast_flush_domains, mynetworks, "
+	    "permit_mx_backup_networks, qmqpd_authorized_clients, "
+	    "relay_domains, smtpd_access_maps"),
+	ROW("propagate_unmatched_extensions", LIST, "canonical, virtual"),
+	ROW("always_bcc", TEXT, ""),
+	ROW("sender_bcc_maps", LIST, ""),
+	ROW("recipient_bcc_maps", LIST, ""),
+	ROW("postmaster_address", TEXT, ""),
+	ROW("catchall_after_accounts", BOOL, "no"),
+	ROW("strict_tables", BOOL, "no"),
+	/* Sending. */
+	ROW("smtp_sasl_auth_enable", BOOL, "no"),
+	ROW("smtp_sasl_password_maps", LIST, ""),
+	ROW("smtp_sender_dependent_authentication", BOOL, "no"),
+	ROW("smtp_sasl_security_options", LIST, "noplaintext, noanonymous"),
+	ROW("smtp_tls_security_level", TEXT, ""),
+	ROW("smtp_tls_policy_maps", LIST, ""),
+	ROW("smtp_tls_CAfile", TEXT, ""),
+	ROW("smtp_tls_CApath", TEXT, ""),
+	ROW("smtp_fallback_relay", LIST, ""),
+	ROW("smtp_header_checks", LIST, ""),
+	ROW("header_checks", LIST, ""),
+	ROW("default_destination_concurrency_limit", NUMBER, "20"),
+	/* Sizes and clocks. */
+	ROW("message_size_limit", NUMBER, "10240000"),
+	ROW("mailbox_size_limit", NUMBER, "0"),
+	ROW("virtual_mailbox_limit", NUMBER, "0"),
+	ROW("queue_run_delay", TIME_S, "300s"),
+	ROW("minimal_backoff_time", TIME_S, "300s"),
+	ROW("maximal_backoff_time", TIME_S, "4000s"),
+	ROW("maximal_queue_lifetime", TIME_D, "5d"),
+	ROW("bounce_queue_lifetime", TIME_D, "5d"),
+	ROW("delay_warning_time", TIME_H, "0h"),
+	ROW("notify_classes", LIST, "resource, software"),
+	/* Receiving. */
+	ROW("smtpd_banner", TEXT, "$myhostname ESMTP $mail_name"),
+	ROW("smtpd_helo_required", BOOL, "no"),
+	ROW("smtpd_client_restrictions", LIST, ""),
+	ROW("smtpd_helo_restrictions", LIST, ""),
+	ROW("smtpd_sender_restrictions", LIST, ""),
+	ROW("smtpd_relay_restrictions", LIST, ""),
+	ROW("smtpd_recipient_restrictions", LIST, ""),
+	ROW("smtpd_data_restrictions", LIST, ""),
+	ROW("smtpd_sender_login_maps", LIST, ""),
+	ROW("smtpd_discard_ehlo_keywords", LIST, ""),
+	ROW("smtpd_client_connection_count_limit", NUMBER, "50"),
+	ROW("smtpd_client_connection_rate_limit", NUMBER, "0"),
+	ROW("smtpd_client_message_rate_limit", NUMBER, "0"),
+	ROW("smtpd_recipient_limit", NUMBER, "1000"),
+	ROW("smtpd_tls_chain_files", LIST, ""),
+	ROW("smtpd_tls_cert_file", TEXT, ""),
+	ROW("smtpd_tls_key_file", TEXT, ""),
+	ROW("smtpd_tls_security_level", TEXT, ""),
+	ROW("smtpd_tls_protocols", LIST, ">=TLSv1.2"),
+	ROW("smtpd_forbid_bare_newline", TEXT, "yes"),
+	ROW("smtpd_milters", LIST, ""),
+	ROW("non_smtpd_milters", LIST, ""),
+	ROW("milter_default_action", TEXT, "tempfail"),
+	ROW("postscreen_dnsbl_sites", LIST, ""),
+	ROW("postscreen_dnsbl_threshold", NUMBER, "1"),
+	ROW("postscreen_greet_action", TEXT, "ignore"),
+	ROW("postscreen_greet_wait", TEXT, "6s"),
+	ROW("disable_vrfy_command", BOOL, "no"),
+	/* Known to Postfix, without effect here. */
+	ROW("compatibility_level", IGNORED, ""),
+	ROW("readme_directory", IGNORED, ""),
+	ROW("html_directory", IGNORED, ""),
+	ROW("manpage_directory", IGNORED, ""),
+	ROW("sample_directory", IGNORED, ""),
+	ROW("biff", IGNORED, ""),
+	ROW("append_dot_mydomain", IGNORED, ""),
+	ROW("append_at_myorigin", IGNORED, ""),
+	ROW("max_idle", IGNORED, ""),
+	ROW("max_use", IGNORED, ""),
+	ROW("daemon_directory", IGNORED, ""),
+	ROW("command_directory", IGNORED, ""),
+	ROW("data_directory", IGNORED, ""),
+	ROW("queue_directory", IGNORED, ""),
+	ROW("shlib_directory", IGNORED, ""),
+	ROW("meta_directory", IGNORED, ""),
+	ROW("mail_owner", IGNORED, ""),
+	ROW("setgid_group", IGNORED, ""),
+	ROW("sendmail_path", IGNORED, ""),
+	ROW("newaliases_path", IGNORED, ""),
+	ROW("mailq_path", IGNORED, ""),
+	ROW("mailbox_command", IGNORED, ""),
+	ROW("home_mailbox", IGNORED, ""),
+	ROW("alias_database", IGNORED, ""),
+	ROW("debug_peer_level", IGNORED, ""),
+	ROW("debug_peer_list", IGNORED, ""),
+	ROW("debugger_command", IGNORED, ""),
+	ROW("smtpd_tls_loglevel", IGNORED, ""),
+	ROW("smtp_tls_loglevel", IGNORED, ""),
+	ROW("smtpd_tls_received_header", IGNORED, ""),
+	ROW("smtpd_tls_session_cache_database", IGNORED, ""),
+	ROW("smtp_tls_session_cache_database", IGNORED, ""),
+	ROW("smtpd_use_tls", IGNORED, ""),
+	ROW("smtp_use_tls", IGNORED, ""),
+	ROW("smtpd_tls_auth_only", IGNORED, ""),
+	ROW("smtpd_sasl_auth_enable", IGNORED, ""),
+	ROW("smtpd_sasl_type", IGNORED, ""),
+	ROW("smtpd_sasl_path", IGNORED, ""),
+	ROW("smtpd_sasl_security_options", IGNORED, ""),
+	ROW("smtpd_sasl_local_domain", IGNORED, ""),
+	ROW("virtual_uid_maps", IGNORED, ""),
+	ROW("virtual_gid_maps", IGNORED, ""),
+	ROW("virtual_minimum_uid", IGNORED, ""),
+	ROW("virtual_mailbox_base", IGNORED, ""),
+	ROW("unknown_local_recipient_reject_code", IGNORED, ""),
+	ROW("maillog_file", IGNORED, ""),
+	ROW("syslog_facility", IGNORED, ""),
+	ROW("syslog_name", IGNORED, ""),
+	ROW("default_process_limit", IGNORED, ""),
+	ROW("milter_protocol", IGNORED, ""),
+	ROW("tls_preempt_cipherlist", IGNORED, ""),
+};
+
+#define N_KNOWN (sizeof(known) / sizeof(*known))
+
+/* Families of names without effect here, by their ends. */
+static const struct str ignored_ends[] = {
+	STR_INIT("_process_limit"),
+	STR_INIT("_destination_concurrency_limit"),
+	STR_INIT("_destination_recipient_limit"),
+	STR_INIT("_destination_rate_delay"),
+};
+
+static const struct known *
+known_find(struct str name)
+{
+	for (size_t i = 0; i < N_KNOWN; i++)
+		if (str_eq(known[i].name, name))
+			return &known[i];
+	return NULL;
+}
+
+void
+settings_init(struct settings *s, struct arena *arena)
+{
+	*s = (struct settings) { .arena = arena, .by_name = MAP_INIT };
+}
+
+void
+settings_release(struct settings *s)
+{
+	map_release(&s->by_name);
+}
+
+static enum err
+assign(struct settings *s, const struct setting *v)
+{
+	struct setting *kept = arena_alloc(s->arena, sizeof(*kept));
+
+	if (kept == NULL)
+		return ERR_LIMIT;
+	*kept = *v;
+	kept->next = NULL;
+	if (s->last == NULL)
+		s->first = kept;
+	else
+		s->last->next = kept;
+	s->last = kept;
+	map_set(&s->by_name, kept->name, kept);
+	return OK;
+}
+
+/* ---- one assignment through inih, which is why it goes in short pieces ----
+ */
+
+/* inih would take these for a comment, a separator or blanks to strip. They
+ * travel as control bytes, which no line may contain. */
+static const struct {
+	char plain, masked;
+} masks[] = {
+	{ ';', 1 },
+	{ ' ', 2 },
+	{ '\t', 3 },
+};
+
+struct feed {
+	struct str name, rest;
+	bool is_begun;
+	struct buf *out;
+};
+
+static char
+swap_masked(char c, bool is_to_mask)
+{
+	for (size_t i = 0; i < sizeof(masks) / sizeof(*masks); i++)
+		if (c == (is_to_mask ? masks[i].plain : masks[i].masked))
+			return is_to_mask ? masks[i].masked : masks[i].plain;
+	return c;
+}
+
+/* In the manner of fgets(): the next "name=piece". */
+static char *
+feed_line(char *line, int size, void *stream)
+{
+	struct feed *f = stream;
+	struct str piece = str_first(f->rest, PIECE_OCTETS);
+	size_t n = 0;
+
+	if (f->is_begun && f->rest.n == 0)
+		return NULL;
+	check(size >= LINE_OCTETS);
+	f->is_begun = true;
+	f->rest = str_from(f->rest, piece.n);
+	memcpy(line, f->name.p, f->name.n);
+	n += f->name.n;
+	line[n++] = '=';
+	for (size_t i = 0; i < piece.n; i++)
+		line[n++] = swap_masked(piece.p[i], true);
+	line[n++] = '\n';
+	line[n] = '\0';
+	return line;
+}
+
+static int
+feed_value(void *user, const char *section UNUSED, const char *name,
+	   const char *value)
+{
+	struct feed *f = user;
+
+	if (!str_eq(str_c(name), f->name))
+		return 0;
+	for (; *value != '\0'; value++)
+		if (buf_addc(f->out, swap_masked(*value, false)) != OK)
+			return 0;
+	return 1;
+}
+
+static const char *
+why_no_name(struct str name)
+{
+	if (name.n == 0)
+		return "no name before the '='; write name = value";
+	if (name.n > NAME_MAX_OCTETS)
+		return "the name is longer than 100 bytes";
+	for (size_t i = 0; i < name.n; i++)
+		if (!ascii_is_alpha(name.p[i]) && !ascii_is_digit(name.p[i]) &&
+		    name.p[i] != '_' && name.p[i] != '-')
+			return "the name holds other bytes than letters, "
+			       "digits and '_'; write name = value";
+	return NULL;
+}
+
+static const char *
+why_no_value(struct str value)
+{
+	if (value.n > VALUE_MAX_OCTETS)
+		return "the value is longer than 64 KiB";
+	for (size_t i = 0; i < value.n; i++)
+		if ((unsigned char)value.p[i] < 0x20 && value.p[i] != '\t')
+			return "the value holds a control byte; remove it";
+	return NULL;
+}
+
+static const char *
+why_no_assignment(const struct cfline *line)
+{
+	if (line->is_orphan)
+		return "the line begins with a blank but continues nothing; "
+		       "remove the blank";
+	if (line->text.p[0] == '[')
+		return "this file has no [sections]; remove the line";
+	if (line->text.p[0] == ';')
+		return "';' begins no comment here; write '#'";
+	if (str_chr(line->text, '=') < 0)
+		return "no '=' in the line; write name = value";
+	return NULL;
+}
+
+static enum err
+take_line(struct settings *s, struct str file, const struct cfline *line,
+	  struct buf *out, struct diag *d)
+{
+	struct str value = line->text, name;
+	struct setting v = { .file = file, .line = line->line };
+	struct feed feed;
+	const char *why = why_no_assignment(line);
+	enum err e;
+
+	str_split(&value, '=', &name);
+	name = cflines_trim(name);
+	value = cflines_trim(value);
+	if (why == NULL)
+		why = why_no_name(name);
+	if (why == NULL)
+		why = why_no_value(value);
+	if (why != NULL) {
+		diag_error(d, file, line->line, "%s", why);
+		return OK;
+	}
+	buf_clear(out);
+	feed = (struct feed) { .name = name, .rest = value, .out = out };
+	if (ini_parse_stream(feed_line, &feed, feed_value, &feed) != 0 ||
+	    !str_eq(buf_str(out), value)) {
+		diag_error(d, file, line->line,
+			   "the value of %.*s cannot be read; write it without "
+			   "control bytes",
+			   STR(name));
+		return OK;
+	}
+	e = arena_str(s->arena, buf_str(out), &v.raw);
+	if (e != OK)
+		return e;
+	v.name = name;
+	return assign(s, &v);
+}
+
+enum err
+settings_read(struct settings *s, struct str file, struct str bytes,
+	      struct diag *d)
+{
+	struct buf out = BUF_INIT(VALUE_MAX_OCTETS);
+	struct cflines lines;
+	struct cfline line;
+	enum err e = OK;
+
+	cflines_init(&lines, bytes, s->arena);
+	while (e == OK) {
+		e = cflines_next(&lines, &line);
+		if (e == OK)
+			e = take_line(s, file, &line, &out, d);
+	}
+	buf_release(&out);
+	return e == ERR_EOF ? OK : e;
+}
+
+enum err
+settings_preset(struct settings *s, struct str name, struct str value,
+		struct str origin, struct diag *d)
+{
+	const struct setting *there = map_get(&s->by_name, name);
+	struct setting v = { .name = name, .raw = value, .origin = origin };
+
+	if (there == NULL)
+		return assign(s, &v);
+	if (!str_eq(there->raw, value))
+		diag_warn(
+			d, there->file, there->line,
+			"%.*s is set here, so the variable %.*s has no effect; "
+			"remove one of the two",
+			STR(name), STR(origin));
+	return OK;
+}
+
+/* ---- expansion ---- */
+
+struct expansion {
+	const struct settings *s;
+	const struct setting *whose; // for messages
+	struct diag *d;
+	struct map *used; // names met as $name
+	struct buf *out;
+	unsigned n_steps;
+	bool has_failed;
+};
+
+static void expand(struct expansion *x, struct str text, unsigned depth);
+
+static void
+fail(struct expansion *x, const char *why)
+{
+	if (!x->has_failed)
+		diag_error(x->d, x->whose->file, x->whose->line, "%.*s: %s",
+			   STR(x->whose->name), why);
+	x->has_failed = true;
+}
+
+static void
+add(struct expansion *x, struct str s)
+{
+	if (buf_add(x->out, s) != OK)
+		fail(x, "the value expands to more than 64 KiB");
+}
+
+/* What $name stands for, not yet expanded; false when nothing sets it. */
+static bool
+value_of(const struct settings *s, struct str name, struct str *out)
+{
+	const struct setting *v = map_get(&s->by_name, name);
+	const struct known *k = known_find(name);
+
+	if (v == NULL && k == NULL)
+		return false;
+	*out = v != NULL ? v->raw : k->preset;
+	return true;
+}
+
+static void
+expand_name(struct expansion *x, struct str name, unsigned depth)
+{
+	struct str value;
+
+	map_set(x->used, name, x);
+	if (value_of(x->s, name, &value)) {
+		expand(x, value, depth + 1);
+		return;
+	}
+	diag_warn(x->d, x->whose->file, x->whose->line,
+		  "%.*s: nothing sets $%.*s, which stands for nothing then",
+		  STR(x->whose->name), STR(str_first(name, 100)));
+}
+
+/* The index behind the bracket that closes the one at s[0]; 0 if none does. */
+static size_t
+balanced(struct str s, char open, char close)
+{
+	size_t level = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == open)
+			level++;
+		else if (s.p[i] == close && --level == 0)
+			return i + 1;
+	}
+	return 0;
+}
+
+/* Text behind '?' or ':': {text}, or all of it. */
+static struct str
+branch(struct str *rest)
+{
+	struct str trimmed = cflines_trim(*rest), text = *rest;
+	size_t n =
+		str_starts(trimmed, S("{")) ? balanced(trimmed, '{', '}') : 0;
+
+	*rest = S("");
+	if (n == 0)
+		return text;
+	*rest = cflines_trim(str_from(trimmed, n));
+	return cflines_trim(str_sub(trimmed, 1, n - 2));
+}
+
+/* ${name}, ${name?text}, ${name:text}, ${name?{text}:{text}}: what stands
+ * between the braces. */
+static void
+expand_body(struct expansion *x, struct str body, unsigned depth)
+{
+	size_t n = 0;
+	struct str name, rest, first, second = S(""), value = S("");
+	bool is_set, is_if_set;
+
+	while (n < body.n && body.p[n] != '?' && body.p[n] != ':')
+		n++;
+	name = str_first(body, n);
+	if (why_no_name(name) != NULL) {
+		fail(x, "what stands in ${} is not a name; write ${name}, "
+			"${name?text} or ${name:text}");
+		return;
+	}
+	if (n == body.n) {
+		expand_name(x, name, depth);
+		return;
+	}
+	is_if_set = body.p[n] == '?';
+	rest = str_from(body, n + 1);
+	first = branch(&rest);
+	if (str_starts(rest, S(":"))) {
+		rest = str_from(rest, 1);
+		second = branch(&rest);
+	}
+	map_set(x->used, name, x);
+	is_set = value_of(x->s, name, &value) && value.n > 0;
+	expand(x, is_set == is_if_set ? first : second, depth + 1);
+}
+
+/* text begins behind a '$'; returns how many octets of it belong to it. */
+static size_t
+expand_dollar(struct expansion *x, struct str text, unsigned depth)
+{
+	char first = text.n > 0 ? text.p[0] : '\0';
+	size_t n = 0;
+
+	if (first == '$') {
+		add(x, S("$"));
+		return 1;
+	}
+	if (first == '{' || first == '(') {
+		n = balanced(text, first, first == '{' ? '}' : ')');
+		if (n == 0)
+			fail(x, "the bracket behind '$' is not closed");
+		else
+			expand_body(x, str_sub(text, 1, n - 2), depth);
+		return n;
+	}
+	while (n < text.n && (ascii_is_alpha(text.p[n]) ||
+			      ascii_is_digit(text.p[n]) || text.p[n] == '_'))
+		n++;
+	if (n == 0)
+		fail(x, "no name behind '$'; write $$ for the sign itself");
+	else
+		expand_name(x, str_first(text, n), depth);
+	return n;
+}
+
+static void
+expand(struct expansion *x, struct str text, unsigned depth)
+{
+	if (depth > EXPAND_DEPTH_MAX)
+		fail(x, "$names lead back to themselves, or too deep");
+	while (text.n > 0 && !x->has_failed) {
+		ptrdiff_t dollar = str_chr(text, '$');
+
+		if (dollar < 0) {
+			add(x, text);
+			return;
+		}
+		if (++x->n_steps > EXPAND_STEPS_MAX) {
+			fail(x, "too many $names");
+			return;
+		}
+		add(x, str_first(text, (size_t)dollar));
+		text = str_from(text, (size_t)dollar + 1);
+		text = str_from(text, expand_dollar(x, text, depth));
+	}
+}
+
+/* ---- kinds ---- */
+
+bool
+settings_parse_time(struct str text, char default_unit, uint64_t *s_out)
+{
+	static const struct {
+		char unit;
+		uint64_t s;
+	} units[] = {
+		{ 's', 1 },	{ 'm', 60 },	 { 'h', 3600 },
+		{ 'd', 86400 }, { 'w', 604800 },
+	};
+	char unit = default_unit;
+	uint64_t n;
+
+	if (text.n > 0 && ascii_is_alpha(text.p[text.n - 1])) {
+		unit = ascii_lower(text.p[text.n - 1]);
+		text.n--;
+	}
+	if (!str_to_u64(text, UINT32_MAX, &n))
+		return false;
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+		if (units[i].unit == unit) {
+			*s_out = n * units[i].s;
+			return true;
+		}
+	return false;
+}
+
+static char
+unit_of(enum kind kind)
+{
+	return kind == TIME_D ? 'd' : kind == TIME_H ? 'h' : 's';
+}
+
+/* NULL: the value is of its kind. */
+static const char *
+why_not_kind(enum kind kind, struct str value)
+{
+	uint64_t n;
+
+	switch (kind) {
+	case TIME_S:
+	case TIME_H:
+	case TIME_D:
+		if (!settings_parse_time(value, unit_of(kind), &n))
+			return "is not a time; write a number and one of "
+			       "s m h d w, as in 300s";
+		return NULL;
+	case NUMBER:
+		if (!str_to_u64(value, INT64_MAX, &n))
+			return "is not a number; write digits alone";
+		return NULL;
+	case BOOL:
+		if (!str_ieq(value, S("yes")) && !str_ieq(value, S("no")))
+			return "is neither yes nor no";
+		return NULL;
+	case TEXT:
+	case LIST:
+	case IGNORED:
+		return NULL;
+	}
+	return NULL;
+}
+
+/* ---- finishing ---- */
+
+static size_t
+min3(size_t a, size_t b, size_t c)
+{
+	size_t m = a < b ? a : b;
+
+	return m < c ? m : c;
+}
+
+/* Levenshtein's, over names of at most NAME_MAX_OCTETS. */
+static size_t
+distance(struct str a, struct str b)
+{
+	size_t row[NAME_MAX_OCTETS + 1];
+
+	for (size_t j = 0; j <= b.n; j++)
+		row[j] = j;
+	for (size_t i = 0; i < a.n; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i + 1;
+		for (size_t j = 0; j < b.n; j++) {
+			size_t above = row[j + 1];
+
+			row[j + 1] = min3(diagonal + (a.p[i] != b.p[j]),
+					  above + 1, row[j] + 1);
+			diagonal = above;
+		}
+	}
+	return row[b.n];
+}
+
+static struct str
+nearest(struct str name)
+{
+	size_t best = name.n / 3 + 1;
+	struct str found = S("");
+
+	for (size_t i = 0; i < N_KNOWN; i++) {
+		size_t n = distance(name, known[i].name);
+
+		if (n < best) {
+			best = n;
+			found = known[i].name;
+		}
+	}
+	return found;
+}
+
+static void
+tell_unknown(const struct setting *v, struct diag *d)
+{
+	struct str guess = nearest(v->name);
+
+	for (size_t i = 0; i < sizeof(ignored_ends) / sizeof(*ignored_ends);
+	     i++)
+		if (str_ends(v->name, ignored_ends[i])) {
+			diag_note(d, v->file, v->line,
+				  "%.*s has no effect here", STR(v->name));
+			return;
+		}
+	if (guess.n > 0)
+		diag_warn(d, v->file, v->line,
+			  "%.*s is not known and has no effect; did you mean "
+			  "%.*s?",
+			  STR(v->name), STR(guess));
+	else
+		diag_warn(d, v->file, v->line,
+			  "%.*s is not known and has no effect; remove it",
+			  STR(v->name));
+}
+
+/* A host name of more than two labels: the domain is all but the first. */
+static struct str
+domain_of(struct str host)
+{
+	ptrdiff_t first = str_chr(host, '.'), last = str_rchr(host, '.');
+
+	return first == last ? host : str_from(host, (size_t)first + 1);
+}
+
+static enum err
+add_defaults(struct settings *s)
+{
+	struct str host = S("");
+	enum err e = OK;
+
+	for (size_t i = 0; e == OK && i < N_KNOWN; i++) {
+		struct setting v = { .name = known[i].name,
+				     .raw = known[i].preset };
+
+		if (known[i].kind == IGNORED ||
+		    map_get(&s->by_name, v.name) != NULL)
+			continue;
+		if (value_of(s, S("myhostname"), &host) &&
+		    str_eq(v.name, S("mydomain")))
+			v.raw = domain_of(host);
+		e = assign(s, &v);
+	}
+	return e;
+}
+
+static enum err
+expand_one(struct settings *s, struct setting *v, struct map *used,
+	   struct buf *out, struct diag *d)
+{
+	struct expansion x = { s, v, d, used, out, 0, false };
+	const struct known *k = known_find(v->name);
+	const char *why;
+
+	buf_clear(out);
+	expand(&x, v->raw, 0);
+	v->value = cflines_trim(buf_str(out));
+	if (k == NULL || k->kind == IGNORED)
+		return arena_str(s->arena, v->value, &v->value);
+	why = why_not_kind(k->kind, v->value);
+	if (why != NULL && !x.has_failed)
+		diag_error(d, v->file, v->line, "%.*s = %.*s %s", STR(v->name),
+			   STR(str_first(v->value, 100)), why);
+	if (why != NULL || x.has_failed)
+		v->value = why_not_kind(k->kind, k->preset) ? S("") : k->preset;
+	return arena_str(s->arena, v->value, &v->value);
+}
+
+/* Is it the last assignment to its name? */
+static bool
+counts(const struct settings *s, const struct setting *v)
+{
+	return map_get(&s->by_name, v->name) == v;
+}
+
+enum err
+settings_finish(struct settings *s, struct diag *d)
+{
+	struct buf out = BUF_INIT(VALUE_MAX_OCTETS);
+	struct map used = MAP_INIT;
+	enum err e = add_defaults(s);
+
+	for (struct setting *v = s->first; e == OK && v != NULL; v = v->next)
+		if (counts(s, v))
+			e = expand_one(s, v, &used, &out, d);
+	for (struct setting *v = s->first; e == OK && v != NULL; v = v->next) {
+		const struct known *k = known_find(v->name);
+
+		if (!counts(s, v))
+			continue;
+		if (k != NULL && k->kind == IGNORED)
+			diag_note(d, v->file, v->line,
+				  "%.*s has no effect here", STR(v->name));
+		else if (k == NULL && map_get(&used, v->name) == NULL)
+			tell_unknown(v, d);
+	}
+	map_release(&used);
+	buf_release(&out);
+	return e;
+}
+
+/* ---- getters ---- */
+
+static const struct setting *
+must_find(const struct settings *s, const char *name)
+{
+	const struct setting *v = map_get(&s->by_name, str_c(name));
+
+	check(v != NULL);
+	return v;
+}
+
+struct str
+settings_text(const struct settings *s, const char *name)
+{
+	return must_find(s, name)->value;
+}
+
+uint64_t
+settings_time_s(const struct settings *s, const char *name)
+{
+	const struct known *k = known_find(str_c(name));
+	uint64_t time_s;
+
+	check(k != NULL &&
+	      (k->kind == TIME_S || k->kind == TIME_H || k->kind == TIME_D));
+	check(settings_parse_time(settings_text(s, name), unit_of(k->kind),
+				  &time_s));
+	return time_s;
+}
+
+uint64_t
+settings_number(const struct settings *s, const char *name)
+{
+	uint64_t n;
+
+	check(str_to_u64(settings_text(s, name), INT64_MAX, &n));
+	return n;
+}
+
+bool
+settings_is_on(const struct settings *s, const char *name)
+{
+	return str_ieq(settings_text(s, name), S("yes"));
+}
+
+const struct setting *
+settings_find(const struct settings *s, const char *name)
+{
+	const struct setting *v = must_find(s, name);
+
+	return v->line > 0 || v->origin.n > 0 ? v : NULL;
+}
+
+bool
+settings_item(struct str *list, struct str *item_out)
+{
+	size_t n = 0;
+
+	while (list->n > 0 &&
+	       (list->p[0] == ',' || cflines_is_space(list->p[0])))
+		*list = str_from(*list, 1);
+	if (list->n == 0)
+		return false;
+	if (list->p[0] == '{')
+		n = balanced(*list, '{', '}');
+	if (n > 0) {
+		*item_out = cflines_trim(str_sub(*list, 1, n - 2));
+		*list = str_from(*list, n);
+		return true;
+	}
+	while (n < list->n && list->p[n] != ',' &&
+	       !cflines_is_space(list->p[n]))
+		n++;
+	*item_out = str_first(*list, n);
+	*list = str_from(*list, n);
+	return true;
+}
