@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ * lib/ipc/envelope.c - encoding of envelopes. */
+#include "lib/ipc/envelope.h"
+
+#include "lib/ipc/wire.h"
+
+void
+envelope_put(struct buf *out, const struct envelope *e)
+{
+	wire_put_str(out, e->sender);
+	wire_put_str(out, e->login);
+	wire_put_str(out, e->client);
+	wire_put_str(out, e->helo);
+	wire_put_str(out, e->envid);
+	wire_put_u8(out, (uint8_t)e->ret);
+	wire_put_bool(out, e->is_8bit);
+	wire_put_bool(out, e->is_smtputf8);
+	wire_put_i64(out, e->arrived_us);
+	wire_put_u32(out, (uint32_t)e->n_recipients);
+	for (size_t i = 0; i < e->n_recipients; i++) {
+		wire_put_str(out, e->recipients[i].address);
+		wire_put_str(out, e->recipients[i].orcpt);
+		wire_put_u8(out, e->recipients[i].notify);
+	}
+}
+
+enum err
+envelope_read(struct str body, struct arena *arena, struct envelope *out)
+{
+	struct wire w = wire_of(body);
+	struct recipient *recipients;
+
+	out->sender = wire_str_max(&w, ENVELOPE_ADDRESS_MAX_OCTETS);
+	out->login = wire_str_max(&w, ENVELOPE_ADDRESS_MAX_OCTETS);
+	out->client = wire_str_max(&w, ENVELOPE_TEXT_MAX_OCTETS);
+	out->helo = wire_str_max(&w, ENVELOPE_TEXT_MAX_OCTETS);
+	out->envid = wire_str_max(&w, ENVELOPE_TEXT_MAX_OCTETS);
+	out->ret = wire_below(&w, RET_KINDS);
+	out->is_8bit = wire_bool(&w);
+	out->is_smtputf8 = wire_bool(&w);
+	out->arrived_us = wire_i64(&w);
+	out->n_recipients = wire_u32(&w);
+	if (w.is_bad || out->n_recipients > ENVELOPE_MAX_RECIPIENTS)
+		return ERR_FORMAT;
+	recipients = arena_array(arena, out->n_recipients, sizeof(*recipients));
+	if (recipients == NULL)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < out->n_recipients; i++) {
+		recipients[i].address =
+			wire_str_max(&w, ENVELOPE_ADDRESS_MAX_OCTETS);
+		recipients[i].orcpt =
+			wire_str_max(&w, ENVELOPE_TEXT_MAX_OCTETS);
+		recipients[i].notify = wire_below(&w, NOTIFY_BITS_ALL + 1);
+	}
+	out->recipients = recipients;
+	return wire_end(&w);
+}

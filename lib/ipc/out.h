@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ * lib/ipc/out.h - deliveries that mta/queue orders from mta/out, and names that
+ * out asks mta/dns.
+ *
+ * One call per delivery (one message, one next hop, one or more recipients):
+ *   OUT_DELIVER   job                  opens, with small content inside
+ *   OUT_WANT      (from out)           asks for content that was not inside
+ *   OUT_CHUNK     content ..., the last one ends the queue's side
+ *   OUT_RESULT    (from out) one for each recipient, then out ends the call
+ * A call that breaks leaves the recipients without OUT_RESULT undecided: they
+ * are tried again, with XTRY.
+ *
+ *   DNS_ADDRESSES name                 -> DNS_ANSWER
+ *   DNS_EXCHANGES name (MX)            -> DNS_ANSWER */
+#pragma once
+
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+
+enum out_type {
+	OUT_DELIVER = 1,
+	OUT_WANT,
+	OUT_CHUNK,
+	OUT_RESULT,
+	DNS_ADDRESSES,
+	DNS_EXCHANGES,
+	DNS_ANSWER,
+};
+
+enum {
+	OUT_INLINE_MAX_OCTETS = 256 * 1024,
+	OUT_CHUNK_MAX_OCTETS = 128 * 1024,
+	OUT_JOB_MAX_OCTETS = 768 * 1024,
+	OUT_MAX_RECIPIENTS = 100,
+	DNS_MAX_ADDRESSES = 32,
+};
+
+enum out_protocol { OUT_SMTP, OUT_LMTP, OUT_LOCAL, OUT_PROTOCOLS };
+
+struct out_rcpt {
+	struct str address; // RCPT TO; local: with extension
+	struct str mailbox; // local: account that owns the mailbox
+	struct str orcpt;
+	uint8_t notify;
+	uint32_t index; // in the message; XID is "<id>.<index>"
+};
+
+struct out_job {
+	struct str id; // queue id
+	enum out_protocol protocol;
+	struct str next_hop; // "[host]:port", "host", "unix:path"; local: empty
+	struct str hostname; // for EHLO
+	struct str sender;
+	struct str envid;
+	uint8_t ret;
+	bool is_8bit, is_smtputf8;
+	bool is_repeat; // an attempt that may be one: XTRY=1
+	struct str tls_level;
+	struct str sasl_user, sasl_password;
+	int64_t arrived_us;
+	uint64_t size_octets;
+	bool has_content; // content below is the whole message
+	struct str content;
+	const struct out_rcpt *rcpts;
+	size_t n_rcpts;
+};
+
+struct out_result {
+	uint32_t index;	     // as in out_rcpt
+	uint16_t code;	     // 2yz delivered, 5yz failed, 4yz or 0 try again
+	struct str enhanced; // "2.0.0"; may be empty
+	struct str text;     // of the reply, or what went wrong here
+	struct str remote;   // host that said so, or empty
+	bool is_destination_dead; // no connection: others need not try now
+};
+
+enum dns_result { DNS_OK, DNS_NONE, DNS_NULL_MX, DNS_TEMPORARY, DNS_RESULTS };
+
+struct dns_host {
+	struct str name, address; // address: numeric
+	uint16_t preference;
+};
+
+struct dns_answer {
+	enum dns_result result;
+	const struct dns_host *hosts; // in the order to try
+	size_t n_hosts;
+};
+
+void out_put_job(struct buf *out, const struct out_job *job);
+/* Strings borrow body; rcpts is in the arena. */
+enum err out_read_job(struct str body, struct arena *arena,
+		      struct out_job *job_out) MUST_USE;
+void out_put_result(struct buf *out, const struct out_result *result);
+enum err out_read_result(struct str body, struct out_result *out) MUST_USE;
+/* DNS_ADDRESSES and DNS_EXCHANGES carry the bare name. */
+void dns_put_answer(struct buf *out, const struct dns_answer *answer);
+enum err dns_read_answer(struct str body, struct arena *arena,
+			 struct dns_answer *out) MUST_USE;

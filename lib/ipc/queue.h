@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ * lib/ipc/queue.h - what mta/queue is asked.
+ *
+ * By mta/in, one call per message:
+ *   QUEUE_ACCEPT  envelope           opens; then
+ *   QUEUE_CHUNK   content octets ... at most QUEUE_CHUNK_MAX_OCTETS each
+ *   QUEUE_COMMIT  (ends the call)    -> QUEUE_ACCEPTED id | QUEUE_REFUSED why
+ * A call that ends without QUEUE_COMMIT is forgotten.
+ *
+ * By the operator's commands, over queue.sock:
+ *   QUEUE_LIST    -> QUEUE_ENTRY ..., end
+ *   QUEUE_FLUSH   what, key          -> QUEUE_COUNT
+ *   QUEUE_DELETE  id or "ALL"        -> QUEUE_COUNT
+ *   QUEUE_STATUS  -> QUEUE_COUNT of messages (also: it is alive) */
+#pragma once
+
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+
+enum queue_type {
+	QUEUE_ACCEPT = 1,
+	QUEUE_CHUNK,
+	QUEUE_COMMIT,
+	QUEUE_ACCEPTED,
+	QUEUE_REFUSED,
+	QUEUE_LIST,
+	QUEUE_ENTRY,
+	QUEUE_FLUSH,
+	QUEUE_DELETE,
+	QUEUE_COUNT,
+	QUEUE_STATUS,
+};
+
+enum {
+	QUEUE_CHUNK_MAX_OCTETS = 128 * 1024,
+	QUEUE_ID_OCTETS = 14, // letters and digits
+	QUEUE_ENVELOPE_MAX_OCTETS = 1 << 20,
+};
+
+enum queue_refusal {
+	REFUSED_FULL, // no room: 452 4.3.1
+	REFUSED_IO,   // 451 4.3.0
+	REFUSALS,
+};
+
+enum queue_flush { FLUSH_ALL, FLUSH_ID, FLUSH_SITE, FLUSH_KINDS };
+
+enum queue_state { // as postqueue shows them
+	QUEUE_DEFERRED,
+	QUEUE_ACTIVE, // '*'
+	QUEUE_HOLD,   // '!'
+	QUEUE_STATES,
+};
+
+struct queue_entry_rcpt {
+	struct str address, reason; // reason: empty when not tried yet
+};
+
+struct queue_entry {
+	struct str id, sender;
+	enum queue_state state;
+	int64_t arrived_s;
+	uint64_t size_octets;
+	const struct queue_entry_rcpt *rcpts; // those not done
+	size_t n_rcpts;
+};
+
+void queue_put_entry(struct buf *out, const struct queue_entry *entry);
+/* Strings borrow body; rcpts is in the arena. */
+enum err queue_read_entry(struct str body, struct arena *arena,
+			  struct queue_entry *out) MUST_USE;
+void queue_put_flush(struct buf *out, enum queue_flush what, struct str key);
+enum err queue_read_flush(struct str body, enum queue_flush *what_out,
+			  struct str *key_out) MUST_USE;
+void queue_put_count(struct buf *out, uint64_t count);
+enum err queue_read_count(struct str body, uint64_t *out) MUST_USE;
+/* QUEUE_ACCEPTED and QUEUE_DELETE carry the bare id. QUEUE_REFUSED one octet. */
+enum err queue_read_refusal(struct str body,
+			    enum queue_refusal *out) MUST_USE;

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ * lib/ipc/router.h - what the router is asked, and what it tells.
+ *
+ *   ROUTER_RCPT      sender, rcpt, may relay?   -> ROUTER_VERDICT
+ *   ROUTER_RESOLVE   sender, rcpt               -> ROUTER_ROUTE ..., end
+ *   ROUTER_USER      mailbox address            -> ROUTER_QUOTA
+ *   ROUTER_EXPLAIN   sender, rcpt               -> ROUTER_TEXT
+ *   ROUTER_SETTINGS  (nothing)  -> ROUTER_SNAPSHOT now and after each change of
+ *                    the configuration; never ends
+ *
+ * A router that has no good configuration yet answers with 451 and sends no
+ * snapshot. */
+#pragma once
+
+#include "lib/base/buf.h"
+
+enum router_type {
+	ROUTER_RCPT = 1,
+	ROUTER_VERDICT,
+	ROUTER_RESOLVE,
+	ROUTER_ROUTE,
+	ROUTER_USER,
+	ROUTER_QUOTA,
+	ROUTER_EXPLAIN,
+	ROUTER_TEXT,
+	ROUTER_SETTINGS,
+	ROUTER_SNAPSHOT,
+};
+
+enum {
+	ROUTER_ASK_MAX_OCTETS = 2048,
+	ROUTER_ADDRESS_MAX_OCTETS = 512,
+	ROUTER_TEXT_MAX_OCTETS = 1024,
+};
+
+struct router_ask { // RCPT, RESOLVE, EXPLAIN
+	struct str sender, rcpt;
+	bool may_relay;
+};
+
+struct router_verdict {
+	uint16_t code;	     // 250: accept; else the reply to give
+	struct str enhanced; // "5.1.1"
+	struct str text;
+	bool is_local;	     // delivered here at least in part
+	struct str mailbox;  // local user whose quota counts, or empty
+};
+
+enum route_class {
+	ROUTE_LOCAL,	// into our mda
+	ROUTE_REMOTE,	// SMTP or LMTP to next_hop
+	ROUTE_ERROR,	// bounce with text
+	ROUTE_RETRY,	// defer with text
+	ROUTE_DISCARD,
+	ROUTE_HOLD,
+	ROUTE_CLASSES,
+};
+
+struct router_route {
+	enum route_class class;
+	struct str address;   // the final recipient; local: with extension
+	struct str mailbox;   // local: user@domain of the account
+	struct str transport; // "smtp", "relay", "lmtp": names the limits
+	struct str next_hop;  // as the map says: "[host]:port", "host", "unix:p"
+	struct str enhanced;  // of text
+	struct str text;
+	struct str sasl_user, sasl_password;
+};
+
+struct router_quota {
+	bool exists;
+	uint64_t storage_octets; // 0: no limit
+	uint64_t messages;	 // 0: no limit
+};
+
+/* The settings that other roles work by, from main.cf. Times in seconds. */
+struct router_snapshot {
+	uint64_t number; // rises with each change
+	struct str hostname, mynetworks; // mynetworks: list of net/len
+	uint64_t message_size_limit;	 // octets, 0: none
+	uint32_t recipient_limit;
+	uint32_t queue_run_delay_s, minimal_backoff_s, maximal_backoff_s;
+	uint32_t maximal_lifetime_s, bounce_lifetime_s, delay_warning_s;
+	uint32_t destination_concurrency;
+	uint32_t client_connection_limit; // per address; 0: none
+	struct str recipient_delimiter;	  // one character, or empty
+	struct str tls_level;		  // smtp_tls_security_level
+	bool helo_required;
+};
+
+void router_put_ask(struct buf *out, const struct router_ask *ask);
+enum err router_read_ask(struct str body, struct router_ask *out) MUST_USE;
+void router_put_verdict(struct buf *out, const struct router_verdict *v);
+enum err router_read_verdict(struct str body,
+			     struct router_verdict *out) MUST_USE;
+void router_put_route(struct buf *out, const struct router_route *r);
+enum err router_read_route(struct str body, struct router_route *out) MUST_USE;
+void router_put_quota(struct buf *out, const struct router_quota *q);
+enum err router_read_quota(struct str body, struct router_quota *out) MUST_USE;
+void router_put_snapshot(struct buf *out, const struct router_snapshot *s);
+/* Strings borrow body. */
+enum err router_read_snapshot(struct str body,
+			      struct router_snapshot *out) MUST_USE;

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: MIT
+ * lib/rt/co.c - the coroutine scheduler over libuv.
+ *
+ * Owns: the loop, the stacks, the queue of coroutines that are ready.
+ * Invariants:
+ *  (1) A coroutine is in exactly one state: ready (in the queue), running (one
+ *      at a time) or waiting. Only waiting ones are put into the queue.
+ *  (2) Its struct lies at the top of its own stack, so it lives as long.
+ *  (3) Timers and callbacks never touch a stack: they only call co_wake().
+ */
+#include "lib/rt/co.h"
+
+#include "lib/base/check.h"
+#include "lib/rt/log.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <uv.h>
+
+#ifdef ESTAFETA_SANITIZED
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+enum { STACK_OCTETS = 256 * 1024 }; // red zones make frames larger
+#else
+enum { STACK_OCTETS = 64 * 1024 };
+#endif
+
+enum {
+	PAGE_OCTETS = 4096,
+	SLAB_STACKS = 64,
+	MAX_STACKS = 200000,
+	MAX_WARM_STACKS = 64,  // free stacks that keep their pages
+	HOG_US = 50000,	       // a slice this long is logged
+	GUARD_INSTALL = 102,   // MADV_GUARD_INSTALL, Linux 6.13
+};
+
+enum state { READY, RUNNING, WAITING };
+
+struct co {
+	void *sp;
+	TAILQ_ENTRY(co) link; // in the ready queue, or the free list
+	enum state state;
+	enum err wait_result;
+	bool is_canceled;
+	bool is_parked;
+	bool is_done;
+	uv_timer_t timer;
+	co_fn *fn;
+	void *arg;
+	const char *name;
+	char *stack; // lowest address, the guard page
+#ifdef ESTAFETA_SANITIZED
+	void *fake_stack;
+#endif
+};
+
+TAILQ_HEAD(co_queue, co);
+
+static struct {
+	uv_loop_t uv;
+	uv_idle_t idle;
+	uv_check_t check;
+	bool is_idle_on;
+	struct co_queue ready;
+	struct co_queue stacks; // free
+	size_t n_free, n_stacks, n_live;
+	void *main_sp;
+	struct co *running;
+#ifdef ESTAFETA_SANITIZED
+	void *main_fake_stack;
+	const void *main_bottom;
+	size_t main_size;
+#endif
+} sched;
+
+void co_switch(void **save_sp, void *load_sp);
+void co_start(void);
+NORETURN void co_main(void);
+
+static void
+enter(struct co *co)
+{
+#ifdef ESTAFETA_SANITIZED
+	__sanitizer_start_switch_fiber(&sched.main_fake_stack,
+				       co->stack + PAGE_OCTETS,
+				       STACK_OCTETS - PAGE_OCTETS);
+#endif
+	co_switch(&sched.main_sp, co->sp);
+#ifdef ESTAFETA_SANITIZED
+	__sanitizer_finish_switch_fiber(sched.main_fake_stack, NULL, NULL);
+#endif
+}
+
+static void
+leave(struct co *co)
+{
+#ifdef ESTAFETA_SANITIZED
+	__sanitizer_start_switch_fiber(co->is_done ? NULL : &co->fake_stack,
+				       sched.main_bottom, sched.main_size);
+#endif
+	co_switch(&co->sp, sched.main_sp);
+#ifdef ESTAFETA_SANITIZED
+	__sanitizer_finish_switch_fiber(co->fake_stack, &sched.main_bottom,
+					&sched.main_size);
+#endif
+}
+
+void
+co_main(void)
+{
+	struct co *co = sched.running;
+
+#ifdef ESTAFETA_SANITIZED
+	__sanitizer_finish_switch_fiber(NULL, &sched.main_bottom,
+					&sched.main_size);
+#endif
+	co->fn(co, co->arg);
+	co->is_done = true;
+	leave(co);
+	check_failed("a finished coroutine runs again", __FILE__, __LINE__);
+}
+
+static void
+add_guard(char *page)
+{
+	static bool has_no_guard_advice;
+
+	if (!has_no_guard_advice &&
+	    madvise(page, PAGE_OCTETS, GUARD_INSTALL) == 0)
+		return;
+	has_no_guard_advice = true;
+	check(mprotect(page, PAGE_OCTETS, PROT_NONE) == 0);
+}
+
+static struct co *
+co_of_stack(char *stack)
+{
+	size_t size = (sizeof(struct co) + 63) & ~(size_t)63;
+
+	return (struct co *)(void *)(stack + STACK_OCTETS - size);
+}
+
+static bool
+add_slab(void)
+{
+	char *slab;
+
+	if (sched.n_stacks >= MAX_STACKS)
+		return false;
+	slab = mmap(NULL, (size_t)SLAB_STACKS * STACK_OCTETS,
+		    PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (slab == MAP_FAILED)
+		return false;
+	/* A huge page would make every small stack resident. */
+	madvise(slab, (size_t)SLAB_STACKS * STACK_OCTETS, MADV_NOHUGEPAGE);
+	for (size_t i = 0; i < SLAB_STACKS; i++) {
+		char *stack = slab + i * STACK_OCTETS;
+		struct co *co = co_of_stack(stack);
+
+		add_guard(stack);
+		co->stack = stack;
+		TAILQ_INSERT_TAIL(&sched.stacks, co, link);
+	}
+	sched.n_stacks += SLAB_STACKS;
+	sched.n_free += SLAB_STACKS;
+	return true;
+}
+
+static void
+free_stack(uv_handle_t *timer)
+{
+	struct co *co = timer->data;
+
+	if (sched.n_free >= MAX_WARM_STACKS)
+		madvise(co->stack + PAGE_OCTETS,
+			STACK_OCTETS - 2 * (size_t)PAGE_OCTETS, MADV_DONTNEED);
+	TAILQ_INSERT_HEAD(&sched.stacks, co, link);
+	sched.n_free++;
+}
+
+static void
+run_one(struct co *co)
+{
+	int64_t begin_us = now_us(), slice_us;
+
+	co->state = RUNNING;
+	sched.running = co;
+	enter(co);
+	sched.running = NULL;
+	slice_us = now_us() - begin_us;
+	if (slice_us > HOG_US)
+		log_warn("loop.slow", FC("co", co->name), FN("us", slice_us));
+	if (!co->is_done)
+		return;
+	sched.n_live--;
+	uv_close((uv_handle_t *)&co->timer, free_stack);
+}
+
+/* Runs those that are ready now, not those that become ready meanwhile: I/O
+ * must get its turn. */
+static void
+run_ready(void)
+{
+	struct co_queue batch = TAILQ_HEAD_INITIALIZER(batch);
+	struct co *co;
+
+	TAILQ_CONCAT(&batch, &sched.ready, link);
+	while ((co = TAILQ_FIRST(&batch)) != NULL) {
+		TAILQ_REMOVE(&batch, co, link);
+		run_one(co);
+	}
+	if (TAILQ_EMPTY(&sched.ready) && sched.is_idle_on) {
+		uv_idle_stop(&sched.idle);
+		sched.is_idle_on = false;
+	}
+}
+
+static void
+on_idle(uv_idle_t *idle UNUSED)
+{
+	run_ready();
+}
+
+static void
+on_check(uv_check_t *check_handle UNUSED)
+{
+	run_ready();
+}
+
+void
+loop_init(void)
+{
+	memset(&sched, 0, sizeof(sched));
+	TAILQ_INIT(&sched.ready);
+	TAILQ_INIT(&sched.stacks);
+	check(uv_loop_init(&sched.uv) == 0);
+	uv_idle_init(&sched.uv, &sched.idle);
+	uv_check_init(&sched.uv, &sched.check);
+	uv_check_start(&sched.check, on_check);
+}
+
+void
+loop_run(void)
+{
+	uv_run(&sched.uv, UV_RUN_DEFAULT);
+}
+
+void
+loop_stop(void)
+{
+	uv_stop(&sched.uv);
+}
+
+struct uv_loop_s *
+loop_uv(void)
+{
+	return &sched.uv;
+}
+
+static void
+make_ready(struct co *co, enum err result)
+{
+	co->wait_result = result;
+	co->state = READY;
+	TAILQ_INSERT_TAIL(&sched.ready, co, link);
+	if (!sched.is_idle_on) {
+		uv_idle_start(&sched.idle, on_idle);
+		sched.is_idle_on = true;
+	}
+}
+
+struct co *
+co_spawn(co_fn *fn, void *arg, const char *name)
+{
+	struct co *co;
+	char *stack;
+	void **top;
+
+	if (TAILQ_EMPTY(&sched.stacks) && !add_slab())
+		return NULL;
+	co = TAILQ_FIRST(&sched.stacks);
+	TAILQ_REMOVE(&sched.stacks, co, link);
+	sched.n_free--;
+	sched.n_live++;
+	stack = co->stack;
+#ifdef ESTAFETA_SANITIZED
+	__asan_unpoison_memory_region(stack + PAGE_OCTETS,
+				      STACK_OCTETS - PAGE_OCTETS);
+#endif
+	memset(co, 0, sizeof(*co));
+	co->stack = stack;
+	co->fn = fn;
+	co->arg = arg;
+	co->name = name;
+	uv_timer_init(&sched.uv, &co->timer);
+	co->timer.data = co;
+	/* co_switch() pops the registers, then returns into co_start, where
+	 * the stack must be aligned as before a call. */
+	top = (void **)(void *)co;
+	*--top = NULL;
+	*--top = NULL;
+#if defined(__x86_64__)
+	*--top = (void *)(uintptr_t)co_start;
+	for (int i = 0; i < 6; i++)
+		*--top = NULL;
+#elif defined(__aarch64__)
+	top -= 20;
+	memset(top, 0, 160);
+	top[11] = (void *)(uintptr_t)co_start;
+#else
+#error "lib/rt has a coroutine switch for x86-64 and aarch64 only"
+#endif
+	co->sp = top;
+	make_ready(co, OK);
+	return co;
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+	struct co *co = timer->data;
+
+	if (co->state == WAITING)
+		make_ready(co, ERR_TIMEOUT);
+}
+
+enum err
+co_wait(struct co *co, int64_t deadline_us)
+{
+	check(co == sched.running);
+	if (co->is_canceled)
+		return ERR_CANCELED;
+	if (deadline_us != NEVER_US) {
+		int64_t left_us = deadline_us - now_us();
+		uint64_t left_ms = left_us <= 0 ? 0 :
+				   (uint64_t)((left_us + 999) / 1000);
+
+		uv_update_time(&sched.uv);
+		uv_timer_start(&co->timer, on_timer, left_ms, 0);
+	}
+	co->state = WAITING;
+	leave(co);
+	if (deadline_us != NEVER_US)
+		uv_timer_stop(&co->timer);
+	return co->wait_result;
+}
+
+void
+co_park(struct co *co)
+{
+	check(co == sched.running);
+	co->is_parked = true;
+	co->state = WAITING;
+	leave(co);
+	co->is_parked = false;
+}
+
+void
+co_wake(struct co *co)
+{
+	if (co->state == WAITING)
+		make_ready(co, OK);
+}
+
+void
+co_cancel(struct co *co)
+{
+	co->is_canceled = true;
+	if (co->state == WAITING && !co->is_parked)
+		make_ready(co, ERR_CANCELED);
+}
+
+bool
+co_is_canceled(const struct co *co)
+{
+	return co->is_canceled;
+}
+
+size_t
+co_count(void)
+{
+	return sched.n_live;
+}
+
+enum err
+co_sleep_until(struct co *co, int64_t at_us)
+{
+	enum err e;
+
+	do
+		e = co_wait(co, at_us);
+	while (e == OK); // woken for another reason
+	return e == ERR_TIMEOUT ? OK : e;
+}
+
+void
+co_breathe(struct co *co)
+{
+	make_ready(co, OK);
+	leave(co);
+}
+
+void
+co_shrink(struct co *co)
+{
+	uintptr_t page = PAGE_OCTETS;
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	char *lowest = co->stack + PAGE_OCTETS;
+	/* One page below this frame stays: the next calls need it. */
+	char *end = (char *)((here & ~(page - 1)) - page);
+
+	if (end > lowest)
+		madvise(lowest, (size_t)(end - lowest), MADV_DONTNEED);
+}
+
+/* Octets from the top down to the lowest word that is not zero. Fresh pages
+ * read as zero, and a stack is used from the top. */
+static size_t
+used_octets(const struct co *co)
+{
+	const char *at = co->stack + PAGE_OCTETS;
+	const char *end = (const char *)co;
+
+	while (at < end && *at == 0)
+		at++;
+	return (size_t)(end - at);
+}
+
+size_t
+co_stack_high_water(void)
+{
+	struct co *co;
+	size_t high = 0;
+
+	TAILQ_FOREACH(co, &sched.stacks, link)
+		if (used_octets(co) > high)
+			high = used_octets(co);
+	return high;
+}
+
+void
+gate_init(struct gate *g)
+{
+	TAILQ_INIT(&g->waiters);
+}
+
+enum err
+gate_wait(struct co *co, struct gate *g, int64_t deadline_us)
+{
+	struct gate_waiter w = { .co = co };
+	enum err e;
+
+	TAILQ_INSERT_TAIL(&g->waiters, &w, link);
+	do
+		e = co_wait(co, deadline_us);
+	while (e == OK && !w.is_woken);
+	if (w.is_woken)
+		return OK; // also when the deadline passed meanwhile
+	TAILQ_REMOVE(&g->waiters, &w, link);
+	return e;
+}
+
+void
+gate_wake_one(struct gate *g)
+{
+	struct gate_waiter *w = TAILQ_FIRST(&g->waiters);
+
+	if (w == NULL)
+		return;
+	TAILQ_REMOVE(&g->waiters, w, link);
+	w->is_woken = true;
+	co_wake(w->co);
+}
+
+void
+gate_wake_all(struct gate *g)
+{
+	while (!TAILQ_EMPTY(&g->waiters))
+		gate_wake_one(g);
+}
+
+bool
+gate_is_empty(const struct gate *g)
+{
+	return TAILQ_EMPTY(&g->waiters);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ * lib/rt/confine.h - giving up rights, in one place and one order.
+ *
+ * doc/design/security.md tells which role has which kind and why. */
+#pragma once
+
+#include "lib/base/err.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum confine_kind {
+	CONFINE_NETWORK_SERVER, // no open, no socket, no exec: what it is handed
+	CONFINE_NETWORK_CLIENT, // the same, and sockets to the outside
+	CONFINE_FILES,		// opens files, no sockets of its own, no exec
+	CONFINE_RESOLVER,	// as client, and reads resolver configuration
+};
+
+/* Group, then user; then no-new-privileges, not dumpable, dies with its parent.
+ * uid 0: stays who it is. ERR_IO with the reason logged. */
+enum err confine_user(uid_t uid, gid_t gid) MUST_USE;
+/* Closes the system call filter for ever. Sanitizer builds keep it open, since
+ * their run-time needs more. */
+enum err confine_calls(enum confine_kind kind) MUST_USE;
+/* Landlock: from now on only below these directories (NULL-ended), with all
+ * rights. Best effort: false when the kernel has no Landlock. */
+bool confine_paths(const char *const *directories);

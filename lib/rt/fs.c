@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT
+ * lib/rt/fs.c - the durability law, in one place. */
+#include "lib/rt/fs.h"
+
+#include "lib/base/check.h"
+#include "lib/rt/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { READ_STEP_OCTETS = 65536 };
+
+static enum err
+failed(const char *what, const char *name)
+{
+	int no = errno;
+
+	if (no == ENOENT)
+		return ERR_NOT_FOUND;
+	if (no == EEXIST)
+		return ERR_EXISTS;
+	log_error("fs.failed", FC("call", what), FC("name", name),
+		  FERRNO(no));
+	return no == ENOSPC || no == EDQUOT ? ERR_FULL : ERR_IO;
+}
+
+enum err
+fs_write_all(int fd, struct str bytes)
+{
+	while (bytes.n > 0) {
+		ssize_t n = write(fd, bytes.p, bytes.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return failed("write", "");
+		bytes = str_from(bytes, (size_t)n);
+	}
+	return OK;
+}
+
+enum err
+fs_write_all_at(int fd, struct str bytes, int64_t offset)
+{
+	while (bytes.n > 0) {
+		ssize_t n = pwrite(fd, bytes.p, bytes.n, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return failed("pwrite", "");
+		bytes = str_from(bytes, (size_t)n);
+		offset += n;
+	}
+	return OK;
+}
+
+enum err
+fs_read_at(int fd, char *to, size_t n, int64_t offset)
+{
+	while (n > 0) {
+		ssize_t got = pread(fd, to, n, offset);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return failed("pread", "");
+		if (got == 0)
+			return ERR_EOF;
+		to += got;
+		offset += got;
+		n -= (size_t)got;
+	}
+	return OK;
+}
+
+int
+fs_open_regular(int dir_fd, const char *name)
+{
+	/* O_NONBLOCK: a FIFO must not hang us before fstat sees it. */
+	int fd = openat(dir_fd, name,
+			O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	errno = EINVAL;
+	return -1;
+}
+
+int
+fs_open_dir(int dir_fd, const char *name)
+{
+	return openat(dir_fd, name,
+		      O_RDONLY | O_CLOEXEC | O_DIRECTORY | O_NOFOLLOW);
+}
+
+enum err
+fs_read_fd(int fd, struct buf *out)
+{
+	int64_t offset = 0;
+
+	for (;;) {
+		ssize_t n;
+		struct stat st;
+		size_t step = READ_STEP_OCTETS;
+
+		if (step > out->max - out->n)
+			step = out->max - out->n;
+		if (step == 0)
+			return fstat(fd, &st) == 0 && st.st_size == offset ?
+				       OK :
+				       ERR_LIMIT;
+		check(buf_reserve(out, step) == OK);
+		n = pread(fd, out->p + out->n, step, offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return failed("read", "");
+		if (n == 0)
+			return OK;
+		out->n += (size_t)n;
+		offset += n;
+	}
+}
+
+enum err
+fs_read_file(int dir_fd, const char *name, struct buf *out)
+{
+	int fd = fs_open_regular(dir_fd, name);
+	enum err e;
+
+	if (fd < 0)
+		return failed("open", name);
+	e = fs_read_fd(fd, out);
+	close(fd);
+	return e;
+}
+
+enum err
+fs_sync_data(int fd)
+{
+	return fdatasync(fd) == 0 ? OK : failed("fdatasync", "");
+}
+
+enum err
+fs_sync_file(int fd)
+{
+	return fsync(fd) == 0 ? OK : failed("fsync", "");
+}
+
+enum err
+fs_sync_dir(int dir_fd)
+{
+	return fsync(dir_fd) == 0 ? OK : failed("fsync", "directory");
+}
+
+enum err
+fs_publish(int file_fd, int from_dir, const char *from, int to_dir,
+	   const char *to)
+{
+	if (fsync(file_fd) != 0)
+		return failed("fsync", from);
+	if (renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE) == 0)
+		return OK;
+	if (errno != EINVAL && errno != ENOSYS)
+		return failed("rename", to);
+	/* A file system without RENAME_NOREPLACE. */
+	if (faccessat(to_dir, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return ERR_EXISTS;
+	return fs_move(from_dir, from, to_dir, to);
+}
+
+enum err
+fs_move(int from_dir, const char *from, int to_dir, const char *to)
+{
+	return renameat(from_dir, from, to_dir, to) == 0 ?
+		       OK :
+		       failed("rename", to);
+}
+
+enum err
+fs_replace(int dir_fd, const char *name, struct str content, mode_t mode)
+{
+	char temporary[300];
+	enum err e;
+	int fd, n;
+
+	n = snprintf(temporary, sizeof(temporary), "%s.tmp.%d", name,
+		     (int)getpid());
+	if (n < 0 || (size_t)n >= sizeof(temporary))
+		return ERR_LIMIT;
+	fd = openat(dir_fd, temporary,
+		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+		    mode);
+	if (fd < 0)
+		return failed("create", temporary);
+	e = fs_write_all(fd, content);
+	if (e == OK)
+		e = fs_sync_file(fd);
+	close(fd);
+	if (e == OK)
+		e = fs_move(dir_fd, temporary, dir_fd, name);
+	if (e != OK) {
+		unlinkat(dir_fd, temporary, 0);
+		return e;
+	}
+	return fs_sync_dir(dir_fd);
+}
+
+enum err
+fs_make_dir(int dir_fd, const char *name, mode_t mode)
+{
+	if (mkdirat(dir_fd, name, mode) != 0)
+		return failed("mkdir", name);
+	return fs_sync_dir(dir_fd);
+}
+
+void
+shared_sync_init(struct shared_sync *s)
+{
+	memset(s, 0, sizeof(*s));
+	gate_init(&s->gate);
+}
+
+struct sync_job {
+	int fd;
+	enum err result;
+};
+
+static void
+sync_in_thread(void *arg)
+{
+	struct sync_job *job = arg;
+
+	job->result = fs_sync_file(job->fd);
+}
+
+enum err
+shared_sync(struct co *co, struct shared_sync *s, int fd)
+{
+	/* A flush that runs now may have begun before our rename. */
+	uint64_t want = s->n_started + 1;
+
+	while (s->n_done < want && s->failure == OK) {
+		struct sync_job job = { fd, OK };
+
+		if (s->is_running) {
+			if (gate_wait(co, &s->gate, NEVER_US) == ERR_CANCELED)
+				return ERR_CANCELED;
+			continue;
+		}
+		s->is_running = true;
+		s->n_started++;
+		offload(co, sync_in_thread, &job);
+		s->is_running = false;
+		s->n_done = s->n_started;
+		if (job.result != OK)
+			s->failure = job.result;
+		gate_wake_all(&s->gate);
+	}
+	return s->failure;
+}
+
+bool
+shared_sync_is_idle(const struct shared_sync *s)
+{
+	return !s->is_running && gate_is_empty(&s->gate);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ * lib/rt/log.c - formatting and writing of log lines. */
+#include "lib/rt/log.h"
+
+#include "lib/base/buf.h"
+#include "lib/rt/clock.h"
+
+#include <stdarg.h>
+#include <unistd.h>
+
+enum {
+	LINE_MAX_OCTETS = 8192,
+	VALUE_MAX_OCTETS = 512,	// of the unescaped value
+	FIELD_ROOM_OCTETS = VALUE_MAX_OCTETS * 4 + 64,
+};
+
+static char program_role[32] = "estafeta";
+static enum log_level verbosity = LOG_INFO;
+
+void
+log_open(const char *who, enum log_level most_verbose)
+{
+	snprintf(program_role, sizeof(program_role), "%s", who);
+	verbosity = most_verbose;
+}
+
+enum log_level
+log_level_named(struct str name)
+{
+	static const struct {
+		struct str name;
+		enum log_level level;
+	} levels[] = {
+		{ STR_INIT("error"), LOG_ERROR }, { STR_INIT("warn"), LOG_WARN },
+		{ STR_INIT("info"), LOG_INFO },	  { STR_INIT("debug"), LOG_DEBUG },
+		{ STR_INIT("trace"), LOG_DEBUG },
+	};
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++)
+		if (str_ieq(levels[i].name, name))
+			return levels[i].level;
+	return LOG_INFO;
+}
+
+static void
+put_head(struct buf *line)
+{
+	int64_t at_us = wall_us();
+	time_t at_s = at_us / US_PER_S;
+	char date[32], zone[8];
+	struct tm tm;
+
+	localtime_r(&at_s, &tm);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	strftime(zone, sizeof(zone), "%z", &tm);
+	buf_putf(line, "%s.%06d%.3s:%.2s %s[%d] ", date,
+		 (int)(at_us % US_PER_S), zone, zone + 3, program_role,
+		 (int)getpid());
+}
+
+static void
+put_field(struct buf *line, const struct log_field *field)
+{
+	if (line->max - line->n < FIELD_ROOM_OCTETS)
+		return; // a line of this length tells enough
+	buf_putf(line, " %s=", field->key);
+	if (field->kind == LOG_NUMBER) {
+		buf_putf(line, "%lld", (long long)field->number);
+		return;
+	}
+	if (field->kind == LOG_ADDRESS)
+		buf_putc(line, '<');
+	buf_put_escaped(line, field->text, VALUE_MAX_OCTETS);
+	if (field->kind == LOG_ADDRESS)
+		buf_putc(line, '>');
+}
+
+/* A log that cannot be written must not stop the mail. */
+static void
+emit(struct buf *line)
+{
+	ssize_t n;
+
+	buf_putc(line, '\n');
+	n = write(STDOUT_FILENO, line->p, line->n);
+	(void)n;
+	buf_release(line);
+}
+
+void
+log_write(enum log_level level, struct str session, const char *event,
+	  const struct log_field *fields)
+{
+	static const char *const names[] = { "error", "warn", "info", "debug" };
+	struct buf line = BUF_INIT(LINE_MAX_OCTETS);
+
+	if (level > verbosity)
+		return;
+	put_head(&line);
+	buf_putf(&line, "level=%s", names[level]);
+	if (session.n > 0)
+		buf_putf(&line, " s=%.*s", STR(str_first(session, 32)));
+	buf_putf(&line, " ev=%s", event);
+	for (; fields->kind != LOG_END; fields++)
+		put_field(&line, fields);
+	emit(&line);
+}
+
+void
+log_fact(const char *format, ...)
+{
+	struct buf line = BUF_INIT(LINE_MAX_OCTETS);
+	struct buf text = BUF_INIT(LINE_MAX_OCTETS / 2);
+	va_list ap;
+
+	va_start(ap, format);
+	if (buf_vaddf(&text, format, ap) != OK)
+		buf_clear(&text);
+	va_end(ap);
+	put_head(&line);
+	for (size_t i = 0; i < text.n && line.n + 8 < line.max; i++) {
+		if (ascii_is_print(text.p[i]))
+			buf_putc(&line, text.p[i]);
+		else
+			buf_putf(&line, "\\x%02x", (unsigned char)text.p[i]);
+	}
+	buf_release(&text);
+	emit(&line);
+}

@@ -1,0 +1,761 @@
+/* SPDX-License-Identifier: MIT
+ * lib/rt/parent.c - the parent: binds, forks, brings together, restarts.
+ *
+ * Process: the parent of each program.
+ * Owns: listening sockets, one control socket per child.
+ * Invariants:
+ *  (1) No byte from the network or from mail is read here; a child's message is
+ *      three octets, and one that the table does not allow ends that child.
+ *  (2) No library with state of its own (libuv, TLS sessions) runs before fork,
+ *      so that a child restarted after months starts as clean as the first.
+ */
+#include "lib/base/check.h"
+#include "lib/base/map.h"
+#include "lib/rt/log.h"
+#include "lib/rt/role_private.h"
+#include "lib/rt/stream.h"
+#include "lib/rt/tls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/rand.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	MAX_CHILDREN = 64,
+	TICK_MS = 500,		// how often watched files are looked at
+	BACKOFF_FIRST_MS = 20,
+	BACKOFF_MAX_MS = 10000,
+	BACKOFF_FORGET_S = 60,	// of quiet life
+	STOP_WAIT_S = 10,
+	PEM_MAX_OCTETS = 1 << 20,
+};
+
+struct child {
+	const struct role_spec *spec;
+	unsigned copy;
+	pid_t pid; // 0: not running
+	int control_fd;
+	bool is_ready;
+	int64_t started_us, restart_at_us, backoff_ms;
+};
+
+struct watched {
+	char path[2][256]; // second: the private key
+	bool is_seen;
+	struct stat last[2];
+};
+
+static struct {
+	struct program *program;
+	struct options options;
+	struct child children[MAX_CHILDREN];
+	size_t n_children;
+	struct role sockets[PROGRAM_MAX_ROLES]; // by role: what was bound
+	struct watched files[FILE_KINDS];
+	int signal_fd;
+	bool is_stopping;
+	int64_t kill_at_us;
+} parent;
+
+ssize_t
+control_receive(int control_fd, char *packet, int *fd_out)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { packet, CONTROL_MAX_OCTETS };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t n = recvmsg(control_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+
+	*fd_out = -1;
+	if (c != NULL && c->cmsg_level == SOL_SOCKET &&
+	    c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(fd_out, CMSG_DATA(c), sizeof(int));
+	return n;
+}
+
+static bool
+tell(struct child *child, enum control_type type, uint8_t what, uint8_t copy,
+     int fd)
+{
+	struct control message = { type, what, copy };
+	struct buf b = BUF_INIT(CONTROL_MAX_OCTETS);
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec iov;
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	control_put(&b, &message);
+	iov = (struct iovec){ b.p, b.n };
+	if (fd >= 0) {
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof(control.bytes);
+		control.head.cmsg_level = SOL_SOCKET;
+		control.head.cmsg_type = SCM_RIGHTS;
+		control.head.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
+	}
+	n = sendmsg(child->control_fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	buf_release(&b);
+	return n > 0;
+}
+
+/* ---- files that roles may not open themselves ---- */
+
+static const char *
+first_existing(const char *dir, const char *const *names, char *path,
+	       size_t size)
+{
+	for (; *names != NULL; names++) {
+		snprintf(path, size, "%s/%s", dir, *names);
+		if (access(path, F_OK) == 0)
+			break;
+	}
+	return path;
+}
+
+static void
+place_files(void)
+{
+	static const char *const accounts[] = { "accounts.cf",
+						"postfix-accounts.cf", NULL };
+	const struct options *o = &parent.options;
+	struct watched *w = &parent.files[FILE_CERTIFICATE];
+	bool is_given = o->cert_path[0] != '\0';
+
+	if (is_given) {
+		snprintf(w->path[0], sizeof(w->path[0]), "%s", o->cert_path);
+		snprintf(w->path[1], sizeof(w->path[1]), "%s", o->key_path);
+	} else {
+		snprintf(w->path[0], sizeof(w->path[0]), "%s/tls/cert.pem",
+			 o->state_dir);
+		snprintf(w->path[1], sizeof(w->path[1]), "%s/tls/key.pem",
+			 o->state_dir);
+	}
+	w = &parent.files[FILE_ACCOUNTS];
+	first_existing(o->config_dir, accounts, w->path[0],
+		       sizeof(w->path[0]));
+}
+
+static bool
+is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev &&
+	       a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static bool
+has_changed(struct watched *w)
+{
+	bool changed = false;
+
+	for (int i = 0; i < 2 && w->path[i][0] != '\0'; i++) {
+		struct stat st = { 0 };
+
+		if (stat(w->path[i], &st) != 0)
+			memset(&st, 0, sizeof(st));
+		if (!w->is_seen || !is_same(&st, &w->last[i]))
+			changed = true;
+		w->last[i] = st;
+	}
+	w->is_seen = true;
+	return changed;
+}
+
+static bool
+append_file(int to, const char *path)
+{
+	int from = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char piece[4096];
+	size_t total = 0;
+	ssize_t n = -1;
+
+	if (from < 0)
+		return false;
+	while (total < PEM_MAX_OCTETS &&
+	       (n = read(from, piece, sizeof(piece))) > 0) {
+		if (write(to, piece, (size_t)n) != n) {
+			n = -1;
+			break;
+		}
+		total += (size_t)n;
+	}
+	close(from);
+	return n == 0;
+}
+
+/* A descriptor to read the file from: itself, or the certificate and its key
+ * joined in memory. -1 with the reason logged. */
+static int
+open_watched(enum control_file kind)
+{
+	struct watched *w = &parent.files[kind];
+	bool ok;
+	int fd;
+
+	if (kind != FILE_CERTIFICATE) {
+		fd = open(w->path[0], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		if (fd < 0)
+			log_error("file.unreadable", FC("path", w->path[0]),
+				  FERRNO(errno));
+		return fd;
+	}
+	fd = memfd_create("certificate", MFD_CLOEXEC);
+	ok = fd >= 0 && append_file(fd, w->path[0]) &&
+	     append_file(fd, w->path[1]);
+	if (ok)
+		return fd;
+	log_warn("tls.off", FC("path", w->path[0]), FERRNO(errno),
+		 FC("hint", "STARTTLS is not offered until certificate and "
+			    "key can be read; mailctl cert make creates them"));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static void
+hand_file(struct child *child, enum control_file kind)
+{
+	int fd;
+
+	if (child->pid == 0 || !(child->spec->files & 1u << kind))
+		return;
+	fd = open_watched(kind);
+	if (fd < 0)
+		return;
+	if (!tell(child, CONTROL_FILE, (uint8_t)kind, 0, fd))
+		log_error("control.full",
+			  FC("role", service_name(child->spec->service)));
+	close(fd);
+}
+
+static void
+look_at_files(void)
+{
+	place_files(); // the other name may have appeared
+	for (enum control_file kind = 0; kind < FILE_KINDS; kind++) {
+		if (!has_changed(&parent.files[kind]))
+			continue;
+		for (size_t i = 0; i < parent.n_children; i++)
+			hand_file(&parent.children[i], kind);
+	}
+}
+
+/* ---- children ---- */
+
+static void
+user_of(const struct role_spec *spec, uid_t *uid_out, gid_t *gid_out)
+{
+	struct passwd *pw = getpwnam(spec->user);
+
+	*uid_out = pw ? pw->pw_uid : spec->fallback_uid;
+	*gid_out = pw ? pw->pw_gid : spec->fallback_uid;
+}
+
+NORETURN static void
+be_child(struct child *child, int control_fd)
+{
+	const struct role_spec *spec = child->spec;
+	static struct role role;
+	sigset_t none;
+	char who[64];
+	uint8_t secret[16];
+	uid_t uid;
+	gid_t gid;
+
+	user_of(spec, &uid, &gid);
+	role = parent.sockets[spec - parent.program->roles];
+	role.spec = spec;
+	role.copy = child->copy;
+	role.options = &parent.options;
+	for (size_t i = 0; i < parent.n_children; i++)
+		if (parent.children[i].pid != 0)
+			close(parent.children[i].control_fd);
+	for (size_t r = 0; r < parent.program->n_roles; r++) {
+		struct role *other = &parent.sockets[r];
+
+		if (&parent.program->roles[r] == spec)
+			continue;
+		for (size_t i = 0; i < other->n_sockets; i++)
+			close(other->sockets[i].fd);
+		if (other->unix_fd >= 0)
+			close(other->unix_fd);
+	}
+	close(parent.signal_fd);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGHUP, SIG_IGN); // the parent tells
+	signal(SIGINT, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	snprintf(who, sizeof(who), "%s/%s", parent.program->name,
+		 service_name(spec->service));
+	prctl(PR_SET_NAME, who);
+	log_open(who, log_level_named(str_c(parent.options.log_level)));
+	check(RAND_bytes(secret, sizeof(secret)) == 1);
+	hash_seed(secret);
+	if (confine_user(uid, gid) != OK)
+		_exit(1);
+	loop_init();
+	role_open(&role, control_fd);
+	spec->start(&role);
+	if (confine_calls(spec->confine) != OK)
+		_exit(1);
+	role_say_ready();
+	loop_run();
+	exit(0);
+}
+
+static void
+start_child(struct child *child)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+		log_error("fork.failed", FERRNO(errno));
+		child->restart_at_us = in_ms(BACKOFF_MAX_MS);
+		return;
+	}
+	pid = fork();
+	if (pid == 0) {
+		close(pair[0]);
+		be_child(child, pair[1]);
+	}
+	close(pair[1]);
+	if (pid < 0) {
+		log_error("fork.failed", FERRNO(errno));
+		close(pair[0]);
+		child->restart_at_us = in_ms(BACKOFF_MAX_MS);
+		return;
+	}
+	fcntl(pair[0], F_SETFL, fcntl(pair[0], F_GETFL) | O_NONBLOCK);
+	child->pid = pid;
+	child->control_fd = pair[0];
+	child->is_ready = false;
+	child->started_us = now_us();
+	for (enum control_file kind = 0; kind < FILE_KINDS; kind++)
+		hand_file(child, kind);
+}
+
+static void
+child_ended(struct child *child, int status)
+{
+	log_at(parent.is_stopping ? LOG_INFO : LOG_ERROR, STR_NONE, "role.ended",
+	       FC("role", service_name(child->spec->service)),
+	       FN("pid", child->pid),
+	       FN("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
+	       FN("exit", WIFEXITED(status) ? WEXITSTATUS(status) : -1));
+	close(child->control_fd);
+	child->pid = 0;
+	if (now_us() - child->started_us > BACKOFF_FORGET_S * US_PER_S)
+		child->backoff_ms = 0;
+	child->restart_at_us = in_ms(child->backoff_ms);
+	child->backoff_ms = child->backoff_ms ? child->backoff_ms * 2 :
+						BACKOFF_FIRST_MS;
+	if (child->backoff_ms > BACKOFF_MAX_MS)
+		child->backoff_ms = BACKOFF_MAX_MS;
+}
+
+static void
+reap(void)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < parent.n_children; i++)
+			if (parent.children[i].pid == pid)
+				child_ended(&parent.children[i], status);
+}
+
+static struct child *
+find_child(enum service service, unsigned copy)
+{
+	for (size_t i = 0; i < parent.n_children; i++) {
+		struct child *c = &parent.children[i];
+
+		if (c->spec->service == service && c->copy == copy)
+			return c;
+	}
+	return NULL;
+}
+
+/* Into another program: its role listens in the run directory. -1 when not. */
+static int
+connect_outside(enum service service)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -1;
+	snprintf(at.sun_path, sizeof(at.sun_path), "%.90s/%s.sock",
+		 parent.options.run_dir, service_name(service));
+	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int
+connect_sibling(struct child *from, struct child *to)
+{
+	int pair[2];
+
+	if (to->pid == 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+		return -1;
+	if (!tell(to, CONTROL_INCOMING, (uint8_t)from->spec->service, 0,
+		  pair[1])) {
+		close(pair[0]);
+		pair[0] = -1;
+	}
+	close(pair[1]);
+	return pair[0];
+}
+
+static void
+bring_together(struct child *from, const struct control *message)
+{
+	struct child *to = find_child(message->what, message->copy);
+	int fd = to ? connect_sibling(from, to) :
+		      connect_outside(message->what);
+
+	tell(from, CONTROL_CONNECTED, message->what, message->copy, fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+static bool
+is_allowed(struct child *child, const struct control *message)
+{
+	if (message->type == CONTROL_CONNECT)
+		return (child->spec->may_connect & 1u << message->what) != 0;
+	return message->type == CONTROL_READY && !child->is_ready;
+}
+
+static void
+hear(struct child *child)
+{
+	char packet[CONTROL_MAX_OCTETS];
+	struct control message;
+	int fd = -1;
+	ssize_t n = control_receive(child->control_fd, packet, &fd);
+
+	if (n <= 0)
+		return; // SIGCHLD tells the rest
+	if (fd >= 0 ||
+	    control_read(str_of(packet, (size_t)n), &message) != OK ||
+	    !is_allowed(child, &message)) {
+		log_error("role.refused",
+			  FC("role", service_name(child->spec->service)));
+		if (fd >= 0)
+			close(fd);
+		kill(child->pid, SIGKILL);
+		return;
+	}
+	if (message.type == CONTROL_READY)
+		child->is_ready = true;
+	else
+		bring_together(child, &message);
+}
+
+/* ---- start ---- */
+
+static void
+bind_listeners(const struct role_spec *spec, struct role *sockets,
+	       enum listen_kind kind)
+{
+	struct str list = str_c(parent.options.listen[kind]), text;
+
+	while (str_split(&list, ',', &text)) {
+		union address_any at;
+		socklen_t n;
+		int fd;
+
+		text = str_trim(text);
+		if (text.n == 0)
+			continue;
+		if (address_from_text(text, &at, &n) != OK) {
+			fprintf(stderr, "'%.*s' is no address: write "
+					"127.0.0.1:25 or [::1]:25 or *:25\n",
+				STR(text));
+			exit(2);
+		}
+		fd = listen_at(&at, n);
+		if (fd < 0) {
+			fprintf(stderr, "%s cannot listen at %.*s: %s\n",
+				service_name(spec->service), STR(text),
+				strerror(errno));
+			exit(1);
+		}
+		check(sockets->n_sockets < ROLE_MAX_SOCKETS);
+		sockets->sockets[sockets->n_sockets].kind = kind;
+		sockets->sockets[sockets->n_sockets++].fd = fd;
+	}
+}
+
+static int
+bind_unix(enum service service)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mode_t mask = umask(0077);
+	bool ok;
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%.90s/%s.sock",
+		 parent.options.run_dir, service_name(service));
+	unlink(at.sun_path);
+	ok = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
+	     listen(fd, 128) == 0;
+	umask(mask);
+	if (ok)
+		return fd;
+	fprintf(stderr, "cannot listen at %s: %s\n", at.sun_path,
+		strerror(errno));
+	exit(1);
+}
+
+static void
+make_dirs(const char *path, mode_t mode)
+{
+	char part[1024];
+
+	for (size_t i = 1; path[i - 1] != '\0' && i < sizeof(part); i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		if (mkdir(part, mode) != 0 && errno != EEXIST) {
+			fprintf(stderr, "cannot create %s: %s\n", part,
+				strerror(errno));
+			exit(1);
+		}
+	}
+}
+
+/* The directory a role writes in exists and is its own. */
+static void
+own_dir(const struct role_spec *spec)
+{
+	char path[1024];
+	struct stat st;
+	uid_t uid;
+	gid_t gid;
+
+	if (spec->own_dir == NULL)
+		return;
+	if (strcmp(spec->own_dir, "@mail") == 0)
+		snprintf(path, sizeof(path), "%s", parent.options.mail_dir);
+	else
+		snprintf(path, sizeof(path), "%s/%s", parent.options.state_dir,
+			 spec->own_dir);
+	make_dirs(path, 0755);
+	user_of(spec, &uid, &gid);
+	if (geteuid() == 0 && stat(path, &st) == 0 && st.st_uid != uid &&
+	    chown(path, uid, gid) != 0)
+		fprintf(stderr, "run this once: chown -R %u:%u %s\n",
+			(unsigned)uid, (unsigned)gid, path);
+	if (geteuid() != 0 && access(path, R_OK | W_OK | X_OK) != 0) {
+		fprintf(stderr,
+			"cannot write in %s; run this once: "
+			"chown -R %u:%u %s\n",
+			path, (unsigned)geteuid(), (unsigned)getegid(), path);
+		exit(1);
+	}
+}
+
+static void
+prepare_roles(void)
+{
+	struct program *p = parent.program;
+
+	for (size_t r = 0; r < p->n_roles; r++) {
+		const struct role_spec *spec = &p->roles[r];
+		struct role *sockets = &parent.sockets[r];
+
+		own_dir(spec);
+		sockets->unix_fd = -1;
+		if (spec->unix_service != SERVICE_NONE)
+			sockets->unix_fd = bind_unix(spec->unix_service);
+		for (enum listen_kind k = 0; k < LISTEN_KINDS; k++)
+			if (spec->listens & 1u << k)
+				bind_listeners(spec, sockets, k);
+		for (unsigned copy = 0; copy < spec->copies; copy++) {
+			check(parent.n_children < MAX_CHILDREN);
+			parent.children[parent.n_children++] =
+				(struct child){ .spec = spec, .copy = copy };
+		}
+	}
+}
+
+static void
+on_signal(void)
+{
+	struct signalfd_siginfo info;
+
+	if (read(parent.signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGCHLD) {
+		reap();
+		return;
+	}
+	if (info.ssi_signo == SIGHUP) {
+		for (size_t i = 0; i < FILE_KINDS; i++)
+			parent.files[i].is_seen = false;
+		look_at_files();
+		return;
+	}
+	if (parent.is_stopping)
+		return;
+	parent.is_stopping = true;
+	parent.kill_at_us = in_s(STOP_WAIT_S);
+	for (size_t i = 0; i < parent.n_children; i++)
+		if (parent.children[i].pid != 0)
+			tell(&parent.children[i], CONTROL_STOP, 0, 0, -1);
+}
+
+static bool
+is_over(void)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < parent.n_children; i++)
+		any |= parent.children[i].pid != 0;
+	if (any && now_us() > parent.kill_at_us)
+		for (size_t i = 0; i < parent.n_children; i++)
+			if (parent.children[i].pid != 0)
+				kill(parent.children[i].pid, SIGKILL);
+	return !any;
+}
+
+static int
+ms_until_restart(void)
+{
+	int64_t soonest_ms = TICK_MS;
+
+	if (parent.is_stopping)
+		return TICK_MS;
+	for (size_t i = 0; i < parent.n_children; i++) {
+		struct child *c = &parent.children[i];
+		int64_t left_ms = (c->restart_at_us - now_us()) / US_PER_MS + 1;
+
+		if (c->pid == 0 && left_ms < soonest_ms)
+			soonest_ms = left_ms < 0 ? 0 : left_ms;
+	}
+	return (int)soonest_ms;
+}
+
+static void
+restart_due(void)
+{
+	for (size_t i = 0; i < parent.n_children; i++) {
+		struct child *c = &parent.children[i];
+
+		if (c->pid == 0 && now_us() >= c->restart_at_us)
+			start_child(c);
+	}
+}
+
+static void
+serve_children(void)
+{
+	int64_t next_look_us = now_us();
+
+	for (;;) {
+		struct pollfd polls[MAX_CHILDREN + 1];
+		nfds_t n = 1;
+
+		if (!parent.is_stopping)
+			restart_due();
+		else if (is_over())
+			return;
+		if (now_us() >= next_look_us) {
+			look_at_files();
+			next_look_us = in_ms(TICK_MS);
+		}
+		polls[0] = (struct pollfd){ parent.signal_fd, POLLIN, 0 };
+		for (size_t i = 0; i < parent.n_children; i++) {
+			struct child *c = &parent.children[i];
+
+			polls[n++] = (struct pollfd){
+				c->pid ? c->control_fd : -1, POLLIN, 0
+			};
+		}
+		if (poll(polls, n, ms_until_restart()) <= 0)
+			continue;
+		for (nfds_t i = 1; i < n; i++)
+			if (polls[i].revents & POLLIN &&
+			    parent.children[i - 1].pid != 0)
+				hear(&parent.children[i - 1]);
+		if (polls[0].revents & POLLIN)
+			on_signal();
+	}
+}
+
+static void
+raise_limits(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+int
+program_main(struct program *program, int argc, char **argv)
+{
+	sigset_t signals;
+
+	setvbuf(stderr, NULL, _IOLBF, 0);
+	parent.program = program;
+	options_read(&parent.options, argc, argv, program->usage);
+	log_open(program->name,
+		 log_level_named(str_c(parent.options.log_level)));
+	program->describe(&parent.options, program);
+	raise_limits();
+	umask(0077);
+	make_dirs(parent.options.run_dir, 0755);
+	tzset();
+	tls_init();
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	parent.signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	check(parent.signal_fd >= 0);
+	place_files();
+	for (enum control_file kind = 0; kind < FILE_KINDS; kind++)
+		has_changed(&parent.files[kind]);
+	prepare_roles();
+	serve_children();
+	return 0;
+}

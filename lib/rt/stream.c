@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: MIT
+ * lib/rt/stream.c - buffered connections over libuv's poll handles.
+ *
+ * Owns: the socket, its poll handle (closed asynchronously, so it is allocated
+ * apart), the TLS session, both buffers.
+ * Invariants:
+ *  (1) At most one coroutine waits for a stream (s->waiter).
+ *  (2) The poll handle is armed when somebody waits; an event that nobody waits
+ *      for disarms it, so that unread input does not spin the loop.
+ */
+#include "lib/rt/stream.h"
+
+#include "lib/base/check.h"
+#include "lib/rt/log.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdarg.h>
+#include <sys/sendfile.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <uv.h>
+
+enum {
+	READ_OCTETS = 4096,
+	BIG_READ_OCTETS = 65536,
+	FILE_PIECE_OCTETS = 65536,
+	OUT_MAX_OCTETS = 256 << 20, // a bug guard
+	KEEP_OCTETS = 16384,	    // larger empty buffers are freed
+	TEXT_OCTETS = 80,
+};
+
+struct stream {
+	int fd;
+	uv_poll_t *poll;
+	int armed;
+	struct co *waiter;
+	bool is_ready;
+	SSL *ssl;
+	struct tls *tls;
+	struct buf in, out;
+	size_t in_at, out_at;
+	char peer[INET6_ADDRSTRLEN + 1];
+	char tls_text[TEXT_OCTETS];
+};
+
+static void
+free_handle(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+static void
+name_peer(struct stream *s)
+{
+	union address_any a;
+	socklen_t n = sizeof(a);
+	const void *bytes = NULL;
+
+	snprintf(s->peer, sizeof(s->peer), "unknown");
+	if (getpeername(s->fd, &a.any, &n) != 0)
+		return;
+	if (a.any.sa_family == AF_UNIX) {
+		snprintf(s->peer, sizeof(s->peer), "unix");
+		return;
+	}
+	if (a.any.sa_family == AF_INET)
+		bytes = &((struct sockaddr_in *)&a)->sin_addr;
+	if (a.any.sa_family == AF_INET6) {
+		struct in6_addr *v6 = &((struct sockaddr_in6 *)&a)->sin6_addr;
+
+		bytes = v6;
+		if (IN6_IS_ADDR_V4MAPPED(v6)) { // one name for one client
+			a.any.sa_family = AF_INET;
+			bytes = &v6->s6_addr[12];
+		}
+	}
+	if (bytes != NULL)
+		inet_ntop(a.any.sa_family, bytes, s->peer, sizeof(s->peer));
+}
+
+struct stream *
+stream_new(int fd, size_t in_max_octets)
+{
+	struct stream *s = must_alloc(sizeof(*s));
+	int one = 1;
+
+	s->fd = fd;
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	buf_init(&s->in, in_max_octets);
+	buf_init(&s->out, OUT_MAX_OCTETS);
+	s->poll = must_alloc(sizeof(*s->poll));
+	check(uv_poll_init(loop_uv(), s->poll, fd) == 0);
+	s->poll->data = s;
+	name_peer(s);
+	return s;
+}
+
+void
+stream_free(struct stream **stream_ref)
+{
+	struct stream *s = *stream_ref;
+
+	*stream_ref = NULL;
+	if (s == NULL)
+		return;
+	check(s->waiter == NULL);
+	if (s->ssl != NULL) {
+		SSL_shutdown(s->ssl);
+		SSL_free(s->ssl);
+		ERR_clear_error();
+	}
+	tls_drop(&s->tls);
+	uv_poll_stop(s->poll);
+	uv_close((uv_handle_t *)s->poll, free_handle);
+	close(s->fd);
+	buf_release(&s->in);
+	buf_release(&s->out);
+	free(s);
+}
+
+static void
+on_event(uv_poll_t *poll, int status UNUSED, int events UNUSED)
+{
+	struct stream *s = poll->data;
+
+	if (s->waiter == NULL) {
+		uv_poll_stop(poll);
+		s->armed = 0;
+		return;
+	}
+	s->is_ready = true; // errors show when the I/O is tried again
+	co_wake(s->waiter);
+}
+
+/* Until the socket is ready, or (OK too) somebody wakes the coroutine. */
+static enum err
+wait_for(struct co *co, struct stream *s, int events, int64_t deadline_us)
+{
+	enum err e;
+
+	check(s->waiter == NULL);
+	if (s->armed != events) {
+		check(uv_poll_start(s->poll, events, on_event) == 0);
+		s->armed = events;
+	}
+	s->waiter = co;
+	s->is_ready = false;
+	e = co_wait(co, deadline_us);
+	s->waiter = NULL;
+	return s->is_ready && e != ERR_CANCELED ? OK : e;
+}
+
+struct str
+stream_peek(const struct stream *s)
+{
+	return str_from(buf_str(&s->in), s->in_at);
+}
+
+void
+stream_take(struct stream *s, size_t n)
+{
+	check(n <= s->in.n - s->in_at);
+	s->in_at += n;
+	if (s->in_at == s->in.n) {
+		s->in_at = s->in.n = 0;
+		if (s->in.cap > KEEP_OCTETS)
+			buf_release(&s->in);
+	}
+}
+
+/* >0 octets, or an err through *e_out: ERR_MORE asks to wait for *events_out. */
+static ssize_t
+read_now(struct stream *s, char *to, size_t n, int *events_out,
+	 enum err *e_out)
+{
+	ssize_t got;
+	int code;
+
+	*events_out = UV_READABLE;
+	if (s->ssl == NULL) {
+		do
+			got = recv(s->fd, to, n, MSG_DONTWAIT);
+		while (got < 0 && errno == EINTR);
+		if (got == 0)
+			*e_out = ERR_EOF;
+		if (got < 0)
+			*e_out = errno == EAGAIN     ? ERR_MORE :
+				 errno == ECONNRESET ? ERR_EOF :
+						       ERR_IO;
+		return got;
+	}
+	ERR_clear_error();
+	got = SSL_read(s->ssl, to, (int)(n < INT32_MAX ? n : INT32_MAX));
+	if (got > 0)
+		return got;
+	code = SSL_get_error(s->ssl, (int)got);
+	*e_out = code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE ?
+			 ERR_MORE :
+		 code == SSL_ERROR_SSL ? ERR_TLS : ERR_EOF;
+	if (code == SSL_ERROR_WANT_WRITE)
+		*events_out = UV_WRITABLE;
+	ERR_clear_error();
+	return -1;
+}
+
+static ssize_t
+write_now(struct stream *s, struct str bytes, int *events_out,
+	  enum err *e_out)
+{
+	ssize_t put;
+	int code;
+
+	*events_out = UV_WRITABLE;
+	if (s->ssl == NULL) {
+		do
+			put = send(s->fd, bytes.p, bytes.n,
+				   MSG_DONTWAIT | MSG_NOSIGNAL);
+		while (put < 0 && errno == EINTR);
+		if (put < 0)
+			*e_out = errno == EAGAIN ? ERR_MORE : ERR_EOF;
+		return put;
+	}
+	ERR_clear_error();
+	put = SSL_write(s->ssl, bytes.p,
+			(int)(bytes.n < INT32_MAX ? bytes.n : INT32_MAX));
+	if (put > 0)
+		return put;
+	code = SSL_get_error(s->ssl, (int)put);
+	*e_out = code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE ?
+			 ERR_MORE :
+			 ERR_EOF;
+	if (code == SSL_ERROR_WANT_READ)
+		*events_out = UV_READABLE;
+	ERR_clear_error();
+	return -1;
+}
+
+/* Room for one read: what was taken makes place first. */
+static enum err
+make_room(struct stream *s, size_t *room_out)
+{
+	size_t want = s->in.n - s->in_at >= READ_OCTETS ? BIG_READ_OCTETS :
+							  READ_OCTETS;
+
+	if (s->in_at > 0 && s->in.cap - s->in.n < want) {
+		buf_shift(&s->in, s->in_at);
+		s->in_at = 0;
+	}
+	if (s->in.max - s->in.n < want)
+		want = s->in.max - s->in.n;
+	if (want == 0)
+		return ERR_LIMIT;
+	check(buf_reserve(&s->in, want) == OK);
+	*room_out = s->in.cap - s->in.n;
+	return OK;
+}
+
+enum err
+stream_fill(struct co *co, struct stream *s, int64_t deadline_us)
+{
+	size_t room;
+	enum err e = stream_flush(co, s, deadline_us);
+
+	if (e != OK)
+		return e;
+	e = make_room(s, &room);
+	if (e != OK)
+		return e;
+	for (;;) {
+		int events;
+		ssize_t n = read_now(s, s->in.p + s->in.n, room, &events, &e);
+
+		if (n > 0) {
+			s->in.n += (size_t)n;
+			return OK;
+		}
+		if (e != ERR_MORE)
+			return e;
+		if (co_is_canceled(co))
+			return ERR_CANCELED;
+		do
+			e = wait_for(co, s, events, deadline_us);
+		while (e == OK && !s->is_ready);
+		if (e != OK)
+			return e;
+	}
+}
+
+bool
+stream_has_input(struct stream *s)
+{
+	char byte;
+
+	if (s->in.n > s->in_at || (s->ssl != NULL && SSL_pending(s->ssl) > 0))
+		return true;
+	return recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+	       errno != EAGAIN;
+}
+
+enum err
+stream_wait(struct co *co, struct stream *s, int64_t deadline_us)
+{
+	enum err e = stream_flush(co, s, deadline_us);
+
+	if (e != OK)
+		return e;
+	if (stream_has_input(s))
+		return OK;
+	buf_release(&s->in);
+	s->in_at = 0;
+	buf_release(&s->out);
+	s->out_at = 0;
+	co_shrink(co);
+	return wait_for(co, s, UV_READABLE, deadline_us);
+}
+
+enum err
+stream_line(struct co *co, struct stream *s, size_t max, int64_t deadline_us,
+	    struct str *line_out, bool *has_crlf_out)
+{
+	size_t seen = 0;
+
+	for (;;) {
+		struct str in = stream_peek(s);
+		ptrdiff_t lf = str_chr(str_from(in, seen), '\n');
+		enum err e;
+
+		if (lf >= 0 && seen + (size_t)lf < max) {
+			size_t n = seen + (size_t)lf;
+			bool has_cr = n > 0 && in.p[n - 1] == '\r';
+
+			*line_out = str_first(in, has_cr ? n - 1 : n);
+			if (has_crlf_out != NULL)
+				*has_crlf_out = has_cr;
+			/* Not stream_take(): the line must stay readable. */
+			s->in_at += n + 1;
+			return OK;
+		}
+		if (in.n >= max)
+			return ERR_LIMIT;
+		seen = in.n;
+		e = stream_fill(co, s, deadline_us);
+		if (e != OK)
+			return e;
+	}
+}
+
+void
+stream_put(struct stream *s, struct str bytes)
+{
+	buf_put(&s->out, bytes);
+}
+
+void
+stream_putf(struct stream *s, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	check(buf_vaddf(&s->out, format, ap) == OK);
+	va_end(ap);
+}
+
+size_t
+stream_unsent(const struct stream *s)
+{
+	return s->out.n - s->out_at;
+}
+
+static enum err
+send_all(struct co *co, struct stream *s, struct str bytes,
+	 int64_t deadline_us)
+{
+	while (bytes.n > 0) {
+		int events;
+		enum err e = OK;
+		ssize_t n = write_now(s, bytes, &events, &e);
+
+		if (n > 0) {
+			bytes = str_from(bytes, (size_t)n);
+			continue;
+		}
+		if (e != ERR_MORE)
+			return e;
+		do
+			e = wait_for(co, s, events, deadline_us);
+		while (e == OK && !s->is_ready);
+		if (e != OK)
+			return e;
+	}
+	return OK;
+}
+
+enum err
+stream_flush(struct co *co, struct stream *s, int64_t deadline_us)
+{
+	enum err e;
+
+	if (s->out.n == 0)
+		return OK;
+	e = send_all(co, s, buf_str(&s->out), deadline_us);
+	buf_clear(&s->out);
+	if (s->out.cap > KEEP_OCTETS)
+		buf_release(&s->out);
+	return e;
+}
+
+/* Through our memory: for TLS, which must encrypt. */
+static enum err
+copy_file(struct co *co, struct stream *s, int fd, int64_t offset,
+	  uint64_t n_octets, int64_t deadline_us)
+{
+	char *piece = must_alloc(FILE_PIECE_OCTETS);
+	enum err e = OK;
+
+	while (n_octets > 0 && e == OK) {
+		size_t want = n_octets < FILE_PIECE_OCTETS ?
+				      (size_t)n_octets :
+				      FILE_PIECE_OCTETS;
+		ssize_t n = pread(fd, piece, want, offset);
+
+		if (n <= 0) {
+			e = n == 0 ? ERR_EOF : ERR_IO;
+			break;
+		}
+		e = send_all(co, s, str_of(piece, (size_t)n), deadline_us);
+		offset += n;
+		n_octets -= (uint64_t)n;
+	}
+	free(piece);
+	return e;
+}
+
+enum err
+stream_send_file(struct co *co, struct stream *s, int fd, int64_t offset,
+		 uint64_t n_octets, int64_t deadline_us)
+{
+	enum err e = stream_flush(co, s, deadline_us);
+
+	if (e != OK)
+		return e;
+	if (s->ssl != NULL)
+		return copy_file(co, s, fd, offset, n_octets, deadline_us);
+	while (n_octets > 0) {
+		off_t at = offset;
+		ssize_t n = sendfile(s->fd, fd, &at, n_octets);
+
+		if (n > 0) {
+			offset += n;
+			n_octets -= (uint64_t)n;
+			continue;
+		}
+		if (n == 0)
+			return ERR_EOF;
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			return ERR_EOF;
+		do
+			e = wait_for(co, s, UV_WRITABLE, deadline_us);
+		while (e == OK && !s->is_ready);
+		if (e != OK)
+			return e;
+	}
+	return OK;
+}
+
+static enum err
+shake_hands(struct co *co, struct stream *s, int64_t deadline_us)
+{
+	enum err e = OK;
+
+	for (;;) {
+		int code, r, events;
+
+		ERR_clear_error();
+		r = SSL_do_handshake(s->ssl);
+		if (r == 1)
+			break;
+		code = SSL_get_error(s->ssl, r);
+		events = code == SSL_ERROR_WANT_READ  ? UV_READABLE :
+			 code == SSL_ERROR_WANT_WRITE ? UV_WRITABLE : 0;
+		if (events == 0) {
+			char text[160];
+
+			ERR_error_string_n(ERR_peek_last_error(), text,
+					   sizeof(text));
+			log_info("tls.failed", FC("peer", s->peer),
+				 FC("reason", text));
+			ERR_clear_error();
+			return ERR_TLS;
+		}
+		do
+			e = wait_for(co, s, events, deadline_us);
+		while (e == OK && !s->is_ready);
+		if (e != OK)
+			return e;
+	}
+	snprintf(s->tls_text, sizeof(s->tls_text), "%s %s",
+		 SSL_get_version(s->ssl), SSL_get_cipher_name(s->ssl));
+	co_shrink(co); // a handshake goes deep
+	return OK;
+}
+
+static enum err
+begin_tls(struct co *co, struct stream *s, struct tls *tls,
+	  int64_t deadline_us)
+{
+	enum err e = stream_flush(co, s, deadline_us);
+
+	if (e != OK)
+		return e;
+	check(s->ssl == NULL);
+	buf_release(&s->in);
+	s->in_at = 0;
+	s->tls = tls_hold(tls);
+	s->ssl = SSL_new(tls_context(tls));
+	check(s->ssl != NULL);
+	check(SSL_set_fd(s->ssl, s->fd) == 1);
+	return OK;
+}
+
+enum err
+stream_accept_tls(struct co *co, struct stream *s, struct tls *tls,
+		  int64_t deadline_us)
+{
+	enum err e = begin_tls(co, s, tls, deadline_us);
+
+	if (e != OK)
+		return e;
+	SSL_set_accept_state(s->ssl);
+	return shake_hands(co, s, deadline_us);
+}
+
+enum err
+stream_connect_tls(struct co *co, struct stream *s, struct tls *tls,
+		   struct str host, int64_t deadline_us)
+{
+	enum err e = begin_tls(co, s, tls, deadline_us);
+	char name[256];
+
+	if (e != OK)
+		return e;
+	SSL_set_connect_state(s->ssl);
+	if (host.n > 0) {
+		e = str_to_c(host, name, sizeof(name));
+		if (e != OK)
+			return e;
+		SSL_set_tlsext_host_name(s->ssl, name);
+		if (tls_is_verifying(tls))
+			SSL_set1_host(s->ssl, name);
+	}
+	return shake_hands(co, s, deadline_us);
+}
+
+bool
+stream_is_tls(const struct stream *s)
+{
+	return s->ssl != NULL;
+}
+
+struct str
+stream_tls_text(const struct stream *s)
+{
+	return str_c(s->tls_text);
+}
+
+int
+stream_fd(const struct stream *s)
+{
+	return s->fd;
+}
+
+struct str
+stream_peer(const struct stream *s)
+{
+	return str_c(s->peer);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ * lib/rt/stream.h - a connection: buffered bytes in, buffered bytes out, plain
+ * or TLS.
+ *
+ * One coroutine uses a stream at a time. I/O is tried first; the coroutine
+ * waits only when the system says so. All deadlines are absolute (now_us()). */
+#pragma once
+
+#include "lib/base/buf.h"
+#include "lib/rt/co.h"
+#include "lib/rt/tls.h"
+
+#include <sys/socket.h>
+
+struct stream;
+
+/* Takes over a connected socket, which becomes non-blocking. in_max is the
+ * largest number of received octets it holds. */
+struct stream *stream_new(int fd, size_t in_max_octets);
+/* Closes; sends a TLS close alert when that needs no waiting. NULL is fine. */
+void stream_free(struct stream **s);
+
+/* The received octets that were not taken yet; valid until the next call. */
+struct str stream_peek(const struct stream *s);
+void stream_take(struct stream *s, size_t n);
+/* Waits until more octets have arrived than are there now. ERR_EOF: the peer
+ * closed. ERR_LIMIT: in_max_octets are there already. Output that was put is
+ * flushed first. */
+enum err stream_fill(struct co *co, struct stream *s,
+		     int64_t deadline_us) MUST_USE;
+/* Waits until octets can be read, without reading them, and drops its buffers
+ * meanwhile. May also return OK because somebody woke the coroutine. */
+enum err stream_wait(struct co *co, struct stream *s,
+		     int64_t deadline_us) MUST_USE;
+/* Octets are there, here or in the system's or TLS's buffer, or the end is. */
+bool stream_has_input(struct stream *s);
+
+/* One line up to and with LF, borrowed until the next call: *line_out is
+ * without LF and a CR before it; *has_crlf_out (may be NULL) tells whether the
+ * end was CRLF. ERR_LIMIT when max octets hold no LF. */
+enum err stream_line(struct co *co, struct stream *s, size_t max,
+		     int64_t deadline_us, struct str *line_out,
+		     bool *has_crlf_out) MUST_USE;
+
+/* Appends to the output. The memory of unsent output is bounded by the caller:
+ * flush between large pieces. */
+void stream_put(struct stream *s, struct str bytes);
+void stream_putf(struct stream *s, const char *format, ...) PRINTF(2, 3);
+size_t stream_unsent(const struct stream *s);
+/* Sends all that was put. */
+enum err stream_flush(struct co *co, struct stream *s,
+		      int64_t deadline_us) MUST_USE;
+/* Sends part of a file after what was put; short files are ERR_EOF. */
+enum err stream_send_file(struct co *co, struct stream *s, int fd,
+			  int64_t offset, uint64_t n_octets,
+			  int64_t deadline_us) MUST_USE;
+
+/* TLS. Plain octets that were received and not taken are forgotten first, so
+ * that nothing injected before the handshake is used after it (RFC 3207 6).
+ * host is what the certificate must name; empty: no name is sent or checked. */
+enum err stream_accept_tls(struct co *co, struct stream *s, struct tls *tls,
+			   int64_t deadline_us) MUST_USE;
+enum err stream_connect_tls(struct co *co, struct stream *s, struct tls *tls,
+			    struct str host, int64_t deadline_us) MUST_USE;
+bool stream_is_tls(const struct stream *s);
+/* "TLSv1.3 TLS_AES_128_GCM_SHA256", empty when plain. */
+struct str stream_tls_text(const struct stream *s);
+
+int stream_fd(const struct stream *s);
+/* Numeric address of the peer, without port; "unix" for unix sockets. */
+struct str stream_peer(const struct stream *s);
+
+/* Addresses. */
+union address_any {
+	struct sockaddr any;
+	struct sockaddr_storage storage;
+};
+
+/* "127.0.0.1:25", "[::1]:25", "*:25" (all of IPv4 and IPv6). */
+enum err address_from_text(struct str text, union address_any *out,
+			   socklen_t *n_out) MUST_USE;
+/* From a numeric host and a port. */
+enum err address_from_host(struct str host, uint16_t port,
+			   union address_any *out, socklen_t *n_out) MUST_USE;
+
+/* Connects; the socket is the caller's. */
+enum err dial(struct co *co, const union address_any *to, socklen_t n,
+	      int64_t deadline_us, int *fd_out) MUST_USE;
+
+/* A bound and listening socket, or -1 with errno. For the parent. */
+int listen_at(const union address_any *at, socklen_t n);
+
+/* Accepts from a listening socket; each connection gets serve(co, arg) with
+ * arg made by the callback. */
+struct listener;
+typedef void accepted_fn(int fd, const union address_any *peer, void *arg);
+/* Takes over fd. accepted runs in the loop and must not wait. At the system's
+ * limit of descriptors it pauses instead of spinning. */
+struct listener *listener_new(int fd, accepted_fn *accepted, void *arg);
+void listener_free(struct listener **l);

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT
+ * lib/rt/tls.c - OpenSSL contexts. */
+#include "lib/rt/tls.h"
+
+#include "lib/base/check.h"
+#include "lib/rt/log.h"
+
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+
+struct tls {
+	SSL_CTX *context;
+	int n_holds;
+	bool is_verifying;
+};
+
+static const char ciphers_tls12[] =
+	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+
+void
+tls_init(void)
+{
+	unsigned char byte;
+
+	OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS, NULL);
+	RAND_bytes(&byte, 1);
+}
+
+static void
+log_reason(const char *what)
+{
+	char text[256];
+
+	ERR_error_string_n(ERR_peek_last_error(), text, sizeof(text));
+	log_error("tls.setup", FC("what", what), FC("reason", text));
+	ERR_clear_error();
+}
+
+static struct tls *
+new_tls(const SSL_METHOD *method)
+{
+	struct tls *tls = must_alloc(sizeof(*tls));
+	SSL_CTX *c = SSL_CTX_new(method);
+
+	check(c != NULL);
+	SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
+	SSL_CTX_set_cipher_list(c, ciphers_tls12);
+	SSL_CTX_set_options(c, SSL_OP_NO_COMPRESSION |
+				       SSL_OP_NO_RENEGOTIATION |
+				       SSL_OP_CIPHER_SERVER_PREFERENCE |
+				       SSL_OP_PRIORITIZE_CHACHA);
+	/* Idle sessions keep no record buffers: 32 KiB less each. */
+	SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS |
+				    SSL_MODE_ENABLE_PARTIAL_WRITE |
+				    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set1_groups_list(c, "X25519:P-256:P-384");
+	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
+	tls->context = c;
+	tls->n_holds = 1;
+	return tls;
+}
+
+static X509 *
+read_certificate(BIO *bio)
+{
+	return PEM_read_bio_X509(bio, NULL, NULL, NULL);
+}
+
+static bool
+use_chain(SSL_CTX *c, struct str pem)
+{
+	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	X509 *x = read_certificate(bio);
+	bool ok = x != NULL && SSL_CTX_use_certificate(c, x) == 1;
+
+	X509_free(x);
+	while (ok && (x = read_certificate(bio)) != NULL)
+		ok = SSL_CTX_add0_chain_cert(c, x) == 1;
+	BIO_free(bio);
+	if (ok)
+		ERR_clear_error(); // the end of the file is no error
+	return ok;
+}
+
+static bool
+use_key(SSL_CTX *c, struct str pem)
+{
+	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+	bool ok = key != NULL && SSL_CTX_use_PrivateKey(c, key) == 1 &&
+		  SSL_CTX_check_private_key(c) == 1;
+
+	EVP_PKEY_free(key);
+	BIO_free(bio);
+	return ok;
+}
+
+enum err
+tls_server_new(struct str chain_pem, struct str key_pem, const char *purpose,
+	       struct tls **out)
+{
+	struct tls *tls = new_tls(TLS_server_method());
+
+	check(chain_pem.n <= INT_MAX && key_pem.n <= INT_MAX);
+	SSL_CTX_set_max_early_data(tls->context, 0);
+	SSL_CTX_set_session_id_context(tls->context,
+				       (const unsigned char *)purpose,
+				       (unsigned)strlen(purpose));
+	if (!use_chain(tls->context, chain_pem) ||
+	    !use_key(tls->context, key_pem)) {
+		log_reason("certificate and key");
+		tls_drop(&tls);
+		return ERR_TLS;
+	}
+	*out = tls;
+	return OK;
+}
+
+static bool
+add_authorities(SSL_CTX *c, struct str pem)
+{
+	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	X509_STORE *store = SSL_CTX_get_cert_store(c);
+	X509 *x;
+	bool ok = true;
+
+	while (ok && (x = read_certificate(bio)) != NULL) {
+		ok = X509_STORE_add_cert(store, x) == 1;
+		X509_free(x);
+	}
+	BIO_free(bio);
+	if (ok)
+		ERR_clear_error();
+	return ok;
+}
+
+enum err
+tls_client_new(bool verify, struct str ca_pem, struct tls **out)
+{
+	struct tls *tls = new_tls(TLS_client_method());
+
+	tls->is_verifying = verify;
+	if (verify) {
+		SSL_CTX_set_verify(tls->context, SSL_VERIFY_PEER, NULL);
+		SSL_CTX_set_default_verify_paths(tls->context);
+	}
+	if (ca_pem.n > 0 && !add_authorities(tls->context, ca_pem)) {
+		log_reason("certificate authorities");
+		tls_drop(&tls);
+		return ERR_TLS;
+	}
+	*out = tls;
+	return OK;
+}
+
+struct tls *
+tls_hold(struct tls *tls)
+{
+	if (tls != NULL)
+		tls->n_holds++;
+	return tls;
+}
+
+void
+tls_drop(struct tls **tls_ref)
+{
+	struct tls *tls = *tls_ref;
+
+	*tls_ref = NULL;
+	if (tls == NULL || --tls->n_holds > 0)
+		return;
+	SSL_CTX_free(tls->context);
+	free(tls);
+}
+
+struct ssl_ctx_st *
+tls_context(struct tls *tls)
+{
+	return tls->context;
+}
+
+bool
+tls_is_verifying(const struct tls *tls)
+{
+	return tls->is_verifying;
+}
