@@ -256,9 +256,12 @@ the_budget_binds_lines_and_literals_together(void **state UNUSED)
 		  STR_INIT("a X {89}\r\n"), IMAP_COMMAND_TOO_BIG },
 		{ "one less", STR_INIT("a X {88}\r\n"), IMAP_COMMAND_LITERAL },
 		{ "many small ones",
-		  STR_INIT("a X {2+}\r\n {2+}\r\n {2+}\r\n {2+}\r\n {2+}\r\n"
-			   " {2+}\r\n {2+}\r\n {2+}\r\n {2+}\r\n {2+}\r\n"
-			   " {2+}\r\n {2+}\r\n {2+}\r\n {2+}\r\n {2+}\r\n"),
+		  STR_INIT("a X {2+}\r\nab {2+}\r\nab {2+}\r\nab {2+}\r\nab "
+			   "{2+}\r\nab"
+			   " {2+}\r\nab {2+}\r\nab {2+}\r\nab {2+}\r\nab "
+			   "{2+}\r\nab"
+			   " {2+}\r\nab {2+}\r\nab {2+}\r\nab {2+}\r\nab "
+			   "{2+}\r\nab"),
 		  IMAP_COMMAND_FATAL },
 	};
 
