@@ -16,8 +16,7 @@
 #include "lib/base/buf.h"
 
 enum {
-	IMAP_NAME_COMPONENT_MAX = 255, // octets in modified UTF-7
-	IMAP_NAME_DIR_MAX = 255,       // octets; NAME_MAX of Linux
+	IMAP_NAME_DIR_MAX = 255, // octets of the directory: NAME_MAX of Linux
 	IMAP_NAME_DEPTH_MAX = 32,
 	IMAP_NAME_OCTETS_MAX = 1024, // in memory
 };
@@ -30,7 +29,7 @@ enum imap_name_fault {
 	IMAP_NAME_CONTROL,   // control character, U+2028, U+2029 (RFC 6855 3)
 	IMAP_NAME_DOT,	     // holds ".", the separator of the disk
 	IMAP_NAME_TILDE,     // begins with "~"
-	IMAP_NAME_HASH,	     // begins with "#" (namespaces, RFC 9051 5.1)
+	IMAP_NAME_INBOX,     // a directory that would be a second inbox
 	IMAP_NAME_LONG,
 	IMAP_NAME_DEEP,
 };
@@ -41,8 +40,10 @@ const char *imap_name_fault_text(enum imap_name_fault f);
 /* Is it the inbox, in any case? */
 bool imap_name_is_inbox(struct str name);
 
-/* Wire to memory; *out is cleared first and is left empty on a fault. Out's
- * maximum must be IMAP_NAME_OCTETS_MAX or more. */
+/* Wire to memory. The one trailing "/" that CREATE allows (RFC 9051 6.3.4) is
+ * the caller's to take off; here it is an empty component. *out is cleared
+ * first and is left empty on a fault. Out's maximum must be
+ * IMAP_NAME_OCTETS_MAX or more. */
 enum imap_name_fault
 imap_name_from_wire(struct str wire, bool is_utf8, struct buf *out) MUST_USE;
 /* Is it a name as imap_name_from_wire() gives? */
