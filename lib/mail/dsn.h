@@ -36,7 +36,7 @@ struct dsn_rcpt {
 struct dsn {
 	struct str host;      // Reporting-MTA, and of MAILER-DAEMON@
 	struct address to;    // the sender of the message; never null (check)
-	struct str token;     // random letters and digits: Message-ID, boundary
+	struct str token;     // 1..60 random letters and digits (check)
 	struct str envid;     // decoded; empty: not given
 	int64_t arrived_at_s; // 0: unknown
 	int64_t now_s;

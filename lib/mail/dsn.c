@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT
+ * lib/mail/dsn.c - the three parts of a report and how foreign text gets in. */
+#include "lib/mail/dsn.h"
+
+#include "lib/base/check.h"
+#include "lib/base/utf8.h"
+#include "lib/mail/trace.h"
+
+enum {
+	TEXT_MAX = 900, // one unfolded line stays below 998 (RFC 5322 2.1.1)
+	WORD_MAX = 400,
+	PEOPLE_MAX = 400,
+	WORD_BUF_MAX = 1 << 20, // far above any address that was parsed
+	TOKEN_MAX = 60,		// a boundary has at most 70 (RFC 2046 5.1.1)
+};
+
+/* The message being written: the first error is kept. */
+struct report {
+	struct buf *out;
+	enum err e;
+};
+
+static void
+add(struct report *r, struct str s)
+{
+	if (r->e == OK)
+		r->e = buf_add(r->out, s);
+}
+
+static void
+add_char(struct report *r, char c)
+{
+	if (r->e == OK)
+		r->e = buf_addc(r->out, c);
+}
+
+/* Printable ASCII stays; lines become one; the rest is '?'. Without the
+ * parentheses and the backslash, of which comments are made in these fields. */
+static void
+add_text(struct report *r, struct str s, size_t max)
+{
+	struct str cut = str_first(s, max);
+
+	for (size_t i = 0; i < cut.n; i++) {
+		char c = cut.p[i];
+
+		if (ascii_is_space(c))
+			c = ' ';
+		add_char(r, ascii_is_print(c) && strchr("()\\", c) == NULL
+				    ? c
+				    : '?');
+	}
+	if (cut.n < s.n)
+		add(r, S("..."));
+}
+
+/* A name or token: as add_text, and without blanks and ';'. */
+static void
+add_word(struct report *r, struct str s)
+{
+	struct str cut = str_first(s, WORD_MAX);
+
+	for (size_t i = 0; i < cut.n; i++) {
+		char c = cut.p[i];
+
+		add_char(r, ascii_is_print(c) && strchr(" ();\\\"<>", c) == NULL
+				    ? c
+				    : '?');
+	}
+}
+
+static void
+add_date(struct report *r, const struct dsn *d, int64_t at_s)
+{
+	if (r->e == OK)
+		r->e = date_format_rfc5322(r->out, at_s, d->utc_offset_minutes);
+}
+
+static void
+add_date_field(struct report *r, const struct dsn *d, struct str name,
+	       int64_t at_s)
+{
+	if (at_s == 0)
+		return;
+	add(r, name);
+	add_date(r, d, at_s);
+	add(r, S("\r\n"));
+}
+
+/* What is beyond ASCII as \x{HEX} (utf-8-addr-xtext, RFC 6533 3). */
+static void
+add_utf8_xtext(struct report *r, struct str s)
+{
+	while (s.n > 0 && r->e == OK) {
+		uint32_t c = '?';
+		size_t n = utf8_char(s, &c);
+
+		if (n == 0) {
+			n = 1;
+			c = '?';
+		}
+		if (c >= 0x80 || c == '\\' || c == '+' || c == '=')
+			r->e = buf_addf(r->out, "\\x{%02X}", (unsigned)c);
+		else
+			add_char(r, ascii_is_print((char)c) ? (char)c : '?');
+		s = str_from(s, n);
+	}
+}
+
+/* "type; address" of RFC 3464 2.3.1 and 2.3.2. */
+static void
+add_typed(struct report *r, struct str type, struct str text)
+{
+	if (utf8_is_ascii(text)) {
+		add_word(r, type.n > 0 ? type : S("rfc822"));
+		add(r, S("; "));
+		/* Parentheses would be a comment in the eyes of a reader, a
+		 * quoted local part keeps them. */
+		for (size_t i = 0; i < text.n; i++)
+			add_char(r,
+				 ascii_is_print(text.p[i]) ? text.p[i] : '?');
+	} else {
+		add(r, S("utf-8; "));
+		add_utf8_xtext(r, text);
+	}
+	add(r, S("\r\n"));
+}
+
+/* Into word, which the caller releases. */
+static struct str
+format_address(struct buf *word, const struct address *addr)
+{
+	check(address_format(word, addr) == OK);
+	return buf_str(word);
+}
+
+/* ---- the parts ---- */
+
+static bool
+has_action(const struct dsn *d, enum dsn_action action)
+{
+	for (size_t i = 0; i < d->n_rcpts; i++)
+		if (d->rcpts[i].action == action)
+			return true;
+	return false;
+}
+
+static struct str
+subject(const struct dsn *d)
+{
+	if (has_action(d, DSN_FAILED))
+		return S("Undelivered mail returned to sender");
+	if (has_action(d, DSN_DELAYED))
+		return S("Delayed mail (still being retried)");
+	return S("Successful mail delivery report");
+}
+
+static void
+add_boundary(struct report *r, const struct dsn *d)
+{
+	add(r, S("=_"));
+	add_word(r, d->token);
+}
+
+static void
+add_delimiter(struct report *r, const struct dsn *d, struct str suffix)
+{
+	add(r, S("\r\n--"));
+	add_boundary(r, d);
+	add(r, suffix);
+	add(r, S("\r\n"));
+}
+
+static void
+add_header(struct report *r, const struct dsn *d, bool is_8bit)
+{
+	struct buf to = BUF_INIT(WORD_BUF_MAX);
+
+	add(r, S("From: Mail Delivery System <MAILER-DAEMON@"));
+	add_word(r, d->host);
+	add(r, S(">\r\nTo: <"));
+	format_address(&to, &d->to);
+	for (size_t i = 0; i < to.n; i++) // UTF-8 stays: RFC 6532
+		add_char(r, (unsigned char)to.p[i] < ' ' || to.p[i] == 0x7f
+				    ? '?'
+				    : to.p[i]);
+	buf_release(&to);
+	add(r, S(">\r\nSubject: "));
+	add(r, subject(d));
+	add(r, S("\r\n"));
+	add(r, S("Date: "));
+	add_date(r, d, d->now_s);
+	add(r, S("\r\nMessage-ID: "));
+	if (r->e == OK)
+		r->e = trace_message_id(r->out, d->token,
+					str_first(d->host, WORD_MAX));
+	/* RFC 3834 5.2: a response to a message is auto-replied */
+	add(r, S("\r\nAuto-Submitted: auto-replied\r\n"
+		 "MIME-Version: 1.0\r\n"
+		 "Content-Type: multipart/report; "
+		 "report-type=delivery-status;\r\n\tboundary=\""));
+	add_boundary(r, d);
+	add(r, S("\"\r\n"));
+	if (is_8bit)
+		add(r, S("Content-Transfer-Encoding: 8bit\r\n"));
+	add(r, S("\r\nThis is a delivery report in MIME format.\r\n"));
+}
+
+static struct str
+action_sentence(enum dsn_action action)
+{
+	switch (action) {
+	case DSN_FAILED:
+		return S("could not be delivered");
+	case DSN_DELAYED:
+		return S("has not been delivered yet; delivery is being "
+			 "retried");
+	case DSN_DELIVERED:
+		return S("was delivered");
+	case DSN_RELAYED:
+		return S("was passed on to a system that sends no reports");
+	case DSN_EXPANDED:
+		return S("was delivered to a list of recipients");
+	}
+	check(false);
+}
+
+static void
+add_rcpt_for_people(struct report *r, const struct dsn_rcpt *rcpt)
+{
+	struct buf word = BUF_INIT(WORD_BUF_MAX);
+
+	add(r, S("\r\n<"));
+	add_utf8_xtext(r, format_address(&word, &rcpt->final));
+	buf_release(&word);
+	add(r, S("> "));
+	add(r, action_sentence(rcpt->action));
+	add(r, S(".\r\n"));
+	if (rcpt->diagnostic.n > 0) {
+		add(r, S("    "));
+		if (rcpt->remote_mta.n > 0)
+			add_word(r, rcpt->remote_mta);
+		else
+			add(r, S("The server"));
+		add(r, S(" said: "));
+		add_text(r, rcpt->diagnostic, PEOPLE_MAX);
+		add(r, S("\r\n"));
+	}
+	if (rcpt->reason.n > 0) {
+		add(r, S("    "));
+		add_text(r, rcpt->reason, PEOPLE_MAX);
+		add(r, S("\r\n"));
+	}
+}
+
+static void
+add_people_part(struct report *r, const struct dsn *d)
+{
+	add_delimiter(r, d, STR_NONE);
+	add(r, S("Content-Type: text/plain; charset=us-ascii\r\n"
+		 "Content-Description: Notification\r\n\r\n"
+		 "This is the mail system at host "));
+	add_word(r, d->host);
+	add(r, S(".\r\n\r\n"));
+	if (has_action(d, DSN_FAILED))
+		add(r, S("Your message could not be delivered to one or more "
+			 "recipients.\r\nIt will not be tried again for those "
+			 "named as failed below.\r\n"));
+	else if (has_action(d, DSN_DELAYED))
+		add(r, S("Your message is delayed. This is a warning only: "
+			 "you need not send it again.\r\n"));
+	else
+		add(r, S("Your message was handled as described below.\r\n"));
+	for (size_t i = 0; i < d->n_rcpts; i++)
+		add_rcpt_for_people(r, &d->rcpts[i]);
+}
+
+/* class.subject.detail of RFC 3463 2 with the class that the action allows */
+static bool
+is_status(struct str s, char class)
+{
+	struct str rest = s, number;
+	uint64_t value;
+	int n = 0;
+
+	if (s.n < 2 || s.p[0] != class || s.p[1] != '.')
+		return false;
+	while (str_split(&rest, '.', &number)) {
+		if (number.n > 3 || !str_to_u64(number, 999, &value))
+			return false;
+		n++;
+	}
+	return n == 3;
+}
+
+static void
+add_rcpt_status(struct report *r, const struct dsn *d,
+		const struct dsn_rcpt *rcpt)
+{
+	static const struct {
+		struct str name, status;
+	} actions[] = {
+		[DSN_FAILED] = { STR_INIT("failed"), STR_INIT("5.0.0") },
+		[DSN_DELAYED] = { STR_INIT("delayed"), STR_INIT("4.0.0") },
+		[DSN_DELIVERED] = { STR_INIT("delivered"), STR_INIT("2.0.0") },
+		[DSN_RELAYED] = { STR_INIT("relayed"), STR_INIT("2.0.0") },
+		[DSN_EXPANDED] = { STR_INIT("expanded"), STR_INIT("2.0.0") },
+	};
+	struct str status = actions[rcpt->action].status;
+	struct buf word = BUF_INIT(WORD_BUF_MAX);
+
+	/* A message that gave up after retries failed for a passing reason:
+	 * then 4.x.x is the truth (RFC 3464 2.3.4). */
+	if (is_status(rcpt->status, status.p[0]) ||
+	    (rcpt->action == DSN_FAILED && is_status(rcpt->status, '4')))
+		status = rcpt->status;
+	add(r, S("\r\n"));
+	if (rcpt->original.n > 0) {
+		add(r, S("Original-Recipient: "));
+		add_typed(r, rcpt->original_type, rcpt->original);
+	}
+	add(r, S("Final-Recipient: "));
+	add_typed(r, S("rfc822"), format_address(&word, &rcpt->final));
+	buf_release(&word);
+	add(r, S("Action: "));
+	add(r, actions[rcpt->action].name);
+	add(r, S("\r\nStatus: "));
+	add(r, status);
+	add(r, S("\r\n"));
+	if (rcpt->remote_mta.n > 0) {
+		add(r, S("Remote-MTA: dns; "));
+		add_word(r, rcpt->remote_mta);
+		add(r, S("\r\n"));
+	}
+	if (rcpt->diagnostic.n > 0) {
+		add(r, S("Diagnostic-Code: smtp; "));
+		add_text(r, rcpt->diagnostic, TEXT_MAX);
+		add(r, S("\r\n"));
+	}
+	add_date_field(r, d, S("Last-Attempt-Date: "), rcpt->last_attempt_at_s);
+	if (rcpt->action == DSN_DELAYED)
+		add_date_field(r, d, S("Will-Retry-Until: "),
+			       rcpt->retry_until_s);
+}
+
+static void
+add_status_part(struct report *r, const struct dsn *d)
+{
+	add_delimiter(r, d, STR_NONE);
+	add(r, S("Content-Type: message/delivery-status\r\n"
+		 "Content-Description: Delivery report\r\n\r\n"
+		 "Reporting-MTA: dns; "));
+	add_word(r, d->host);
+	add(r, S("\r\n"));
+	if (d->envid.n > 0) {
+		add(r, S("Original-Envelope-Id: "));
+		add_text(r, d->envid, WORD_MAX);
+		add(r, S("\r\n"));
+	}
+	add_date_field(r, d, S("Arrival-Date: "), d->arrived_at_s);
+	for (size_t i = 0; i < d->n_rcpts; i++)
+		add_rcpt_status(r, d, &d->rcpts[i]);
+}
+
+static void
+add_original_part(struct report *r, const struct dsn *d, bool is_8bit)
+{
+	add_delimiter(r, d, STR_NONE);
+	add(r, d->is_full ? S("Content-Type: message/rfc822\r\n")
+			  : S("Content-Type: text/rfc822-headers\r\n"));
+	add(r, S("Content-Description: Undelivered message\r\n"));
+	if (is_8bit)
+		add(r, S("Content-Transfer-Encoding: 8bit\r\n"));
+	add(r, S("\r\n"));
+	add(r, d->original);
+	add_delimiter(r, d, S("--"));
+}
+
+enum err
+dsn_format(struct buf *out, const struct dsn *d)
+{
+	struct report r = { out, OK };
+	struct buf boundary = BUF_INIT(WORD_BUF_MAX);
+	struct report b = { &boundary, OK };
+	bool is_8bit = !utf8_is_ascii(d->original);
+	bool is_taken;
+
+	check(!address_is_null(&d->to));
+	check(d->n_rcpts > 0);
+	check(d->token.n > 0 && d->token.n <= TOKEN_MAX);
+	add_boundary(&b, d);
+	check(b.e == OK);
+	is_taken = str_find(d->original, buf_str(&boundary)) >= 0;
+	buf_release(&boundary);
+	if (is_taken)
+		return ERR_EXISTS;
+	add_header(&r, d, is_8bit);
+	add_people_part(&r, d);
+	add_status_part(&r, d);
+	add_original_part(&r, d, is_8bit);
+	return r.e;
+}
