@@ -179,6 +179,8 @@ a_torn_end_is_dropped_and_its_uid_not_used_again(void **state UNUSED)
 	}
 	struct outcome o = read_all(S(H "1 :1.h\n27 :x"));
 	assert_int_equal(o.next_uid, 28);
+	o = read_all(S(H "1 :1.h\n5"));
+	assert_int_equal(o.next_uid, 6);
 	o = read_all(S(H "1 :1.h\n\0\0\0"));
 	assert_true(o.is_torn && o.next_uid == 5);
 }
