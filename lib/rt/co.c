@@ -14,6 +14,7 @@
 #include "lib/rt/log.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <uv.h>
@@ -21,6 +22,7 @@
 #ifdef ESTAFETA_SANITIZED
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#include <sanitizer/lsan_interface.h>
 enum { STACK_OCTETS = 256 * 1024 }; // red zones make frames larger
 #else
 enum { STACK_OCTETS = 64 * 1024 };
@@ -29,7 +31,8 @@ enum { STACK_OCTETS = 64 * 1024 };
 enum {
 	PAGE_OCTETS = 4096,
 	SLAB_STACKS = 64,
-	MAX_STACKS = 200000,
+	MAX_SLABS = 3125, // 200,000 stacks
+	SLAB_OCTETS = SLAB_STACKS * STACK_OCTETS,
 	MAX_WARM_STACKS = 64,  // free stacks that keep their pages
 	HOG_US = 50000,	       // a slice this long is logged
 	GUARD_INSTALL = 102,   // MADV_GUARD_INSTALL, Linux 6.13
@@ -64,7 +67,9 @@ static struct {
 	bool is_idle_on;
 	struct co_queue ready;
 	struct co_queue stacks; // free
-	size_t n_free, n_stacks, n_live;
+	char *slabs[MAX_SLABS];
+	size_t n_slabs;
+	size_t n_free, n_live;
 	void *main_sp;
 	struct co *running;
 #ifdef ESTAFETA_SANITIZED
@@ -146,15 +151,14 @@ add_slab(void)
 {
 	char *slab;
 
-	if (sched.n_stacks >= MAX_STACKS)
+	if (sched.n_slabs == MAX_SLABS)
 		return false;
-	slab = mmap(NULL, (size_t)SLAB_STACKS * STACK_OCTETS,
-		    PROT_READ | PROT_WRITE,
+	slab = mmap(NULL, SLAB_OCTETS, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (slab == MAP_FAILED)
 		return false;
 	/* A huge page would make every small stack resident. */
-	madvise(slab, (size_t)SLAB_STACKS * STACK_OCTETS, MADV_NOHUGEPAGE);
+	madvise(slab, SLAB_OCTETS, MADV_NOHUGEPAGE);
 	for (size_t i = 0; i < SLAB_STACKS; i++) {
 		char *stack = slab + i * STACK_OCTETS;
 		struct co *co = co_of_stack(stack);
@@ -163,7 +167,11 @@ add_slab(void)
 		co->stack = stack;
 		TAILQ_INSERT_TAIL(&sched.stacks, co, link);
 	}
-	sched.n_stacks += SLAB_STACKS;
+#ifdef ESTAFETA_SANITIZED
+	/* What only a waiting coroutine points to is no leak. */
+	__lsan_register_root_region(slab, SLAB_OCTETS);
+#endif
+	sched.slabs[sched.n_slabs++] = slab;
 	sched.n_free += SLAB_STACKS;
 	return true;
 }
@@ -239,6 +247,27 @@ loop_init(void)
 	uv_idle_init(&sched.uv, &sched.idle);
 	uv_check_init(&sched.uv, &sched.check);
 	uv_check_start(&sched.check, on_check);
+	/* It must not keep a loop going in which nothing can happen. */
+	uv_unref((uv_handle_t *)&sched.check);
+	/* sendfile() and OpenSSL cannot say MSG_NOSIGNAL. */
+	signal(SIGPIPE, SIG_IGN);
+}
+
+void
+loop_close(void)
+{
+	check(sched.n_live == 0);
+	uv_close((uv_handle_t *)&sched.idle, NULL);
+	uv_close((uv_handle_t *)&sched.check, NULL);
+	uv_run(&sched.uv, UV_RUN_DEFAULT);
+	check(uv_loop_close(&sched.uv) == 0);
+	for (size_t i = 0; i < sched.n_slabs; i++) {
+#ifdef ESTAFETA_SANITIZED
+		__lsan_unregister_root_region(sched.slabs[i], SLAB_OCTETS);
+		__asan_unpoison_memory_region(sched.slabs[i], SLAB_OCTETS);
+#endif
+		munmap(sched.slabs[i], SLAB_OCTETS);
+	}
 }
 
 void
@@ -326,20 +355,30 @@ on_timer(uv_timer_t *timer)
 		make_ready(co, ERR_TIMEOUT);
 }
 
+/* libuv counts whole milliseconds of the same clock as now_us(), rounded down;
+ * rounding the deadline up never ends a wait early. */
+static void
+start_timer(struct co *co, int64_t deadline_us)
+{
+	uint64_t due_ms = deadline_us <= 0 ?
+				  0 :
+				  (uint64_t)(deadline_us - 1) / US_PER_MS + 1;
+	uint64_t now_ms;
+
+	uv_update_time(&sched.uv);
+	now_ms = uv_now(&sched.uv);
+	uv_timer_start(&co->timer, on_timer,
+		       due_ms > now_ms ? due_ms - now_ms : 0, 0);
+}
+
 enum err
 co_wait(struct co *co, int64_t deadline_us)
 {
 	check(co == sched.running);
 	if (co->is_canceled)
 		return ERR_CANCELED;
-	if (deadline_us != NEVER_US) {
-		int64_t left_us = deadline_us - now_us();
-		uint64_t left_ms = left_us <= 0 ? 0 :
-				   (uint64_t)((left_us + 999) / 1000);
-
-		uv_update_time(&sched.uv);
-		uv_timer_start(&co->timer, on_timer, left_ms, 0);
-	}
+	if (deadline_us != NEVER_US)
+		start_timer(co, deadline_us);
 	co->state = WAITING;
 	leave(co);
 	if (deadline_us != NEVER_US)
@@ -415,9 +454,9 @@ co_shrink(struct co *co)
 		madvise(lowest, (size_t)(end - lowest), MADV_DONTNEED);
 }
 
-/* Octets from the top down to the lowest word that is not zero. Fresh pages
- * read as zero, and a stack is used from the top. */
-static size_t
+/* Octets from the top down to the lowest one that is not zero. Fresh pages
+ * read as zero, and a stack is used from the top. Red zones are read too. */
+__attribute__((no_sanitize_address)) static size_t
 used_octets(const struct co *co)
 {
 	const char *at = co->stack + PAGE_OCTETS;

@@ -25,9 +25,12 @@ typedef void co_fn(struct co *co, void *arg);
 
 /* Creates the process's loop; call after fork, before anything that waits. */
 void loop_init(void);
-/* Runs until loop_stop(). */
+/* Runs until loop_stop(), or until nothing can wake any coroutine. */
 void loop_run(void);
 void loop_stop(void);
+/* Frees the loop and all stacks; for tests. No coroutine may live and no
+ * handle may be open. */
+void loop_close(void);
 /* The libuv loop (struct uv_loop_s), for the other files of lib/rt. */
 struct uv_loop_s *loop_uv(void);
 
