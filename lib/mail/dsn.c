@@ -34,27 +34,23 @@ add_char(struct report *r, char c)
 		r->e = buf_addc(r->out, c);
 }
 
-/* Printable ASCII stays; lines become one; the rest is '?'. Without the
- * parentheses and the backslash, of which comments are made in these fields. */
+/* Printable ASCII stays; several lines become one; the rest is '?'. */
 static void
 add_text(struct report *r, struct str s, size_t max)
 {
 	struct str cut = str_first(s, max);
 
 	for (size_t i = 0; i < cut.n; i++) {
-		char c = cut.p[i];
+		char c = ascii_is_space(cut.p[i]) ? ' ' : cut.p[i];
 
-		if (ascii_is_space(c))
-			c = ' ';
-		add_char(r, ascii_is_print(c) && strchr("()\\", c) == NULL
-				    ? c
-				    : '?');
+		add_char(r, ascii_is_print(c) ? c : '?');
 	}
 	if (cut.n < s.n)
 		add(r, S("..."));
 }
 
-/* A name or token: as add_text, and without blanks and ';'. */
+/* A name or token: as add_text, without what could end it or begin a
+ * comment. */
 static void
 add_word(struct report *r, struct str s)
 {
@@ -114,8 +110,6 @@ add_typed(struct report *r, struct str type, struct str text)
 	if (utf8_is_ascii(text)) {
 		add_word(r, type.n > 0 ? type : S("rfc822"));
 		add(r, S("; "));
-		/* Parentheses would be a comment in the eyes of a reader, a
-		 * quoted local part keeps them. */
 		for (size_t i = 0; i < text.n; i++)
 			add_char(r,
 				 ascii_is_print(text.p[i]) ? text.p[i] : '?');
