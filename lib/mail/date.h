@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * lib/mail/date.h - dates of mail and of IMAP to numbers and back.
+ * lib/mail/date.h - the Date field to numbers (IMAP's dates: imap_date.h).
  *
  * Years 1 to 9999 of the Gregorian calendar. Days count from 1 January 1970.
  * No clock, no zone database. A false result leaves the outputs untouched. */
@@ -18,15 +18,6 @@ struct date {
  * A wrong weekday is ignored. Second 60 counts as 59. */
 bool date_parse(struct str value, struct date *out);
 
-/* date-time of APPEND, without the quotes: "17-Jul-1996 02:44:25 -0700",
- * a leading blank for days of one digit (RFC 9051 9). */
-bool date_parse_imap(struct str s, struct date *out);
-/* Appends the same; the INTERNALDATE of FETCH, without the quotes. unix_s must
- * be inside the years above (check). */
-void date_format_imap(struct buf *out, struct date d);
-
-/* date of SEARCH, "1-Feb-1994", with or without quotes, to its day number. */
-bool date_parse_imap_day(struct str s, int64_t *day_out);
 /* The day a date falls on in its own zone: what SENTON and ON compare
  * ("disregarding time and timezone", RFC 9051 6.4.4). */
 int64_t date_day(struct date d);

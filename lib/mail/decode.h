@@ -1,61 +1,49 @@
 /* SPDX-License-Identifier: MIT
- * lib/mail/decode.h - transfer encodings, encoded words and charsets to UTF-8.
+ * lib/mail/decode.h - transfer encodings and encoded words to plain text.
  *
- * Tolerant: any input gives an output. All append; ERR_LIMIT when out is full,
- * with the beginning of the result in out (a search may use it).
- * Charsets come from a list of known names, not from the mail: iconv is asked
- * only for those. Bytes that a charset does not have, and all non-ASCII bytes
- * of unknown charsets, become U+FFFD. */
+ * Tolerant: any input gives an output, in linear time. All append; ERR_LIMIT
+ * when out is full, with the beginning of the result in out (a search may use
+ * it). Charsets: see charset.h. */
 #pragma once
 
 #include "lib/base/buf.h"
+#include "lib/mail/charset.h"
 #include "lib/mail/mime.h"
 
 enum {
-	/* Encoded words that one value may hold; more stay as they are. */
-	DECODE_WORDS_MAX = 10000,
-	/* How often iconv is opened for one value. */
+	/* Different charsets in a row that one value may have, since opening
+	 * one is dear; encoded words behind them stay as they are. */
 	DECODE_CHARSET_CHANGES_MAX = 100,
 };
 
-/* RFC 2045 6.7. A "=" that begins no valid sequence stays. CRLF and LF stay
- * as they are. */
+/* RFC 2045 6.7. A "=" that begins no valid sequence stays; line ends stay as
+ * they are. */
 enum err decode_quoted_printable(struct buf *out, struct str in) MUST_USE;
 
-/* RFC 2045 6.8. Bytes outside of the alphabet are ignored; after padding the
+/* RFC 2045 6.8. Bytes outside of the alphabet are ignored; behind padding the
  * next group begins. */
 enum err decode_base64(struct buf *out, struct str in) MUST_USE;
 
-/* Is it a charset we can convert? */
-bool decode_knows_charset(struct str charset);
-/* To UTF-8. An empty charset is taken as us-ascii, and us-ascii as UTF-8
- * where the bytes are valid UTF-8, else as windows-1252. */
-enum err decode_charset(struct buf *out, struct str charset,
-			struct str in) MUST_USE;
-
-/* Header value with encoded words (RFC 2047) to UTF-8, unfolded. Neighbours
- * in the same charset and encoding are decoded together, so a character may be
- * split over two. */
+/* Header value with encoded words (RFC 2047), raw or unfolded, to UTF-8
+ * without CR, LF and NUL. Neighbours in the same charset are decoded together,
+ * so that a character may be split over two. */
 enum err decode_words(struct buf *out, struct str value) MUST_USE;
 
-/* charset'language'%41... (RFC 2231 4) to UTF-8. */
+/* charset'language'%41... (RFC 2231 4) to UTF-8 without CR, LF and NUL. */
 enum err decode_extended(struct buf *out, struct str value) MUST_USE;
 
-/* Body of a part, piece by piece: undoes the transfer encoding, and with a
- * charset converts to UTF-8. */
+/* Body of a part, piece by piece. */
 struct decode {
 	enum mime_encoding encoding;
-	bool is_text;
-	bool is_guess;	      // no charset: UTF-8 where valid
-	const char *charset;  // name for iconv; NULL: converted here
-	void *iconv;	      // NULL: none
-	struct buf raw;	      // transfer encoding undone, not yet converted
-	unsigned bits, n_bits; // base64 group
-	struct buf line;      // quoted-printable: end of the last piece
+	bool is_text;	       // convert to UTF-8
+	struct charset charset;
+	struct buf raw;	       // transfer encoding undone, not yet converted
+	struct buf held;       // quoted-printable: undecided end of a piece
+	unsigned bits, n_bits; // base64: begun group, in units of six bits
 };
 
-/* is_text: convert from charset. An unknown transfer encoding is taken as
- * identity. */
+/* An unknown transfer encoding is taken as identity. Text is converted from the
+ * charset. */
 void decode_init(struct decode *d, enum mime_encoding encoding, bool is_text,
 		 struct str charset);
 enum err decode_feed(struct decode *d, struct buf *out,

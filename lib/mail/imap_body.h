@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * lib/mail/imap_body.h - BODYSTRUCTURE and BODY (RFC 9051 7.5.2).
  *
- * Appends one parenthesised list. Foreign bytes only pass through imap_string.
+ * Appends one parenthesised list. Foreign bytes only pass through imap_write.
  * ERR_LIMIT when out is full; out is then as it was. */
 #pragma once
 

@@ -9,7 +9,7 @@
 #include "lib/base/buf.h"
 
 enum {
-	IMAP_ENVELOPE_ARENA_OCTETS = 2 << 20, // for the addresses of one field
+	IMAP_ENVELOPE_ARENA_OCTETS = 4 << 20, // for the addresses of one field
 };
 
 /* Appends the parenthesised list for the message that begins at header. Uses

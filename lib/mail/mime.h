@@ -16,14 +16,11 @@
  *  - A part without an empty line is all header. */
 #pragma once
 
-#include "lib/base/arena.h"
-#include "lib/base/buf.h"
+#include "lib/mail/mime_param.h"
 
 enum {
 	MIME_DEPTH_MAX = 100,
 	MIME_PARTS_MAX = 10000,
-	MIME_PARAMS_MAX = 1000,		 // of one field; more are left out
-	MIME_PARAM_SECTIONS_MAX = 100,	 // name*0 to name*99
 	MIME_BOUNDARY_MAX_OCTETS = 1000, // RFC 2046 5.1.1 says 70
 	MIME_ARENA_OCTETS = 16 << 20,	 // room for the tree of honest mail
 };
@@ -39,13 +36,6 @@ enum mime_encoding {
 	MIME_QUOTED_PRINTABLE,
 	MIME_BASE64,
 	MIME_UNKNOWN_ENCODING,
-};
-
-/* As in the mail: the name may end in *0, *0* or *, the value is without
- * quotes, backslashes and line ends but not decoded. */
-struct mime_param {
-	struct str name, value;
-	struct mime_param *next;
 };
 
 struct mime_range {
@@ -92,9 +82,15 @@ struct mime_section {
 	struct mime_range range;
 };
 
-/* The section-spec of RFC 9051 6.4.5 without brackets, field names and partial:
- * "", "1.2", "4.2.2.HEADER", "HEADER.FIELDS.NOT". ERR_FORMAT if it breaks the
- * grammar, ERR_NOT_FOUND if the message has no such section. */
+/* The section of a message (RFC 9051 6.4.5): part numbers {1, 2} for "1.2", none
+ * for the message itself. ERR_NOT_FOUND if the message has no such section;
+ * MIME_MIME without part numbers is none. */
+enum err mime_section(const struct mime_part *root, const uint32_t *numbers,
+		      size_t n_numbers, enum mime_what what,
+		      struct mime_section *out) MUST_USE;
+/* The same from the text of a section-spec, without brackets, field names and
+ * partial: "", "1.2", "4.2.2.HEADER", "HEADER.FIELDS.NOT". ERR_FORMAT if it
+ * breaks the grammar. */
 enum err mime_find(const struct mime_part *root, struct str spec,
 		   struct mime_section *out) MUST_USE;
 
@@ -103,21 +99,7 @@ const struct mime_part *mime_next(const struct mime_part *part);
 
 struct str mime_slice(struct str message, struct mime_range range);
 
-/* Raw value of the first parameter of exactly that name (without regard to
- * case), or STR_NONE. */
-struct str mime_param(const struct mime_param *params, struct str name);
-/* Appends the value as UTF-8: sections joined and decoded (RFC 2231), encoded
- * words (which do not belong there but occur) decoded. ERR_NOT_FOUND if there
- * is no such parameter. */
-enum err mime_param_decode(struct buf *out, const struct mime_param *params,
-			   struct str name) MUST_USE;
 /* Appends filename of the disposition, or name of the type, as UTF-8. */
 enum err mime_filename(struct buf *out, const struct mime_part *part) MUST_USE;
-/* Is it text that a reader sees or searches (text, any subtype)? */
+/* text, any subtype? */
 bool mime_is_text(const struct mime_part *part);
-
-/* "token/token; name=value ..." for other fields of that shape: the first
- * token (up to a slash) and the second (empty without slash), then the
- * parameters. False and empty results when there is no first token. */
-bool mime_parse_value(struct arena *a, struct str value, struct str *type_out,
-		      struct str *subtype_out, struct mime_param **params_out);

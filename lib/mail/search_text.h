@@ -19,12 +19,11 @@ enum err search_text_fold(struct buf *out, struct str utf8) MUST_USE;
  * text. */
 bool search_text_contains(struct str utf8, struct str folded_needle);
 
-/* The same for a text that comes in pieces. */
+/* The same for a text that comes in pieces, none of which cuts a character
+ * (as decode_feed gives them). */
 struct search_text {
 	struct str needle; // borrowed
-	struct buf window; // folded tail of what was fed
-	char held[4];	   // start of a character cut by the end of a piece
-	size_t n_held;
+	struct buf window; // folded end of what was fed
 	bool is_found;
 };
 

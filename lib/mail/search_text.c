@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT
+ * lib/mail/search_text.c - folding, searching, SORT keys.
+ *
+ * Standards: RFC 5051, RFC 5256 2.1, RFC 5957, RFC 9051 6.4.4.
+ * Invariants:
+ *  (1) window holds the folded text since the last needle.n - 1 octets that
+ *      were searched, so no match across pieces is missed. */
+#include "lib/mail/search_text.h"
+
+#include "lib/base/check.h"
+#include "lib/mail/address_list.h"
+#include "lib/mail/decode.h"
+#include "lib/mail/header.h"
+
+#include <unicase.h>
+#include <unistr.h>
+
+enum {
+	PIECE_OCTETS = 65536,
+	RUN_MAX_OCTETS = 4096, // non-ASCII that is folded at once
+};
+
+static bool
+is_ascii(char c)
+{
+	return (unsigned char)c < 0x80;
+}
+
+static size_t
+ascii_run(struct str s)
+{
+	size_t n = 0;
+
+	while (n < s.n && is_ascii(s.p[n]))
+		n++;
+	return n;
+}
+
+/* Non-ASCII bytes at the begin of s; a long run is cut before a character. */
+static size_t
+other_run(struct str s)
+{
+	size_t n = 0;
+
+	while (n < s.n && n < RUN_MAX_OCTETS && !is_ascii(s.p[n]))
+		n++;
+	while (n == RUN_MAX_OCTETS && n < s.n &&
+	       ((unsigned char)s.p[n] & 0xc0) == 0x80 && n > RUN_MAX_OCTETS - 3)
+		n--;
+	return n;
+}
+
+static enum err
+add_lower(struct buf *out, struct str s)
+{
+	if (buf_reserve(out, s.n) != OK)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < s.n; i++)
+		out->p[out->n + i] = ascii_lower(s.p[i]);
+	out->n += s.n;
+	return OK;
+}
+
+static enum err
+add_folded(struct buf *out, struct str s)
+{
+	const uint8_t *from = (const uint8_t *)s.p;
+	uint8_t *folded;
+	size_t n = 0;
+	enum err e;
+
+	folded = u8_casefold(from, s.n, NULL, UNINORM_NFKD, NULL, &n);
+	if (folded == NULL) // out of memory: the bytes were checked before
+		return ERR_LIMIT;
+	e = buf_add(out, str_of(folded, n));
+	free(folded);
+	return e;
+}
+
+/* Non-ASCII that may be broken. */
+static enum err
+add_other(struct buf *out, struct str s)
+{
+	enum err e = OK;
+
+	while (s.n > 0 && e == OK) {
+		const uint8_t *from = (const uint8_t *)s.p;
+		const uint8_t *bad = u8_check(from, s.n);
+		size_t n = bad == NULL ? s.n : (size_t)(bad - from);
+
+		if (n > 0)
+			e = add_folded(out, str_first(s, n));
+		if (e == OK && bad != NULL)
+			e = buf_add(out, S("\xef\xbf\xbd"));
+		s = str_from(s, n + 1);
+	}
+	return e;
+}
+
+enum err
+search_text_fold(struct buf *out, struct str utf8)
+{
+	enum err e = OK;
+
+	while (utf8.n > 0 && e == OK) {
+		size_t n = ascii_run(utf8);
+
+		if (n > 0) {
+			e = add_lower(out, str_first(utf8, n));
+		} else {
+			n = other_run(utf8);
+			e = add_other(out, str_first(utf8, n));
+		}
+		utf8 = str_from(utf8, n);
+	}
+	return e;
+}
+
+void
+search_text_init(struct search_text *s, struct str folded_needle)
+{
+	*s = (struct search_text){ .needle = folded_needle };
+	buf_init(&s->window, SIZE_MAX);
+	s->is_found = folded_needle.n == 0;
+}
+
+void
+search_text_release(struct search_text *s)
+{
+	buf_release(&s->window);
+}
+
+static void
+search_window(struct search_text *s)
+{
+	size_t keep = s->needle.n - 1;
+
+	s->is_found = memmem(s->window.p, s->window.n, s->needle.p,
+			     s->needle.n) != NULL;
+	if (s->window.n > keep)
+		buf_shift(&s->window, s->window.n - keep);
+}
+
+bool
+search_text_feed(struct search_text *s, struct str utf8)
+{
+	while (utf8.n > 0 && !s->is_found) {
+		struct str piece = str_first(utf8, PIECE_OCTETS);
+
+		while (piece.n < utf8.n && piece.n > PIECE_OCTETS - 4 &&
+		       ((unsigned char)utf8.p[piece.n] & 0xc0) == 0x80)
+			piece.n--;
+		if (search_text_fold(&s->window, piece) != OK)
+			break;
+		search_window(s);
+		utf8 = str_from(utf8, piece.n);
+	}
+	return s->is_found;
+}
+
+bool
+search_text_contains(struct str utf8, struct str folded_needle)
+{
+	struct search_text s;
+	bool is_found;
+
+	search_text_init(&s, folded_needle);
+	is_found = search_text_feed(&s, utf8);
+	search_text_release(&s);
+	return is_found;
+}
+
+static bool
+value_contains(struct str value, struct search_text *s)
+{
+	struct buf decoded = BUF_INIT(SIZE_MAX);
+
+	if (decode_words(&decoded, value) == OK)
+		search_text_feed(s, buf_str(&decoded));
+	buf_release(&decoded);
+	return s->is_found;
+}
+
+bool
+search_text_header(struct str header, struct str name, struct str folded_needle)
+{
+	struct header_iter it;
+	struct header_field f;
+
+	header_iter_init(&it, header);
+	while (header_next(&it, &f)) {
+		struct search_text s;
+		bool is_found;
+
+		if (!str_ieq(f.name, name))
+			continue;
+		search_text_init(&s, folded_needle);
+		is_found = value_contains(f.value, &s);
+		search_text_release(&s);
+		if (is_found)
+			return true;
+	}
+	return false;
+}
+
+bool
+search_text_in_header(struct str header, struct str folded_needle)
+{
+	struct header_iter it;
+	struct header_field f;
+	struct search_text s;
+	bool is_found;
+
+	search_text_init(&s, folded_needle);
+	header_iter_init(&it, header);
+	while (!s.is_found && header_next(&it, &f)) {
+		search_text_feed(&s, f.name);
+		search_text_feed(&s, S(": "));
+		value_contains(f.value, &s);
+		search_text_feed(&s, S("\r\n"));
+	}
+	is_found = s.is_found;
+	search_text_release(&s);
+	return is_found;
+}
+
+static bool
+body_contains(struct str body, const struct mime_part *part,
+	      struct search_text *s)
+{
+	struct buf text = BUF_INIT(SIZE_MAX);
+	struct decode d;
+	enum err e = OK;
+
+	decode_init(&d, part->encoding, true,
+		    mime_param_get(part->params, S("charset")));
+	while (body.n > 0 && !s->is_found && e == OK) {
+		e = decode_feed(&d, &text, str_first(body, PIECE_OCTETS));
+		search_text_feed(s, buf_str(&text));
+		buf_clear(&text);
+		body = str_from(body, PIECE_OCTETS);
+	}
+	if (!s->is_found && e == OK && decode_finish(&d, &text) == OK)
+		search_text_feed(s, buf_str(&text));
+	decode_release(&d);
+	buf_release(&text);
+	return s->is_found;
+}
+
+bool
+search_text_in_part(struct str message, const struct mime_part *part,
+		    struct str folded_needle)
+{
+	struct search_text s;
+	bool is_found;
+
+	if (part->kind == MIME_MESSAGE)
+		return search_text_in_header(mime_slice(message,
+							part->children->header),
+					     folded_needle);
+	if (!mime_is_text(part))
+		return false;
+	search_text_init(&s, folded_needle);
+	is_found = body_contains(mime_slice(message, part->body), part, &s);
+	search_text_release(&s);
+	return is_found;
+}
+
+bool
+search_text_body(struct str message, const struct mime_part *root,
+		 struct str folded_needle)
+{
+	const struct mime_part *part = root;
+
+	for (; part != NULL; part = mime_next(part))
+		if (search_text_in_part(message, part, folded_needle))
+			return true;
+	return false;
+}
+
+bool
+search_text_text(struct str message, const struct mime_part *root,
+		 struct str folded_needle)
+{
+	return search_text_in_header(mime_slice(message, root->header),
+				     folded_needle) ||
+	       search_text_body(message, root, folded_needle);
+}
+
+/* RFC 5256 2.1 (1): runs of blanks become one blank. */
+static void
+collapse_blanks(struct buf *b, size_t from)
+{
+	size_t to = from;
+
+	for (size_t i = from; i < b->n; i++) {
+		bool is_blank = b->p[i] == ' ' || b->p[i] == '\t';
+
+		if (is_blank && to > from && b->p[to - 1] == ' ')
+			continue;
+		b->p[to++] = is_blank ? ' ' : b->p[i];
+	}
+	buf_truncate(b, to);
+}
+
+/* (2) subj-trailer: "(fwd)" and blanks at the end. */
+static struct str
+without_trailers(struct str s, bool *is_reply_out)
+{
+	for (;;) {
+		s = str_rtrim(s);
+		if (!str_iends(s, S("(fwd)")))
+			return s;
+		*is_reply_out = true;
+		s.n -= 5;
+	}
+}
+
+/* subj-blob: "[...]" and blanks; 0 if none is here. */
+static size_t
+blob_length(struct str s)
+{
+	size_t n = 1;
+
+	if (!str_starts(s, S("[")))
+		return 0;
+	while (n < s.n && s.p[n] != '[' && s.p[n] != ']')
+		n++;
+	if (n >= s.n || s.p[n] != ']')
+		return 0;
+	n++;
+	while (n < s.n && s.p[n] == ' ')
+		n++;
+	return n;
+}
+
+/* subj-refwd: "re:", "fw:", "fwd:", with blanks and a blob before the colon. */
+static size_t
+refwd_length(struct str s)
+{
+	size_t n = str_istarts(s, S("re"))  ? 2 :
+		   str_istarts(s, S("fwd")) ? 3 :
+		   str_istarts(s, S("fw"))  ? 2 : 0;
+
+	if (n == 0)
+		return 0;
+	while (n < s.n && s.p[n] == ' ')
+		n++;
+	n += blob_length(str_from(s, n));
+	return n < s.n && s.p[n] == ':' ? n + 1 : 0;
+}
+
+/* (3) to (5): leaders, and blobs if something is left behind them. All blobs
+ * in a row are passed at once, so that each is looked at once. */
+static struct str
+without_leaders(struct str s, bool *is_reply_out)
+{
+	for (;;) {
+		struct str rest = s = str_ltrim(s), kept = s;
+		size_t n;
+
+		while ((n = blob_length(rest)) > 0) {
+			rest = str_from(rest, n);
+			if (rest.n > 0)
+				kept = rest;
+		}
+		n = refwd_length(rest);
+		if (n == 0)
+			return kept;
+		*is_reply_out = true;
+		s = str_from(rest, n);
+	}
+}
+
+enum err
+search_text_base_subject(struct buf *out, struct str value, bool *is_reply_out)
+{
+	struct buf decoded = BUF_INIT(SEARCH_TEXT_SUBJECT_MAX_OCTETS);
+	struct str s;
+	enum err e;
+
+	*is_reply_out = false;
+	if (decode_words(&decoded, value) == ERR_LIMIT)
+		*is_reply_out = false; // its beginning will do
+	collapse_blanks(&decoded, 0);
+	s = buf_str(&decoded);
+	for (;;) {
+		s = without_trailers(s, is_reply_out);
+		s = without_leaders(s, is_reply_out);
+		/* (6) "[fwd: ...]" */
+		if (!str_istarts(s, S("[fwd:")) || !str_ends(s, S("]")))
+			break;
+		*is_reply_out = true;
+		s = str_sub(s, 5, s.n - 6);
+	}
+	e = buf_add(out, s);
+	buf_release(&decoded);
+	return e;
+}
+
+enum err
+search_text_mailbox(struct buf *out, struct arena *a, struct str value)
+{
+	struct address_list list;
+	enum err e = address_list_parse(a, value, &list);
+
+	if (list.first == NULL)
+		return e;
+	/* The group's name stands in the place of addr-mailbox in ENVELOPE. */
+	return buf_add(out, list.first->kind == ADDRESS_LIST_GROUP ?
+				    list.first->name : list.first->local);
+}
+
+enum err
+search_text_display(struct buf *out, struct arena *a, struct str value)
+{
+	struct address_list list;
+	enum err e = address_list_parse(a, value, &list);
+
+	if (list.first == NULL)
+		return e;
+	if (list.first->name.n > 0)
+		return decode_words(out, list.first->name);
+	e = buf_add(out, list.first->local);
+	if (e == OK && list.first->domain.n > 0)
+		e = buf_addc(out, '@');
+	return e != OK ? e : buf_add(out, list.first->domain);
+}
