@@ -1,0 +1,934 @@
+/* SPDX-License-Identifier: MIT
+ * router/map/config.c - see config.h.
+ *
+ * Process: router (and lint).
+ * Owns: the arena that everything in a snapshot lives in, and its maps.
+ * Invariants:
+ *  (1) A struct config that config_load() gave never changes.
+ *  (2) config_load() succeeds only if no error was told, but for tables of a
+ *      type that is not supported; those are present and not available.
+ */
+#include "router/map/config.h"
+
+#include "lib/base/check.h"
+#include "lib/mail/accounts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MAX_OCTETS ((size_t)256 << 20)
+#define CONFIG_MAX_OCTETS ((size_t)2 << 30)
+
+enum {
+	NAME_MAX_OCTETS = 1024,
+	/* docker-mailserver reads limits as if these many octets were a MiB */
+	OCTETS_TAKEN_AS_MIB = 1000000,
+	MIB = 1 << 20,
+};
+
+#define MOUNT_POINT "/tmp/docker-mailserver/"
+
+struct file_name {
+	struct str brief, mounted;
+	struct str etc; // docker-mailserver's copy of it, or empty
+};
+
+enum file_id { MAIN, ACCOUNTS, VIRTUAL, TRANSPORT, RELAYMAP, QUOTAS, SASL };
+
+static const struct file_name file_names[] = {
+	[MAIN] = { STR_INIT("main.cf"), STR_INIT("postfix-main.cf"),
+		   STR_INIT("") },
+	[ACCOUNTS] = { STR_INIT("accounts.cf"), STR_INIT("postfix-accounts.cf"),
+		       STR_INIT("") },
+	[VIRTUAL] = { STR_INIT("virtual.cf"), STR_INIT("postfix-virtual.cf"),
+		      STR_INIT("/etc/postfix/virtual") },
+	[TRANSPORT] = { STR_INIT("transport.cf"),
+			STR_INIT("postfix-transport.cf"), STR_INIT("") },
+	[RELAYMAP] = { STR_INIT("relaymap.cf"), STR_INIT("postfix-relaymap.cf"),
+		       STR_INIT("/etc/postfix/relayhost_map") },
+	[QUOTAS] = { STR_INIT("quotas.cf"), STR_INIT("dovecot-quotas.cf"),
+		     STR_INIT("") },
+	[SASL] = { STR_INIT("sasl-password.cf"),
+		   STR_INIT("postfix-sasl-password.cf"),
+		   STR_INIT("/etc/postfix/sasl_passwd") },
+};
+
+#define N_FILES (sizeof(file_names) / sizeof(*file_names))
+
+/* docker-mailserver reads these too; here they would have no effect. */
+static const struct str not_read[] = {
+	STR_INIT("postfix-master.cf"),
+	STR_INIT("postfix-regexp.cf"),
+	STR_INIT("postfix-aliases.cf"),
+	STR_INIT("postfix-send-access.cf"),
+	STR_INIT("postfix-receive-access.cf"),
+	STR_INIT("dovecot-masters.cf"),
+	STR_INIT("dovecot.cf"),
+};
+
+struct loading {
+	const struct config_input *in;
+	struct config *c;
+	struct diag *d;
+	size_t n_tolerated; // errors that do not spoil the set
+};
+
+/* ---- names and bytes of files ---- */
+
+static enum err
+join(struct loading *l, struct str a, struct str b, struct str *out)
+{
+	char *p = arena_alloc(&l->c->arena, a.n + b.n + 1);
+
+	if (p == NULL)
+		return ERR_LIMIT;
+	if (a.n > 0)
+		memcpy(p, a.p, a.n);
+	if (b.n > 0)
+		memcpy(p + a.n, b.p, b.n);
+	*out = (struct str) { p, a.n + b.n };
+	return OK;
+}
+
+static enum err
+in_dir(struct loading *l, struct str name, struct str *out)
+{
+	enum err e = join(l, l->c->dir, S("/"), out);
+
+	return e != OK ? e : join(l, *out, name, out);
+}
+
+/* A file given in memory, by its path; NULL when there is none. */
+static const struct config_variable *
+memory_file(const struct loading *l, struct str path)
+{
+	struct str name = path;
+
+	if (!str_starts(path, l->c->dir))
+		return NULL;
+	name = str_from(path, l->c->dir.n + 1);
+	for (size_t i = 0; i < l->in->n_files; i++)
+		if (str_eq(l->in->files[i].name, name))
+			return &l->in->files[i];
+	return NULL;
+}
+
+/* path is NUL-terminated, as all that join() makes. */
+static bool
+is_there(const struct loading *l, struct str path)
+{
+	struct stat st;
+
+	if (l->in->files != NULL)
+		return memory_file(l, path) != NULL;
+	return strlen(path.p) == path.n && stat(path.p, &st) == 0;
+}
+
+/* The path of a file of the set; ERR_NOT_FOUND when it is absent. */
+static enum err
+find_file(struct loading *l, enum file_id id, struct str *out)
+{
+	struct str brief, mounted;
+	enum err e = in_dir(l, file_names[id].brief, &brief);
+
+	if (e == OK)
+		e = in_dir(l, file_names[id].mounted, &mounted);
+	if (e != OK)
+		return e;
+	*out = is_there(l, brief) ? brief : mounted;
+	if (!is_there(l, *out))
+		return ERR_NOT_FOUND;
+	if (is_there(l, brief) && is_there(l, mounted))
+		diag_error(l->d, brief, 0,
+			   "%.*s is there as well; remove one of the two",
+			   STR(mounted));
+	return OK;
+}
+
+static enum err
+tell_unreadable(struct loading *l, struct str path, const char *why)
+{
+	diag_error(l->d, path, 0, "cannot be read: %s", why);
+	return ERR_IO;
+}
+
+static enum err
+read_all(struct loading *l, int fd, struct str path, size_t size,
+	 struct str *out)
+{
+	char *p = arena_alloc(&l->c->arena, size + 1);
+	size_t n = 0;
+
+	if (p == NULL)
+		return ERR_LIMIT;
+	while (n <= size) {
+		ssize_t got = read(fd, p + n, size + 1 - n);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return tell_unreadable(l, path, strerror(errno));
+		if (got == 0)
+			break;
+		n += (size_t)got;
+	}
+	if (n > size)
+		return tell_unreadable(l, path, "it grew while it was read");
+	*out = (struct str) { p, n };
+	return OK;
+}
+
+static enum err
+read_memory(struct loading *l, struct str path, struct str *out)
+{
+	const struct config_variable *f = memory_file(l, path);
+
+	if (f == NULL)
+		return tell_unreadable(l, path, "there is no such file");
+	return join(l, f->value, S(""), out);
+}
+
+/* ERR_IO: told in the diagnostics. */
+static enum err
+read_file(struct loading *l, struct str path, struct str *out)
+{
+	struct stat st;
+	enum err e;
+	int fd;
+
+	if (l->in->files != NULL)
+		return read_memory(l, path, out);
+	if (strlen(path.p) != path.n)
+		return tell_unreadable(l, path, "a NUL in its name");
+	fd = open(path.p, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return tell_unreadable(l, path, strerror(errno));
+	if (fstat(fd, &st) != 0)
+		e = tell_unreadable(l, path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		e = tell_unreadable(l, path, "not a regular file");
+	else if ((size_t)st.st_size > FILE_MAX_OCTETS)
+		e = tell_unreadable(l, path, "larger than 256 MiB");
+	else
+		e = read_all(l, fd, path, (size_t)st.st_size, out);
+	close(fd);
+	return e;
+}
+
+/* The other name of a file of the set that is absent, when that is there. */
+static enum err
+other_name(struct loading *l, struct str *path)
+{
+	ptrdiff_t slash = str_rchr(*path, '/');
+	struct str name = str_from(*path, (size_t)(slash + 1)), other;
+
+	for (size_t i = 0; i < N_FILES; i++) {
+		const struct file_name *f = &file_names[i];
+		bool is_etc = f->etc.n > 0 && str_eq(*path, f->etc);
+		enum err e;
+
+		if (!is_etc && !str_eq(name, f->brief) &&
+		    !str_eq(name, f->mounted))
+			continue;
+		e = find_file(l, (enum file_id)i, &other);
+		if (e == OK)
+			*path = other;
+		return e == ERR_NOT_FOUND ? OK : e;
+	}
+	return OK;
+}
+
+/* A path written in main.cf, as a path here. */
+static enum err
+map_path(struct loading *l, struct str text, struct str *out)
+{
+	enum err e;
+
+	if (str_starts(text, S(MOUNT_POINT)))
+		e = in_dir(l, str_from(text, S(MOUNT_POINT).n), out);
+	else if (!str_starts(text, S("/")))
+		e = in_dir(l, text, out);
+	else
+		e = join(l, text, S(""), out);
+	return e != OK || is_there(l, *out) ? e : other_name(l, out);
+}
+
+/* ---- variables ---- */
+
+static bool
+plain_variable(const struct loading *l, struct str name, struct str *out)
+{
+	for (size_t i = 0; i < l->in->n_variables; i++)
+		if (str_eq(l->in->variables[i].name, name)) {
+			*out = l->in->variables[i].value;
+			return true;
+		}
+	return false;
+}
+
+/* NAME or the content of the file that NAME__FILE names; empty when neither is
+ * set, or set to nothing. */
+static enum err
+variable(struct loading *l, struct str name, struct str *out)
+{
+	struct str value = S(""), twin, path;
+	enum err e = join(l, name, S("__FILE"), &twin);
+	bool has_value = plain_variable(l, name, &value);
+
+	if (e != OK)
+		return e;
+	if (plain_variable(l, twin, &path) && path.n > 0) {
+		if (has_value && value.n > 0)
+			diag_warn(l->d, S(""), 0,
+				  "%.*s and %.*s are both set; the first "
+				  "counts; unset one",
+				  STR(name), STR(twin));
+		else
+			e = join(l, path, S(""), &path);
+		if (e == OK && value.n == 0)
+			e = read_file(l, path, &value);
+	}
+	if (e == OK)
+		e = join(l, str_rtrim(value), S(""), out);
+	return e == ERR_IO ? OK : e;
+}
+
+/* ---- main.cf ---- */
+
+static enum err
+preset(struct loading *l, const char *variable_name, const char *setting)
+{
+	struct str value = S("");
+	enum err e = variable(l, str_c(variable_name), &value);
+
+	if (e != OK || value.n == 0)
+		return e;
+	return settings_preset(&l->c->settings, str_c(setting), value,
+			       str_c(variable_name), l->d);
+}
+
+static enum err
+load_main(struct loading *l)
+{
+	static const struct {
+		const char *variable, *setting;
+	} presets[] = {
+		{ "OVERRIDE_HOSTNAME", "myhostname" },
+		{ "POSTFIX_MESSAGE_SIZE_LIMIT", "message_size_limit" },
+		{ "POSTFIX_MAILBOX_SIZE_LIMIT", "mailbox_size_limit" },
+		{ "DEFAULT_RELAY_HOST", "relayhost" },
+		{ "POSTMASTER_ADDRESS", "postmaster_address" },
+	};
+	struct settings *s = &l->c->settings;
+	struct str path, bytes, hostname;
+	enum err e = find_file(l, MAIN, &path);
+
+	if (e == OK)
+		e = read_file(l, path, &bytes);
+	if (e == OK)
+		e = settings_read(s, path, bytes, l->d);
+	if (e == ERR_NOT_FOUND || e == ERR_IO)
+		e = OK;
+	for (size_t i = 0; e == OK && i < sizeof(presets) / sizeof(*presets);
+	     i++)
+		e = preset(l, presets[i].variable, presets[i].setting);
+	if (e == OK && l->in->hostname.n > 0 &&
+	    map_get(&s->by_name, S("myhostname")) == NULL) {
+		e = join(l, l->in->hostname, S(""), &hostname);
+		if (e == OK)
+			e = settings_preset(s, S("myhostname"), hostname,
+					    S("hostname"), l->d);
+	}
+	return e != OK ? e : settings_finish(s, l->d);
+}
+
+/* RELAY_HOST and what goes with it. */
+static enum err
+load_relay_variables(struct loading *l)
+{
+	struct config *c = l->c;
+	struct str host = S(""), port = S(""), bare = S("");
+	enum err e = variable(l, S("RELAY_HOST"), &host);
+	struct buf text = BUF_INIT(NAME_MAX_OCTETS);
+
+	if (e == OK)
+		e = variable(l, S("RELAY_PORT"), &port);
+	if (e == OK)
+		e = variable(l, S("DEFAULT_RELAY_HOST"), &bare);
+	if (e == OK)
+		e = variable(l, S("RELAY_USER"), &c->relay_user);
+	if (e == OK)
+		e = variable(l, S("RELAY_PASSWORD"), &c->relay_password);
+	if (e == OK && host.n > 0) {
+		if (str_starts(host, S("[")) && str_ends(host, S("]")))
+			host = str_sub(host, 1, host.n - 2);
+		e = buf_addf(&text, "[%.*s]:%.*s", STR(host),
+			     STR(port.n > 0 ? port : S("25")));
+	}
+	if (e == OK)
+		e = join(l, buf_str(&text), S(""), &c->relay_nexthop);
+	buf_release(&text);
+	c->relay_auth_nexthop = bare.n > 0 ? bare : c->relay_nexthop;
+	if (e == OK && c->relay_user.n > 0 && c->relay_auth_nexthop.n == 0)
+		diag_warn(l->d, S(""), 0,
+			  "RELAY_USER has no effect without RELAY_HOST or "
+			  "DEFAULT_RELAY_HOST");
+	return e;
+}
+
+/* ---- tables ---- */
+
+/* One reference of a list. ERR_IO: told. */
+static enum err
+load_table(struct loading *l, const struct setting *where, struct str text,
+	   bool is_key_alone_ok, struct table *t)
+{
+	struct table_options options = {
+		.is_strict = settings_is_on(&l->c->settings, "strict_tables"),
+		.is_key_alone_ok = is_key_alone_ok,
+	};
+	struct str type, path, bytes, file = where ? where->file : text;
+	uint32_t line = where ? where->line : 0;
+	enum err e;
+
+	table_init_unavailable(t, text, file);
+	switch (table_reference(text, &type, &path)) {
+	case TABLE_UNSUPPORTED:
+		diag_error(l->d, file, line,
+			   "tables of the type %.*s are not supported yet: "
+			   "what needs %.*s is put off; write "
+			   "texthash:/path",
+			   STR(type), STR(text));
+		l->n_tolerated++;
+		return OK;
+	case TABLE_NO_TYPE:
+		if (where == NULL)
+			break;
+		diag_error(l->d, file, line,
+			   "%.*s: \"%.*s\" is not a table; write "
+			   "texthash:/path",
+			   STR(where->name), STR(text));
+		return OK;
+	case TABLE_TEXT:
+		break;
+	}
+	e = map_path(l, path, &path);
+	if (e == OK)
+		e = read_file(l, path, &bytes);
+	if (e == ERR_IO && where != NULL)
+		diag_note(l->d, file, line, "it is named here");
+	if (e != OK)
+		return e;
+	return table_load(t, &l->c->arena, text, path, bytes, &options, l->d);
+}
+
+static bool
+names_path(const struct config_tables *t, struct str path)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (str_eq(t->list[i].file, path))
+			return true;
+	return false;
+}
+
+static enum err
+load_default(struct loading *l, struct str path, bool is_key_alone_ok,
+	     struct config_tables *out)
+{
+	out->list = arena_alloc(&l->c->arena, sizeof(*out->list));
+	if (out->list == NULL)
+		return ERR_LIMIT;
+	out->n = 1;
+	return load_table(l, NULL, path, is_key_alone_ok, out->list);
+}
+
+/* The tables of one setting, or the file of the set that serves without. */
+static enum err
+load_tables(struct loading *l, const char *setting, int default_file,
+	    bool is_key_alone_ok, struct config_tables *out)
+{
+	const struct setting *where = settings_find(&l->c->settings, setting);
+	struct str list = settings_text(&l->c->settings, setting), rest = list;
+	struct str item, path = S("");
+	enum err e = default_file < 0
+			     ? ERR_NOT_FOUND
+			     : find_file(l, (enum file_id)default_file, &path);
+	bool has_default = e == OK;
+
+	out->what = str_c(setting);
+	if (e != OK && e != ERR_NOT_FOUND)
+		return e;
+	if (where == NULL)
+		return has_default ? load_default(l, path, is_key_alone_ok, out)
+				   : OK;
+	while (settings_item(&rest, &item))
+		out->n++;
+	out->list = arena_array(&l->c->arena, out->n, sizeof(*out->list));
+	if (out->list == NULL)
+		return ERR_LIMIT;
+	out->n = 0;
+	for (e = OK; e == OK && settings_item(&list, &item);)
+		e = load_table(l, where, item, is_key_alone_ok,
+			       &out->list[out->n++]);
+	if (e == OK && has_default && !names_path(out, path))
+		diag_warn(l->d, path, 0,
+			  "this file has no effect, because %s in %.*s:%u does "
+			  "not name it",
+			  setting, STR(where->file), where->line);
+	return e;
+}
+
+static enum err
+load_all_tables(struct loading *l)
+{
+	struct config *c = l->c;
+	const struct {
+		const char *setting;
+		int default_file;
+		bool is_key_alone_ok;
+		struct config_tables *out;
+	} all[] = {
+		{ "virtual_alias_maps", VIRTUAL, false, &c->virtual_alias },
+		{ "transport_maps", TRANSPORT, false, &c->transport },
+		{ "sender_dependent_relayhost_maps", RELAYMAP, true,
+		  &c->sender_relayhost },
+		{ "sender_dependent_default_transport_maps", -1, false,
+		  &c->sender_transport },
+		{ "smtp_sasl_password_maps", SASL, false, &c->sasl },
+		{ "relocated_maps", -1, false, &c->relocated },
+	};
+	enum err e = OK;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		enum err r = load_tables(l, all[i].setting, all[i].default_file,
+					 all[i].is_key_alone_ok, all[i].out);
+
+		if (r != OK && r != ERR_IO)
+			return r;
+		if (r == ERR_IO)
+			e = r; // go on, to tell all that is wrong at once
+	}
+	return e;
+}
+
+/* Passwords in a file that others may read. */
+static void
+check_sasl_mode(struct loading *l)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < l->c->sasl.n; i++) {
+		const struct table *t = &l->c->sasl.list[i];
+
+		if (t->is_available && l->in->files == NULL &&
+		    stat(t->file.p, &st) == 0 && (st.st_mode & 077) != 0)
+			diag_warn(l->d, t->file, 0,
+				  "others may read these passwords; write "
+				  "chmod 600 %.*s",
+				  STR(t->file));
+	}
+}
+
+/* ---- accounts, domains, quotas ---- */
+
+static enum err
+lower(struct loading *l, struct str s, struct str *out)
+{
+	char *p = arena_alloc(&l->c->arena, s.n + 1);
+
+	if (p == NULL)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < s.n; i++)
+		p[i] = ascii_lower(s.p[i]);
+	*out = (struct str) { p, s.n };
+	return OK;
+}
+
+static enum err
+add_domain(struct loading *l, struct str name, unsigned flags,
+	   struct config_domain **out)
+{
+	struct config_domain *d;
+	enum err e = lower(l, name, &name);
+
+	if (e != OK)
+		return e;
+	d = map_get(&l->c->domains, name);
+	if (d == NULL) {
+		d = arena_alloc(&l->c->arena, sizeof(*d));
+		if (d == NULL)
+			return ERR_LIMIT;
+		d->name = name;
+		map_set(&l->c->domains, name, d);
+	}
+	d->flags |= flags;
+	if (out != NULL)
+		*out = d;
+	return OK;
+}
+
+static enum err
+add_account(struct loading *l, struct str name, uint32_t line)
+{
+	struct config_account *a = &l->c->accounts[l->c->n_accounts];
+	ptrdiff_t at = str_chr(name, '@');
+	struct config_domain *domain;
+	enum err e;
+
+	if (at < 0) {
+		diag_error(l->d, S(""), 0, "the account %.*s has no domain",
+			   STR(name));
+		return OK;
+	}
+	e = lower(l, name, &a->name);
+	if (e == OK)
+		e = add_domain(l, str_from(name, (size_t)at + 1),
+			       DOMAIN_MAILBOX, &domain);
+	if (e != OK || map_get(&l->c->account_by_name, a->name) != NULL)
+		return e;
+	a->line = line;
+	l->c->n_accounts++;
+	map_set(&l->c->account_by_name, a->name, a);
+	if (domain->first_account == NULL)
+		domain->first_account = a;
+	return OK;
+}
+
+static enum err
+read_accounts(struct loading *l, struct accounts *out)
+{
+	struct str path, bytes;
+	enum err e = find_file(l, ACCOUNTS, &path);
+
+	*out = (struct accounts) { NULL, 0 };
+	if (e == ERR_NOT_FOUND) {
+		diag_warn(l->d, l->c->dir, 0,
+			  "no file accounts.cf: local mail is put off until "
+			  "there is an account");
+		return OK;
+	}
+	if (e == OK)
+		e = read_file(l, path, &bytes);
+	if (e == OK)
+		e = accounts_parse(&l->c->arena, path, bytes, l->d, out);
+	return e;
+}
+
+static enum err
+load_accounts(struct loading *l)
+{
+	const struct config_input *in = l->in;
+	struct accounts file = { NULL, 0 };
+	bool is_given = in->accounts == CONFIG_ACCOUNTS_GIVEN;
+	enum err e = OK;
+	size_t n;
+
+	if (in->accounts == CONFIG_ACCOUNTS_UNKNOWN)
+		return OK;
+	if (in->accounts == CONFIG_ACCOUNTS_FILE)
+		e = read_accounts(l, &file);
+	if (e != OK)
+		return e;
+	n = is_given ? in->n_account_names : file.n;
+	l->c->is_accounts_known = true;
+	l->c->accounts =
+		arena_array(&l->c->arena, n + 1, sizeof(*l->c->accounts));
+	if (l->c->accounts == NULL)
+		return ERR_LIMIT;
+	for (size_t i = 0; e == OK && i < n; i++)
+		e = is_given ? add_account(l, in->account_names[i], 0)
+			     : add_account(l, file.list[i].login,
+					   file.list[i].line);
+	return e;
+}
+
+/* The domain of each key: "user@dom" and "@dom" are mailbox domains, as in
+ * docker-mailserver; "dom.ain" alone declares an alias domain, as in Postfix.
+ * A word without a dot is a local user. */
+static enum err
+domains_of_keys(struct loading *l, const struct table *t)
+{
+	struct config_domain *domain;
+	struct str key;
+	void *value;
+	enum err e = OK;
+
+	for (size_t at = 0;
+	     e == OK && map_next(&t->entries, &at, &key, &value);) {
+		ptrdiff_t sign = str_rchr(key, '@');
+
+		if (sign < 0 && str_chr(key, '.') < 0)
+			continue;
+		e = add_domain(l, str_from(key, (size_t)(sign + 1)),
+			       sign < 0 ? DOMAIN_ALIAS : DOMAIN_MAILBOX,
+			       &domain);
+		if (e == OK)
+			domain->is_from_virtual = true;
+	}
+	return e;
+}
+
+/* The keys of a table in a list of domains. */
+static enum err
+domains_of_table(struct loading *l, const struct setting *where,
+		 struct str item, unsigned flag)
+{
+	struct table t;
+	struct str key;
+	void *value;
+	enum err e;
+
+	/* docker-mailserver writes the domains of the accounts there. */
+	if (str_ends(item, S("/etc/postfix/vhost")))
+		return OK;
+	e = load_table(l, where, item, true, &t);
+	for (size_t at = 0; e == OK && map_next(&t.entries, &at, &key, &value);)
+		e = add_domain(l, key, flag, NULL);
+	table_release(&t);
+	return e;
+}
+
+static enum err
+domains_of_setting(struct loading *l, const char *setting, unsigned flag)
+{
+	const struct setting *where = settings_find(&l->c->settings, setting);
+	struct str list = settings_text(&l->c->settings, setting), item;
+	enum err e = OK;
+
+	while (e == OK && settings_item(&list, &item))
+		if (str_chr(item, ':') >= 0 || str_starts(item, S("/")))
+			e = domains_of_table(l, where, item, flag);
+		else
+			e = add_domain(l, item, flag, NULL);
+	return e;
+}
+
+static enum err
+load_domains(struct loading *l)
+{
+	static const struct {
+		const char *setting;
+		unsigned flag;
+	} lists[] = {
+		{ "mydestination", DOMAIN_MYDESTINATION },
+		{ "virtual_mailbox_domains", DOMAIN_MAILBOX },
+		{ "virtual_alias_domains", DOMAIN_ALIAS },
+		{ "relay_domains", DOMAIN_RELAY },
+	};
+	enum err e = OK;
+
+	for (size_t i = 0; e == OK && i < sizeof(lists) / sizeof(*lists); i++)
+		e = domains_of_setting(l, lists[i].setting, lists[i].flag);
+	for (size_t i = 0; e == OK && i < l->c->virtual_alias.n; i++)
+		e = domains_of_keys(l, &l->c->virtual_alias.list[i]);
+	return e;
+}
+
+static enum err
+load_quotas(struct loading *l)
+{
+	struct config *c = l->c;
+	struct str bytes;
+	enum err e = find_file(l, QUOTAS, &c->quotas_file);
+
+	c->default_quota_octets =
+		settings_number(&c->settings, "mailbox_size_limit") /
+		OCTETS_TAKEN_AS_MIB * MIB;
+	if (e == ERR_NOT_FOUND)
+		return OK;
+	if (e == OK)
+		e = read_file(l, c->quotas_file, &bytes);
+	if (e == OK)
+		e = quotas_parse(&c->arena, c->quotas_file, bytes, l->d,
+				 &c->quotas);
+	for (size_t i = 0; e == OK && i < c->quotas.n; i++)
+		map_set(&c->quota_by_address, c->quotas.list[i].address,
+			&c->quotas.list[i]);
+	return e;
+}
+
+static enum err
+load_networks(struct loading *l)
+{
+	const struct setting *where =
+		settings_find(&l->c->settings, "mynetworks");
+	struct str bad = S("");
+	const char *why = NULL;
+	enum err e = cidr_list_parse(
+		&l->c->arena, settings_text(&l->c->settings, "mynetworks"),
+		&l->c->mynetworks, &bad, &why);
+
+	if (e == ERR_FORMAT)
+		diag_error(l->d, where ? where->file : S(""),
+			   where ? where->line : 0, "mynetworks: %.*s: %s",
+			   STR(bad), why);
+	return e == ERR_FORMAT ? OK : e;
+}
+
+static enum err
+tell_not_read(struct loading *l)
+{
+	struct str path;
+
+	for (size_t i = 0; i < sizeof(not_read) / sizeof(*not_read); i++) {
+		enum err e = in_dir(l, not_read[i], &path);
+
+		if (e != OK)
+			return e;
+		if (is_there(l, path))
+			diag_warn(
+				l->d, path, 0,
+				"this file is not read yet and has no effect");
+	}
+	return OK;
+}
+
+static enum err
+load_all(struct loading *l)
+{
+	static enum err (*const steps[])(struct loading *) = {
+		load_main,     load_relay_variables, load_all_tables,
+		load_accounts, load_domains,	     load_quotas,
+		load_networks, tell_not_read,
+	};
+	struct config *c = l->c;
+	enum err e = OK;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		enum err r = steps[i](l);
+
+		if (r != OK && r != ERR_IO)
+			return r;
+		if (r == ERR_IO)
+			e = r;
+	}
+	check_sasl_mode(l);
+	c->is_sasl_by_sender =
+		settings_is_on(&c->settings,
+			       "smtp_sender_dependent_authentication") ||
+		(c->sasl.n > 0 &&
+		 settings_find(&c->settings, "smtp_sasl_password_maps") ==
+			 NULL);
+	c->is_sasl_on = settings_is_on(&c->settings, "smtp_sasl_auth_enable") ||
+			c->is_sasl_by_sender || c->relay_user.n > 0;
+	return e == ERR_IO ? ERR_FORMAT : e;
+}
+
+enum err
+config_load(const struct config_input *in, struct diag *d, struct config **out)
+{
+	struct config *c = must_alloc(sizeof(*c));
+	struct loading l = { in, c, d, 0 };
+	size_t n_before = d->n_errors;
+	enum err e;
+
+	*out = NULL;
+	arena_init(&c->arena, CONFIG_MAX_OCTETS);
+	settings_init(&c->settings, &c->arena);
+	e = join(&l, in->dir, S(""), &c->dir);
+	if (e == OK)
+		e = load_all(&l);
+	if (e == OK && d->n_errors > n_before + l.n_tolerated)
+		e = ERR_FORMAT;
+	if (e == ERR_LIMIT)
+		diag_error(d, in->dir, 0, "the files together are too large");
+	if (e != OK)
+		config_free(&c);
+	*out = c;
+	return e;
+}
+
+static void
+release_tables(struct config_tables *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		table_release(&t->list[i]);
+}
+
+void
+config_free(struct config **config)
+{
+	struct config *c = *config;
+
+	if (c == NULL)
+		return;
+	release_tables(&c->virtual_alias);
+	release_tables(&c->transport);
+	release_tables(&c->sender_relayhost);
+	release_tables(&c->sender_transport);
+	release_tables(&c->sasl);
+	release_tables(&c->relocated);
+	map_release(&c->account_by_name);
+	map_release(&c->quota_by_address);
+	map_release(&c->domains);
+	settings_release(&c->settings);
+	arena_release(&c->arena);
+	free(c);
+	*config = NULL;
+}
+
+/* ---- questions ---- */
+
+static void *
+get_folded(const struct map *m, struct str name)
+{
+	char folded[NAME_MAX_OCTETS];
+
+	if (name.n > sizeof(folded))
+		return NULL;
+	for (size_t i = 0; i < name.n; i++)
+		folded[i] = ascii_lower(name.p[i]);
+	return map_get(m, str_of(folded, name.n));
+}
+
+const struct config_domain *
+config_domain(const struct config *c, struct str name)
+{
+	return get_folded(&c->domains, name);
+}
+
+const struct config_account *
+config_account(const struct config *c, struct str name)
+{
+	return get_folded(&c->account_by_name, name);
+}
+
+static bool
+has_item(struct str list, struct str wanted)
+{
+	struct str item;
+
+	while (settings_item(&list, &item))
+		if (str_eq(item, wanted))
+			return true;
+	return false;
+}
+
+bool
+config_is_relay_domain(const struct config *c, struct str name)
+{
+	bool is_deep =
+		has_item(settings_text(&c->settings, "parent_domain_matches_"
+						     "subdomains"),
+			 S("relay_domains"));
+	const struct config_domain *d;
+	ptrdiff_t dot;
+
+	for (;;) {
+		d = config_domain(c, name);
+		if (d != NULL && (d->flags & DOMAIN_RELAY) != 0)
+			return true;
+		dot = str_chr(name, '.');
+		if (!is_deep || dot < 0)
+			return false;
+		name = str_from(name, (size_t)dot + 1);
+	}
+}
+
+bool
+config_is_my_network(const struct config *c, const uint8_t address[16])
+{
+	return cidr_list_has(&c->mynetworks, address);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT
+ * router/map/config.h - the whole configuration as one snapshot that never
+ * changes.
+ *
+ * config_load() reads a directory into a struct config of its own arena. Who
+ * watches the files loads a new one and, if that succeeds, puts it in place of
+ * the old. This is the only part of the router's brain that reads files.
+ *
+ * Each file has a short name (virtual.cf) and docker-mailserver's
+ * (postfix-virtual.cf), read when the short one is absent; both present is an
+ * error. A table file that is present serves without being named in main.cf.
+ * Paths below /tmp/docker-mailserver/ in main.cf mean this directory. */
+#pragma once
+
+#include "lib/mail/cidr.h"
+#include "lib/mail/quotas.h"
+#include "router/map/main_cf.h"
+#include "router/map/table.h"
+
+enum config_accounts {
+	CONFIG_ACCOUNTS_UNKNOWN, // not known yet: local mail gets "later"
+	CONFIG_ACCOUNTS_GIVEN,	 // names as the auth process told them
+	CONFIG_ACCOUNTS_FILE,	 // read the file of accounts (lint)
+};
+
+/* An environment variable. NAME__FILE names a file that holds the value. */
+struct config_variable {
+	struct str name, value;
+};
+
+struct config_input {
+	struct str dir;
+	struct str hostname; // the machine's, when nothing else names it
+	const struct config_variable *variables;
+	size_t n_variables;
+	enum config_accounts accounts;
+	const struct str *account_names; // with CONFIG_ACCOUNTS_GIVEN
+	size_t n_account_names;
+	/* Not NULL: the files of dir, by name, instead of what is on the disk;
+	 * no other file is then read. For tests and fuzzing. */
+	const struct config_variable *files;
+	size_t n_files;
+};
+
+struct config_tables {
+	struct str what; // "virtual_alias_maps"
+	struct table *list;
+	size_t n;
+};
+
+struct config_account {
+	struct str name; // lower-cased
+	uint32_t line;	 // 0 when given by name
+};
+
+/* Why a domain is ours. One of MAILBOX, MYDESTINATION and ALIAS makes it
+ * local; RELAY alone does not. */
+enum {
+	DOMAIN_MAILBOX = 1,	  // of an account, a virtual key, or listed
+	DOMAIN_MYDESTINATION = 2, // in mydestination
+	DOMAIN_ALIAS = 4,	  // in virtual_alias_domains: aliases alone
+	DOMAIN_RELAY = 8,	  // in relay_domains
+	DOMAIN_LOCAL = DOMAIN_MAILBOX | DOMAIN_MYDESTINATION | DOMAIN_ALIAS,
+};
+
+struct config_domain {
+	struct str name; // lower-cased
+	unsigned flags;
+	bool is_from_virtual; // a key of virtual_alias_maps is in it
+	const struct config_account *first_account; // or NULL
+};
+
+struct config {
+	struct arena arena;
+	struct str dir;
+	struct settings settings;
+
+	struct config_tables virtual_alias, transport, sender_relayhost,
+		sender_transport, sasl, relocated;
+
+	bool is_accounts_known;
+	struct config_account *accounts; // in the order of the file
+	size_t n_accounts;
+	struct map account_by_name; // -> struct config_account
+
+	struct str quotas_file;
+	struct quotas quotas;
+	struct map quota_by_address;   // -> struct quota
+	uint64_t default_quota_octets; // 0: unlimited
+
+	struct map domains; // -> struct config_domain
+	struct cidr_list mynetworks;
+
+	bool is_sasl_on, is_sasl_by_sender;
+	/* From the environment (RELAY_HOST ...); empty when not set. */
+	struct str relay_nexthop; // of hosted senders without an entry
+	struct str relay_auth_nexthop, relay_user, relay_password;
+};
+
+/* ERR_FORMAT: something is wrong that makes the set unusable, told in d (which
+ * must not be NULL); *out is NULL then. ERR_LIMIT: the files are too large. A
+ * table of a type that is not supported is an error in d, but the set loads
+ * and answers "later" for that table. */
+enum err config_load(const struct config_input *in, struct diag *d,
+		     struct config **out) MUST_USE;
+void config_free(struct config **c);
+
+/* NULL: not ours. name in any case. */
+const struct config_domain *
+config_domain(const struct config *c, struct str name);
+const struct config_account *
+config_account(const struct config *c, struct str name);
+/* A relay domain, by itself or as a subdomain of one. */
+bool config_is_relay_domain(const struct config *c, struct str name);
+/* May this client (16 octets, IPv4 mapped) relay: is it in mynetworks? */
+bool config_is_my_network(const struct config *c, const uint8_t address[16]);
