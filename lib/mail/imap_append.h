@@ -3,7 +3,7 @@
  * 6.3.12, RFC 3502). */
 #pragma once
 
-#include "lib/mail/date.h"
+#include "lib/mail/imap_date.h"
 #include "lib/mail/imap_flags.h"
 
 struct imap_append {
