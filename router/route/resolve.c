@@ -1,0 +1,1247 @@
+/* SPDX-License-Identifier: MIT
+ * router/route/resolve.c - see resolve.h.
+ *
+ * Process: router.  Standards: RFC 5321 4.5.1 (postmaster), RFC 3463 (codes);
+ * lookup orders are those of virtual(5), transport(5), relocated(5).
+ * Owns: nothing; works in the caller's arena.
+ * Invariants:
+ *  (1) r->is_deferred is set when any table that was asked is not available;
+ *      the answer is then "put off", whatever else was found.
+ *  (2) Lookups change nothing; a trace sees exactly the lookups that decide.
+ */
+#include "router/route/resolve.h"
+
+#include "lib/mail/nexthop.h"
+
+enum {
+	EXPANSION_MAX = 1000,	   // virtual_alias_expansion_limit
+	ROUNDS_MAX = 1000,	   // virtual_alias_recursion_limit
+	ADDRESS_MAX_OCTETS = 1000, // virtual_alias_address_length_limit
+	WORK_MAX_OCTETS = 32 << 20,
+	STEPS_MAX = 20000, // lookups of aliases for one recipient
+};
+
+/* docker-mailserver's way to its own mailboxes, which are here. */
+#define DOVECOT_SOCKET "lmtp:unix:/var/run/dovecot/lmtp"
+
+struct resolver {
+	const struct config *c;
+	struct arena *arena;
+	struct str sender, rcpt;
+	struct buf *trace; // NULL: nobody looks
+	enum err trace_err;
+	bool is_deferred;
+};
+
+const char *route_class_text(enum route_class class)
+{
+	static const char *const texts[] = {
+		[ROUTE_LOCAL] = "local",     [ROUTE_REMOTE] = "remote",
+		[ROUTE_ERROR] = "error",     [ROUTE_RETRY] = "retry",
+		[ROUTE_DISCARD] = "discard", [ROUTE_HOLD] = "hold",
+	};
+
+	return texts[class];
+}
+
+/* ---- trace ---- */
+
+static void PRINTF(2, 3) say(struct resolver *r, const char *format, ...)
+{
+	va_list ap;
+	size_t from;
+
+	if (r->trace == NULL || r->trace_err != OK)
+		return;
+	from = r->trace->n;
+	va_start(ap, format);
+	r->trace_err = buf_vaddf(r->trace, format, ap);
+	va_end(ap);
+	for (size_t i = from; i < r->trace->n; i++)
+		if ((unsigned char)r->trace->p[i] < 0x20 ||
+		    r->trace->p[i] == 0x7f)
+			r->trace->p[i] = '?';
+	if (r->trace_err == OK)
+		r->trace_err = buf_addc(r->trace, '\n');
+}
+
+/* ---- strings ---- */
+
+static enum err
+join3(struct arena *arena, struct str a, struct str b, struct str c,
+      struct str *out)
+{
+	char *p = arena_alloc(arena, a.n + b.n + c.n + 1);
+
+	if (p == NULL)
+		return ERR_LIMIT;
+	if (a.n > 0)
+		memcpy(p, a.p, a.n);
+	if (b.n > 0)
+		memcpy(p + a.n, b.p, b.n);
+	if (c.n > 0)
+		memcpy(p + a.n + b.n, c.p, c.n);
+	*out = (struct str) { p, a.n + b.n + c.n };
+	return OK;
+}
+
+static enum err
+lower(struct arena *arena, struct str s, struct str *out)
+{
+	char *p = arena_alloc(arena, s.n + 1);
+
+	if (p == NULL)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < s.n; i++)
+		p[i] = ascii_lower(s.p[i]);
+	*out = (struct str) { p, s.n };
+	return OK;
+}
+
+static struct str
+domain_of(struct str address)
+{
+	ptrdiff_t at = str_rchr(address, '@');
+
+	return at < 0 ? S("") : str_from(address, (size_t)at + 1);
+}
+
+static struct str
+local_of(struct str address)
+{
+	ptrdiff_t at = str_rchr(address, '@');
+
+	return at < 0 ? address : str_first(address, (size_t)at);
+}
+
+/* Names that mean the same with any delimiter in them. */
+static bool
+is_never_split(struct str local)
+{
+	return str_ieq(local, S("postmaster")) ||
+	       str_ieq(local, S("mailer-daemon")) ||
+	       str_ieq(local, S("double-bounce"));
+}
+
+/* The extension with its delimiter: "+ext" of "user+ext"; empty when there is
+ * none. Neither half may be empty. */
+static struct str
+extension_of(const struct config *c, struct str local)
+{
+	struct str delimiters =
+		settings_text(&c->settings, "recipient_delimiter");
+
+	if (is_never_split(local))
+		return S("");
+	for (size_t i = 0; i < local.n; i++)
+		if (str_chr(delimiters, local.p[i]) >= 0)
+			return i > 0 && i + 1 < local.n ? str_from(local, i)
+							: S("");
+	return S("");
+}
+
+static bool
+has_item(struct str list, struct str wanted)
+{
+	struct str item;
+
+	while (settings_item(&list, &item))
+		if (str_eq(item, wanted))
+			return true;
+	return false;
+}
+
+/* ---- lookups ---- */
+
+/* Asks each table of the list for one key. ERR_NOT_FOUND, or ERR_UNAVAILABLE
+ * with r->is_deferred set. */
+static enum err
+lookup(struct resolver *r, const struct config_tables *tables, struct str key,
+       const struct table_entry **out)
+{
+	bool is_secret = tables == &r->c->sasl;
+
+	for (size_t i = 0; i < tables->n; i++) {
+		const struct table *t = &tables->list[i];
+
+		if (!t->is_available) {
+			r->is_deferred = true;
+			say(r, "%.*s: %.*s is not available: put off",
+			    STR(tables->what), STR(t->name));
+			return ERR_UNAVAILABLE;
+		}
+		*out = table_get(t, key);
+		if (*out == NULL) {
+			say(r, "%.*s: \"%.*s\" is not in %.*s",
+			    STR(tables->what), STR(key), STR(t->file));
+			continue;
+		}
+		say(r, "%.*s: \"%.*s\" is in %.*s:%u: %.*s", STR(tables->what),
+		    STR(key), STR(t->file), (*out)->line,
+		    STR(is_secret ? S("(a password)") : (*out)->value));
+		return OK;
+	}
+	return ERR_NOT_FOUND;
+}
+
+/* Does a domain have users known by their local part alone? */
+static bool
+has_local_forms(const struct config *c, struct str domain)
+{
+	const struct config_domain *d = config_domain(c, domain);
+
+	return str_ieq(domain, settings_text(&c->settings, "myorigin")) ||
+	       (d != NULL && (d->flags & DOMAIN_MYDESTINATION) != 0);
+}
+
+/* user+ext@dom, user@dom, user+ext and user where the domain is our own, @dom.
+ * *extension_out is what the key that was found leaves over. */
+static enum err
+find_address(struct resolver *r, const struct config_tables *tables,
+	     struct str address, bool is_domain_tried,
+	     const struct table_entry **out, struct str *extension_out)
+{
+	struct str local = local_of(address), domain = domain_of(address);
+	struct str extension = extension_of(r->c, local), base, key;
+	enum err e;
+
+	*extension_out = S("");
+	if (tables->n == 0)
+		return ERR_NOT_FOUND;
+	base = str_first(local, local.n - extension.n);
+	e = lookup(r, tables, address, out);
+	if (e == ERR_NOT_FOUND && extension.n > 0) {
+		e = join3(r->arena, base, S("@"), domain, &key);
+		if (e == OK)
+			e = lookup(r, tables, key, out);
+		if (e == OK)
+			*extension_out = extension;
+	}
+	if (e == ERR_NOT_FOUND && has_local_forms(r->c, domain)) {
+		e = lookup(r, tables, local, out);
+		if (e == ERR_NOT_FOUND && extension.n > 0) {
+			e = lookup(r, tables, base, out);
+			if (e == OK)
+				*extension_out = extension;
+		}
+	}
+	if (e == ERR_NOT_FOUND && is_domain_tried) {
+		e = join3(r->arena, S("@"), domain, S(""), &key);
+		if (e == OK)
+			e = lookup(r, tables, key, out);
+		if (e == OK)
+			*extension_out = extension;
+	}
+	return e;
+}
+
+/* The account that address means: itself, or without its extension. */
+static const struct config_account *
+find_account(struct resolver *r, struct str address, struct str *extension_out)
+{
+	struct str local = local_of(address), base;
+	struct str extension = extension_of(r->c, local);
+	const struct config_account *a = config_account(r->c, address);
+
+	*extension_out = S("");
+	if (a != NULL || extension.n == 0)
+		return a;
+	if (join3(r->arena, str_first(local, local.n - extension.n), S("@"),
+		  domain_of(address), &base) != OK)
+		return NULL;
+	a = config_account(r->c, base);
+	if (a != NULL)
+		*extension_out = str_from(extension, 1);
+	return a;
+}
+
+static bool
+is_local_domain(const struct config *c, struct str domain)
+{
+	const struct config_domain *d = config_domain(c, domain);
+
+	return d != NULL && (d->flags & DOMAIN_LOCAL) != 0;
+}
+
+static bool
+is_postmaster(struct str address)
+{
+	return str_ieq(local_of(address), S("postmaster"));
+}
+
+/* ---- virtual aliases ---- */
+
+struct expansion {
+	struct resolver *r;
+	struct str *list;
+	size_t n;
+	unsigned n_steps;
+	bool has_failed;	// a limit was met: put off
+	bool is_alias;		// at least one entry matched
+	struct map self_mapped; // addresses that expand to themselves
+};
+
+static enum err
+append(struct expansion *x, struct str address)
+{
+	if (x->n == EXPANSION_MAX) {
+		say(x->r, "more than %d addresses: put off", EXPANSION_MAX);
+		x->has_failed = true;
+		return OK;
+	}
+	x->list[x->n++] = address;
+	return OK;
+}
+
+/* The next address of a value: separated by commas and white space, which may
+ * stand in double quotes. */
+static bool
+next_target(struct str *rest, struct str *out)
+{
+	bool is_quoted = false;
+	size_t n = 0;
+
+	while (rest->n > 0 && (rest->p[0] == ',' || ascii_is_space(rest->p[0])))
+		*rest = str_from(*rest, 1);
+	for (; n < rest->n; n++) {
+		if (rest->p[n] == '\\' && n + 1 < rest->n)
+			n++;
+		else if (rest->p[n] == '"')
+			is_quoted = !is_quoted;
+		else if (!is_quoted &&
+			 (rest->p[n] == ',' || ascii_is_space(rest->p[n])))
+			break;
+	}
+	*out = str_first(*rest, n);
+	*rest = str_from(*rest, n);
+	return n > 0;
+}
+
+/* "@other" keeps the local part; a missing domain is $myorigin; the extension
+ * that no key matched goes before the '@'. from is what is being replaced. */
+static enum err
+make_target(struct resolver *r, struct str text, struct str from,
+	    struct str extension, bool is_first, struct str *out)
+{
+	struct str local = local_of(text), domain = domain_of(text);
+	enum err e;
+
+	if (str_starts(text, S("<")) && str_ends(text, S(">"))) {
+		text = str_sub(text, 1, text.n - 2);
+		local = local_of(text);
+		domain = domain_of(text);
+	}
+	if (is_first && str_starts(text, S("@"))) {
+		local = local_of(from);
+		extension = S("");
+	}
+	if (domain.n == 0)
+		domain = settings_text(&r->c->settings, "myorigin");
+	e = join3(r->arena, local, extension, S("@"), &local);
+	return e != OK ? e : join3(r->arena, local, domain, S(""), out);
+}
+
+static enum err
+mark_self_mapped(struct expansion *x, struct str address)
+{
+	enum err e = lower(x->r->arena, address, &address);
+
+	if (e == OK)
+		map_set(&x->self_mapped, address, x);
+	return e;
+}
+
+static bool
+is_self_mapped(struct expansion *x, struct str address)
+{
+	struct str key;
+
+	return x->self_mapped.n > 0 &&
+	       lower(x->r->arena, address, &key) == OK &&
+	       map_get(&x->self_mapped, key) != NULL;
+}
+
+/* Puts the addresses of value in the place of x->list[at] and behind. */
+static enum err
+replace(struct expansion *x, size_t at, struct str value, struct str extension)
+{
+	struct str from = x->list[at], text, target;
+	bool is_first = true, is_own = false;
+	enum err e = OK;
+
+	while (e == OK && !x->has_failed && next_target(&value, &text)) {
+		e = make_target(x->r, text, from, extension, is_first, &target);
+		if (e != OK)
+			break;
+		if (target.n > ADDRESS_MAX_OCTETS) {
+			say(x->r, "an address over %d octets: put off",
+			    ADDRESS_MAX_OCTETS);
+			x->has_failed = true;
+		}
+		if (str_ieq(target, from))
+			is_own = true;
+		if (is_first)
+			x->list[at] = target;
+		else
+			e = append(x, target);
+		is_first = false;
+	}
+	if (e == OK && is_own)
+		e = mark_self_mapped(x, from);
+	return e;
+}
+
+/* One lookup for x->list[at]. ERR_NOT_FOUND: it stays as it is. */
+static enum err
+expand_once(struct expansion *x, size_t at)
+{
+	struct resolver *r = x->r;
+	const struct settings *s = &r->c->settings;
+	struct str address = x->list[at], extension, ignored;
+	const struct table_entry *entry;
+	bool is_domain_tried = !settings_is_on(s, "catchall_after_accounts") ||
+			       find_account(r, address, &ignored) == NULL;
+	enum err e;
+
+	if (++x->n_steps > STEPS_MAX) {
+		say(r, "too many aliases: put off");
+		x->has_failed = true;
+		return ERR_NOT_FOUND;
+	}
+	e = find_address(r, &r->c->virtual_alias, address, is_domain_tried,
+			 &entry, &extension);
+	if (e != OK)
+		return e;
+	x->is_alias = true;
+	if (!has_item(settings_text(s, "propagate_unmatched_extensions"),
+		      S("virtual")))
+		extension = S("");
+	return replace(x, at, entry->value, extension);
+}
+
+static enum err
+expand_one(struct expansion *x, size_t at)
+{
+	for (unsigned round = 0; !x->has_failed; round++) {
+		enum err e;
+
+		if (is_self_mapped(x, x->list[at]))
+			return OK;
+		if (round == ROUNDS_MAX) {
+			say(x->r, "aliases lead back to themselves: put off");
+			x->has_failed = true;
+			return OK;
+		}
+		e = expand_once(x, at);
+		if (e == ERR_NOT_FOUND || e == ERR_UNAVAILABLE)
+			return OK;
+		if (e != OK)
+			return e;
+	}
+	return OK;
+}
+
+/* POSTMASTER_ADDRESS stands in where nothing else says who that is. */
+static struct str
+postmaster_of(struct resolver *r, struct str address)
+{
+	struct str stand_in =
+		settings_text(&r->c->settings, "postmaster_address");
+	struct str ignored;
+
+	if (!is_postmaster(address) || stand_in.n == 0 ||
+	    !is_local_domain(r->c, domain_of(address)) ||
+	    find_account(r, address, &ignored) != NULL ||
+	    str_ieq(stand_in, address))
+		return address;
+	say(r, "postmaster_address: %.*s", STR(stand_in));
+	return stand_in;
+}
+
+static enum err
+expand_all(struct expansion *x, struct str address)
+{
+	struct str stand_in;
+	enum err e = OK;
+
+	x->list = arena_array(x->r->arena, EXPANSION_MAX, sizeof(*x->list));
+	if (x->list == NULL)
+		return ERR_LIMIT;
+	e = append(x, address);
+	for (size_t at = 0; e == OK && at < x->n; at++)
+		e = expand_one(x, at);
+	if (e != OK || x->is_alias || x->has_failed)
+		return e;
+	stand_in = postmaster_of(x->r, x->list[0]);
+	if (str_eq(stand_in, x->list[0]))
+		return OK;
+	x->list[0] = stand_in;
+	for (size_t at = 0; e == OK && at < x->n; at++)
+		e = expand_one(x, at);
+	return e;
+}
+
+/* ---- class, transport, next hop ---- */
+
+void
+route_split(struct str text, struct str *transport_out, struct str *nexthop_out)
+{
+	ptrdiff_t colon = str_chr(text, ':');
+	size_t n = colon < 0 ? text.n : (size_t)colon;
+
+	*transport_out = str_first(text, n);
+	*nexthop_out = str_from(text, colon < 0 ? n : n + 1);
+}
+
+/* A setting "transport[:nexthop]": takes the transport, and the next hop where
+ * one is named. */
+static void
+take_spec(struct resolver *r, const char *setting, struct route_target *t)
+{
+	struct str text = settings_text(&r->c->settings, setting), nexthop;
+
+	if (str_eq(text, S(DOVECOT_SOCKET)))
+		text = S("virtual");
+	route_split(text, &t->transport, &nexthop);
+	if (nexthop.n > 0)
+		t->nexthop = nexthop;
+	say(r, "%s: %.*s", setting, STR(text));
+}
+
+static struct str
+sender_key(const struct resolver *r)
+{
+	return r->sender.n > 0 ? r->sender : S("<>");
+}
+
+/* A next hop with the transport's name before it, as people write there. */
+static struct str
+without_smtp(struct str value)
+{
+	return str_istarts(value, S("smtp:")) ? str_from(value, 5) : value;
+}
+
+/* The relay host of the sender, or $relayhost, or the domain itself. */
+static void
+choose_relay(struct resolver *r, struct route_target *t)
+{
+	const struct config *c = r->c;
+	struct str relayhost = settings_text(&c->settings, "relayhost");
+	const struct config_domain *d = config_domain(c, domain_of(r->sender));
+	const struct table_entry *entry;
+	struct str ignored;
+	enum err e = find_address(r, &c->sender_relayhost, sender_key(r), true,
+				  &entry, &ignored);
+
+	if (e == OK && entry->value.n > 0 &&
+	    !str_ieq(entry->value, S("DUNNO"))) {
+		t->nexthop = without_smtp(entry->value);
+		return;
+	}
+	if (e == ERR_NOT_FOUND && c->relay_nexthop.n > 0 && d != NULL &&
+	    (d->flags & DOMAIN_MAILBOX) != 0) {
+		say(r, "RELAY_HOST: %.*s", STR(c->relay_nexthop));
+		t->nexthop = c->relay_nexthop;
+		return;
+	}
+	if (relayhost.n == 0)
+		return;
+	say(r, "relayhost: %.*s", STR(relayhost));
+	t->nexthop = relayhost;
+}
+
+static void
+choose_default(struct resolver *r, struct route_target *t)
+{
+	const struct table_entry *entry;
+	struct str ignored, nexthop;
+
+	choose_relay(r, t);
+	if (find_address(r, &r->c->sender_transport, sender_key(r), true,
+			 &entry, &ignored) == OK &&
+	    !str_ieq(entry->value, S("DUNNO"))) {
+		route_split(entry->value, &t->transport, &nexthop);
+		if (nexthop.n > 0)
+			t->nexthop = nexthop;
+		return;
+	}
+	take_spec(r, "default_transport", t);
+}
+
+/* False: an alias domain that has no such alias; the transport table is not
+ * asked then. */
+static bool
+choose_class(struct resolver *r, struct route_target *t)
+{
+	struct str domain = domain_of(t->address);
+	const struct config_domain *d = config_domain(r->c, domain);
+	unsigned flags = d == NULL ? 0 : d->flags;
+
+	t->nexthop = domain;
+	if ((flags & DOMAIN_MAILBOX) != 0) {
+		say(r, "%.*s is a domain of mailboxes", STR(domain));
+		take_spec(r, "virtual_transport", t);
+	} else if ((flags & DOMAIN_MYDESTINATION) != 0) {
+		say(r, "%.*s is in mydestination", STR(domain));
+		take_spec(r, "local_transport", t);
+		t->nexthop = domain;
+	} else if ((flags & DOMAIN_ALIAS) != 0) {
+		say(r, "%.*s has aliases alone", STR(domain));
+		return false;
+	} else if (config_is_relay_domain(r->c, domain)) {
+		say(r, "%.*s is a relay domain", STR(domain));
+		choose_relay(r, t);
+		take_spec(r, "relay_transport", t);
+	} else {
+		choose_default(r, t);
+	}
+	return true;
+}
+
+/* user+ext@dom, user@dom, dom, .parents from the longest, "*". */
+static enum err
+find_transport(struct resolver *r, struct str address,
+	       const struct table_entry **out)
+{
+	const struct config_tables *tables = &r->c->transport;
+	bool is_parent_bare =
+		has_item(settings_text(&r->c->settings,
+				       "parent_domain_matches_subdomains"),
+			 S("transport_maps"));
+	struct str local = local_of(address), name = domain_of(address), key;
+	struct str extension = extension_of(r->c, local);
+	enum err e;
+
+	if (tables->n == 0)
+		return ERR_NOT_FOUND;
+	e = lookup(r, tables, address, out);
+	if (e == ERR_NOT_FOUND && extension.n > 0) {
+		e = join3(r->arena, str_first(local, local.n - extension.n),
+			  S("@"), name, &key);
+		if (e == OK)
+			e = lookup(r, tables, key, out);
+	}
+	while (e == ERR_NOT_FOUND && name.n > 0) {
+		ptrdiff_t dot = str_chr(str_from(name, 1), '.');
+
+		e = lookup(r, tables, name, out);
+		if (e != ERR_NOT_FOUND || dot < 0)
+			break;
+		name = str_from(name, (size_t)dot + 1);
+		if (is_parent_bare)
+			name = str_from(name, 1);
+	}
+	return e == ERR_NOT_FOUND ? lookup(r, tables, S("*"), out) : e;
+}
+
+/* What the table's "transport:nexthop" changes. ":nexthop" keeps the transport,
+ * "transport:" sets the next hop back to the domain, ":" changes nothing. */
+static void
+override(struct route_target *t, struct str value)
+{
+	struct str transport, nexthop;
+
+	route_split(value, &transport, &nexthop);
+	if (transport.n == 0) {
+		if (nexthop.n > 0)
+			t->nexthop = nexthop;
+		return;
+	}
+	t->transport = transport;
+	t->nexthop = nexthop;
+	if (nexthop.n > 0)
+		return;
+	t->nexthop =
+		str_eq(transport, S("error")) || str_eq(transport, S("retry"))
+			? S("Address is undeliverable")
+			: domain_of(t->address);
+}
+
+/* "5.7.1 text" as code and text. */
+static void
+take_text(struct route_target *t, struct str text, struct str code)
+{
+	struct str rest = text, word, status, part;
+	uint64_t n;
+	int n_parts = 0;
+
+	t->code = code;
+	t->text = text;
+	if (!str_word(&rest, &word) || word.n < 5 || word.p[0] != code.p[0] ||
+	    word.p[1] != '.')
+		return;
+	for (status = word; str_split(&status, '.', &part); n_parts++)
+		if (part.n > 3 || !str_to_u64(part, 999, &n))
+			return;
+	if (n_parts != 3)
+		return;
+	t->code = word;
+	t->text = str_trim(rest);
+}
+
+static void
+set_error(struct route_target *t, enum route_class class, const char *code,
+	  const char *text)
+{
+	t->class = class;
+	t->transport = class == ROUTE_RETRY ? S("retry") : S("error");
+	t->nexthop = S("");
+	t->code = str_c(code);
+	t->text = str_c(text);
+}
+
+/* ---- the mailbox behind a local address ---- */
+
+static void
+set_quota(struct resolver *r, struct route_target *t)
+{
+	const struct quota *q = map_get(&r->c->quota_by_address, t->mailbox);
+
+	t->quota_octets = q ? q->storage_octets : r->c->default_quota_octets;
+	t->quota_messages = q ? q->messages : 0;
+}
+
+/* RFC 5321 4.5.1: postmaster is always somebody. Without alias, account or
+ * postmaster_address it is the first account of the domain, or of all. */
+static const struct config_account *
+stand_in_for_postmaster(struct resolver *r, struct str address)
+{
+	const struct config_domain *d = config_domain(r->c, domain_of(address));
+
+	if (d != NULL && d->first_account != NULL)
+		return d->first_account;
+	return r->c->n_accounts > 0 ? &r->c->accounts[0] : NULL;
+}
+
+static void
+find_mailbox(struct resolver *r, struct route_target *t)
+{
+	const struct config *c = r->c;
+	const struct config_account *a;
+
+	t->class = ROUTE_LOCAL;
+	if (!c->is_accounts_known || c->n_accounts == 0) {
+		say(r, "accounts: none known yet: put off");
+		set_error(t, ROUTE_RETRY, "4.3.0",
+			  "No accounts are known yet; try again later");
+		return;
+	}
+	a = find_account(r, t->address, &t->extension);
+	if (a == NULL && is_postmaster(t->address)) {
+		a = stand_in_for_postmaster(r, t->address);
+		if (a != NULL)
+			say(r, "postmaster: the first account, %.*s, stands in",
+			    STR(a->name));
+	}
+	if (a == NULL) {
+		say(r, "accounts: no %.*s", STR(t->address));
+		set_error(t, ROUTE_ERROR, "5.1.1",
+			  "User unknown in the table of accounts");
+		return;
+	}
+	say(r, "accounts: %.*s (line %u)", STR(a->name), a->line);
+	t->mailbox = a->name;
+	set_quota(r, t);
+}
+
+/* ---- credentials ---- */
+
+/* Is the next hop the recipient's domain, and not the operator's choice? */
+static bool
+is_nexthop_foreign(const struct route_target *t)
+{
+	return str_eq(t->nexthop, domain_of(t->address));
+}
+
+static bool
+split_password(struct str value, struct route_target *t)
+{
+	return str_split(&value, ':', &t->sasl_user) &&
+	       (t->sasl_password = value).p != NULL;
+}
+
+/* Sender, host, next hop as written: the order of Postfix's client. Credentials
+ * of a sender go only where the configuration says, never to the hosts that a
+ * recipient's domain names: anybody can own such a host. */
+static void
+find_credentials(struct resolver *r, struct route_target *t)
+{
+	const struct config *c = r->c;
+	struct str list = t->nexthop, first, ignored;
+	const struct table_entry *entry;
+	struct nexthop hop;
+	const char *why;
+	bool is_single;
+	enum err e = ERR_NOT_FOUND;
+
+	if (!c->is_sasl_on || !nexthop_next(&list, &first))
+		return;
+	is_single = !nexthop_next(&list, &ignored) &&
+		    nexthop_parse(first, &hop, &why) && hop.host.n > 0;
+	if (c->is_sasl_by_sender && !is_nexthop_foreign(t) && r->sender.n > 0)
+		e = find_address(r, &c->sasl, r->sender, true, &entry,
+				 &ignored);
+	if (e == ERR_NOT_FOUND && is_single)
+		e = lookup(r, &c->sasl, hop.host, &entry);
+	if (e == ERR_NOT_FOUND)
+		e = lookup(r, &c->sasl, t->nexthop, &entry);
+	if (e == OK) {
+		split_password(entry->value, t);
+		return;
+	}
+	if (e == ERR_NOT_FOUND && c->relay_user.n > 0 &&
+	    str_ieq(t->nexthop, c->relay_auth_nexthop)) {
+		say(r, "RELAY_USER: %.*s", STR(c->relay_user));
+		t->sasl_user = c->relay_user;
+		t->sasl_password = c->relay_password;
+	}
+}
+
+/* ---- one final address ---- */
+
+/* The domain comes from a stranger: "unix:/path", "host:25" or "[host]", which
+ * an operator may write, must not come in by it. */
+static bool
+is_domain(struct str domain)
+{
+	struct nexthop hop;
+	const char *why;
+
+	return nexthop_parse(domain, &hop, &why) && hop.host.n > 0 &&
+	       hop.port == 0 && !str_istarts(domain, S("inet:")) &&
+	       hop.is_exact == hop.is_address;
+}
+
+static void
+check_nexthop(struct resolver *r, struct route_target *t)
+{
+	struct str list = t->nexthop, element;
+	struct nexthop hop;
+	const char *why;
+
+	if (is_nexthop_foreign(t)) {
+		if (!is_domain(t->nexthop))
+			set_error(t, ROUTE_ERROR, "5.1.2",
+				  "Bad domain of the recipient");
+		return;
+	}
+	while (nexthop_next(&list, &element)) {
+		if (nexthop_parse(element, &hop, &why))
+			continue;
+		say(r, "next hop %.*s: %s: put off", STR(element), why);
+		set_error(t, ROUTE_RETRY, "4.3.5",
+			  "The next hop is not configured well");
+		return;
+	}
+}
+
+/* What an error transport says; a domain that stands there by default would
+ * say nothing. */
+static struct str
+error_text(const struct route_target *t)
+{
+	return is_nexthop_foreign(t) ? S("Address is undeliverable")
+				     : t->nexthop;
+}
+
+static void
+apply_transport(struct resolver *r, struct route_target *t)
+{
+	static const struct {
+		struct str name;
+		enum route_class class;
+	} transports[] = {
+		{ STR_INIT("smtp"), ROUTE_REMOTE },
+		{ STR_INIT("relay"), ROUTE_REMOTE },
+		{ STR_INIT("lmtp"), ROUTE_REMOTE },
+		{ STR_INIT("local"), ROUTE_LOCAL },
+		{ STR_INIT("virtual"), ROUTE_LOCAL },
+		{ STR_INIT("error"), ROUTE_ERROR },
+		{ STR_INIT("retry"), ROUTE_RETRY },
+		{ STR_INIT("discard"), ROUTE_DISCARD },
+		{ STR_INIT("hold"), ROUTE_HOLD },
+	};
+	size_t i = 0, n = sizeof(transports) / sizeof(*transports);
+
+	while (i < n && !str_eq(transports[i].name, t->transport))
+		i++;
+	if (i == n) {
+		say(r, "no transport is called %.*s: put off",
+		    STR(t->transport));
+		set_error(t, ROUTE_RETRY, "4.3.5",
+			  "The mail transport is not available");
+		return;
+	}
+	t->class = transports[i].class;
+	switch (t->class) {
+	case ROUTE_LOCAL:
+		find_mailbox(r, t);
+		break;
+	case ROUTE_REMOTE:
+		check_nexthop(r, t);
+		break;
+	case ROUTE_ERROR:
+		take_text(t, error_text(t), S("5.0.0"));
+		break;
+	case ROUTE_RETRY:
+		take_text(t, error_text(t), S("4.0.0"));
+		break;
+	case ROUTE_DISCARD:
+		t->text = error_text(t);
+		break;
+	case ROUTE_HOLD:
+		break;
+	}
+}
+
+/* relocated_maps stands above everything: 5.1.6 with the new address. */
+static bool
+is_relocated(struct resolver *r, struct route_target *t)
+{
+	const struct table_entry *entry;
+	struct str ignored;
+
+	if (find_address(r, &r->c->relocated, t->address, true, &entry,
+			 &ignored) != OK)
+		return false;
+	set_error(t, ROUTE_ERROR, "5.1.6", "User has moved");
+	if (join3(r->arena, S("User has moved to "), entry->value, S(""),
+		  &t->text) != OK)
+		t->text = S("User has moved");
+	return true;
+}
+
+static enum err
+resolve_final(struct resolver *r, struct str address, struct route_target *t)
+{
+	const struct table_entry *entry;
+	struct str domain;
+	enum err e = lower(r->arena, domain_of(address), &domain);
+
+	if (e == OK)
+		e = join3(r->arena, local_of(address), S("@"), domain,
+			  &t->address);
+	if (e != OK)
+		return e;
+	t->original = r->rcpt;
+	r->is_deferred = false;
+	if (str_starts(address, S("-")) || str_starts(address, S("@"))) {
+		set_error(t, ROUTE_ERROR, "5.1.3", "Bad recipient address");
+		return OK;
+	}
+	if (!choose_class(r, t)) {
+		set_error(t, ROUTE_ERROR, "5.1.1",
+			  "User unknown in the table of aliases");
+		return OK;
+	}
+	e = find_transport(r, t->address, &entry);
+	if (e == OK)
+		override(t, entry->value);
+	if (!is_relocated(r, t))
+		apply_transport(r, t);
+	if (t->class == ROUTE_REMOTE)
+		find_credentials(r, t);
+	if (r->is_deferred)
+		set_error(t, ROUTE_RETRY, "4.3.0",
+			  "A table is not available; try again later");
+	return OK;
+}
+
+/* ---- one recipient ---- */
+
+/* "user"@dom is user@dom when user needs no quotes (RFC 5321 4.1.2). */
+static struct str
+without_quotes(struct str local)
+{
+	struct str rest = str_sub(local, 1, local.n < 2 ? 0 : local.n - 2);
+	struct str inner = rest, atom;
+
+	if (local.n < 3 || !str_starts(local, S("\"")) ||
+	    !str_ends(local, S("\"")))
+		return local;
+	while (str_split(&rest, '.', &atom)) {
+		if (atom.n == 0)
+			return local;
+		for (size_t i = 0; i < atom.n; i++)
+			if (!ascii_is_print(atom.p[i]) ||
+			    strchr(" \"(),:;<>@[\\]", atom.p[i]) != NULL)
+				return local;
+	}
+	return inner;
+}
+
+/* Where a recipient without a domain belongs. RFC 5321 4.5.1 wants a bare
+ * postmaster taken even where $myorigin is not ours. */
+static struct str
+own_domain(struct resolver *r, struct str local)
+{
+	const struct config *c = r->c;
+	struct str origin = settings_text(&c->settings, "myorigin");
+
+	if (is_postmaster(local) && !is_local_domain(c, origin) &&
+	    c->n_accounts > 0)
+		return domain_of(c->accounts[0].name);
+	return origin;
+}
+
+/* The address with its domain, without a dot behind that; "" is the way back to
+ * the null sender. */
+static enum err
+whole_address(struct resolver *r, struct str rcpt, struct str *out)
+{
+	struct str local = without_quotes(local_of(rcpt));
+	struct str domain = domain_of(rcpt);
+
+	if (rcpt.n == 0)
+		return join3(r->arena, S("MAILER-DAEMON"), S("@"),
+			     settings_text(&r->c->settings, "myhostname"), out);
+	if (str_ends(domain, S(".")))
+		domain.n--;
+	if (domain.n == 0)
+		domain = own_domain(r, local);
+	return join3(r->arena, local, S("@"), domain, out);
+}
+
+/* All expanded addresses, each once. */
+static enum err
+resolve_each(struct resolver *r, struct expansion *x, struct route_result *out)
+{
+	struct map seen = MAP_INIT;
+	enum err e = OK;
+
+	out->list = arena_array(r->arena, x->n, sizeof(*out->list));
+	if (out->list == NULL)
+		return ERR_LIMIT;
+	for (size_t i = 0; e == OK && i < x->n; i++) {
+		struct str key;
+
+		e = lower(r->arena, x->list[i], &key);
+		if (e != OK || map_set(&seen, key, x) != NULL)
+			continue;
+		say(r, "final address %.*s", STR(x->list[i]));
+		e = resolve_final(r, x->list[i], &out->list[out->n++]);
+	}
+	map_release(&seen);
+	return e;
+}
+
+static enum err
+put_off(struct resolver *r, struct str address, const char *code,
+	const char *text, struct route_result *out)
+{
+	out->n = 1;
+	out->list = arena_alloc(r->arena, sizeof(*out->list));
+	if (out->list == NULL)
+		return ERR_LIMIT;
+	out->list->address = address;
+	out->list->original = r->rcpt;
+	set_error(out->list, ROUTE_RETRY, code, text);
+	return OK;
+}
+
+static enum err
+resolve(struct resolver *r, bool *is_alias_out, struct route_result *out)
+{
+	struct expansion x = { .r = r, .self_mapped = MAP_INIT };
+	struct str address;
+	enum err e = whole_address(r, r->rcpt, &address);
+
+	*out = (struct route_result) { NULL, 0 };
+	if (e == OK)
+		e = expand_all(&x, address);
+	if (e == OK && r->is_deferred)
+		e = put_off(r, address, "4.3.0",
+			    "A table is not available; try again later", out);
+	else if (e == OK && x.has_failed)
+		e = put_off(r, address, "4.6.0",
+			    "Aliases lead back to themselves, or to too many "
+			    "addresses",
+			    out);
+	else if (e == OK)
+		e = resolve_each(r, &x, out);
+	*is_alias_out = x.is_alias;
+	map_release(&x.self_mapped);
+	return e;
+}
+
+enum err
+route_resolve(const struct config *c, struct str sender, struct str rcpt,
+	      struct arena *arena, struct route_result *out)
+{
+	struct resolver r = {
+		.c = c, .arena = arena, .sender = sender, .rcpt = rcpt
+	};
+	bool is_alias;
+
+	return resolve(&r, &is_alias, out);
+}
+
+static void
+explain_target(struct resolver *r, const struct route_target *t)
+{
+	switch (t->class) {
+	case ROUTE_LOCAL:
+		say(r, "=> %.*s: mailbox %.*s", STR(t->address),
+		    STR(t->mailbox));
+		break;
+	case ROUTE_REMOTE:
+		say(r, "=> %.*s: %.*s to %.*s%s%.*s", STR(t->address),
+		    STR(t->transport), STR(t->nexthop),
+		    t->sasl_user.n > 0 ? " as " : "", STR(t->sasl_user));
+		break;
+	case ROUTE_ERROR:
+	case ROUTE_RETRY:
+		say(r, "=> %.*s: %s %.*s %.*s", STR(t->address),
+		    route_class_text(t->class), STR(t->code), STR(t->text));
+		break;
+	case ROUTE_DISCARD:
+	case ROUTE_HOLD:
+		say(r, "=> %.*s: %s %.*s", STR(t->address),
+		    route_class_text(t->class), STR(t->text));
+		break;
+	}
+}
+
+enum err
+route_explain(const struct config *c, struct str sender, struct str rcpt,
+	      struct buf *out)
+{
+	struct arena arena = ARENA_INIT(WORK_MAX_OCTETS);
+	struct resolver r = { .c = c,
+			      .arena = &arena,
+			      .sender = sender,
+			      .rcpt = rcpt,
+			      .trace = out };
+	struct route_result result;
+	bool is_alias;
+	enum err e;
+
+	say(&r, "recipient %.*s from <%.*s>", STR(rcpt), STR(sender));
+	e = resolve(&r, &is_alias, &result);
+	for (size_t i = 0; e == OK && i < result.n; i++)
+		explain_target(&r, &result.list[i]);
+	arena_release(&arena);
+	return e != OK ? e : r.trace_err;
+}
+
+/* ---- RCPT TO ---- */
+
+static void
+set_verdict(struct route_verdict *v, unsigned reply, struct str code,
+	    struct str text)
+{
+	*v = (struct route_verdict) { reply, code, text };
+}
+
+/* The text of a target may lie in the arena that is about to go; those that do
+ * are one sentence. */
+static struct str
+lasting_text(const struct route_target *t)
+{
+	return str_eq(t->code, S("5.1.6")) ? S("User has moved") : t->text;
+}
+
+/* One target that can take mail is enough; else one that may later; else the
+ * first refusal. */
+static void
+judge(const struct route_result *result, struct route_verdict *v)
+{
+	const struct route_target *first = &result->list[0];
+
+	for (size_t i = 0; i < result->n; i++) {
+		const struct route_target *t = &result->list[i];
+
+		if (t->class == ROUTE_RETRY) {
+			set_verdict(v, str_eq(t->code, S("4.3.0")) ? 451 : 450,
+				    t->code, t->text);
+			first = NULL;
+		} else if (t->class != ROUTE_ERROR) {
+			set_verdict(v, 250, S("2.1.5"), S("Ok"));
+			return;
+		}
+	}
+	if (first != NULL)
+		set_verdict(v, 550, first->code, lasting_text(first));
+}
+
+/* A local part that names a second destination, for a host behind us. */
+static bool
+is_source_routed(struct str address)
+{
+	struct str local = local_of(address);
+
+	return str_chr(local, '@') >= 0 || str_chr(local, '%') >= 0 ||
+	       str_chr(local, '!') >= 0;
+}
+
+static bool
+may_relay(const struct config *c, struct str address, bool is_relay_allowed)
+{
+	struct str domain = domain_of(address);
+
+	if (is_relay_allowed || is_local_domain(c, domain))
+		return true;
+	return config_is_relay_domain(c, domain) && !is_source_routed(address);
+}
+
+/* Is the recipient listed: an alias, an account, postmaster? Asked even where
+ * the transport table sends a local domain elsewhere, as Postfix does. */
+static bool
+is_listed(struct resolver *r, struct str address, bool is_alias)
+{
+	struct str ignored;
+
+	return is_alias || !is_local_domain(r->c, domain_of(address)) ||
+	       is_postmaster(address) || !r->c->is_accounts_known ||
+	       r->c->n_accounts == 0 ||
+	       find_account(r, address, &ignored) != NULL;
+}
+
+void
+route_check_rcpt(const struct config *c, struct str sender, struct str rcpt,
+		 bool is_relay_allowed, struct route_verdict *out)
+{
+	struct arena arena = ARENA_INIT(WORK_MAX_OCTETS);
+	struct resolver r = {
+		.c = c, .arena = &arena, .sender = sender, .rcpt = rcpt
+	};
+	struct route_result result;
+	struct str address;
+	bool is_alias = false;
+	enum err e = whole_address(&r, rcpt, &address);
+
+	set_verdict(out, 451, S("4.3.0"), S("Try again later"));
+	if (e == OK && !may_relay(c, address, is_relay_allowed)) {
+		set_verdict(out, 554, S("5.7.1"), S("Relay access denied"));
+		e = ERR_REFUSED;
+	}
+	if (e == OK)
+		e = resolve(&r, &is_alias, &result);
+	if (e == OK) {
+		judge(&result, out);
+		if (out->reply == 250 && !is_listed(&r, address, is_alias))
+			set_verdict(out, 550, S("5.1.1"),
+				    S("User unknown in the table of accounts"));
+		else if (out->reply == 550 && is_postmaster(address) &&
+			 is_local_domain(c, domain_of(address)))
+			set_verdict(out, 250, S("2.1.5"), S("Ok"));
+	}
+	arena_release(&arena);
+}
+
+bool
+route_knows_domain(const struct config *c, struct str domain)
+{
+	struct arena arena = ARENA_INIT(WORK_MAX_OCTETS);
+	struct resolver r = { .c = c, .arena = &arena };
+	const struct table_entry *entry;
+	struct str address;
+	bool is_known =
+		is_local_domain(c, domain) || config_is_relay_domain(c, domain);
+
+	if (!is_known && join3(&arena, S(""), S("@"), domain, &address) == OK &&
+	    find_transport(&r, address, &entry) == OK)
+		is_known = !str_eq(entry->key, S("*"));
+	arena_release(&arena);
+	return is_known;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ * router/route/resolve.h - who a recipient is and where a message for it goes.
+ *
+ * Pure over a struct config: no I/O, no waiting, nothing kept. The order of
+ * lookups is Postfix's: virtual aliases, class, transport of the class, relay
+ * host, transport table, moved users. A table that cannot be read answers
+ * "later", never "no". All work is bounded: 1000 results and 1000 rounds of
+ * aliases for one recipient, addresses of 1000 octets.
+ *
+ * An address is what stands between the angle brackets of RCPT TO; the last
+ * '@' begins the domain. One without a domain belongs to $myorigin. */
+#pragma once
+
+#include "router/map/config.h"
+
+enum route_class {
+	ROUTE_LOCAL,   // a mailbox here
+	ROUTE_REMOTE,  // another host, by SMTP or LMTP
+	ROUTE_ERROR,   // bounce with text
+	ROUTE_RETRY,   // put off with text
+	ROUTE_DISCARD, // drop without a word to the sender
+	ROUTE_HOLD,    // keep in the queue until an operator decides
+};
+
+struct route_target {
+	enum route_class class;
+	struct str address;   // final; its domain is lower-cased
+	struct str original;  // the recipient as asked: X-Original-To
+	struct str transport; // smtp relay lmtp local virtual error ...
+	struct str nexthop;   // remote: text for nexthop_next()
+	struct str code;      // error and retry: "5.1.1"
+	struct str text;      // error, retry, discard: for the reply or the log
+	/* Local alone. */
+	struct str mailbox;   // the account: local@domain, lower-cased
+	struct str extension; // of user+extension, as written; or empty
+	uint64_t quota_octets, quota_messages; // 0: unlimited
+	/* Remote alone; empty when no credentials belong there. With several
+	 * next hops they belong to all or to none. */
+	struct str sasl_user, sasl_password;
+};
+
+struct route_result {
+	struct route_target *list; // at least one
+	size_t n;
+};
+
+/* The answer to RCPT TO. */
+struct route_verdict {
+	unsigned reply;	 // 250, 450, 451, 550, 554
+	struct str code; // "5.1.1"
+	struct str text; // one line; lives as long as the config
+};
+
+/* sender is empty for the null sender. is_relay_allowed: the client may send
+ * to other people's domains (it logged in, or is in mynetworks). An alias all
+ * of whose targets would bounce is refused like an unknown user. */
+void
+route_check_rcpt(const struct config *c, struct str sender, struct str rcpt,
+		 bool is_relay_allowed, struct route_verdict *out);
+
+/* Resolves one recipient. What out points to lives in the arena, in c
+ * or in rcpt.
+ * ERR_LIMIT: the arena is full; "later" is the answer. */
+enum err
+route_resolve(const struct config *c, struct str sender, struct str rcpt,
+	      struct arena *arena, struct route_result *out) MUST_USE;
+
+/* Appends each step of route_resolve() as a line of text: table, key, found or
+ * not, file and line; then the targets. When out is full the last line is
+ * missing and the answer is ERR_LIMIT. Passwords are not shown. */
+enum err route_explain(const struct config *c, struct str sender,
+		       struct str rcpt, struct buf *out) MUST_USE;
+
+/* Does a domain have an explicit way: is it local, a relay domain, or in the
+ * transport table (not counting "*")? Such a domain needs no DNS to be known.
+ */
+bool route_knows_domain(const struct config *c, struct str domain);
+
+/* Cuts "transport:nexthop" at the first ':'; without one all is transport. */
+void route_split(struct str text, struct str *transport_out,
+		 struct str *nexthop_out);
+/* "remote" ... */
+const char *route_class_text(enum route_class class);
