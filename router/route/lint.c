@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT
+ * router/route/lint.c - see lint.h. */
+#include "router/route/lint.h"
+
+#include "lib/mail/nexthop.h"
+#include "router/route/resolve.h"
+
+struct lint {
+	const struct config *c;
+	struct diag *d;
+	const struct table *t; // the one being looked at
+};
+
+typedef void (*entry_check)(struct lint *l, const struct table_entry *e);
+
+#define TELL(l, e, ...) diag_warn((l)->d, (l)->t->file, (e)->line, __VA_ARGS__)
+
+/* In the order of lines, so that findings come as the eye reads. */
+static int
+by_line(const void *a, const void *b)
+{
+	const struct table_entry *const *x = a, *const *y = b;
+
+	return ((*x)->line > (*y)->line) - ((*x)->line < (*y)->line);
+}
+
+static void
+each_entry(struct lint *l, const struct config_tables *tables,
+	   entry_check check_entry)
+{
+	for (size_t i = 0; i < tables->n; i++) {
+		const struct table *t = &tables->list[i];
+		struct arena arena = ARENA_INIT((size_t)1 << 30);
+		const struct table_entry **list;
+		size_t at = 0, n = 0;
+		struct str key;
+		void *value;
+
+		list = arena_array(&arena, t->entries.n, sizeof(*list));
+		while (list != NULL && map_next(&t->entries, &at, &key, &value))
+			list[n++] = value;
+		if (n > 0)
+			qsort(list, n, sizeof(*list), by_line);
+		l->t = t;
+		for (size_t j = 0; j < n; j++)
+			check_entry(l, list[j]);
+		arena_release(&arena);
+	}
+}
+
+static struct str
+domain_of(struct str key)
+{
+	ptrdiff_t at = str_rchr(key, '@');
+
+	return at < 0 ? S("") : str_from(key, (size_t)at + 1);
+}
+
+static bool
+is_word_with_dot(struct str key)
+{
+	return str_chr(key, '@') < 0 && str_chr(key, '.') > 0;
+}
+
+static unsigned
+flags_of(const struct config *c, struct str domain)
+{
+	const struct config_domain *d = config_domain(c, domain);
+
+	return d == NULL ? 0 : d->flags;
+}
+
+/* Each next hop of a list; false when one was told. */
+static bool
+check_nexthops(struct lint *l, const struct table_entry *e, struct str list)
+{
+	struct nexthop hop;
+	struct str element;
+	const char *why;
+
+	while (nexthop_next(&list, &element))
+		if (!nexthop_parse(element, &hop, &why)) {
+			TELL(l, e, "the next hop \"%.*s\": %s", STR(element),
+			     why);
+			return false;
+		}
+	return true;
+}
+
+/* ---- virtual_alias_maps ---- */
+
+/* Is there an entry that stops a catch-all for this account? */
+static bool
+has_alias(const struct config *c, struct str address)
+{
+	for (size_t i = 0; i < c->virtual_alias.n; i++)
+		if (table_get(&c->virtual_alias.list[i], address) != NULL)
+			return true;
+	return false;
+}
+
+static void
+check_catchall(struct lint *l, const struct table_entry *e)
+{
+	const struct config *c = l->c;
+	struct str domain = domain_of(e->key);
+	const struct config_account *first = NULL;
+	size_t n = 0;
+
+	if (settings_is_on(&c->settings, "catchall_after_accounts"))
+		return;
+	for (size_t i = 0; i < c->n_accounts; i++) {
+		struct str name = c->accounts[i].name;
+
+		if (!str_eq(domain_of(name), domain) || has_alias(c, name))
+			continue;
+		if (n++ == 0)
+			first = &c->accounts[i];
+	}
+	if (n > 0)
+		TELL(l, e,
+		     "the catch-all takes the mail of %zu account%s, %.*s "
+		     "among "
+		     "them; write \"%.*s %.*s\" for each, or "
+		     "catchall_after_accounts = yes in main.cf",
+		     n, n == 1 ? "" : "s", STR(first->name), STR(first->name),
+		     STR(first->name));
+}
+
+static void
+check_virtual(struct lint *l, const struct table_entry *e)
+{
+	struct str domain = domain_of(e->key);
+
+	if (str_starts(e->key, S("@")))
+		check_catchall(l, e);
+	if (is_word_with_dot(e->key))
+		TELL(l, e,
+		     "\"%.*s\" alone only declares a domain; for all its "
+		     "addresses write @%.*s",
+		     STR(e->key), STR(e->key));
+	else if (domain.n == 0 && str_chr(e->key, '@') >= 0)
+		TELL(l, e, "the key \"%.*s\" has no domain and never matches",
+		     STR(e->key));
+	if (str_starts(e->value, S("|")) || str_starts(e->value, S("/")) ||
+	    str_istarts(e->value, S(":include:")))
+		TELL(l, e,
+		     "commands, files and :include: are not possible "
+		     "here; write addresses");
+}
+
+/* ---- transport_maps ---- */
+
+static bool
+is_transport(struct str name)
+{
+	static const struct str known[] = {
+		STR_INIT("smtp"),  STR_INIT("relay"),	STR_INIT("lmtp"),
+		STR_INIT("local"), STR_INIT("virtual"), STR_INIT("error"),
+		STR_INIT("retry"), STR_INIT("discard"), STR_INIT("hold"),
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (str_eq(name, known[i]))
+			return true;
+	return false;
+}
+
+static bool
+is_sending(struct str transport)
+{
+	return str_eq(transport, S("smtp")) || str_eq(transport, S("relay")) ||
+	       str_eq(transport, S("lmtp"));
+}
+
+static void
+check_transport_value(struct lint *l, const struct table_entry *e)
+{
+	struct str transport, nexthop;
+
+	route_split(e->value, &transport, &nexthop);
+	if (str_chr(e->value, ':') < 0 && !is_transport(transport)) {
+		TELL(l, e,
+		     "\"%.*s\" is taken for the name of a transport; write "
+		     "smtp:%.*s or smtp:[%.*s]",
+		     STR(transport), STR(transport), STR(transport));
+		return;
+	}
+	if (transport.n > 0 && !is_transport(transport)) {
+		TELL(l, e,
+		     "no transport is called \"%.*s\": this mail is put off; "
+		     "write smtp:[host]:port",
+		     STR(transport));
+		return;
+	}
+	if (str_eq(transport, S("hold")))
+		TELL(l, e, "hold: is understood here alone, not by Postfix");
+	if (transport.n == 0 || is_sending(transport))
+		check_nexthops(l, e, nexthop);
+}
+
+static void
+check_transport(struct lint *l, const struct table_entry *e)
+{
+	struct str transport, nexthop;
+	bool is_parent_bare =
+		str_find(settings_text(&l->c->settings,
+				       "parent_domain_matches_subdomains"),
+			 S("transport_maps")) >= 0;
+
+	check_transport_value(l, e);
+	if (str_starts(e->key, S("@")))
+		TELL(l, e,
+		     "the key \"%.*s\" never matches; write the domain "
+		     "without '@'",
+		     STR(e->key));
+	if (is_parent_bare && str_starts(e->key, S(".")))
+		TELL(l, e,
+		     "the key \"%.*s\" never matches, because "
+		     "parent_domain_matches_subdomains names transport_maps; "
+		     "write it without the dot",
+		     STR(e->key));
+	route_split(e->value, &transport, &nexthop);
+	if (!is_sending(transport) || str_chr(e->key, '@') >= 0)
+		return;
+	if (str_eq(e->key, S("*")) && l->c->n_accounts > 0)
+		TELL(l, e,
+		     "\"*\" takes local domains too, as in Postfix; write "
+		     "\"domain :\" for each that is not in this table, or "
+		     "relayhost in main.cf instead");
+	else if ((flags_of(l->c, e->key) & DOMAIN_MAILBOX) != 0)
+		TELL(l, e,
+		     "%.*s has accounts or aliases here, but its mail is sent "
+		     "away",
+		     STR(e->key));
+}
+
+/* ---- sender_dependent_relayhost_maps ---- */
+
+static void
+check_relayhost(struct lint *l, const struct table_entry *e)
+{
+	struct str value = e->value;
+
+	if (str_chr(e->key, '@') < 0)
+		TELL(l, e,
+		     "the key \"%.*s\" never matches: this table asks for the "
+		     "sender; write @%.*s for all senders of the domain, or, "
+		     "for mail to the domain, an entry in transport.cf",
+		     STR(e->key), STR(e->key));
+	if (value.n == 0 && l->c->relay_nexthop.n == 0) {
+		TELL(l, e,
+		     "a key without a value has no effect without RELAY_HOST; "
+		     "write key, blank, [host]:port");
+		return;
+	}
+	if (value.n == 0 || str_ieq(value, S("DUNNO")))
+		return;
+	if (str_istarts(value, S("smtp:"))) {
+		value = str_from(value, 5);
+		TELL(l, e,
+		     "the value is a next hop without a transport (Postfix "
+		     "would stop all sending); write %.*s",
+		     STR(value));
+	}
+	check_nexthops(l, e, value);
+}
+
+/* ---- smtp_sasl_password_maps ---- */
+
+static void
+check_sasl(struct lint *l, const struct table_entry *e)
+{
+	if (str_chr(e->value, ':') <= 0)
+		TELL(l, e, "the value of \"%.*s\" is not user:password",
+		     STR(e->key));
+	if (str_chr(e->key, '@') >= 0 && !l->c->is_sasl_by_sender)
+		TELL(l, e,
+		     "the key \"%.*s\" is a sender; it needs "
+		     "smtp_sender_dependent_authentication = yes",
+		     STR(e->key));
+}
+
+/* ---- what no table shows ---- */
+
+static void
+check_quotas(struct lint *l)
+{
+	const struct config *c = l->c;
+
+	for (size_t i = 0; c->is_accounts_known && i < c->quotas.n; i++) {
+		const struct quota *q = &c->quotas.list[i];
+
+		if (config_account(c, q->address) == NULL)
+			diag_warn(l->d, c->quotas_file, q->line,
+				  "%.*s is not an account; the quota has no "
+				  "effect",
+				  STR(q->address));
+	}
+}
+
+static void
+check_postmaster(struct lint *l)
+{
+	const struct config *c = l->c;
+	char key[512];
+
+	if (settings_text(&c->settings, "postmaster_address").n > 0)
+		return;
+	for (size_t i = 0; i < c->n_accounts; i++) {
+		const struct config_account *a = &c->accounts[i];
+		const struct config_domain *d =
+			config_domain(c, domain_of(a->name));
+		int n;
+
+		if (d == NULL || d->first_account != a)
+			continue;
+		n = snprintf(key, sizeof(key), "postmaster@%.*s", STR(d->name));
+		if (n < 0 || (size_t)n >= sizeof(key) ||
+		    has_alias(c, str_of(key, (size_t)n)) ||
+		    config_account(c, str_of(key, (size_t)n)) != NULL)
+			continue;
+		diag_note(l->d, S(""), 0,
+			  "nobody is named %s; %.*s gets that mail; write an "
+			  "entry in virtual.cf",
+			  key, STR(a->name));
+	}
+}
+
+static void
+check_twice_local(struct lint *l)
+{
+	const struct setting *where =
+		settings_find(&l->c->settings, "virtual_alias_domains");
+	struct str list =
+		settings_text(&l->c->settings, "virtual_alias_domains");
+	struct str item;
+
+	while (where != NULL && settings_item(&list, &item))
+		if ((flags_of(l->c, item) & DOMAIN_MAILBOX) != 0 &&
+		    config_domain(l->c, item)->first_account != NULL)
+			diag_warn(l->d, where->file, where->line,
+				  "%.*s has accounts; remove it from "
+				  "virtual_alias_domains",
+				  STR(item));
+}
+
+static void
+check_relayhost_setting(struct lint *l)
+{
+	const struct setting *where =
+		settings_find(&l->c->settings, "relayhost");
+	struct str list = settings_text(&l->c->settings, "relayhost"), element;
+	struct nexthop hop;
+	const char *why;
+
+	while (where != NULL && nexthop_next(&list, &element))
+		if (!nexthop_parse(element, &hop, &why))
+			diag_warn(l->d, where->file, where->line,
+				  "relayhost: \"%.*s\": %s", STR(element), why);
+}
+
+void
+route_lint(const struct config *c, struct diag *d)
+{
+	struct lint l = { .c = c, .d = d };
+
+	check_relayhost_setting(&l);
+	check_twice_local(&l);
+	each_entry(&l, &c->virtual_alias, check_virtual);
+	each_entry(&l, &c->transport, check_transport);
+	each_entry(&l, &c->sender_relayhost, check_relayhost);
+	each_entry(&l, &c->sasl, check_sasl);
+	check_quotas(&l);
+	check_postmaster(&l);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT
+ * router/route/lint_test.c */
+#include "router/route/lint.c"
+
+#include "tests/unit/unit.h"
+
+#define F(name, text)                          \
+	{                                      \
+		STR_INIT(name), STR_INIT(text) \
+	}
+
+static const struct str names[] = {
+	STR_INIT("user1@example1.local"),
+	STR_INIT("user2@example1.local"),
+};
+
+static struct diag diag;
+
+static void
+lint(const struct config_variable *files, size_t n_files)
+{
+	struct config_input in = { .dir = S("/etc/estafeta"),
+				   .hostname = S("mta1.example1.local"),
+				   .accounts = CONFIG_ACCOUNTS_GIVEN,
+				   .account_names = names,
+				   .n_account_names = N_OF(names),
+				   .files = files,
+				   .n_files = n_files };
+	struct config *config;
+
+	diag_release(&diag);
+	diag_init(&diag, 1 << 20);
+	assert_int_equal(config_load(&in, &diag, &config), OK);
+	route_lint(config, &diag);
+	config_free(&config);
+}
+
+static int
+release(void **state UNUSED)
+{
+	diag_release(&diag);
+	return 0;
+}
+
+/* Each case is one file beside a clean set; says: text of the one warning. */
+static const struct {
+	const char *name;
+	struct config_variable file;
+	struct str says;
+} cases[] = {
+	{ "a clean set", F("transport.cf", "example2.local smtp:[mta2]:25\n"),
+	  STR_INIT("") },
+	{ "relaymap keyed by a domain",
+	  F("relaymap.cf", "example2.local [mta2]:25\n"),
+	  STR_INIT("write @example2.local") },
+	{ "relaymap with a transport",
+	  F("relaymap.cf", "@example1.local smtp:[mta2]:25\n"),
+	  STR_INIT("write [mta2]:25") },
+	{ "relaymap, right", F("relaymap.cf", "@example1.local [mta2]:25\n"),
+	  STR_INIT("") },
+	{ "relaymap DUNNO", F("relaymap.cf", "@example1.local DUNNO\n"),
+	  STR_INIT("") },
+	{ "relaymap key alone", F("relaymap.cf", "@example1.local\n"),
+	  STR_INIT("without RELAY_HOST") },
+	{ "relaymap nonsense", F("relaymap.cf", "@example1.local [m\n"),
+	  STR_INIT("bracket is not closed") },
+	{ "duplicate keys",
+	  F("transport.cf", "a.test smtp:[x]\na.test smtp:[y]\n"),
+	  STR_INIT("line 1 or line 2") },
+	{ "a catch-all over accounts",
+	  F("virtual.cf", "postmaster@example1.local user1@example1.local\n"
+			  "@example1.local user1@example1.local\n"),
+	  STR_INIT("takes the mail of 2 accounts") },
+	{ "a catch-all with identities",
+	  F("virtual.cf", "postmaster@example1.local user1@example1.local\n"
+			  "@example1.local user1@example1.local\n"
+			  "user1@example1.local user1@example1.local\n"
+			  "user2@example1.local user2@example1.local\n"),
+	  STR_INIT("") },
+	{ "a bare domain in virtual",
+	  F("virtual.cf", "alias.test user1@example1.local\n"),
+	  STR_INIT("write @alias.test") },
+	{ "a command as alias", F("virtual.cf", "a@b.test |/bin/sh\n"),
+	  STR_INIT("not possible here") },
+	{ "a host for a transport", F("transport.cf", "a.test mta2\n"),
+	  STR_INIT("write smtp:mta2 or smtp:[mta2]") },
+	{ "an unknown transport", F("transport.cf", "a.test slow:[x]\n"),
+	  STR_INIT("no transport is called") },
+	{ "a bad next hop", F("transport.cf", "a.test smtp:[x]:y\n"),
+	  STR_INIT("the port is not a number") },
+	{ "an '@' key in transport", F("transport.cf", "@a.test smtp:[x]\n"),
+	  STR_INIT("without '@'") },
+	{ "hold", F("transport.cf", "a.test hold:\n"),
+	  STR_INIT("not by Postfix") },
+	{ "a star", F("transport.cf", "* smtp:[x]\n"),
+	  STR_INIT("takes local domains too") },
+	{ "an error text", F("transport.cf", "a.test error:5.7.1 no: [x\n"),
+	  STR_INIT("") },
+	{ "a local domain sent away",
+	  F("transport.cf", "example1.local smtp:[x]\n"),
+	  STR_INIT("is sent away") },
+	{ "a quota of nobody", F("quotas.cf", "nobody@example1.local:1G\n"),
+	  STR_INIT("is not an account") },
+	{ "an entry without password", F("sasl-password.cf", "host user\n"),
+	  STR_INIT("is not user:password") },
+	{ "a relayhost", F("main.cf", "relayhost = [x\n"),
+	  STR_INIT("bracket is not closed") },
+	{ "accounts in an alias domain",
+	  F("main.cf", "virtual_alias_domains = example1.local\n"),
+	  STR_INIT("has accounts") },
+};
+
+static void
+each_finding_is_told_once(void **state UNUSED)
+{
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		size_t n_want = cases[i].says.n > 0;
+		const struct diag_entry *e;
+
+		lint(&cases[i].file, 1);
+		for (e = diag.first; e != NULL && e->severity != DIAG_WARNING;
+		     e = e->next)
+			;
+		if (diag.n_warnings != n_want || diag.n_errors > 0)
+			fail_msg("%s: %zu warnings, the first: %.*s",
+				 cases[i].name, diag.n_warnings,
+				 STR(e ? e->text : S("-")));
+		if (e == NULL)
+			continue;
+		if (str_find(e->text, cases[i].says) < 0)
+			fail_msg("%s: %.*s", cases[i].name, STR(e->text));
+		assert_true(e->line > 0);
+		assert_true(str_find(e->file, cases[i].file.name) >= 0);
+	}
+}
+
+static void
+the_quota_syntax_that_is_ignored_elsewhere_is_noted(void **state UNUSED)
+{
+	struct config_variable file =
+		F("quotas.cf", "user1@example1.local:userdb_quota_rule=*:"
+			       "storage=1G\n");
+
+	lint(&file, 1);
+	assert_int_equal(diag.n_warnings, 0);
+	assert_true(str_find(diag.first->text,
+			     S("docker-mailserver ignores")) >= 0);
+}
+
+static void
+a_sender_key_needs_the_setting(void **state UNUSED)
+{
+	static const struct config_variable files[] = {
+		F("main.cf", "smtp_sasl_password_maps = hash:pw\n"),
+		F("pw", "@d.test u:p\n"),
+	};
+
+	lint(files, N_OF(files));
+	assert_int_equal(diag.n_warnings, 1);
+	assert_true(str_find(diag.first->text,
+			     S("smtp_sender_dependent_authentication")) >= 0);
+}
+
+/* What docker-mailserver's users mount today, both findings in two lines. */
+static void
+findings_come_in_the_order_of_lines(void **state UNUSED)
+{
+	struct config_variable file =
+		F("relaymap.cf", "b.test [x]\na.test smtp:[y]\nc.test [z]\n");
+	uint32_t line = 0;
+
+	lint(&file, 1);
+	assert_int_equal(diag.n_warnings, 4);
+	for (struct diag_entry *e = diag.first; e != NULL; e = e->next) {
+		if (e->severity != DIAG_WARNING)
+			continue;
+		assert_true(e->line >= line);
+		line = e->line;
+	}
+	assert_int_equal(line, 3);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_finding_is_told_once),
+		cmocka_unit_test(
+			the_quota_syntax_that_is_ignored_elsewhere_is_noted),
+		cmocka_unit_test(a_sender_key_needs_the_setting),
+		cmocka_unit_test(findings_come_in_the_order_of_lines),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, release);
+}
