@@ -191,6 +191,22 @@ lists_nest_to_the_cap_and_no_deeper(void **state UNUSED)
 }
 
 static void
+lists_side_by_side_are_not_deep(void **state UNUSED)
+{
+	char flat[4 * IMAP_DEPTH_MAX];
+	struct imap_reader r;
+
+	for (size_t i = 0; i < sizeof(flat); i++)
+		flat[i] = "()"[i % 2];
+	imap_reader_init(&r, str_of(flat, sizeof(flat)), NULL);
+	for (size_t i = 0; i < sizeof(flat) / 2; i++) {
+		assert_true(imap_reader_open(&r));
+		assert_false(imap_reader_next(&r, 0));
+	}
+	assert_true(imap_reader_end(&r));
+}
+
+static void
 lists_are_walked_with_single_spaces(void **state UNUSED)
 {
 	static const struct {
@@ -250,6 +266,7 @@ main(void)
 		cmocka_unit_test(each_prefix_is_read_inside_its_bounds),
 		cmocka_unit_test(numbers_have_their_bounds),
 		cmocka_unit_test(lists_nest_to_the_cap_and_no_deeper),
+		cmocka_unit_test(lists_side_by_side_are_not_deep),
 		cmocka_unit_test(lists_are_walked_with_single_spaces),
 		cmocka_unit_test(the_first_fault_sticks),
 	};

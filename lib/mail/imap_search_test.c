@@ -283,6 +283,28 @@ depth_and_size_are_capped(void **state UNUSED)
 	}
 }
 
+static void
+keys_side_by_side_are_not_deep(void **state UNUSED)
+{
+	static const char *const items[] = { "NOT ALL ", "OR ALL ALL ",
+					     "(ALL) " };
+
+	for (size_t i = 0; i < N_OF(items); i++) {
+		struct arena arena = ARENA_INIT(1 << 20);
+		struct buf b = BUF_INIT(10000);
+		struct imap_reader r;
+		struct imap_search search;
+
+		for (size_t k = 0; k < 2 * IMAP_DEPTH_MAX; k++)
+			buf_put(&b, str_c(items[i]));
+		buf_put(&b, S("ALL"));
+		imap_reader_init(&r, buf_str(&b), &arena);
+		assert_true(imap_search_read(&r, &scope, &search));
+		buf_release(&b);
+		arena_release(&arena);
+	}
+}
+
 int
 main(void)
 {
@@ -293,6 +315,7 @@ main(void)
 			results_and_charsets_are_chosen_before_the_keys),
 		cmocka_unit_test(what_is_not_announced_is_refused),
 		cmocka_unit_test(depth_and_size_are_capped),
+		cmocka_unit_test(keys_side_by_side_are_not_deep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
