@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: MIT
+ * mta/queue/attempt.c - one try of one message: ask the router, deliver, then
+ * bounce, defer or finish.
+ *
+ * Invariants:
+ *  (1) A recipient is marked done only after a 2yz from the next hop, or after
+ *      its DSN is durable, or because its aliases replaced it (durable).
+ *  (2) A temporary cause never becomes a bounce before the lifetime is over and
+ *      the message was tried at least MIN_ATTEMPTS times (a clock that jumps
+ *      must not expire the queue).
+ */
+#include "lib/base/check.h"
+#include "lib/rt/log.h"
+#include "mta/queue/queue_private.h"
+
+#include <openssl/rand.h>
+
+enum {
+	MIN_ATTEMPTS = 3,
+	ROUTER_TIMEOUT_S = 30,
+	RCPTS_PER_DELIVERY = 50,
+	GROUP_MEMORY_OCTETS = 16 << 20,
+	MAX_ROUTES = 1000,
+	FALLBACK_BACKOFF_S = 60, // without settings
+};
+
+struct attempt {
+	struct message *message;
+	struct co *co;
+	size_t n_running; // deliveries
+	struct failure *failures;
+	size_t n_failures;
+	struct arena arena; // routes and deliveries
+	TAILQ_HEAD(, delivery) groups;
+	uint32_t *done; // delivered, not noted yet
+	size_t n_done;
+	bool is_hold;
+};
+
+/* ---- results ---- */
+
+static char *
+copy_text(struct str s)
+{
+	char *c = must_alloc(s.n + 1);
+
+	for (size_t i = 0; i < s.n; i++)
+		c[i] = s.p[i] == '\0' ? ' ' : s.p[i];
+	return c;
+}
+
+static void
+add_failure(struct attempt *a, uint32_t index, const struct out_result *r)
+{
+	a->failures = must_realloc(a->failures, (a->n_failures + 1) *
+							sizeof(*a->failures));
+	a->failures[a->n_failures++] = (struct failure){
+		.index = index,
+		.code = r->code,
+		.enhanced = copy_text(r->enhanced),
+		.text = copy_text(r->text),
+		.remote = copy_text(r->remote),
+	};
+}
+
+static void
+rcpt_over(struct attempt *a, uint32_t index)
+{
+	message_rcpt_done(a->message, index);
+	a->done = must_realloc(a->done, (a->n_done + 1) * sizeof(*a->done));
+	a->done[a->n_done++] = index;
+}
+
+static void
+log_result(const struct message *m, uint32_t index,
+	   const struct out_result *r, const char *status)
+{
+	log_info("delivery", FC("id", m->id), FC("status", status),
+		 FA("to", m->rcpts[index].address), FN("code", r->code),
+		 F("dsn", r->enhanced), F("remote", r->remote),
+		 F("text", r->text),
+		 FN("delay_us", wall_us() - m->envelope.arrived_us));
+}
+
+static void
+defer(struct attempt *a, uint32_t index, const struct out_result *r)
+{
+	struct buf reason = BUF_INIT(8192);
+
+	if (r->remote.n > 0)
+		buf_putf(&reason, "host %.*s said: ", STR(r->remote));
+	if (r->code != 0)
+		buf_putf(&reason, "%d ", r->code);
+	buf_put(&reason, r->text);
+	message_set_reason(a->message, index, buf_str(&reason));
+	buf_release(&reason);
+}
+
+void
+attempt_result(struct attempt *a, uint32_t index, const struct out_result *r)
+{
+	struct message *m = a->message;
+
+	if (r->code >= 200 && r->code < 300) {
+		log_result(m, index, r, "sent");
+		rcpt_over(a, index);
+		return;
+	}
+	if (r->code >= 500 && r->code < 600) {
+		log_result(m, index, r, "failed");
+		add_failure(a, index, r);
+		return;
+	}
+	log_result(m, index, r, "deferred");
+	defer(a, index, r);
+}
+
+void
+attempt_delivery_over(struct attempt *a)
+{
+	struct message *m = a->message;
+
+	/* A crash now must not repeat what was delivered, while others of the
+	 * message still run. */
+	if (a->n_running > 1 || m->n_left > 0) {
+		message_note_done(&queue.table, m, a->done, a->n_done);
+		a->n_done = 0;
+	}
+	a->n_running--;
+	co_wake(a->co);
+}
+
+/* ---- routes ---- */
+
+static void
+fail_or_defer(struct attempt *a, uint32_t index,
+	      const struct router_route *route)
+{
+	struct out_result r = {
+		.index = index,
+		.code = route->class == ROUTE_ERROR ? 550 : 0,
+		.enhanced = route->enhanced,
+		.text = route->text,
+	};
+
+	attempt_result(a, index, &r);
+}
+
+static struct str
+keep(struct attempt *a, struct str s)
+{
+	struct str copy;
+
+	check(arena_str(&a->arena, s, &copy) == OK);
+	return copy;
+}
+
+static struct delivery *
+group_of(struct attempt *a, const struct router_route *route)
+{
+	enum out_protocol protocol =
+		route->class == ROUTE_LOCAL	  ? OUT_LOCAL :
+		str_eq(route->transport, S("lmtp")) ? OUT_LMTP :
+						    OUT_SMTP;
+	struct delivery *d;
+
+	TAILQ_FOREACH(d, &a->groups, link)
+		if (d->protocol == protocol && d->n < RCPTS_PER_DELIVERY &&
+		    str_eq(d->next_hop, route->next_hop) &&
+		    str_eq(d->sasl_user, route->sasl_user))
+			return d;
+	d = arena_alloc(&a->arena, sizeof(*d));
+	check(d != NULL);
+	d->message = a->message;
+	d->attempt = a;
+	d->protocol = protocol;
+	d->next_hop = keep(a, route->next_hop);
+	d->sasl_user = keep(a, route->sasl_user);
+	d->sasl_password = keep(a, route->sasl_password);
+	d->indexes = arena_array(&a->arena, RCPTS_PER_DELIVERY,
+				 sizeof(*d->indexes));
+	d->mailboxes = arena_array(&a->arena, RCPTS_PER_DELIVERY,
+				   sizeof(*d->mailboxes));
+	check(d->indexes != NULL && d->mailboxes != NULL);
+	TAILQ_INSERT_HEAD(&a->groups, d, link);
+	return d;
+}
+
+static void
+take_route(struct attempt *a, uint32_t index,
+	   const struct router_route *route)
+{
+	struct delivery *d;
+
+	switch (route->class) {
+	case ROUTE_LOCAL:
+	case ROUTE_REMOTE:
+		d = group_of(a, route);
+		d->indexes[d->n] = index;
+		d->mailboxes[d->n++] = keep(a, route->mailbox);
+		return;
+	case ROUTE_ERROR:
+	case ROUTE_RETRY:
+		fail_or_defer(a, index, route);
+		return;
+	case ROUTE_DISCARD:
+		log_info("delivery.discarded", FC("id", a->message->id),
+			 FA("to", a->message->rcpts[index].address),
+			 F("text", route->text));
+		rcpt_over(a, index);
+		return;
+	case ROUTE_HOLD:
+		a->is_hold = true;
+		return;
+	case ROUTE_CLASSES:
+		check_failed("route class", __FILE__, __LINE__);
+	}
+}
+
+static bool
+has_rcpt(const struct message *m, struct str address)
+{
+	for (size_t i = 0; i < m->n_rcpts; i++)
+		if (str_ieq(m->rcpts[i].address, address))
+			return true;
+	return false;
+}
+
+/* Aliases made other addresses of this recipient: they join the message once,
+ * for good, before any of them is delivered to. */
+static enum err
+replace(struct co *co, struct attempt *a, uint32_t index,
+	const struct router_route *routes, size_t n, bool *keeps_out)
+{
+	struct message *m = a->message;
+	struct final_rcpt *added = arena_array(&a->arena, n, sizeof(*added));
+	size_t n_added = 0;
+	enum err e = OK;
+
+	check(added != NULL);
+	*keeps_out = false;
+	for (size_t i = 0; i < n; i++) {
+		if (str_ieq(routes[i].address, m->rcpts[index].address))
+			*keeps_out = true;
+		else if (!has_rcpt(m, routes[i].address))
+			added[n_added++] = (struct final_rcpt){
+				m->rcpts[index].original, routes[i].address
+			};
+	}
+	if (n_added > 0)
+		e = message_expand(co, &queue.table, m, added, n_added);
+	if (e != OK || *keeps_out)
+		return e;
+	message_rcpt_done(m, index);
+	message_note_done(&queue.table, m, &index, 1);
+	return OK;
+}
+
+static enum err
+ask_router(struct co *co, struct attempt *a, uint32_t index,
+	   struct router_route *routes, size_t *n_out)
+{
+	struct message *m = a->message;
+	struct router_ask ask = { m->envelope.sender, m->rcpts[index].address,
+				  true };
+	struct buf body = BUF_INIT(ROUTER_ASK_MAX_OCTETS);
+	int64_t deadline_us = in_s(ROUTER_TIMEOUT_S);
+	struct chan *chan;
+	struct call *call;
+	enum err e = peer_chan(co, queue.router, deadline_us, &chan);
+
+	*n_out = 0;
+	if (e != OK)
+		return e;
+	call = call_open(chan);
+	if (call == NULL)
+		return ERR_UNAVAILABLE;
+	router_put_ask(&body, &ask);
+	e = call_send(co, call, ROUTER_RESOLVE, buf_str(&body), -1, true,
+		      deadline_us);
+	buf_release(&body);
+	while (e == OK) {
+		struct frame f;
+		struct str kept;
+
+		e = call_recv(co, call, deadline_us, &f);
+		if (e == OK && (f.type != ROUTER_ROUTE || *n_out == MAX_ROUTES))
+			e = ERR_FORMAT;
+		if (e == OK)
+			e = arena_str(&a->arena, f.body, &kept);
+		if (e == OK)
+			e = router_read_route(kept, &routes[(*n_out)++]);
+		frame_release(&f);
+	}
+	call_free(&call);
+	return e == ERR_EOF && *n_out > 0 ? OK : ERR_UNAVAILABLE;
+}
+
+/* Routes the recipients from index on, those that aliases add included. */
+static void
+route_all(struct co *co, struct attempt *a)
+{
+	struct message *m = a->message;
+	struct router_route *routes =
+		must_alloc(MAX_ROUTES * sizeof(*routes));
+
+	for (uint32_t i = 0; i < m->n_rcpts; i++) {
+		size_t n;
+		bool is_itself = true;
+		enum err e;
+
+		if (m->rcpts[i].is_done)
+			continue;
+		e = ask_router(co, a, i, routes, &n);
+		if (e == OK && (n > 1 || !str_ieq(routes[0].address,
+						  m->rcpts[i].address)))
+			e = replace(co, a, i, routes, n, &is_itself);
+		if (e != OK) {
+			struct out_result r = {
+				.index = i, .enhanced = S("4.3.0"),
+				.text = S("the router does not answer now")
+			};
+			attempt_result(a, i, &r);
+			continue;
+		}
+		for (size_t k = 0; k < n && is_itself; k++)
+			if (str_ieq(routes[k].address, m->rcpts[i].address))
+				take_route(a, i, &routes[k]);
+	}
+	free(routes);
+}
+
+/* ---- the end of a try ---- */
+
+static void
+free_attempt(struct attempt *a)
+{
+	for (size_t i = 0; i < a->n_failures; i++) {
+		free(a->failures[i].enhanced);
+		free(a->failures[i].text);
+		free(a->failures[i].remote);
+	}
+	free(a->failures);
+	free(a->done);
+	arena_release(&a->arena);
+}
+
+/* Those that are still waiting have waited long enough. */
+static void
+expire(struct attempt *a, const struct router_snapshot *settings)
+{
+	struct message *m = a->message;
+	int64_t age_s = (wall_us() - m->envelope.arrived_us) / US_PER_S;
+	bool is_bounce = m->envelope.sender.n == 0;
+	int64_t limit_s = is_bounce ? settings->bounce_lifetime_s :
+				      settings->maximal_lifetime_s;
+
+	if (age_s < limit_s || m->n_attempts < MIN_ATTEMPTS)
+		return;
+	for (uint32_t i = 0; i < m->n_rcpts; i++) {
+		struct out_result r = { .index = i, .code = 554,
+					.enhanced = S("5.4.7"),
+					.text = str_c(m->rcpts[i].reason) };
+		bool has_failed = false;
+
+		for (size_t k = 0; k < a->n_failures; k++)
+			has_failed |= a->failures[k].index == i;
+		if (!m->rcpts[i].is_done && !has_failed) {
+			log_result(m, i, &r, "expired");
+			add_failure(a, i, &r);
+		}
+	}
+}
+
+static void
+bounce(struct co *co, struct attempt *a)
+{
+	struct message *m = a->message;
+	enum err e;
+
+	if (a->n_failures == 0)
+		return;
+	e = bounce_send(co, m, a->failures, a->n_failures);
+	if (e != OK) {
+		/* The failures stay recipients, and fail again later. */
+		log_error("bounce.failed", FC("id", m->id), FERR(e));
+		for (size_t i = 0; i < a->n_failures; i++)
+			message_set_reason(m, a->failures[i].index,
+					   S("the bounce could not be queued"));
+		return;
+	}
+	for (size_t i = 0; i < a->n_failures; i++) {
+		message_rcpt_done(m, a->failures[i].index);
+		if (m->n_left > 0)
+			message_note_done(&queue.table, m,
+					  &a->failures[i].index, 1);
+	}
+}
+
+/* Doubles from the minimal to the maximal back-off, one eighth earlier or
+ * later by chance, so that what failed together is not tried together. */
+static int64_t
+backoff_us(const struct message *m, const struct router_snapshot *settings)
+{
+	int64_t wait_s = settings ? settings->minimal_backoff_s :
+				    FALLBACK_BACKOFF_S;
+	int64_t most_s = settings ? settings->maximal_backoff_s :
+				    FALLBACK_BACKOFF_S;
+	uint16_t chance = 0;
+
+	for (uint32_t i = 1; i < m->n_attempts && wait_s < most_s; i++)
+		wait_s *= 2;
+	if (wait_s > most_s)
+		wait_s = most_s;
+	RAND_bytes((unsigned char *)&chance, sizeof(chance));
+	return wait_s * US_PER_S / 8 * 7 +
+	       wait_s * US_PER_S / 4 * chance / UINT16_MAX;
+}
+
+static void
+finish(struct co *co, struct attempt *a)
+{
+	struct message *m = a->message;
+	struct settings *settings = settings_hold();
+	const struct router_snapshot *s = settings ? settings_of(settings) :
+						     NULL;
+
+	m->n_attempts++;
+	if (m->n_left > 0 && s != NULL && !a->is_hold)
+		expire(a, s);
+	bounce(co, a);
+	m->is_active = false;
+	queue.n_active--;
+	if (m->n_left == 0 || m->is_removed) {
+		log_info("message.done", FC("id", m->id),
+			 FN("age_us", wall_us() - m->envelope.arrived_us));
+		message_remove(&queue.table, &m);
+	} else {
+		m->is_repeat = true;
+		message_note_done(&queue.table, m, a->done, a->n_done);
+		message_forget_content(&queue.table, m);
+		m->next_try_us = wall_us() + backoff_us(m, s);
+		message_note_deferred(&queue.table, m);
+		if (a->is_hold) {
+			m->is_held = true;
+			message_note_held(&queue.table, m);
+		} else {
+			schedule_at(m, m->next_try_us);
+		}
+	}
+	settings_drop(&settings);
+	if (queue.clock != NULL)
+		co_wake(queue.clock); // room for another
+}
+
+void
+attempt_run(struct co *co, void *message)
+{
+	struct message *m = message;
+	struct attempt a = { .message = m, .co = co };
+	struct delivery *d;
+
+	TAILQ_INIT(&a.groups);
+	arena_init(&a.arena, GROUP_MEMORY_OCTETS);
+	route_all(co, &a);
+	TAILQ_FOREACH(d, &a.groups, link)
+		a.n_running++;
+	while (!a.is_hold && (d = TAILQ_FIRST(&a.groups)) != NULL) {
+		TAILQ_REMOVE(&a.groups, d, link);
+		destination_add(d);
+	}
+	while (!a.is_hold && a.n_running > 0)
+		co_park(co);
+	finish(co, &a);
+	free_attempt(&a);
+}

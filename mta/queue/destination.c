@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT
+ * mta/queue/destination.c - one queue of deliveries per next hop.
+ *
+ * A slow or dead next hop holds up its own deliveries only. At most `limit` run
+ * at once; a next hop that could not be connected to is dead for a while, and
+ * its deliveries are answered at once with the reason. */
+#include "lib/base/check.h"
+#include "lib/rt/log.h"
+#include "mta/queue/queue_private.h"
+
+enum {
+	LOCAL_CONCURRENCY = 96,	 // their fsyncs run in parallel
+	DEAD_FIRST_S = 10,
+	DEAD_MAX_S = 300,
+	MAX_IDLE_DESTINATIONS = 10000,
+	CONTENT_PIECE_OCTETS = 64 * 1024,
+	/* RFC 5321 4.5.3.2 sums to less than an hour for one message. */
+	DELIVERY_TIMEOUT_S = 3600,
+	CONNECT_S = 30,
+	JOB_OCTETS = OUT_JOB_MAX_OCTETS,
+};
+
+struct destination {
+	char *key;
+	TAILQ_HEAD(, delivery) waiting;
+	unsigned n_running, limit;
+	int64_t dead_until_us, dead_s;
+	char *dead_reason;
+};
+
+static void
+put_key(struct buf *key, const struct delivery *d)
+{
+	buf_putf(key, "%d|%.*s|%.*s", (int)d->protocol, STR(d->next_hop),
+		 STR(d->sasl_user));
+}
+
+static struct destination *
+destination_of(const struct delivery *d)
+{
+	struct buf key = BUF_INIT(8192);
+	struct destination *to;
+
+	put_key(&key, d);
+	to = map_get(&queue.destinations, buf_str(&key));
+	if (to == NULL) {
+		to = must_alloc(sizeof(*to));
+		to->key = str_dup_c(buf_str(&key));
+		TAILQ_INIT(&to->waiting);
+		map_set(&queue.destinations, str_c(to->key), to);
+	}
+	buf_release(&key);
+	return to;
+}
+
+static void
+free_if_idle(struct destination *to)
+{
+	if (to->n_running > 0 || !TAILQ_EMPTY(&to->waiting) ||
+	    to->dead_until_us > now_us() ||
+	    queue.destinations.n < MAX_IDLE_DESTINATIONS)
+		return;
+	map_remove(&queue.destinations, str_c(to->key));
+	free(to->key);
+	free(to->dead_reason);
+	free(to);
+}
+
+static void
+mark_dead(struct destination *to, struct str reason)
+{
+	to->dead_s = to->dead_s ? to->dead_s * 2 : DEAD_FIRST_S;
+	if (to->dead_s > DEAD_MAX_S)
+		to->dead_s = DEAD_MAX_S;
+	to->dead_until_us = in_s(to->dead_s);
+	free(to->dead_reason);
+	to->dead_reason = must_alloc(reason.n + 1);
+	if (reason.n > 0)
+		memcpy(to->dead_reason, reason.p, reason.n);
+}
+
+static void
+revive(struct destination *to)
+{
+	to->dead_s = to->dead_until_us = 0;
+}
+
+void
+destination_revive_all(void)
+{
+	struct str key;
+	void *value;
+
+	for (size_t at = 0; map_next(&queue.destinations, &at, &key, &value);)
+		revive(value);
+}
+
+/* ---- one delivery ---- */
+
+static void
+put_job(struct buf *body, const struct delivery *d,
+	const struct router_snapshot *settings)
+{
+	const struct message *m = d->message;
+	struct out_rcpt *rcpts = must_alloc(d->n * sizeof(*rcpts));
+	struct out_job job = {
+		.id = str_c(m->id),
+		.protocol = d->protocol,
+		.next_hop = d->next_hop,
+		.hostname = settings->hostname,
+		.sender = m->envelope.sender,
+		.envid = m->envelope.envid,
+		.ret = (uint8_t)m->envelope.ret,
+		.is_8bit = m->envelope.is_8bit,
+		.is_smtputf8 = m->envelope.is_smtputf8,
+		.is_repeat = m->is_repeat,
+		.tls_level = settings->tls_level,
+		.sasl_user = d->sasl_user,
+		.sasl_password = d->sasl_password,
+		.arrived_us = m->envelope.arrived_us,
+		.size_octets = m->size_octets,
+		.has_content = m->content != NULL || m->size_octets == 0,
+		.content = str_of(m->content, m->content ? m->size_octets : 0),
+		.rcpts = rcpts,
+		.n_rcpts = d->n,
+	};
+
+	for (size_t i = 0; i < d->n; i++) {
+		const struct message_rcpt *r = &m->rcpts[d->indexes[i]];
+		const struct recipient *original =
+			&m->envelope.recipients[r->original];
+
+		rcpts[i] = (struct out_rcpt){
+			.address = r->address,
+			.mailbox = d->mailboxes[i],
+			.orcpt = original->orcpt,
+			.notify = original->notify,
+			.index = d->indexes[i],
+		};
+	}
+	out_put_job(body, &job);
+	free(rcpts);
+}
+
+static enum err
+send_content(struct co *co, struct call *call, const struct message *m,
+	     int64_t deadline_us)
+{
+	char *piece = must_alloc(CONTENT_PIECE_OCTETS);
+	enum err e = OK;
+
+	for (uint64_t at = 0; at < m->size_octets && e == OK;) {
+		uint64_t left = m->size_octets - at;
+		size_t n = left < CONTENT_PIECE_OCTETS ? (size_t)left :
+							 CONTENT_PIECE_OCTETS;
+
+		e = message_read(&queue.table, m, at, piece, n);
+		if (e == OK)
+			e = call_send(co, call, OUT_CHUNK, str_of(piece, n),
+				      -1, at + n == m->size_octets,
+				      deadline_us);
+		at += n;
+	}
+	free(piece);
+	return e;
+}
+
+/* Is this recipient of the delivery still without a result? Takes it out. */
+static bool
+settle(bool *is_settled, const struct delivery *d, uint32_t index)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		if (d->indexes[i] != index || is_settled[i])
+			continue;
+		is_settled[i] = true;
+		return true;
+	}
+	return false;
+}
+
+static void
+take_result(struct destination *to, const struct delivery *d,
+	    bool *is_settled, const struct out_result *r)
+{
+	if (r->is_destination_dead)
+		mark_dead(to, r->text);
+	else
+		revive(to);
+	if (settle(is_settled, d, r->index))
+		attempt_result(d->attempt, r->index, r);
+}
+
+static void
+defer_rest(const struct delivery *d, bool *is_settled, struct str why)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		struct out_result r = { .index = d->indexes[i],
+					.enhanced = S("4.3.0"), .text = why };
+
+		if (!is_settled[i])
+			attempt_result(d->attempt, r.index, &r);
+		is_settled[i] = true;
+	}
+}
+
+static enum err
+converse(struct co *co, struct destination *to, struct call *call,
+	 const struct delivery *d, bool *is_settled)
+{
+	int64_t deadline_us = in_s(DELIVERY_TIMEOUT_S);
+	struct settings *settings = settings_hold();
+	struct buf body = BUF_INIT(JOB_OCTETS);
+	struct frame f;
+	enum err e;
+
+	put_job(&body, d, settings_of(settings));
+	settings_drop(&settings);
+	e = call_send(co, call, OUT_DELIVER, buf_str(&body), -1,
+		      d->message->content != NULL ||
+			      d->message->size_octets == 0,
+		      deadline_us);
+	buf_release(&body);
+	while (e == OK) {
+		struct out_result r;
+
+		e = call_recv(co, call, deadline_us, &f);
+		if (e == OK && f.type == OUT_WANT)
+			e = send_content(co, call, d->message, deadline_us);
+		else if (e == OK && f.type == OUT_RESULT &&
+			 out_read_result(f.body, &r) == OK)
+			take_result(to, d, is_settled, &r);
+		else if (e == OK)
+			e = ERR_FORMAT;
+		frame_release(&f);
+	}
+	return e;
+}
+
+static void
+run_delivery(struct co *co, struct destination *to, struct delivery *d)
+{
+	bool *is_settled = must_alloc(d->n * sizeof(*is_settled));
+	struct peer *out = queue.outs[queue.next_out++ % queue.n_outs];
+	struct chan *chan;
+	struct call *call = NULL;
+	enum err e = peer_chan(co, out, in_s(CONNECT_S), &chan);
+
+	if (e == OK)
+		call = call_open(chan);
+	if (call != NULL)
+		e = converse(co, to, call, d, is_settled);
+	call_free(&call);
+	defer_rest(d, is_settled, S("delivery was interrupted"));
+	if (e != OK && e != ERR_EOF)
+		log_warn("queue.delivery-broke", FC("id", d->message->id),
+			 FERR(e));
+	free(is_settled);
+	attempt_delivery_over(d->attempt);
+}
+
+static void
+answer_dead(struct destination *to, struct delivery *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		struct out_result r = { .index = d->indexes[i],
+					.enhanced = S("4.4.1"),
+					.text = str_c(to->dead_reason) };
+
+		attempt_result(d->attempt, r.index, &r);
+	}
+	attempt_delivery_over(d->attempt);
+}
+
+static void
+work(struct co *co, void *arg)
+{
+	struct destination *to = arg;
+	struct delivery *d;
+
+	while ((d = TAILQ_FIRST(&to->waiting)) != NULL) {
+		TAILQ_REMOVE(&to->waiting, d, link);
+		if (to->dead_until_us > now_us())
+			answer_dead(to, d);
+		else
+			run_delivery(co, to, d);
+	}
+	to->n_running--;
+	free_if_idle(to);
+}
+
+void
+destination_add(struct delivery *d)
+{
+	struct destination *to = destination_of(d);
+	struct settings *settings = settings_hold();
+
+	to->limit = d->protocol == OUT_LOCAL ?
+			    LOCAL_CONCURRENCY :
+			    settings_of(settings)->destination_concurrency;
+	if (to->limit == 0)
+		to->limit = 1;
+	settings_drop(&settings);
+	TAILQ_INSERT_TAIL(&to->waiting, d, link);
+	if (to->n_running >= to->limit)
+		return;
+	to->n_running++;
+	if (co_spawn(work, to, "queue.deliver") == NULL)
+		to->n_running--;
+}

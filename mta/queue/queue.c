@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT
+ * mta/queue/queue.c - start of the queue process, its rules. */
+#include "mta/queue/queue.h"
+
+#include "lib/base/check.h"
+#include "lib/rt/log.h"
+#include "lib/rt/stream.h"
+#include "mta/queue/queue_private.h"
+
+#include <unistd.h>
+
+enum {
+	MAX_ACCEPTS = 20000,
+	MAX_COMMANDS = 16,
+	THREADS = 4, // one flushes, others prepare segments
+};
+
+struct queue queue;
+
+static const struct chan_rule from_in[] = {
+	{ QUEUE_ACCEPT, QUEUE_ENVELOPE_MAX_OCTETS, MAX_ACCEPTS, false,
+	  accept_serve, "queue.accept" },
+	{ 0 },
+};
+
+static const struct chan_rule from_operator[] = {
+	{ QUEUE_LIST, 16, MAX_COMMANDS, false, command_list, "queue.list" },
+	{ QUEUE_FLUSH, 1024, MAX_COMMANDS, false, command_flush,
+	  "queue.flush" },
+	{ QUEUE_DELETE, 1024, MAX_COMMANDS, false, command_delete,
+	  "queue.delete" },
+	{ QUEUE_STATUS, 16, MAX_COMMANDS, false, command_status,
+	  "queue.status" },
+	{ 0 },
+};
+
+static void
+on_found(void *arg, enum record_type type, struct str body, uint64_t segment,
+	 uint64_t offset)
+{
+	message_replay(arg, type, body, segment, offset);
+}
+
+static void
+on_incoming(struct role *role UNUSED, enum service from, int fd)
+{
+	check(from == SERVICE_IN);
+	chan_new(fd, false, from_in, NULL, NULL, "in");
+}
+
+static void
+on_operator(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
+{
+	if (!unix_peer_is_trusted(fd)) {
+		log_warn("queue.untrusted");
+		close(fd);
+		return;
+	}
+	chan_new(fd, false, from_operator, NULL, NULL, "operator");
+}
+
+static void
+begin(struct co *co, void *arg UNUSED)
+{
+	struct message *m, *next;
+
+	check(spool_begin(co, queue.table.spool) == OK);
+	queue.is_started = true;
+	gate_wake_all(&queue.started);
+	/* The first try needs the settings; accepting does not. */
+	while (settings_wait(co, NEVER_US) != OK)
+		;
+	log_info("queue.start", FN("messages", queue.table.n));
+	schedule_start();
+	for (m = TAILQ_FIRST(&queue.table.all); m != NULL; m = next) {
+		next = TAILQ_NEXT(m, link);
+		if (!m->is_held && !m->is_active && !heap_has(&m->due))
+			schedule_at(m, m->next_try_us);
+	}
+}
+
+void
+queue_start(struct role *role)
+{
+	char dir[1024];
+
+	queue.role = role;
+	offload_set_threads(THREADS);
+	message_table_init(&queue.table);
+	gate_init(&queue.started);
+	snprintf(dir, sizeof(dir), "%s/spool", role->options->state_dir);
+	if (spool_open(dir, on_found, &queue.table, &queue.table.spool) != OK)
+		exit(1);
+	message_replay_end(&queue.table);
+	queue.router = peer_new(SERVICE_ROUTER, 0, NULL);
+	queue.n_outs = role->options->n_out;
+	queue.outs = must_alloc(queue.n_outs * sizeof(*queue.outs));
+	for (unsigned i = 0; i < queue.n_outs; i++)
+		queue.outs[i] = peer_new(SERVICE_OUT, i, NULL);
+	settings_follow(queue.router, NULL, NULL);
+	role->incoming = on_incoming;
+	if (role->unix_fd >= 0)
+		listener_new(role->unix_fd, on_operator, NULL);
+	check(co_spawn(begin, NULL, "queue.begin") != NULL);
+}

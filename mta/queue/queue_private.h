@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT
+ * mta/queue/queue_private.h - what the files of the queue share. */
+#pragma once
+
+#include "lib/ipc/out.h"
+#include "lib/rt/role.h"
+#include "lib/rt/settings.h"
+#include "mta/queue/message.h"
+
+struct destination;
+
+struct queue {
+	struct role *role;
+	struct message_table table;
+	struct peer *router;
+	struct peer **outs;
+	unsigned n_outs, next_out;
+	struct heap schedule; // deferred messages, by monotonic time
+	struct co *clock;     // wakes for the schedule
+	size_t n_active;
+	struct map destinations; // by key
+	bool is_started;	 // the spool takes messages
+	struct gate started;
+};
+
+extern struct queue queue;
+
+/* ---- schedule.c: when a message is tried ---- */
+
+void schedule_start(void);
+/* Tries the message as soon as there is room among the active ones. */
+void schedule_now(struct message *m);
+/* Tries it at that wall-clock time. */
+void schedule_at(struct message *m, int64_t wall_at_us);
+/* Takes it out of the schedule. */
+void schedule_remove(struct message *m);
+/* Operator: everything, or what matches. Returns how many. */
+uint64_t schedule_flush(enum queue_flush what, struct str key);
+
+/* ---- attempt.c: one try of one message ---- */
+
+/* Resolves, delivers, bounces, and schedules or removes the message. Runs in
+ * its own coroutine. */
+void attempt_run(struct co *co, void *message);
+
+/* ---- destination.c: deliveries to one next hop ---- */
+
+struct delivery {
+	TAILQ_ENTRY(delivery) link;
+	struct message *message;
+	enum out_protocol protocol;
+	struct str next_hop, sasl_user, sasl_password; // of the first route
+	uint32_t *indexes;   // recipients
+	struct str *mailboxes; // local: accounts, parallel to indexes
+	size_t n;
+	struct attempt *attempt;
+};
+
+/* What became of one recipient. code as in out_result. */
+void attempt_result(struct attempt *attempt, uint32_t index,
+		    const struct out_result *result);
+/* All recipients of the delivery have results. */
+void attempt_delivery_over(struct attempt *attempt);
+
+/* Queues it for its next hop; owned by the attempt. */
+void destination_add(struct delivery *d);
+/* Forget which next hops are dead. */
+void destination_revive_all(void);
+
+/* ---- bounce.c ---- */
+
+struct failure {
+	uint32_t index;
+	uint16_t code;
+	char *enhanced, *text, *remote;
+};
+
+/* Sends the sender a DSN about these recipients (RFC 3464), durable when OK.
+ * Nothing is sent for the null sender. */
+enum err bounce_send(struct co *co, const struct message *m,
+		     const struct failure *failures, size_t n) MUST_USE;
+
+/* ---- accept.c, command.c: what others ask ---- */
+
+void accept_serve(struct co *co, struct call *call, struct frame *first,
+		  void *owner);
+void command_list(struct co *co, struct call *call, struct frame *first,
+		  void *owner);
+void command_flush(struct co *co, struct call *call, struct frame *first,
+		   void *owner);
+void command_delete(struct co *co, struct call *call, struct frame *first,
+		    void *owner);
+void command_status(struct co *co, struct call *call, struct frame *first,
+		    void *owner);

@@ -1,0 +1,794 @@
+/* SPDX-License-Identifier: MIT
+ * mta/queue/spool.c - segments, the shared flush, the scan.
+ *
+ * Process: queue.  Format and invariants: doc/design/spool.md.
+ * Owns: the lock, one descriptor per segment.
+ * One coroutine (the writer) writes; others queue requests and sleep.
+ */
+#include "mta/queue/spool.h"
+
+#include "lib/base/check.h"
+#include "lib/rt/fs.h"
+#include "lib/rt/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	SEGMENT_OCTETS = 32 << 20,
+	BATCH_MAX_OCTETS = 4 << 20,
+	NOTE_LINGER_MS = 20, // notes wait so long for company
+	RESERVE_RETRY_S = 5,
+	MAX_SEGMENTS = 4096,
+	NAME_OCTETS = 24,
+	ZEROS_OCTETS = 1 << 20,
+	SPARE_SEGMENTS = 4, // compaction begins above
+};
+
+struct segment {
+	TAILQ_ENTRY(segment) link;
+	uint64_t number;
+	int fd;
+	uint64_t end;		// next record
+	uint64_t live_octets;	// of live messages
+	uint64_t n_holds;
+	uint64_t lost_from;	// abandoned beyond here, or UINT64_MAX
+};
+
+struct request {
+	TAILQ_ENTRY(request) link;
+	struct co *co; // NULL: a note, which owns its body
+	enum record_type type;
+	struct str body;
+	bool is_durable;
+	bool is_done;
+	enum err result;
+	uint64_t segment, offset;
+};
+
+TAILQ_HEAD(requests, request);
+
+struct spool {
+	char dir_name[512];
+	int dir_fd, lock_fd;
+	TAILQ_HEAD(segment_list, segment) segments; // oldest first
+	struct segment *current;
+	uint64_t synced_end; // of current
+	uint64_t last_number;
+	uint64_t scanned_last, scanned_end; // what the scan took
+	struct segment *reserve; // prepared, no head yet
+	bool is_preparing, is_full;
+	struct requests pending;
+	bool has_only_notes;
+	struct co *writer;
+	bool is_writer_idle;
+	int64_t reserve_retry_us;
+};
+
+static void
+segment_name(uint64_t number, char name[NAME_OCTETS])
+{
+	snprintf(name, NAME_OCTETS, "%010llu.seg", (unsigned long long)number);
+}
+
+static struct segment *
+add_segment(struct spool *s, uint64_t number, int fd)
+{
+	struct segment *seg = must_alloc(sizeof(*seg));
+
+	seg->number = number;
+	seg->fd = fd;
+	seg->lost_from = UINT64_MAX;
+	TAILQ_INSERT_TAIL(&s->segments, seg, link);
+	if (number > s->last_number)
+		s->last_number = number;
+	return seg;
+}
+
+static struct segment *
+find_segment(const struct spool *s, uint64_t number)
+{
+	struct segment *seg;
+
+	TAILQ_FOREACH(seg, &s->segments, link)
+		if (seg->number == number)
+			return seg;
+	return NULL;
+}
+
+/* ---- scan ---- */
+
+struct scan {
+	uint64_t numbers[MAX_SEGMENTS];
+	size_t n;
+};
+
+static int
+compare_numbers(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static enum err
+list_segments(struct spool *s, struct scan *scan)
+{
+	DIR *dir = fdopendir(openat(s->dir_fd, ".", O_RDONLY | O_DIRECTORY));
+	const struct dirent *entry;
+
+	if (dir == NULL)
+		return ERR_IO;
+	while ((entry = readdir(dir)) != NULL) {
+		struct str name = str_c(entry->d_name);
+		uint64_t number;
+
+		if (str_eq(name, S("active")) || str_eq(name, S("maildrop"))) {
+			log_error("spool.foreign", FC("dir", s->dir_name),
+				  FC("hint", "this is the queue of Postfix: "
+					     "give Estafeta a state directory "
+					     "of its own, or flush that queue "
+					     "with Postfix and remove it"));
+			closedir(dir);
+			return ERR_REFUSED;
+		}
+		if (!str_ends(name, S(".seg")) ||
+		    !str_to_u64(str_first(name, name.n - 4), UINT64_MAX,
+				&number))
+			continue;
+		if (scan->n == MAX_SEGMENTS) {
+			closedir(dir);
+			return ERR_LIMIT;
+		}
+		scan->numbers[scan->n++] = number;
+	}
+	closedir(dir);
+	qsort(scan->numbers, scan->n, sizeof(*scan->numbers), compare_numbers);
+	return OK;
+}
+
+/* The head of a segment that may be there; ERR_FORMAT when it has none. */
+static enum err
+read_head(int fd, struct segment_head *out)
+{
+	char bytes[SEGMENT_HEAD_OCTETS];
+
+	if (fs_read_at(fd, bytes, sizeof(bytes), 0) != OK)
+		return ERR_FORMAT;
+	return segment_read_head(str_of(bytes, sizeof(bytes)), out);
+}
+
+/* Takes the records of seg below limit; seg->end is where they end. */
+static enum err
+scan_records(struct segment *seg, uint64_t limit, spool_found_fn *found,
+	     void *arg)
+{
+	struct buf content = BUF_INIT(SEGMENT_OCTETS * 2ul);
+	enum err e = fs_read_fd(seg->fd, &content);
+	struct str all = buf_str(&content);
+
+	if (e != OK) {
+		buf_release(&content);
+		return e;
+	}
+	all = str_first(all, limit);
+	seg->end = SEGMENT_HEAD_OCTETS;
+	while (seg->end < all.n) {
+		enum record_type type;
+		struct str body;
+
+		if (record_read(str_from(all, seg->end), seg->number, seg->end,
+				&type, &body) != OK)
+			break;
+		found(arg, type, body, seg->number,
+		      seg->end + RECORD_HEAD_OCTETS);
+		seg->end += record_size(body.n);
+	}
+	buf_release(&content);
+	return OK;
+}
+
+/* Without a head: prepared and never begun, then it is all zeros and can be
+ * used; or damaged, then it is left alone for the operator. */
+static enum err
+keep_headless(struct spool *s, uint64_t number, int fd)
+{
+	static const char zeros[SEGMENT_HEAD_OCTETS];
+	char bytes[SEGMENT_HEAD_OCTETS] = { 0 };
+	enum err e = fs_read_at(fd, bytes, sizeof(bytes), 0);
+
+	if (e == ERR_EOF ||
+	    (e == OK && memcmp(bytes, zeros, sizeof(zeros)) == 0)) {
+		add_segment(s, number, fd);
+		return OK;
+	}
+	log_error("spool.damaged", FN("segment", number), FERR(e),
+		  FC("hint", "the head of this segment is broken; its messages "
+			     "are not delivered, the file is kept"));
+	close(fd);
+	if (number > s->last_number)
+		s->last_number = number;
+	return OK;
+}
+
+static enum err
+scan_segment(struct spool *s, const struct scan *scan, size_t i,
+	     spool_found_fn *found, void *arg)
+{
+	char name[NAME_OCTETS];
+	struct segment_head head, next = { 0 };
+	uint64_t limit = UINT64_MAX;
+	int fd, next_fd;
+
+	segment_name(scan->numbers[i], name);
+	fd = openat(s->dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0) {
+		log_error("spool.unreadable", FC("segment", name),
+			  FERRNO(errno));
+		return ERR_IO;
+	}
+	if (i + 1 < scan->n) {
+		segment_name(scan->numbers[i + 1], name);
+		next_fd = openat(s->dir_fd, name, O_RDONLY | O_CLOEXEC);
+		if (next_fd >= 0 && read_head(next_fd, &next) == OK &&
+		    next.previous == scan->numbers[i])
+			limit = next.previous_end;
+		if (next_fd >= 0)
+			close(next_fd);
+	}
+	if (read_head(fd, &head) != OK || head.segment != scan->numbers[i])
+		return keep_headless(s, scan->numbers[i], fd);
+	s->scanned_last = head.segment;
+	enum err e = scan_records(add_segment(s, head.segment, fd), limit,
+				  found, arg);
+	s->scanned_end = TAILQ_LAST(&s->segments, segment_list)->end;
+	return e;
+}
+
+static enum err
+lock_dir(struct spool *s)
+{
+	s->lock_fd = openat(s->dir_fd, "lock",
+			    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (s->lock_fd < 0) {
+		log_error("spool.unwritable", FC("dir", s->dir_name),
+			  FERRNO(errno));
+		return ERR_IO;
+	}
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return OK;
+	log_error("spool.locked", FC("dir", s->dir_name),
+		  FC("hint", "another Estafeta works on this queue"));
+	return ERR_UNAVAILABLE;
+}
+
+enum err
+spool_open(const char *dir, spool_found_fn *found, void *arg,
+	   struct spool **out)
+{
+	struct spool *s = must_alloc(sizeof(*s));
+	struct scan *scan = must_alloc(sizeof(*scan));
+	enum err e;
+
+	*out = s;
+	TAILQ_INIT(&s->segments);
+	TAILQ_INIT(&s->pending);
+	snprintf(s->dir_name, sizeof(s->dir_name), "%s", dir);
+	s->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	e = s->dir_fd < 0 ? ERR_IO : lock_dir(s);
+	if (s->dir_fd < 0)
+		log_error("spool.missing", FC("dir", dir), FERRNO(errno));
+	if (e == OK)
+		e = list_segments(s, scan);
+	for (size_t i = 0; i < scan->n && e == OK; i++)
+		e = scan_segment(s, scan, i, found, arg);
+	free(scan);
+	return e;
+}
+
+/* ---- beginning segments ---- */
+
+struct file_job {
+	struct spool *s;
+	uint64_t number;
+	struct segment_head head;
+	int fd;
+	bool wants_zeros;
+	enum err result;
+};
+
+static enum err
+fill_with_zeros(int fd)
+{
+	char *zeros = must_alloc(ZEROS_OCTETS);
+	enum err e = OK;
+
+	for (int64_t at = 0; at < SEGMENT_OCTETS && e == OK; at += ZEROS_OCTETS)
+		e = fs_write_all_at(fd, str_of(zeros, ZEROS_OCTETS), at);
+	free(zeros);
+	return e == OK ? fs_sync_file(fd) : e;
+}
+
+/* In a thread: creates a segment's file, its name durable. */
+static void
+create_file(void *arg)
+{
+	struct file_job *job = arg;
+	char name[NAME_OCTETS];
+
+	segment_name(job->number, name);
+	job->fd = openat(job->s->dir_fd, name,
+			 O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+			 0600);
+	if (job->fd < 0) {
+		job->result = errno == ENOSPC ? ERR_FULL : ERR_IO;
+		return;
+	}
+	job->result = job->wants_zeros ? fill_with_zeros(job->fd) : OK;
+	if (job->result == OK)
+		job->result = fs_sync_dir(job->s->dir_fd);
+	if (job->result == OK)
+		return;
+	close(job->fd);
+	job->fd = -1;
+	unlinkat(job->s->dir_fd, name, 0);
+}
+
+/* In a thread: writes the head of the segment that begins. */
+static void
+write_head(void *arg)
+{
+	struct file_job *job = arg;
+	struct buf b = BUF_INIT(SEGMENT_HEAD_OCTETS);
+
+	segment_put_head(&b, &job->head);
+	job->result = fs_write_all_at(job->fd, buf_str(&b), 0);
+	if (job->result == OK)
+		job->result = fs_sync_data(job->fd);
+	buf_release(&b);
+}
+
+static void
+prepare_reserve(struct co *co, void *arg)
+{
+	struct spool *s = arg;
+	struct file_job job = { .s = s, .number = s->last_number + 1,
+				.wants_zeros = true };
+
+	s->last_number = job.number;
+	offload(co, create_file, &job);
+	s->is_preparing = false;
+	s->reserve_retry_us = in_s(RESERVE_RETRY_S);
+	if (job.result != OK) {
+		if (!s->is_full)
+			log_error("spool.full", FC("dir", s->dir_name),
+				  FERR(job.result),
+				  FC("hint", "no room for another segment: new "
+					     "mail gets 452 until there is"));
+		s->is_full = true;
+		return;
+	}
+	if (s->is_full)
+		log_info("spool.has-room");
+	s->is_full = false;
+	s->reserve = add_segment(s, job.number, job.fd);
+}
+
+static void
+want_reserve(struct spool *s)
+{
+	if (s->reserve != NULL || s->is_preparing)
+		return;
+	s->is_preparing = true;
+	if (co_spawn(prepare_reserve, s, "spool.prepare") == NULL)
+		s->is_preparing = false;
+}
+
+/* Begins the next segment: the reserve, or a new file. The old one is finished
+ * at s->synced_end. */
+static enum err
+begin_segment(struct co *co, struct spool *s)
+{
+	struct file_job job = { .s = s };
+	struct segment *seg;
+
+	while (s->is_preparing)
+		if (co_sleep_until(co, in_ms(1)) != OK)
+			return ERR_CANCELED;
+	seg = s->reserve;
+	s->reserve = NULL;
+	if (seg == NULL) {
+		job.number = ++s->last_number;
+		offload(co, create_file, &job);
+		if (job.result != OK) {
+			s->is_full = true;
+			return job.result;
+		}
+		seg = add_segment(s, job.number, job.fd);
+	}
+	job.fd = seg->fd;
+	job.head = (struct segment_head){
+		seg->number,
+		s->current ? s->current->number : s->scanned_last,
+		s->current ? s->synced_end : s->scanned_end,
+	};
+	offload(co, write_head, &job);
+	if (job.result != OK)
+		return job.result;
+	s->current = seg;
+	seg->end = s->synced_end = SEGMENT_HEAD_OCTETS;
+	want_reserve(s);
+	return OK;
+}
+
+static void
+free_old_segments(struct spool *s);
+
+/* ---- the writer ---- */
+
+struct batch {
+	struct requests requests;
+	struct buf bytes;
+	struct segment *segment;
+	uint64_t offset;
+	bool is_durable;
+	enum err result;
+};
+
+/* In a thread. */
+static void
+write_batch(void *arg)
+{
+	struct batch *batch = arg;
+
+	batch->result = fs_write_all_at(batch->segment->fd,
+					buf_str(&batch->bytes),
+					(int64_t)batch->offset);
+	if (batch->result == OK && batch->is_durable)
+		batch->result = fs_sync_data(batch->segment->fd);
+}
+
+static void
+finish(struct request *r, enum err result)
+{
+	if (r->co == NULL) { // a note
+		free((void *)(uintptr_t)r->body.p);
+		free(r);
+		return;
+	}
+	r->result = result;
+	r->is_done = true;
+	co_wake(r->co);
+}
+
+/* Moves requests that fit into the current segment into the batch. */
+static void
+fill_batch(struct spool *s, struct batch *batch)
+{
+	struct segment *seg = s->current;
+	struct request *r;
+
+	batch->segment = seg;
+	batch->offset = seg->end;
+	while ((r = TAILQ_FIRST(&s->pending)) != NULL) {
+		size_t n = record_size(r->body.n);
+
+		if (seg->end + n > SEGMENT_OCTETS ||
+		    (batch->bytes.n > 0 &&
+		     batch->bytes.n + n > BATCH_MAX_OCTETS))
+			break;
+		TAILQ_REMOVE(&s->pending, r, link);
+		record_put(&batch->bytes, seg->number, seg->end, r->type,
+			   r->body);
+		r->segment = seg->number;
+		r->offset = seg->end + RECORD_HEAD_OCTETS;
+		seg->end += n;
+		batch->is_durable |= r->is_durable;
+		TAILQ_INSERT_TAIL(&batch->requests, r, link);
+	}
+}
+
+/* What was promised to nobody is written again elsewhere; the others fail. */
+static void
+fail_batch(struct spool *s, struct batch *batch)
+{
+	struct request *r;
+
+	log_error("spool.abandoned", FN("segment", s->current->number),
+		  FN("from", s->synced_end), FERR(batch->result));
+	s->current->lost_from = s->synced_end;
+	while ((r = TAILQ_LAST(&batch->requests, requests)) != NULL) {
+		TAILQ_REMOVE(&batch->requests, r, link);
+		if (r->co == NULL)
+			TAILQ_INSERT_HEAD(&s->pending, r, link);
+		else
+			finish(r, batch->result);
+	}
+}
+
+static void
+finish_batch(struct spool *s, struct batch *batch)
+{
+	struct request *r;
+
+	if (batch->is_durable)
+		s->synced_end = batch->offset + batch->bytes.n;
+	while ((r = TAILQ_FIRST(&batch->requests)) != NULL) {
+		TAILQ_REMOVE(&batch->requests, r, link);
+		finish(r, OK);
+	}
+}
+
+static void
+refuse_waiting(struct spool *s, enum err why)
+{
+	struct request *r, *next;
+
+	for (r = TAILQ_FIRST(&s->pending); r != NULL; r = next) {
+		next = TAILQ_NEXT(r, link);
+		if (r->co == NULL)
+			continue;
+		TAILQ_REMOVE(&s->pending, r, link);
+		finish(r, why);
+	}
+}
+
+/* Pieces that lie in the old segment must be as durable as the record in the
+ * new one that will name them. */
+static enum err
+finish_segment(struct co *co, struct spool *s)
+{
+	struct batch nothing = { .segment = s->current, .is_durable = true,
+				 .offset = s->current->end };
+
+	TAILQ_INIT(&nothing.requests);
+	buf_init(&nothing.bytes, 0);
+	if (s->current->lost_from != UINT64_MAX)
+		return OK; // abandoned already
+	offload(co, write_batch, &nothing);
+	if (nothing.result == OK)
+		s->synced_end = s->current->end;
+	else
+		fail_batch(s, &nothing);
+	return OK;
+}
+
+static void
+roll(struct co *co, struct spool *s)
+{
+	enum err e = finish_segment(co, s);
+
+	if (e == OK)
+		e = begin_segment(co, s);
+	if (e == OK)
+		return;
+	log_error("spool.no-segment", FERR(e));
+	refuse_waiting(s, e);
+	/* Notes stay and are tried again with the next request. */
+	if (co_sleep_until(co, in_s(1)) != OK)
+		return;
+}
+
+static void
+wait_for_work(struct co *co, struct spool *s)
+{
+	while (TAILQ_EMPTY(&s->pending)) {
+		s->is_writer_idle = true;
+		co_park(co);
+	}
+	s->is_writer_idle = false;
+	if (!s->has_only_notes)
+		return;
+	s->is_writer_idle = true; // a real request ends the linger
+	if (co_wait(co, in_ms(NOTE_LINGER_MS)) == ERR_CANCELED)
+		check_failed("writer cancelled", __FILE__, __LINE__);
+	s->is_writer_idle = false;
+}
+
+static void
+writer(struct co *co, void *arg)
+{
+	struct spool *s = arg;
+
+	for (;;) {
+		struct batch batch = { .result = OK };
+
+		TAILQ_INIT(&batch.requests);
+		buf_init(&batch.bytes,
+			 BATCH_MAX_OCTETS + 2 * RECORD_BODY_MAX_OCTETS);
+		wait_for_work(co, s);
+		if (s->current->lost_from == UINT64_MAX)
+			fill_batch(s, &batch);
+		s->has_only_notes = true;
+		if (batch.bytes.n == 0) {
+			roll(co, s);
+			continue;
+		}
+		offload(co, write_batch, &batch);
+		if (batch.result == OK)
+			finish_batch(s, &batch);
+		else
+			fail_batch(s, &batch);
+		buf_release(&batch.bytes);
+		if (s->is_full && now_us() > s->reserve_retry_us)
+			want_reserve(s);
+	}
+}
+
+static void
+enqueue(struct spool *s, struct request *r)
+{
+	if (TAILQ_EMPTY(&s->pending))
+		s->has_only_notes = true;
+	TAILQ_INSERT_TAIL(&s->pending, r, link);
+	if (r->co != NULL)
+		s->has_only_notes = false;
+	if (s->is_writer_idle &&
+	    (r->co != NULL || TAILQ_FIRST(&s->pending) == r))
+		co_wake(s->writer);
+}
+
+enum err
+spool_begin(struct co *co, struct spool *s)
+{
+	struct segment *last = TAILQ_LAST(&s->segments, segment_list);
+	enum err e;
+
+	/* A segment that was prepared and never begun. */
+	if (last != NULL && last->end == 0)
+		s->reserve = last;
+	e = begin_segment(co, s);
+	if (e != OK)
+		return e;
+	s->writer = co_spawn(writer, s, "spool.writer");
+	check(s->writer != NULL);
+	free_old_segments(s);
+	return OK;
+}
+
+static enum err
+append(struct co *co, struct spool *s, enum record_type type, struct str body,
+       bool is_durable, struct spool_place *place_out)
+{
+	struct request r = { .co = co, .type = type, .body = body,
+			     .is_durable = is_durable };
+
+	if (s->is_full) {
+		if (now_us() > s->reserve_retry_us)
+			want_reserve(s);
+		return ERR_FULL;
+	}
+	enqueue(s, &r);
+	while (!r.is_done)
+		co_park(co);
+	*place_out = (struct spool_place){ r.segment, r.offset };
+	return r.result;
+}
+
+enum err
+spool_append(struct co *co, struct spool *s, enum record_type type,
+	     struct str body, struct spool_place *place_out)
+{
+	return append(co, s, type, body, true, place_out);
+}
+
+enum err
+spool_append_piece(struct co *co, struct spool *s, struct str body,
+		   struct spool_place *place_out)
+{
+	return append(co, s, RECORD_CONTENT, body, false, place_out);
+}
+
+void
+spool_note(struct spool *s, enum record_type type, struct str body)
+{
+	struct request *r = must_alloc(sizeof(*r));
+	char *copy = must_alloc(body.n);
+
+	if (body.n > 0)
+		memcpy(copy, body.p, body.n);
+	r->type = type;
+	r->body = str_of(copy, body.n);
+	enqueue(s, r);
+}
+
+bool
+spool_is_lost(const struct spool *s, const struct extent *extent)
+{
+	const struct segment *seg = find_segment(s, extent->segment);
+
+	return seg == NULL || extent->offset >= seg->lost_from;
+}
+
+enum err
+spool_read(struct spool *s, const struct extent *extent, uint64_t skip,
+	   char *to, size_t n)
+{
+	struct segment *seg = find_segment(s, extent->segment);
+
+	check(skip <= extent->n_octets && n <= extent->n_octets - skip);
+	if (seg == NULL)
+		return ERR_NOT_FOUND;
+	return fs_read_at(seg->fd, to, n, (int64_t)(extent->offset + skip));
+}
+
+/* ---- giving space back ---- */
+
+static void
+remove_segment(struct spool *s, struct segment *seg)
+{
+	char name[NAME_OCTETS];
+
+	segment_name(seg->number, name);
+	unlinkat(s->dir_fd, name, 0);
+	close(seg->fd);
+	TAILQ_REMOVE(&s->segments, seg, link);
+	free(seg);
+}
+
+static void
+free_old_segments(struct spool *s)
+{
+	struct segment *seg;
+
+	/* Oldest first: the segment that holds a message goes before the one
+	 * that tells it is done. A journalling file system keeps that order
+	 * through a power cut; on another the message would be delivered again,
+	 * as a repeat. */
+	while ((seg = TAILQ_FIRST(&s->segments)) != NULL) {
+		if (seg == s->current || seg == s->reserve || seg->n_holds > 0)
+			return;
+		remove_segment(s, seg);
+	}
+}
+
+void
+spool_hold(struct spool *s, uint64_t segment, uint64_t n_octets)
+{
+	struct segment *seg = find_segment(s, segment);
+
+	if (seg == NULL)
+		return;
+	seg->n_holds++;
+	seg->live_octets += n_octets;
+}
+
+void
+spool_drop(struct spool *s, uint64_t segment, uint64_t n_octets)
+{
+	struct segment *seg = find_segment(s, segment);
+
+	if (seg == NULL)
+		return;
+	check(seg->n_holds > 0 && seg->live_octets >= n_octets);
+	seg->n_holds--;
+	seg->live_octets -= n_octets;
+	if (s->current != NULL)
+		free_old_segments(s);
+}
+
+uint64_t
+spool_wants_compaction(const struct spool *s)
+{
+	const struct segment *seg, *oldest = TAILQ_FIRST(&s->segments);
+	uint64_t live = 0, total = 0, n = 0;
+
+	TAILQ_FOREACH(seg, &s->segments, link) {
+		live += seg->live_octets;
+		total += seg->end;
+		n++;
+	}
+	if (n <= SPARE_SEGMENTS || live * 2 > total || oldest == s->current)
+		return 0;
+	return oldest->number;
+}
+
+bool
+spool_is_full(const struct spool *s)
+{
+	return s->is_full;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ * mta/queue/spool.h - the log that accepted messages live in.
+ *
+ * Format and invariants: doc/design/spool.md. One process at a time: the lock
+ * file is held from open to the process's end. */
+#pragma once
+
+#include "lib/rt/co.h"
+#include "mta/queue/record.h"
+
+struct spool;
+
+/* What the scan at start finds, in the order it was written. The record's body
+ * is valid during the call only. */
+typedef void spool_found_fn(void *arg, enum record_type type, struct str body,
+			    uint64_t segment, uint64_t offset);
+
+/* Opens the directory, takes the lock, scans; *out is set before the first
+ * `found`. Blocks: for start only. Fails with the reason logged; a directory that
+ * another program's queue lies in is refused and never touched. */
+enum err spool_open(const char *dir, spool_found_fn *found, void *arg,
+		    struct spool **out) MUST_USE;
+/* Begins the first segment of this process; before the first append. */
+enum err spool_begin(struct co *co, struct spool *s) MUST_USE;
+
+/* Where the body of a record lies. */
+struct spool_place {
+	uint64_t segment, offset; // of the record's body
+};
+
+/* Appends one record. Durable when OK is returned (waits for the shared
+ * flush). ERR_FULL: no room for new mail. Any failure: nothing was accepted. */
+enum err spool_append(struct co *co, struct spool *s, enum record_type type,
+		      struct str body, struct spool_place *place_out) MUST_USE;
+/* The same for pieces of content: returns when the octets are handed to the
+ * system; the record that names them makes them durable. */
+enum err spool_append_piece(struct co *co, struct spool *s, struct str body,
+			    struct spool_place *place_out) MUST_USE;
+/* Writes a record some time soon, never fails the caller. For tombstones and
+ * deferrals. */
+void spool_note(struct spool *s, enum record_type type, struct str body);
+
+/* A piece that lies behind the end of an abandoned segment: a message that
+ * would name it must be refused. */
+bool spool_is_lost(const struct spool *s, const struct extent *extent);
+/* Reads octets of content back. */
+enum err spool_read(struct spool *s, const struct extent *extent,
+		    uint64_t skip, char *to, size_t n) MUST_USE;
+
+/* A live message has records in that segment, or no longer. */
+void spool_hold(struct spool *s, uint64_t segment, uint64_t n_octets);
+void spool_drop(struct spool *s, uint64_t segment, uint64_t n_octets);
+
+/* The segment whose live messages should be copied to the end, to give its
+ * space back; 0: none needs it. */
+uint64_t spool_wants_compaction(const struct spool *s);
+
+/* No room for new mail now. */
+bool spool_is_full(const struct spool *s);
