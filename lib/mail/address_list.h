@@ -11,7 +11,8 @@
 #include "lib/base/arena.h"
 
 enum {
-	ADDRESS_LIST_MAX = 10000, // items; more are left out
+	/* Items; behind the element that reaches it all is left out. */
+	ADDRESS_LIST_MAX = 10000,
 };
 
 enum address_list_kind {

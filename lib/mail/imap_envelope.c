@@ -60,6 +60,9 @@ add_text(struct buf *out, struct str value)
 	if (value.p == NULL)
 		return buf_add(out, S("NIL"));
 	e = header_unfold(&unfolded, value);
+	for (size_t i = 0; i < unfolded.n; i++) // folds need no literal
+		if (unfolded.p[i] == '\t')
+			unfolded.p[i] = ' ';
 	if (e == OK)
 		e = imap_write_string(out, buf_str(&unfolded));
 	buf_release(&unfolded);

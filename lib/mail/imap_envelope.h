@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * lib/mail/imap_envelope.h - ENVELOPE of a message (RFC 9051 7.5.2).
  *
- * Encoded words stay raw, as the RFC wants. Of repeated fields the first
- * counts. A mailbox that lacks its local part or domain gets "" there, since
- * NIL would make it a group. */
+ * Encoded words stay raw, as the RFC wants; tabs of folds become blanks. Of
+ * repeated fields the first counts. A mailbox that lacks its local part or
+ * domain gets "" there, since NIL would make it a group. */
 #pragma once
 
 #include "lib/base/buf.h"

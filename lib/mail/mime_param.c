@@ -220,6 +220,8 @@ sort_in(struct sections *s, const struct mime_param *param, struct str tail)
 		tail = str_from(tail, 1);
 		if (is_extended(param))
 			tail.n--;
+		if (tail.n > 1 && tail.p[0] == '0')
+			return; // RFC 2231 7: no leading zeros
 		if (!str_to_u64(tail, MIME_PARAM_SECTIONS_MAX - 1, &number))
 			return;
 		slot = &s->v[number];
