@@ -32,8 +32,8 @@ frame_read_head(struct str bytes, struct frame_head *out)
 	if (version != FRAME_VERSION || (out->flags & ~FRAME_FLAGS_ALL) ||
 	    out->body_octets > FRAME_BODY_MAX_OCTETS)
 		return ERR_FORMAT;
-	if ((out->flags & FRAME_CREDIT) &&
-	    (out->body_octets > 0 || out->flags != FRAME_CREDIT))
-		return ERR_FORMAT;
+	if ((out->flags & (FRAME_CREDIT | FRAME_GONE)) &&
+	    (out->body_octets > 0 || (out->flags & (out->flags - 1))))
+		return ERR_FORMAT; // such a frame says nothing besides
 	return OK;
 }

@@ -4,7 +4,7 @@
  * A frame is a head of 16 octets and a body:
  *   u32 body length | u32 call | u16 type | u8 flags | u8 version | u32 credit
  * call numbers the conversation; its highest bit says which side opened it.
- * credit gives that many octets of the call's window back to the reader. */
+ * credit gives that much of the call's window back to the writer. */
 #pragma once
 
 #include "lib/base/buf.h"
@@ -20,7 +20,8 @@ enum frame_flag {
 	FRAME_END = 2,	  // the sender says no more in this call
 	FRAME_HAS_FD = 4, // one descriptor travels with it
 	FRAME_CREDIT = 8, // carries nothing but credit
-	FRAME_FLAGS_ALL = 15,
+	FRAME_GONE = 16,  // nothing else: the sender forgot the call
+	FRAME_FLAGS_ALL = 31,
 };
 
 struct frame_head {

@@ -6,8 +6,8 @@
  * Invariants:
  *  (1) A call is in chan->calls from open to call_free(); frames for unknown
  *      calls are dropped (the reader was faster in leaving).
- *  (2) Body octets sent and not yet credited are <= WINDOW + one frame, except
- *      for call_post().
+ *  (2) The cost of frames sent and not yet credited is <= WINDOW + one frame,
+ *      except for call_post(). Both sides reckon cost_of() alike.
  *  (3) A frame's descriptor leaves with the frame's first octet, so that the
  *      kernel hands both over together and in order.
  */
@@ -28,11 +28,15 @@
 enum {
 	WINDOW_OCTETS = 512 * 1024,
 	CREDIT_AT_OCTETS = WINDOW_OCTETS / 2,
+	FRAME_COST_OCTETS = 128,     // empty frames take memory, too
+	FD_COST_OCTETS = 16 * 1024,  // 32 descriptors fill a window
+	UNREAD_MAX_OCTETS = 8 * WINDOW_OCTETS, // of a call that the peer opened
 	READ_OCTETS = 64 * 1024,
 	MAX_READS_PER_EVENT = 8,
 	OUT_MAX_OCTETS = 512 << 20, // a bug guard: windows keep it far below
 	MAX_FDS_PER_READ = 16,
 	FD_QUEUE = 64,
+	FD_QUEUE_POSTS = 16, // of them, room that call_send() leaves
 	SHRINK_AT_OCTETS = 256 * 1024,
 };
 static const uint32_t opener_bit = 0x80000000u;
@@ -49,8 +53,10 @@ struct call {
 	const struct chan_rule *rule; // NULL when this side opened it
 	bool has_opened;	      // the first frame was sent
 	bool is_sent_end, is_recv_end;
-	size_t in_flight;   // octets sent without credit
-	size_t owed_credit; // octets received, not yet credited
+	bool is_peer_gone;  // nobody there reads or credits any more
+	size_t in_flight;   // cost of what was sent without credit
+	size_t owed_credit; // cost of what was taken, not yet credited
+	size_t unread;	    // cost of the inbox
 	STAILQ_HEAD(, inbound) inbox;
 	struct gate has_input;
 	struct gate has_credit;
@@ -79,6 +85,7 @@ struct chan {
 	size_t out_at; // sent up to here
 	struct pending_fd out_fds[FD_QUEUE];
 	size_t n_out_fds;
+	struct gate has_fd_room; // in out_fds
 	int in_fds[FD_QUEUE];
 	size_t n_in_fds;
 	uv_prepare_t *flusher; // joins the frames of one loop turn
@@ -139,6 +146,13 @@ tell_closed(struct co *co UNUSED, void *arg)
 	free_chan_if_over(chan);
 }
 
+static size_t
+cost_of(size_t body_octets, bool has_fd)
+{
+	return FRAME_COST_OCTETS + body_octets + (has_fd ? FD_COST_OCTETS : 0);
+}
+
+/* Something came for it, or nothing ever will. */
 static void
 wake_call(struct call *call)
 {
@@ -161,6 +175,7 @@ chan_close(struct chan *chan)
 	uv_close((uv_handle_t *)chan->flusher, free_handle);
 	close(chan->fd);
 	close_fds(chan);
+	gate_wake_all(&chan->has_fd_room);
 	TAILQ_FOREACH(call, &chan->calls, link) {
 		wake_call(call);
 		gate_wake_all(&call->has_credit);
@@ -228,6 +243,23 @@ send_some(struct chan *chan)
 	return n;
 }
 
+static bool
+has_fd_room(const struct chan *chan)
+{
+	return chan->n_out_fds < FD_QUEUE - FD_QUEUE_POSTS;
+}
+
+/* The peer reads no more. What it said before lies in the socket still; on_event
+ * reads that, and then the end, which closes the channel. */
+static void
+drop_output(struct chan *chan)
+{
+	for (size_t i = 0; i < chan->n_out_fds; i++)
+		close(chan->out_fds[i].fd);
+	chan->n_out_fds = 0;
+	chan->out_at = chan->out.n;
+}
+
 static void
 forget_sent(struct chan *chan)
 {
@@ -237,7 +269,9 @@ forget_sent(struct chan *chan)
 			buf_release(&chan->out);
 		return;
 	}
-	if (chan->out_at < SHRINK_AT_OCTETS)
+	/* Moving no more than was sent since the last time: linear. */
+	if (chan->out_at < SHRINK_AT_OCTETS ||
+	    chan->out_at < chan->out.n - chan->out_at)
 		return;
 	buf_shift(&chan->out, chan->out_at);
 	for (size_t i = 0; i < chan->n_out_fds; i++)
@@ -255,13 +289,21 @@ flush(struct chan *chan)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			break;
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+			drop_output(chan);
+			break;
+		}
 		if (n < 0) {
+			log_error("chan.send", FC("chan", chan->name),
+				  FERRNO(errno));
 			chan_close(chan);
 			return;
 		}
 		chan->out_at += (size_t)n;
 	}
 	forget_sent(chan);
+	if (has_fd_room(chan))
+		gate_wake_all(&chan->has_fd_room);
 	watch(chan, UV_READABLE | (chan->out.n > 0 ? UV_WRITABLE : 0));
 }
 
@@ -275,22 +317,27 @@ on_prepare(uv_prepare_t *flusher)
 	flush(chan);
 }
 
-static void
-put_frame(struct chan *chan, const struct frame_head *head, struct str body,
-	  int fd)
+/* The descriptor of the frame that is put next. */
+static enum err
+put_fd(struct chan *chan, int fd)
 {
-	if (fd >= 0) {
-		int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int copy;
 
-		if (copy < 0 || chan->n_out_fds == FD_QUEUE) {
-			if (copy >= 0)
-				close(copy);
-			end_peer(chan, "no room for a descriptor");
-			return;
-		}
-		chan->out_fds[chan->n_out_fds++] =
-			(struct pending_fd){ chan->out.n, copy };
+	if (chan->n_out_fds == FD_QUEUE)
+		return ERR_IO;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0) {
+		log_error("chan.dup", FC("chan", chan->name), FERRNO(errno));
+		return ERR_IO;
 	}
+	chan->out_fds[chan->n_out_fds++] =
+		(struct pending_fd){ chan->out.n, copy };
+	return OK;
+}
+
+static void
+put_frame(struct chan *chan, const struct frame_head *head, struct str body)
+{
 	frame_put_head(&chan->out, head);
 	buf_put(&chan->out, body);
 	if (!chan->is_flush_due) {
@@ -304,11 +351,12 @@ give_credit(struct call *call)
 {
 	struct frame_head head = { .call = call->id, .flags = FRAME_CREDIT };
 
-	if (call->owed_credit < CREDIT_AT_OCTETS || call->chan->is_closed)
+	if (call->owed_credit < CREDIT_AT_OCTETS || call->is_recv_end ||
+	    call->chan->is_closed)
 		return;
 	head.credit = (uint32_t)call->owed_credit;
 	call->owed_credit = 0;
-	put_frame(call->chan, &head, STR_NONE, -1);
+	put_frame(call->chan, &head, STR_NONE);
 }
 
 static struct call *
@@ -341,6 +389,19 @@ call_open(struct chan *chan)
 			chan->next_id | (chan->is_opener ? opener_bit : 0));
 }
 
+/* Unless both sides have ended. */
+static void
+say_gone(struct call *call)
+{
+	struct frame_head head = { .call = call->id, .flags = FRAME_GONE };
+
+	if (call->chan->is_closed || call->is_peer_gone ||
+	    (!call->has_opened && call->rule == NULL) ||
+	    (call->is_sent_end && call->is_recv_end))
+		return;
+	put_frame(call->chan, &head, STR_NONE);
+}
+
 void
 call_free(struct call **call_ref)
 {
@@ -352,9 +413,7 @@ call_free(struct call **call_ref)
 		return;
 	*call_ref = NULL;
 	chan = call->chan;
-	if (!chan->is_closed && !call->is_sent_end &&
-	    (call->has_opened || call->rule != NULL))
-		call_post(call, 0, STR_NONE, -1, true);
+	say_gone(call);
 	while ((in = STAILQ_FIRST(&call->inbox)) != NULL) {
 		STAILQ_REMOVE_HEAD(&call->inbox, link);
 		frame_release(&in->frame);
@@ -385,6 +444,10 @@ call_post(struct call *call, uint16_t type, struct str body, int fd,
 	check(!call->is_sent_end);
 	if (call->chan->is_closed)
 		return ERR_UNAVAILABLE;
+	if (call->is_peer_gone)
+		return ERR_EOF;
+	if (fd >= 0 && put_fd(call->chan, fd) != OK)
+		return ERR_IO;
 	if (!call->has_opened && call->rule == NULL)
 		flags |= FRAME_OPEN;
 	if (is_end)
@@ -394,21 +457,28 @@ call_post(struct call *call, uint16_t type, struct str body, int fd,
 	head.flags = (uint8_t)flags;
 	call->has_opened = true;
 	call->is_sent_end = is_end;
-	call->in_flight += body.n;
-	put_frame(call->chan, &head, body, fd);
-	return call->chan->is_closed ? ERR_UNAVAILABLE : OK;
+	call->in_flight += cost_of(body.n, fd >= 0);
+	put_frame(call->chan, &head, body);
+	return OK;
 }
 
 enum err
 call_send(struct co *co, struct call *call, uint16_t type, struct str body,
 	  int fd, bool is_end, int64_t deadline_us)
 {
-	while (call->in_flight >= WINDOW_OCTETS && !call->chan->is_closed) {
+	struct chan *chan = call->chan;
+
+	while (!chan->is_closed && !call->is_peer_gone) {
+		struct gate *gate;
 		enum err e;
 
-		if (call->is_recv_end && STAILQ_EMPTY(&call->inbox))
-			return ERR_EOF; // nobody will ever credit us
-		e = gate_wait(co, &call->has_credit, deadline_us);
+		if (call->in_flight >= WINDOW_OCTETS)
+			gate = &call->has_credit;
+		else if (fd >= 0 && !has_fd_room(chan))
+			gate = &chan->has_fd_room;
+		else
+			break;
+		e = gate_wait(co, gate, deadline_us);
 		if (e != OK)
 			return e;
 	}
@@ -441,7 +511,8 @@ call_recv(struct co *co, struct call *call, int64_t deadline_us,
 	STAILQ_REMOVE_HEAD(&call->inbox, link);
 	*out = in->frame;
 	free(in);
-	call->owed_credit += out->body.n;
+	call->unread -= cost_of(out->body.n, out->fd >= 0);
+	call->owed_credit += cost_of(out->body.n, out->fd >= 0);
 	give_credit(call);
 	return OK;
 }
@@ -526,7 +597,7 @@ accept_call(struct chan *chan, uint32_t id, struct frame *first)
 	serving->call = new_call(chan, id);
 	serving->call->rule = rule;
 	serving->call->is_recv_end = first->is_end;
-	serving->call->owed_credit = first->body.n;
+	serving->call->owed_credit = cost_of(first->body.n, first->fd >= 0);
 	serving->first = *first;
 	chan->n_open[i]++;
 	check(co_spawn(serve, serving, rule->name) != NULL);
@@ -535,11 +606,13 @@ accept_call(struct chan *chan, uint32_t id, struct frame *first)
 static void
 deliver_frame(struct call *call, struct frame *f)
 {
+	const struct chan_rule *rule = call->rule;
 	struct inbound *in;
 
 	if (call->is_recv_end ||
-	    (call->rule != NULL && f->body.n > call->rule->max_octets) ||
-	    (call->rule != NULL && f->fd >= 0 && !call->rule->may_carry_fd)) {
+	    (rule != NULL && f->body.n > rule->max_octets) ||
+	    (rule != NULL && f->fd >= 0 && !rule->may_carry_fd) ||
+	    (rule != NULL && call->unread > UNREAD_MAX_OCTETS)) {
 		frame_release(f);
 		end_peer(call->chan, "frame not allowed in this call");
 		return;
@@ -547,14 +620,22 @@ deliver_frame(struct call *call, struct frame *f)
 	call->is_recv_end = f->is_end;
 	if (f->is_end && f->type == 0 && f->body.n == 0) {
 		frame_release(f); // only says: over
-	} else {
-		in = must_alloc(sizeof(*in));
-		in->frame = *f;
-		STAILQ_INSERT_TAIL(&call->inbox, in, link);
+		wake_call(call);
+		return;
 	}
+	call->unread += cost_of(f->body.n, f->fd >= 0);
+	in = must_alloc(sizeof(*in));
+	in->frame = *f;
+	STAILQ_INSERT_TAIL(&call->inbox, in, link);
 	wake_call(call);
-	if (f->is_end)
-		gate_wake_all(&call->has_credit);
+}
+
+static void
+peer_left(struct call *call)
+{
+	call->is_peer_gone = call->is_recv_end = true;
+	wake_call(call);
+	gate_wake_all(&call->has_credit);
 }
 
 static void
@@ -588,6 +669,11 @@ dispatch(struct chan *chan, const struct frame_head *head, struct str body)
 	if (head->flags & FRAME_CREDIT) {
 		if (call != NULL)
 			take_credit(call, head->credit);
+		return;
+	}
+	if (head->flags & FRAME_GONE) {
+		if (call != NULL)
+			peer_left(call);
 		return;
 	}
 	if (body.n > 0) {
@@ -662,9 +748,9 @@ keep_fds(struct chan *chan, struct msghdr *msg)
 	return fits;
 }
 
-/* False when there is nothing more to read now. */
+/* False when nothing came. There may be more when the read was full. */
 static bool
-read_some(struct chan *chan)
+read_some(struct chan *chan, bool *is_full_out)
 {
 	union {
 		struct cmsghdr head;
@@ -679,12 +765,15 @@ read_some(struct chan *chan)
 	};
 	ssize_t n;
 
+	*is_full_out = false;
 	check(buf_reserve(&chan->in, READ_OCTETS) == OK);
 	iov = (struct iovec){ chan->in.p + chan->in.n,
 			      chan->in.cap - chan->in.n };
-	n = recvmsg(chan->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return errno == EINTR;
+	do
+		n = recvmsg(chan->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return false;
 	if (n <= 0) {
 		chan_close(chan);
 		return false;
@@ -694,22 +783,27 @@ read_some(struct chan *chan)
 		end_peer(chan, "too many descriptors");
 		return false;
 	}
+	*is_full_out = (size_t)n == iov.iov_len;
 	parse_input(chan);
-	return !chan->is_closed && (size_t)n == iov.iov_len;
+	return !chan->is_closed;
 }
 
 static void
 on_event(uv_poll_t *poll, int status, int events)
 {
 	struct chan *chan = poll->data;
+	bool is_full = true;
 
 	if (status < 0) {
+		/* The peer left with our frames unread; its own come first. */
+		while (read_some(chan, &is_full))
+			;
 		chan_close(chan);
 		return;
 	}
 	if (events & UV_READABLE)
-		for (int i = 0; i < MAX_READS_PER_EVENT; i++)
-			if (!read_some(chan))
+		for (int i = 0; i < MAX_READS_PER_EVENT && is_full; i++)
+			if (!read_some(chan, &is_full))
 				break;
 	if (!chan->is_closed && (events & UV_WRITABLE))
 		flush(chan);
@@ -741,6 +835,7 @@ chan_new(int fd, bool is_opener, const struct chan_rule *rules,
 	chan->owner = owner;
 	chan->name = name;
 	TAILQ_INIT(&chan->calls);
+	gate_init(&chan->has_fd_room);
 	buf_init(&chan->in, 2 * FRAME_BODY_MAX_OCTETS + 2 * READ_OCTETS);
 	buf_init(&chan->out, OUT_MAX_OCTETS);
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);

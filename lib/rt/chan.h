@@ -61,13 +61,17 @@ struct call *call_open(struct chan *chan);
 /* Forgets the call on this side; an unfinished one is ended for the peer too.
  * NULL is fine; *call becomes NULL. */
 void call_free(struct call **call);
-/* Sends one frame. Waits while the window is full. fd (-1: none) is duplicated
- * by the kernel: the caller keeps its own. */
+/* Type 0 with an empty body and is_end says no more than "over": call_recv()
+ * gives ERR_EOF for it. */
+/* Sends one frame. Waits while the window is full, or while too many
+ * descriptors wait to be sent. fd (-1: none) is duplicated by the kernel: the
+ * caller keeps its own. ERR_EOF when the peer forgot the call, ERR_IO when the
+ * process has no descriptor left, ERR_UNAVAILABLE when the channel broke. */
 enum err call_send(struct co *co, struct call *call, uint16_t type,
 		   struct str body, int fd, bool is_end,
 		   int64_t deadline_us) MUST_USE;
 /* Like call_send() without waiting, for short frames; the window may be passed
- * by them. ERR_UNAVAILABLE when the channel is closed. */
+ * by them (by some MiB: a peer that sends much more is stopped). */
 enum err call_post(struct call *call, uint16_t type, struct str body, int fd,
 		   bool is_end);
 /* Receives the next frame of this call; the caller owns it. ERR_EOF after the
