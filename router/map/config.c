@@ -522,7 +522,7 @@ check_sasl_mode(struct loading *l)
 	for (size_t i = 0; i < l->c->sasl.n; i++) {
 		const struct table *t = &l->c->sasl.list[i];
 
-		if (t->is_available && l->in->files == NULL &&
+		if (t->entries.n > 0 && l->in->files == NULL &&
 		    stat(t->file.p, &st) == 0 && (st.st_mode & 077) != 0)
 			diag_warn(l->d, t->file, 0,
 				  "others may read these passwords; write "

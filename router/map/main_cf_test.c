@@ -37,7 +37,8 @@ release(void **state UNUSED)
 	return 0;
 }
 
-/* The right column is what postconf -x of Postfix 3.7 prints. */
+/* The right column is what postconf -x of Postfix 3.7 prints, but for runs of
+ * white space, which postconf shortens in printing. */
 static void
 values_are_those_of_postconf(void **state UNUSED)
 {

@@ -180,6 +180,44 @@ findings_come_in_the_order_of_lines(void **state UNUSED)
 	assert_int_equal(line, 3);
 }
 
+/* The two hosts of the lab, as they stand in the repository. */
+static void
+the_labs_configurations_are_clean(void **state UNUSED)
+{
+	static const struct {
+		struct str dir, own, other, nexthop;
+	} hosts[] = {
+		{ STR_INIT("config1"), STR_INIT("info@example1.local"),
+		  STR_INIT("user3@example2.local"), STR_INIT("[mta2]:25") },
+		{ STR_INIT("config2"), STR_INIT("postmaster@example2.local"),
+		  STR_INIT("user1@example1.local"), STR_INIT("[mta1]:25") },
+	};
+
+	for (size_t i = 0; i < N_OF(hosts); i++) {
+		struct config_input in = { .dir = hosts[i].dir,
+					   .accounts = CONFIG_ACCOUNTS_FILE };
+		struct arena arena = ARENA_INIT(1 << 20);
+		struct route_result result;
+		struct route_verdict verdict;
+		struct config *c;
+
+		release(NULL);
+		diag_init(&diag, 1 << 20);
+		assert_int_equal(config_load(&in, &diag, &c), OK);
+		route_lint(c, &diag);
+		assert_null(diag.first);
+		route_check_rcpt(c, S("x@out.test"), hosts[i].own, false,
+				 &verdict);
+		assert_int_equal(verdict.reply, 250);
+		assert_int_equal(route_resolve(c, S(""), hosts[i].other, &arena,
+					       &result),
+				 OK);
+		assert_str_eq(result.list[0].nexthop, hosts[i].nexthop);
+		arena_release(&arena);
+		config_free(&c);
+	}
+}
+
 int
 main(void)
 {
@@ -189,6 +227,7 @@ main(void)
 			the_quota_syntax_that_is_ignored_elsewhere_is_noted),
 		cmocka_unit_test(a_sender_key_needs_the_setting),
 		cmocka_unit_test(findings_come_in_the_order_of_lines),
+		cmocka_unit_test(the_labs_configurations_are_clean),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, release);
