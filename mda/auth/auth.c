@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT
+ * mda/auth/auth.c - answers of the process auth.
+ *
+ * Process: auth.  Standards: none (messages: lib/ipc/auth.h).
+ * Owns: the current set of accounts, the credential cache, the subscribers.
+ * Invariants:
+ *  (1) A password is compared with the set that is current when the comparison
+ *      begins, and the answer is OK only if the same hash is still current
+ *      when it ends.
+ *  (2) An unknown login costs one verification, like a known one.
+ *  (3) At most MAX_WAITING checks wait for a thread; the next is answered
+ *      AUTH_UNAVAILABLE at once. A check that the cache knows never waits.
+ *  (4) No password is logged; its memory is wiped before it is freed. */
+#include "mda/auth/auth.h"
+
+#include "lib/base/check.h"
+#include "lib/ipc/auth.h"
+#include "lib/rt/fs.h"
+#include "lib/rt/log.h"
+#include "lib/rt/stream.h"
+#include "mda/auth/cache.h"
+#include "mda/auth/delay.h"
+#include "mda/auth/set.h"
+#include "mda/auth/verify.h"
+
+#include <openssl/rand.h>
+#include <unistd.h>
+
+enum {
+	FILE_MAX_OCTETS = 64 << 20,
+	DIAG_MAX_OCTETS = 1 << 20,
+	MAX_THREADS = 8,
+	MAX_WAITING = 512,
+	WAIT_MAX_S = 20, // for a thread; a client's patience ends soon after
+	/* Failed checks that sleep: further ones are answered at once, so that
+	 * a flood of guesses costs no memory. */
+	MAX_DELAYED = 4096,
+	MAX_CHECKS = 20000, // open calls of one peer
+	MAX_SUBSCRIPTIONS = 64,
+	SUBSCRIBE_MAX_OCTETS = 64,
+	EXAMINE_PAUSE_MS = 20,
+};
+
+/* Passwords of published example configurations. */
+static const struct str known_default = STR_INIT("password123");
+
+struct subscriber {
+	TAILQ_ENTRY(subscriber) link;
+	struct call *call;
+	struct co *co;
+	bool wants_names;
+};
+
+static struct {
+	struct role *role;
+	struct set *set; // NULL: no good file yet
+	struct cache cache;
+	struct delays delays;
+	TAILQ_HEAD(, subscriber) subscribers;
+	unsigned max_running, n_running, n_waiting, n_delayed;
+	struct gate has_thread;
+	bool is_examining;
+	struct listener *listener;
+} auth;
+
+/* ---- hash work ---- */
+
+struct work {
+	enum account_scheme scheme;
+	struct str hash, password;
+	bool is_right;
+};
+
+static void
+run_work(void *arg)
+{
+	struct work *w = arg;
+
+	w->is_right = verify_password(w->scheme, w->hash, w->password);
+}
+
+/* ERR_UNAVAILABLE when too many wait already, or for too long. */
+static enum err
+take_thread(struct co *co)
+{
+	int64_t deadline_us = in_s(WAIT_MAX_S);
+	enum err e = OK;
+
+	if (auth.n_running >= auth.max_running && auth.n_waiting >= MAX_WAITING)
+		return ERR_UNAVAILABLE;
+	auth.n_waiting++;
+	while (auth.n_running >= auth.max_running && e == OK)
+		e = gate_wait(co, &auth.has_thread, deadline_us);
+	auth.n_waiting--;
+	if (e == OK)
+		auth.n_running++;
+	return e == ERR_TIMEOUT ? ERR_UNAVAILABLE : e;
+}
+
+static void
+give_thread(void)
+{
+	auth.n_running--;
+	gate_wake_one(&auth.has_thread);
+}
+
+/* One verification; set is held by the caller. */
+static bool
+fits(struct co *co, const struct account *account, struct str password)
+{
+	struct work w = { account->scheme, account->hash, password, false };
+
+	offload(co, run_work, &w);
+	return w.is_right;
+}
+
+/* ---- AUTH_CHECK ---- */
+
+static bool
+is_still_current(const struct account *account)
+{
+	return auth.set != NULL && set_has_same(auth.set, account);
+}
+
+/* With a thread at hand. */
+static enum auth_result
+verify(struct co *co, struct set *set, struct str login, struct str password)
+{
+	const struct account *account = set_find(set, login);
+	const struct account *spent = account ? account : set_decoy(set, login);
+	struct cache_tag tag;
+
+	if (spent == NULL)
+		return AUTH_WRONG;
+	cache_make_tag(&auth.cache, login, password, spent->hash, &tag);
+	/* While this one waited another may have verified the same. */
+	if (account != NULL && cache_has(&auth.cache, &tag, now_us()))
+		return AUTH_OK;
+	if (!fits(co, spent, password) || account == NULL ||
+	    !is_still_current(account))
+		return AUTH_WRONG;
+	cache_add(&auth.cache, &tag, now_us());
+	return AUTH_OK;
+}
+
+static bool
+is_cached(struct str login, struct str password)
+{
+	const struct account *account = set_find(auth.set, login);
+	struct cache_tag tag;
+
+	if (account == NULL)
+		return false;
+	cache_make_tag(&auth.cache, login, password, account->hash, &tag);
+	return cache_has(&auth.cache, &tag, now_us());
+}
+
+static enum auth_result
+decide(struct co *co, struct str login, struct str password)
+{
+	enum auth_result result;
+	struct set *set;
+
+	if (auth.set == NULL)
+		return AUTH_UNAVAILABLE;
+	if (is_cached(login, password))
+		return AUTH_OK;
+	if (take_thread(co) != OK)
+		return AUTH_UNAVAILABLE;
+	set = set_hold(auth.set);
+	result = verify(co, set, login, password);
+	set_drop(&set);
+	give_thread();
+	return result;
+}
+
+static void
+answer(struct call *call, enum auth_result result, struct str user)
+{
+	struct auth_answer a = { result, result == AUTH_OK ? user : S("") };
+	struct buf b = BUF_INIT(AUTH_CHECK_MAX_OCTETS);
+
+	auth_put_answer(&b, &a);
+	call_post(call, AUTH_ANSWER, buf_str(&b), -1, true);
+	buf_release(&b);
+}
+
+static void
+delay_failure(struct co *co, struct str client)
+{
+	int64_t ms = delays_after_failure_ms(&auth.delays, client, now_us());
+	enum err e;
+
+	if (auth.n_delayed >= MAX_DELAYED)
+		return;
+	auth.n_delayed++;
+	e = co_sleep_until(co, in_ms(ms));
+	auth.n_delayed--;
+	(void)e; // cancelled: answered the sooner
+}
+
+/* secret lies in f's body. */
+static void
+wipe(struct frame *f, struct str secret)
+{
+	explicit_bzero(f->memory + (secret.p - f->memory), secret.n);
+}
+
+static void
+serve_check(struct co *co, struct call *call, struct frame *first,
+	    void *owner UNUSED)
+{
+	char folded[AUTH_USER_MAX_OCTETS];
+	struct auth_check asked;
+	enum auth_result result;
+	struct str login;
+
+	if (auth_read_check(first->body, &asked) != OK) {
+		chan_close(call_chan(call));
+		return;
+	}
+	for (size_t i = 0; i < asked.user.n; i++)
+		folded[i] = ascii_lower(asked.user.p[i]);
+	login = str_of(folded, asked.user.n);
+	result = decide(co, login, asked.password);
+	if (asked.password.n > 0)
+		wipe(first, asked.password);
+	if (result == AUTH_WRONG) {
+		log_warn("auth.failed", F("user", login),
+			 F("protocol", asked.protocol),
+			 F("client", asked.client));
+		delay_failure(co, asked.client);
+	}
+	answer(call, result, login);
+}
+
+/* ---- AUTH_NAMES, AUTH_CHANGES ---- */
+
+/* Posts, not sends: a list must not be cut by a change in its middle, and its
+ * size is bounded by the file's. */
+static void
+post_names(struct call *call)
+{
+	const struct accounts *a = &auth.set->accounts;
+
+	for (size_t i = 0; i < a->n; i++)
+		call_post(call, AUTH_NAME, a->list[i].login, -1, false);
+	call_post(call, AUTH_NAMES_DONE, STR_NONE, -1, false);
+}
+
+/* Lives until the peer goes; what it is told, publish() posts. */
+static void
+subscribe(struct co *co, struct call *call, const struct frame *first,
+	  bool wants_names)
+{
+	struct subscriber me = { .call = call,
+				 .co = co,
+				 .wants_names = wants_names };
+	enum err e = OK;
+
+	TAILQ_INSERT_TAIL(&auth.subscribers, &me, link);
+	if (wants_names && auth.set != NULL)
+		post_names(call);
+	call_set_listener(call, co);
+	while (e == OK && !chan_is_closed(call_chan(call)) &&
+	       (first->is_end || !call_has_input(call)))
+		e = co_wait(co, NEVER_US);
+	call_set_listener(call, NULL);
+	TAILQ_REMOVE(&auth.subscribers, &me, link);
+}
+
+static void
+serve_names(struct co *co, struct call *call, struct frame *first,
+	    void *owner UNUSED)
+{
+	subscribe(co, call, first, true);
+}
+
+static void
+serve_changes(struct co *co, struct call *call, struct frame *first,
+	      void *owner UNUSED)
+{
+	subscribe(co, call, first, false);
+}
+
+static void
+post_gone(struct str login)
+{
+	struct subscriber *s;
+
+	TAILQ_FOREACH (s, &auth.subscribers, link)
+		if (!s->wants_names)
+			call_post(s->call, AUTH_GONE, login, -1, false);
+}
+
+static void
+publish(const struct set *before)
+{
+	struct subscriber *s;
+
+	for (size_t i = 0; before != NULL && i < before->accounts.n; i++) {
+		const struct account *a = &before->accounts.list[i];
+
+		if (!set_has_same(auth.set, a))
+			post_gone(a->login);
+	}
+	TAILQ_FOREACH (s, &auth.subscribers, link)
+		if (s->wants_names)
+			post_names(s->call);
+}
+
+/* ---- the file ---- */
+
+static struct str
+file_name(char *path, size_t size)
+{
+	const char *dir = auth.role->options->config_dir;
+
+	snprintf(path, size, "%s/accounts.cf", dir);
+	if (access(path, F_OK) != 0) {
+		snprintf(path, size, "%s/postfix-accounts.cf", dir);
+		if (access(path, F_OK) != 0)
+			return S("accounts.cf");
+	}
+	return str_c(path);
+}
+
+static void
+log_diag(const struct diag *d)
+{
+	const struct diag_entry *entry = d->first;
+
+	for (; entry != NULL; entry = entry->next)
+		log_fact("level=%s ev=config.diag %.*s:%u: %.*s",
+			 entry->severity == DIAG_ERROR	   ? "error"
+			 : entry->severity == DIAG_WARNING ? "warn"
+							   : "info",
+			 STR(entry->file), entry->line, STR(entry->text));
+}
+
+/* Slowly, one after the other, and never before a user: warns of accounts that
+ * still have the password of an example. */
+static void
+examine(struct co *co, void *arg UNUSED)
+{
+	size_t i = 0;
+
+	while (i < auth.set->accounts.n) {
+		struct set *set = set_hold(auth.set);
+		const struct account *a = &set->accounts.list[i];
+
+		if (!set->is_examined[i] && auth.n_running == 0) {
+			auth.n_running++;
+			if (fits(co, a, known_default))
+				log_warn("auth.weak", F("user", a->login));
+			give_thread();
+			set->is_examined[i] = true;
+		}
+		i = set->is_examined[i] ? i + 1 : i;
+		if (set != auth.set)
+			i = 0; // the new set inherited what was done
+		set_drop(&set);
+		if (co_sleep_until(co, in_ms(EXAMINE_PAUSE_MS)) != OK)
+			break;
+	}
+	auth.is_examining = false;
+}
+
+static void
+swap_in(struct set *set)
+{
+	struct set *before = auth.set;
+
+	if (before != NULL)
+		set_inherit(set, before);
+	auth.set = set;
+	publish(before);
+	set_drop(&before);
+	log_info("auth.accounts", FN("n", set->accounts.n));
+	if (!auth.is_examining &&
+	    co_spawn(examine, NULL, "auth.examine") != NULL)
+		auth.is_examining = true;
+}
+
+static void
+on_file(struct role *role UNUSED, enum control_file kind, int fd)
+{
+	struct buf bytes = BUF_INIT(FILE_MAX_OCTETS);
+	struct diag d;
+	struct set *set = NULL;
+	char path[512];
+
+	check(kind == FILE_ACCOUNTS);
+	diag_init(&d, DIAG_MAX_OCTETS);
+	if (fs_read_fd(fd, &bytes) == OK)
+		set = set_read(file_name(path, sizeof(path)), &bytes, &d);
+	log_diag(&d);
+	if (set != NULL)
+		swap_in(set);
+	else
+		log_error("auth.file",
+			  FC("kept", auth.set ? "the accounts read before"
+					      : "nobody can log in"));
+	diag_release(&d);
+	buf_wipe(&bytes);
+	close(fd);
+}
+
+/* ---- peers ---- */
+
+/* Of this program: front. */
+static const struct chan_rule front_rules[] = {
+	{ AUTH_CHECK, AUTH_CHECK_MAX_OCTETS, MAX_CHECKS, false, serve_check,
+	  "auth.check" },
+	{ AUTH_CHANGES, SUBSCRIBE_MAX_OCTETS, MAX_SUBSCRIPTIONS, false,
+	  serve_changes, "auth.changes" },
+	{ 0 },
+};
+/* Of other programs, through the unix socket: mta/in and router. */
+static const struct chan_rule outside_rules[] = {
+	{ AUTH_CHECK, AUTH_CHECK_MAX_OCTETS, MAX_CHECKS, false, serve_check,
+	  "auth.check" },
+	{ AUTH_NAMES, SUBSCRIBE_MAX_OCTETS, MAX_SUBSCRIPTIONS, false,
+	  serve_names, "auth.names" },
+	{ 0 },
+};
+
+static void
+on_sibling(struct role *role UNUSED, enum service from UNUSED, int fd)
+{
+	chan_new(fd, false, front_rules, NULL, NULL, "front");
+}
+
+static void
+on_accepted(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
+{
+	if (!unix_peer_is_trusted(fd)) {
+		log_warn("auth.stranger");
+		close(fd);
+		return;
+	}
+	chan_new(fd, false, outside_rules, NULL, NULL, "auth.sock");
+}
+
+void
+auth_start(struct role *role)
+{
+	long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	uint8_t key[CACHE_KEY_OCTETS];
+
+	auth.role = role;
+	auth.max_running = n_cpus < 2		  ? 2
+			   : n_cpus > MAX_THREADS ? MAX_THREADS
+						  : (unsigned)n_cpus;
+	offload_set_threads(auth.max_running);
+	check(RAND_bytes(key, sizeof(key)) == 1);
+	cache_init(&auth.cache, key);
+	explicit_bzero(key, sizeof(key));
+	delays_init(&auth.delays);
+	TAILQ_INIT(&auth.subscribers);
+	gate_init(&auth.has_thread);
+	role->incoming = on_sibling;
+	role->file = on_file;
+	if (role->unix_fd >= 0)
+		auth.listener = listener_new(role->unix_fd, on_accepted, NULL);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ * mda/auth/set.c - reading, holding and comparing sets of accounts. */
+#include "mda/auth/set.h"
+
+#include "lib/base/check.h"
+
+enum { ARENA_MAX_OCTETS = 256 << 20 };
+
+static void
+release(struct set *set)
+{
+	map_release(&set->by_login);
+	arena_release(&set->arena);
+	buf_wipe(&set->bytes);
+	free(set->is_examined);
+	free(set);
+}
+
+struct set *
+set_read(struct str file, struct buf *bytes, struct diag *d)
+{
+	struct set *set = must_alloc(sizeof(*set));
+	size_t n_errors = d->n_errors;
+
+	set->bytes = *bytes;
+	*bytes = (struct buf)BUF_INIT(bytes->max);
+	arena_init(&set->arena, ARENA_MAX_OCTETS);
+	set->n_holds = 1;
+	if (accounts_parse(&set->arena, file, buf_str(&set->bytes), d,
+			   &set->accounts) != OK)
+		diag_error(d, file, 0, "the file is too large");
+	if (d->n_errors > n_errors) {
+		release(set);
+		return NULL;
+	}
+	for (size_t i = 0; i < set->accounts.n; i++) {
+		struct account *a = &set->accounts.list[i];
+
+		map_set(&set->by_login, a->login, a);
+	}
+	set->is_examined = must_alloc(set->accounts.n + 1);
+	return set;
+}
+
+struct set *
+set_hold(struct set *set)
+{
+	set->n_holds++;
+	return set;
+}
+
+void
+set_drop(struct set **set_ref)
+{
+	struct set *set = *set_ref;
+
+	*set_ref = NULL;
+	if (set != NULL && --set->n_holds == 0)
+		release(set);
+}
+
+const struct account *
+set_find(const struct set *set, struct str login)
+{
+	return map_get(&set->by_login, login);
+}
+
+const struct account *
+set_decoy(const struct set *set, struct str login)
+{
+	if (set->accounts.n == 0)
+		return NULL;
+	return &set->accounts.list[hash_bytes(login) % set->accounts.n];
+}
+
+bool
+set_has_same(const struct set *set, const struct account *account)
+{
+	const struct account *ours = set_find(set, account->login);
+
+	return ours != NULL && ours->scheme == account->scheme &&
+	       str_eq(ours->hash, account->hash);
+}
+
+void
+set_inherit(struct set *set, const struct set *before)
+{
+	for (size_t i = 0; i < set->accounts.n; i++) {
+		const struct account *a = &set->accounts.list[i];
+
+		if (set_has_same(before, a)) {
+			const struct account *b = set_find(before, a->login);
+
+			set->is_examined[i] =
+				before->is_examined[b - before->accounts.list];
+		}
+	}
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ * mda/auth/set.h - the accounts of one version of accounts.cf.
+ *
+ * A set never changes after it was read; whoever works with one across a wait
+ * holds it meanwhile. */
+#pragma once
+
+#include "lib/base/map.h"
+#include "lib/mail/accounts.h"
+
+struct set {
+	struct accounts accounts;
+	/* Per account: was its password compared with the known defaults? */
+	bool *is_examined;
+
+	/* Private. */
+	struct buf bytes;
+	struct arena arena;
+	struct map by_login;
+	unsigned n_holds;
+};
+
+/* Takes over bytes. NULL when the file has an error: d has the reasons. */
+struct set *set_read(struct str file, struct buf *bytes, struct diag *d);
+struct set *set_hold(struct set *set);
+/* Gives one hold back; NULL is fine. */
+void set_drop(struct set **set);
+
+/* login in lower case; NULL when there is no such account. */
+const struct account *set_find(const struct set *set, struct str login);
+/* An account to spend time on when there is no such login: always the same for
+ * the same login, so that its cost tells nothing. NULL for an empty set. */
+const struct account *set_decoy(const struct set *set, struct str login);
+/* Has this account of another set the same login and the same hash here? */
+bool set_has_same(const struct set *set, const struct account *account);
+/* Takes over what was examined before, for accounts that are the same. */
+void set_inherit(struct set *set, const struct set *before);
