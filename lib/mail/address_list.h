@@ -38,7 +38,7 @@ struct address_list {
 };
 
 /* value is raw (folds allowed). ERR_LIMIT when the arena is used up; what was
- * read until then is in *out. Otherwise each group item has its end, even behind
+ * read until then is in *out. Otherwise each group item has its end, even at
  * ADDRESS_LIST_MAX. */
 enum err address_list_parse(struct arena *a, struct str value,
 			    struct address_list *out) MUST_USE;

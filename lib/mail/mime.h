@@ -82,7 +82,7 @@ struct mime_section {
 	struct mime_range range;
 };
 
-/* The section of a message (RFC 9051 6.4.5): part numbers {1, 2} for "1.2", none
+/* The section of a message (RFC 9051 6.4.5): numbers {1, 2} for "1.2", none
  * for the message itself. ERR_NOT_FOUND if the message has no such section;
  * MIME_MIME without part numbers is none. */
 enum err mime_section(const struct mime_part *root, const uint32_t *numbers,

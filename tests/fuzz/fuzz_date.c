@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * tests/fuzz/fuzz_date.c - what is read as a date is a date that libc can write,
+ * tests/fuzz/fuzz_date.c - what is read as a date is one that libc can write,
  * and reading that again gives the same. */
 #include "lib/base/check.h"
 #include "lib/mail/date.h"
