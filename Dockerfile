@@ -22,7 +22,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends \
 	ca-certificates dns-root-data libidn2-0 libinih1 libpcre2-8-0 \
 	libseccomp2 libssl3 libunbound8 libunistring2 libuv1 \
- && rm -rf /var/lib/apt/lists/* /usr/share/doc/*
+ && apt-get clean && rm -rf /var/lib/apt/lists/* /usr/share/doc/*
 
 # vmail owns the mail. The others are the roles of a container that is
 # started as root; the image's default needs none of them.

@@ -9,10 +9,12 @@
 
 const crypto = require('crypto');
 const fs = require('fs');
+const os = require('os');
 const path = require('path');
 const { chromium } = require('playwright-core');
 
 const outDir = process.argv[2];
+const scratchDir = fs.mkdtempSync(path.join(os.tmpdir(), 'journey-'));
 const password = 'password123';
 const ATTACHMENT_OCTETS = 7000000;
 const ACTION_TIMEOUT_MS = 15000;
@@ -71,9 +73,10 @@ function expect(what, got, want)
 async function openBrowser(name, url, locale)
 {
 	const context = await chromium.launchPersistentContext(
-		fs.mkdtempSync(path.join(outDir, `profile-${name}-`)), {
+		path.join(scratchDir, name), {
 			executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
 			args: FLAGS,
+			env: { ...process.env, TMPDIR: scratchDir },
 			locale,
 			acceptDownloads: true,
 			viewport: { width: 1400, height: 900 },
@@ -81,7 +84,7 @@ async function openBrowser(name, url, locale)
 	const page = context.pages()[0];
 	page.setDefaultTimeout(ACTION_TIMEOUT_MS);
 	page.on('dialog', dialog => dialog.accept());
-	openPages.push({ name, page });
+	openPages.push({ name, page, context });
 	await page.goto(url);
 	return { context, page };
 }
@@ -176,7 +179,7 @@ async function backToInbox(page)
 
 function makeAttachment()
 {
-	const file = path.join(outDir, `Übergröße ${stamp}.bin`);
+	const file = path.join(scratchDir, `Übergröße ${stamp}.bin`);
 	fs.writeFileSync(file, crypto.randomBytes(ATTACHMENT_OCTETS));
 	return file;
 }
@@ -313,8 +316,21 @@ async function journey()
 			await page.waitForSelector('#rcmloginuser');
 		}
 	});
-	await first.context.close();
-	await second.context.close();
 }
 
-journey().then(() => process.exit(0), () => process.exit(1));
+async function main()
+{
+	let exitCode = 0;
+	try {
+		await journey();
+	} catch (error) {
+		console.error(error.stack);
+		exitCode = 1;
+	}
+	for (const { context } of openPages)
+		await context.close().catch(() => {});
+	fs.rmSync(scratchDir, { recursive: true, force: true });
+	process.exit(exitCode);
+}
+
+main();
