@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -188,12 +189,13 @@ fs_move(int from_dir, const char *from, int to_dir, const char *to)
 enum err
 fs_replace(int dir_fd, const char *name, struct str content, mode_t mode)
 {
+	static atomic_uint n_made; // threads may replace the same file
 	char temporary[300];
 	enum err e;
 	int fd, n;
 
-	n = snprintf(temporary, sizeof(temporary), "%s.tmp.%d", name,
-		     (int)getpid());
+	n = snprintf(temporary, sizeof(temporary), "%s.tmp.%d.%u", name,
+		     (int)getpid(), atomic_fetch_add(&n_made, 1));
 	if (n < 0 || (size_t)n >= sizeof(temporary))
 		return ERR_LIMIT;
 	fd = openat(dir_fd, temporary,
@@ -242,8 +244,8 @@ sync_in_thread(void *arg)
 	job->result = fs_sync_file(job->fd);
 }
 
-enum err
-shared_sync(struct co *co, struct shared_sync *s, int fd)
+static enum err
+sync_in_turn(struct co *co, struct shared_sync *s, int fd)
 {
 	/* A flush that runs now may have begun before our rename. */
 	uint64_t want = s->n_started + 1;
@@ -268,8 +270,21 @@ shared_sync(struct co *co, struct shared_sync *s, int fd)
 	return s->failure;
 }
 
+enum err
+shared_sync(struct co *co, struct shared_sync *s, int fd)
+{
+	enum err e;
+
+	s->n_inside++;
+	e = sync_in_turn(co, s, fd);
+	s->n_inside--;
+	return e;
+}
+
+/* One who was woken and did not run yet is not at the gate, but will use the
+ * descriptor. */
 bool
 shared_sync_is_idle(const struct shared_sync *s)
 {
-	return !s->is_running && gate_is_empty(&s->gate);
+	return s->n_inside == 0;
 }

@@ -56,6 +56,7 @@ enum err fs_make_dir(int dir_fd, const char *name, mode_t mode) MUST_USE;
 struct shared_sync {
 	uint64_t n_started, n_done;
 	bool is_running;
+	size_t n_inside;  // coroutines in shared_sync()
 	enum err failure; // final
 	struct gate gate;
 };

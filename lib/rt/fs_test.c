@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT
+ * lib/rt/fs_test.c - the steps of durability, and what is never followed. */
+#define fsync test_fsync
+int test_fsync(int fd);
+#include "lib/rt/fs.c"
+#undef fsync
+
+#include "tests/unit/unit.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+/* ---- fsync as the tests want it ---- */
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	int n_begun, n_ended;
+	int n_may_end; // the threads wait for it
+	int failure;   // errno
+} disk = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	   .changed = PTHREAD_COND_INITIALIZER };
+
+int
+test_fsync(int fd UNUSED)
+{
+	int no;
+
+	pthread_mutex_lock(&disk.lock);
+	disk.n_begun++;
+	while (disk.n_ended >= disk.n_may_end)
+		pthread_cond_wait(&disk.changed, &disk.lock);
+	disk.n_ended++;
+	no = disk.failure;
+	pthread_mutex_unlock(&disk.lock);
+	errno = no;
+	return no == 0 ? 0 : -1;
+}
+
+static void
+let_end(int n)
+{
+	pthread_mutex_lock(&disk.lock);
+	disk.n_may_end = n;
+	pthread_cond_broadcast(&disk.changed);
+	pthread_mutex_unlock(&disk.lock);
+}
+
+static int
+n_begun(void)
+{
+	int n;
+
+	pthread_mutex_lock(&disk.lock);
+	n = disk.n_begun;
+	pthread_mutex_unlock(&disk.lock);
+	return n;
+}
+
+static char dir_path[] = "/tmp/fs_test.XXXXXX";
+static int dir;
+
+static int
+begin(void **state UNUSED)
+{
+	disk.n_begun = disk.n_ended = disk.failure = 0;
+	disk.n_may_end = INT32_MAX;
+	snprintf(dir_path, sizeof(dir_path), "/tmp/fs_test.XXXXXX");
+	assert_non_null(mkdtemp(dir_path));
+	dir = fs_open_dir(AT_FDCWD, dir_path);
+	assert_true(dir >= 0);
+	loop_init();
+	return 0;
+}
+
+static int
+end(void **state UNUSED)
+{
+	static const char *const names[] = { "a", "b", "c", "fifo", "link" };
+
+	loop_close();
+	for (size_t i = 0; i < N_OF(names); i++)
+		unlinkat(dir, names[i], 0);
+	unlinkat(dir, "sub", AT_REMOVEDIR);
+	close(dir);
+	return rmdir(dir_path); // fails when a temporary file was left
+}
+
+static int
+create(const char *name, struct str content)
+{
+	int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fs_write_all(fd, content), OK);
+	return fd;
+}
+
+static void
+assert_content(const char *name, struct str want)
+{
+	struct buf b = BUF_INIT(1000);
+
+	assert_int_equal(fs_read_file(dir, name, &b), OK);
+	assert_str_eq(buf_str(&b), want);
+	buf_release(&b);
+}
+
+/* ---- files ---- */
+
+static void
+publish_moves_and_never_replaces(void **state UNUSED)
+{
+	int fd = create("a", S("one"));
+
+	assert_int_equal(fs_publish(fd, dir, "a", dir, "b"), OK);
+	assert_int_equal(disk.n_ended, 1);
+	assert_content("b", S("one"));
+	close(fd);
+	fd = create("a", S("two"));
+	assert_int_equal(fs_publish(fd, dir, "a", dir, "b"), ERR_EXISTS);
+	assert_content("b", S("one"));
+	assert_content("a", S("two"));
+	assert_int_equal(fs_publish(fd, dir, "c", dir, "d"), ERR_NOT_FOUND);
+	close(fd);
+}
+
+static void
+publish_needs_the_flush(void **state UNUSED)
+{
+	int fd = create("a", S("one"));
+
+	disk.failure = EIO;
+	assert_int_equal(fs_publish(fd, dir, "a", dir, "b"), ERR_IO);
+	assert_int_equal(faccessat(dir, "b", F_OK, 0), -1);
+	disk.failure = ENOSPC;
+	assert_int_equal(fs_publish(fd, dir, "a", dir, "b"), ERR_FULL);
+	close(fd);
+}
+
+static void
+replace_is_old_or_new(void **state UNUSED)
+{
+	struct stat st;
+
+	assert_int_equal(fs_replace(dir, "a", S("one"), 0640), OK);
+	assert_int_equal(disk.n_ended, 2); // file and directory
+	assert_content("a", S("one"));
+	assert_int_equal(fs_replace(dir, "a", STR_NONE, 0600), OK);
+	assert_content("a", STR_NONE);
+	assert_int_equal(fstatat(dir, "a", &st, 0), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	disk.failure = EIO;
+	assert_int_equal(fs_replace(dir, "a", S("two"), 0600), ERR_IO);
+	assert_content("a", STR_NONE);
+}
+
+static void
+replace_a_link_not_what_it_points_to(void **state UNUSED)
+{
+	close(create("a", S("target")));
+	assert_int_equal(symlinkat("a", dir, "link"), 0);
+	assert_int_equal(fs_replace(dir, "link", S("new"), 0600), OK);
+	assert_content("a", S("target"));
+	assert_content("link", S("new"));
+}
+
+static void
+only_regular_files_open(void **state UNUSED)
+{
+	struct buf b = BUF_INIT(10);
+	int fd;
+
+	close(create("a", S("x")));
+	assert_int_equal(symlinkat("a", dir, "link"), 0);
+	assert_int_equal(mkfifoat(dir, "fifo", 0600), 0);
+	assert_int_equal(fs_make_dir(dir, "sub", 0700), OK);
+	assert_int_equal(fs_make_dir(dir, "sub", 0700), ERR_EXISTS);
+	assert_int_equal(fs_open_regular(dir, "link"), -1);
+	assert_int_equal(errno, ELOOP);
+	assert_int_equal(fs_open_regular(dir, "fifo"), -1);
+	assert_int_equal(fs_open_regular(dir, "sub"), -1);
+	assert_int_equal(fs_open_regular(dir, "none"), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(fs_read_file(dir, "none", &b), ERR_NOT_FOUND);
+	assert_int_equal(fs_read_file(dir, "link", &b), ERR_IO);
+	assert_int_equal(fs_open_dir(dir, "a"), -1);
+	fd = fs_open_regular(dir, "a");
+	assert_true(fd >= 0);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	close(fd);
+}
+
+static void
+reading_stops_at_the_limit(void **state UNUSED)
+{
+	struct buf b = BUF_INIT(4);
+	char four[4];
+	int fd = create("a", S("1234"));
+
+	assert_int_equal(fs_read_fd(fd, &b), OK);
+	assert_str(buf_str(&b), "1234");
+	assert_int_equal(fs_read_at(fd, four, 4, 0), OK);
+	assert_int_equal(fs_read_at(fd, four, 4, 1), ERR_EOF);
+	assert_int_equal(fs_write_all_at(fd, S("45"), 3), OK);
+	buf_clear(&b);
+	assert_int_equal(fs_read_fd(fd, &b), ERR_LIMIT);
+	buf_release(&b);
+	close(fd);
+}
+
+/* ---- shared_sync ---- */
+
+enum { WAITERS = 200 };
+
+static struct {
+	struct shared_sync sync;
+	int n_ok, n_failed;
+} sh;
+
+static void
+sync_once(struct co *co, void *arg UNUSED)
+{
+	enum err e = shared_sync(co, &sh.sync, 0);
+
+	sh.n_ok += e == OK;
+	sh.n_failed += e == ERR_IO;
+}
+
+static void
+until_begun(struct co *co, int n)
+{
+	while (n_begun() < n)
+		assert_int_equal(co_sleep_until(co, in_ms(1)), OK);
+}
+
+static void
+many_then_end(struct co *co, void *arg UNUSED)
+{
+	shared_sync_init(&sh.sync);
+	assert_true(shared_sync_is_idle(&sh.sync));
+	let_end(0);
+	assert_non_null(co_spawn(sync_once, NULL, "first"));
+	until_begun(co, 1);
+	for (int i = 0; i < WAITERS; i++)
+		assert_non_null(co_spawn(sync_once, NULL, "later"));
+	co_breathe(co);
+	assert_false(shared_sync_is_idle(&sh.sync));
+	let_end(1); // what began before them
+	until_begun(co, 2);
+	assert_int_equal(sh.n_ok, 1);
+	assert_false(shared_sync_is_idle(&sh.sync));
+	let_end(2); // what began for them
+}
+
+static void
+a_flush_that_had_begun_does_not_count(void **state UNUSED)
+{
+	memset(&sh, 0, sizeof(sh));
+	assert_non_null(co_spawn(many_then_end, NULL, "test"));
+	loop_run();
+	assert_int_equal(sh.n_ok, WAITERS + 1);
+	assert_int_equal(n_begun(), 2); // one for all of them
+	assert_true(shared_sync_is_idle(&sh.sync));
+}
+
+static void
+look_between(struct co *co, void *arg UNUSED)
+{
+	shared_sync_init(&sh.sync);
+	let_end(0);
+	assert_non_null(co_spawn(sync_once, NULL, "first"));
+	until_begun(co, 1);
+	assert_non_null(co_spawn(sync_once, NULL, "second"));
+	co_breathe(co);
+	/* As the first does at its end, the second not yet running. */
+	gate_wake_all(&sh.sync.gate);
+	sh.sync.is_running = false;
+	assert_false(shared_sync_is_idle(&sh.sync));
+	sh.sync.is_running = true;
+	let_end(INT32_MAX);
+}
+
+static void
+a_woken_waiter_is_not_idle(void **state UNUSED)
+{
+	memset(&sh, 0, sizeof(sh));
+	assert_non_null(co_spawn(look_between, NULL, "test"));
+	loop_run();
+	assert_int_equal(sh.n_ok, 2);
+}
+
+static void
+fail_then_again(struct co *co, void *arg UNUSED)
+{
+	shared_sync_init(&sh.sync);
+	disk.failure = EIO;
+	let_end(0);
+	assert_non_null(co_spawn(sync_once, NULL, "first"));
+	assert_non_null(co_spawn(sync_once, NULL, "second"));
+	until_begun(co, 1);
+	let_end(INT32_MAX);
+	while (sh.n_failed < 2)
+		assert_int_equal(co_sleep_until(co, in_ms(1)), OK);
+	disk.failure = 0;
+	assert_int_equal(shared_sync(co, &sh.sync, 0), ERR_IO);
+	assert_int_equal(n_begun(), 1); // never tried again
+}
+
+static void
+failure_is_final(void **state UNUSED)
+{
+	memset(&sh, 0, sizeof(sh));
+	assert_non_null(co_spawn(fail_then_again, NULL, "test"));
+	loop_run();
+	assert_int_equal(sh.n_failed, 2);
+	assert_int_equal(co_count(), 0);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+	const struct CMUnitTest tests[] = {
+		T(publish_moves_and_never_replaces),
+		T(publish_needs_the_flush),
+		T(replace_is_old_or_new),
+		T(replace_a_link_not_what_it_points_to),
+		T(only_regular_files_open),
+		T(reading_stops_at_the_limit),
+		T(a_flush_that_had_begun_does_not_count),
+		T(a_woken_waiter_is_not_idle),
+		T(failure_is_final),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
