@@ -164,13 +164,14 @@ add_slab(void)
 		struct co *co = co_of_stack(stack);
 
 		add_guard(stack);
+#ifdef ESTAFETA_SANITIZED
+		/* What only a waiting coroutine points to is no leak. */
+		__lsan_register_root_region(stack + PAGE_OCTETS,
+					    STACK_OCTETS - PAGE_OCTETS);
+#endif
 		co->stack = stack;
 		TAILQ_INSERT_TAIL(&sched.stacks, co, link);
 	}
-#ifdef ESTAFETA_SANITIZED
-	/* What only a waiting coroutine points to is no leak. */
-	__lsan_register_root_region(slab, SLAB_OCTETS);
-#endif
 	sched.slabs[sched.n_slabs++] = slab;
 	sched.n_free += SLAB_STACKS;
 	return true;
@@ -261,13 +262,17 @@ loop_close(void)
 	uv_close((uv_handle_t *)&sched.check, NULL);
 	uv_run(&sched.uv, UV_RUN_DEFAULT);
 	check(uv_loop_close(&sched.uv) == 0);
-	for (size_t i = 0; i < sched.n_slabs; i++) {
 #ifdef ESTAFETA_SANITIZED
-		__lsan_unregister_root_region(sched.slabs[i], SLAB_OCTETS);
+	struct co *co;
+
+	TAILQ_FOREACH(co, &sched.stacks, link)
+		__lsan_unregister_root_region(co->stack + PAGE_OCTETS,
+					      STACK_OCTETS - PAGE_OCTETS);
+	for (size_t i = 0; i < sched.n_slabs; i++)
 		__asan_unpoison_memory_region(sched.slabs[i], SLAB_OCTETS);
 #endif
+	for (size_t i = 0; i < sched.n_slabs; i++)
 		munmap(sched.slabs[i], SLAB_OCTETS);
-	}
 }
 
 void

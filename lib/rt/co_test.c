@@ -568,6 +568,34 @@ touching_the_guard_page_is_fatal(void **state UNUSED)
 	assert_int_equal(WTERMSIG(status), SIGSEGV);
 }
 
+static void
+wait_with_memory(struct co *co, void *arg UNUSED)
+{
+	void *volatile p = must_alloc(1000);
+
+	assert_int_equal(co_wait(co, NEVER_US), OK);
+	free(p);
+}
+
+#ifdef ESTAFETA_SANITIZED
+/* A role that ends while coroutines wait leaks nothing that anybody could have
+ * freed, and the leak checker must not stumble over guard pages. */
+static void
+what_a_waiting_coroutine_holds_is_no_leak(void **state UNUSED)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		spawn(wait_with_memory, NULL);
+		loop_run();
+		_exit(__lsan_do_recoverable_leak_check());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+#endif
+
 int
 main(void)
 {
@@ -593,6 +621,9 @@ main(void)
 		T(one_coroutines_offloads_are_in_order),
 		T(an_offload_is_deaf_to_cancel),
 		T(shrinking_keeps_what_lives),
+#ifdef ESTAFETA_SANITIZED
+		T(what_a_waiting_coroutine_holds_is_no_leak),
+#endif
 		T(touching_the_guard_page_is_fatal),
 	};
 
