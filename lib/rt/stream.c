@@ -127,10 +127,12 @@ stream_free(struct stream **stream_ref)
 }
 
 static void
-on_event(uv_poll_t *poll, int status UNUSED, int events UNUSED)
+on_event(uv_poll_t *poll, int status, int events UNUSED)
 {
 	struct stream *s = poll->data;
 
+	if (status < 0)
+		s->armed = 0; // libuv has stopped it
 	if (s->waiter == NULL) {
 		uv_poll_stop(poll);
 		s->armed = 0;
@@ -176,6 +178,15 @@ stream_take(struct stream *s, size_t n)
 	}
 }
 
+/* Many peers close without the alert. Our protocols have ends of their own, so
+ * nothing cut short passes for whole. */
+static bool
+is_bare_close(void)
+{
+	return ERR_GET_REASON(ERR_peek_error()) ==
+	       SSL_R_UNEXPECTED_EOF_WHILE_READING;
+}
+
 /* >0 octets, or an err through *e_out: ERR_MORE asks to wait for *events_out. */
 static ssize_t
 read_now(struct stream *s, char *to, size_t n, int *events_out,
@@ -204,7 +215,7 @@ read_now(struct stream *s, char *to, size_t n, int *events_out,
 	code = SSL_get_error(s->ssl, (int)got);
 	*e_out = code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE ?
 			 ERR_MORE :
-		 code == SSL_ERROR_SSL ? ERR_TLS : ERR_EOF;
+		 code == SSL_ERROR_SSL && !is_bare_close() ? ERR_TLS : ERR_EOF;
 	if (code == SSL_ERROR_WANT_WRITE)
 		*events_out = UV_WRITABLE;
 	ERR_clear_error();
@@ -463,7 +474,7 @@ stream_send_file(struct co *co, struct stream *s, int fd, int64_t offset,
 		if (errno == EINTR)
 			continue;
 		if (errno != EAGAIN)
-			return ERR_EOF;
+			return errno == EIO ? ERR_IO : ERR_EOF;
 		do
 			e = wait_for(co, s, UV_WRITABLE, deadline_us);
 		while (e == OK && !s->is_ready);
