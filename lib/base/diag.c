@@ -7,7 +7,7 @@ enum { TEXT_MAX_OCTETS = 1024 };
 void
 diag_init(struct diag *d, size_t max_octets)
 {
-	*d = (struct diag){ .arena = ARENA_INIT(max_octets) };
+	*d = (struct diag) { .arena = ARENA_INIT(max_octets) };
 }
 
 void
@@ -59,7 +59,7 @@ keep_text(struct diag *d, struct str text, struct str *out)
 
 		p[i] = c < 0x20 || c == 0x7f ? '?' : (char)c;
 	}
-	*out = (struct str){ p, text.n };
+	*out = (struct str) { p, text.n };
 	return OK;
 }
 
@@ -79,8 +79,9 @@ diag_add(struct diag *d, enum diag_severity severity, struct str file,
 	va_start(ap, format);
 	got = vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	n = got < 0 ? 0 :
-	    (size_t)got < sizeof(text) ? (size_t)got : sizeof(text) - 1;
+	n = got < 0			 ? 0
+	    : (size_t)got < sizeof(text) ? (size_t)got
+					 : sizeof(text) - 1;
 
 	e = arena_alloc(&d->arena, sizeof(*e));
 	if (e == NULL || keep_file(d, file, &e->file) != OK ||

@@ -11,24 +11,24 @@
 #include "lib/base/buf.h"
 
 enum diag_severity {
-	DIAG_NOTE,	// works, but the operator may want to know
-	DIAG_WARNING,	// works in part, or not as it looks
-	DIAG_ERROR,	// does not work; the file or the entry is refused
+	DIAG_NOTE,    // works, but the operator may want to know
+	DIAG_WARNING, // works in part, or not as it looks
+	DIAG_ERROR,   // does not work; the file or the entry is refused
 };
 
 struct diag_entry {
 	struct diag_entry *next;
 	enum diag_severity severity;
-	uint32_t line;		// from 1; 0: the file as a whole
-	struct str file;	// empty: no file (an environment variable ...)
-	struct str text;	// printable: control bytes were replaced by '?'
+	uint32_t line;	 // from 1; 0: the file as a whole
+	struct str file; // empty: no file (an environment variable ...)
+	struct str text; // printable: control bytes were replaced by '?'
 };
 
 struct diag {
 	struct arena arena;
 	struct diag_entry *first, *last;
 	size_t n_errors, n_warnings, n_notes;
-	size_t n_dropped;	// not kept, though counted above
+	size_t n_dropped; // not kept, though counted above
 };
 
 void diag_init(struct diag *d, size_t max_octets);

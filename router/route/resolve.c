@@ -14,6 +14,7 @@
 #include "lib/mail/nexthop.h"
 
 enum {
+	FIRST_EXPANSION = 8,
 	EXPANSION_MAX = 1000,	   // virtual_alias_expansion_limit
 	ROUNDS_MAX = 1000,	   // virtual_alias_recursion_limit
 	ADDRESS_MAX_OCTETS = 1000, // virtual_alias_address_length_limit
@@ -274,7 +275,7 @@ is_postmaster(struct str address)
 struct expansion {
 	struct resolver *r;
 	struct str *list;
-	size_t n;
+	size_t n, cap;
 	unsigned n_steps;
 	bool has_failed;	// a limit was met: put off
 	bool is_alias;		// at least one entry matched
@@ -282,8 +283,27 @@ struct expansion {
 };
 
 static enum err
+grow(struct expansion *x)
+{
+	size_t cap = x->cap == 0 ? FIRST_EXPANSION : x->cap * 2;
+	struct str *bigger = arena_array(x->r->arena, cap, sizeof(*bigger));
+
+	if (bigger == NULL)
+		return ERR_LIMIT;
+	if (x->n > 0)
+		memcpy(bigger, x->list, x->n * sizeof(*bigger));
+	x->list = bigger;
+	x->cap = cap;
+	return OK;
+}
+
+static enum err
 append(struct expansion *x, struct str address)
 {
+	enum err e = x->n == x->cap ? grow(x) : OK;
+
+	if (e != OK)
+		return e;
 	if (x->n == EXPANSION_MAX) {
 		say(x->r, "more than %d addresses: put off", EXPANSION_MAX);
 		x->has_failed = true;
@@ -464,9 +484,6 @@ expand_all(struct expansion *x, struct str address)
 	struct str stand_in;
 	enum err e = OK;
 
-	x->list = arena_array(x->r->arena, EXPANSION_MAX, sizeof(*x->list));
-	if (x->list == NULL)
-		return ERR_LIMIT;
 	e = append(x, address);
 	for (size_t at = 0; e == OK && at < x->n; at++)
 		e = expand_one(x, at);

@@ -693,7 +693,7 @@ domains_with_a_way_are_known(void **state UNUSED)
 static void
 a_small_arena_is_an_answer(void **state UNUSED)
 {
-	struct arena small = ARENA_INIT(4096);
+	struct arena small = ARENA_INIT(256);
 
 	LOAD(F("main.cf", ""));
 	assert_int_equal(route_resolve(config, S(""), S("user1@example1.local"),
