@@ -53,11 +53,16 @@ confine_user(uid_t uid, gid_t gid)
 bool
 confine_paths(const char *const *directories)
 {
+	/* REFER is the right to rename from one directory to another, which a
+	 * mail tree lives by; before ABI 2 Landlock took it from everybody. */
 	struct landlock_ruleset_attr rights = {
-		.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1,
+		.handled_access_fs = (LANDLOCK_ACCESS_FS_REFER << 1) - 1,
 	};
-	long set = syscall(SYS_landlock_create_ruleset, &rights, sizeof(rights),
-			   0);
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0,
+			   LANDLOCK_CREATE_RULESET_VERSION);
+	long set = abi < 2 ? -1 :
+			     syscall(SYS_landlock_create_ruleset, &rights,
+				     sizeof(rights), 0);
 	bool ok = set >= 0;
 
 	for (; ok && *directories != NULL; directories++) {
@@ -121,6 +126,7 @@ static const int calls_files[] = {
 	SCMP_SYS(copy_file_range), SCMP_SYS(fadvise64), SCMP_SYS(unlink),
 	SCMP_SYS(prctl), SCMP_SYS(sched_getaffinity), SCMP_SYS(open),
 	SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(access), SCMP_SYS(rmdir),
+	SCMP_SYS(fchdir),
 };
 
 static bool

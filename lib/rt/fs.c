@@ -187,6 +187,17 @@ fs_move(int from_dir, const char *from, int to_dir, const char *to)
 }
 
 enum err
+fs_link(int from_dir, const char *from, int to_dir, const char *to)
+{
+	if (linkat(from_dir, from, to_dir, to, 0) == 0)
+		return OK;
+	if (errno == EPERM || errno == EMLINK || errno == EXDEV ||
+	    errno == ENOSYS || errno == EOPNOTSUPP)
+		return ERR_REFUSED;
+	return failed("link", to);
+}
+
+enum err
 fs_replace(int dir_fd, const char *name, struct str content, mode_t mode)
 {
 	static atomic_uint n_made; // threads may replace the same file

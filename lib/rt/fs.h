@@ -44,6 +44,11 @@ enum err fs_publish(int file_fd, int from_dir, const char *from, int to_dir,
  * durable after a sync of both directories. Replaces `to`. */
 enum err fs_move(int from_dir, const char *from, int to_dir,
 		 const char *to) MUST_USE;
+/* A second name for a durable file, durable itself after a sync of to_dir.
+ * ERR_EXISTS when `to` is there, ERR_NOT_FOUND when `from` is not, ERR_REFUSED
+ * where the file system makes no (more) links. */
+enum err fs_link(int from_dir, const char *from, int to_dir,
+		 const char *to) MUST_USE;
 /* Replaces a small file by new content, all five steps. A reader sees the old
  * or the new one. mode as for open(2). */
 enum err fs_replace(int dir_fd, const char *name, struct str content,
