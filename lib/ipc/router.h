@@ -47,14 +47,14 @@ struct router_verdict {
 };
 
 enum route_class {
-	ROUTE_LOCAL,	// into our mda
-	ROUTE_REMOTE,	// SMTP or LMTP to next_hop
-	ROUTE_ERROR,	// bounce with text
-	ROUTE_RETRY,	// defer with text
-	ROUTE_DISCARD,
-	ROUTE_HOLD,
-	ROUTE_CLASSES,
+	ROUTE_LOCAL,   // a mailbox here: into our mda
+	ROUTE_REMOTE,  // another host: SMTP or LMTP to next_hop
+	ROUTE_ERROR,   // bounce with text
+	ROUTE_RETRY,   // put off with text
+	ROUTE_DISCARD, // drop without a word to the sender
+	ROUTE_HOLD,    // keep in the queue until an operator decides
 };
+enum { ROUTE_CLASSES = ROUTE_HOLD + 1 };
 
 struct router_route {
 	enum route_class class;

@@ -212,8 +212,6 @@ take_route(struct attempt *a, uint32_t index,
 	case ROUTE_HOLD:
 		a->is_hold = true;
 		return;
-	case ROUTE_CLASSES:
-		check_failed("route class", __FILE__, __LINE__);
 	}
 }
 

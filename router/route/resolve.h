@@ -11,16 +11,8 @@
  * '@' begins the domain. One without a domain belongs to $myorigin. */
 #pragma once
 
+#include "lib/ipc/router.h"
 #include "router/map/config.h"
-
-enum route_class {
-	ROUTE_LOCAL,   // a mailbox here
-	ROUTE_REMOTE,  // another host, by SMTP or LMTP
-	ROUTE_ERROR,   // bounce with text
-	ROUTE_RETRY,   // put off with text
-	ROUTE_DISCARD, // drop without a word to the sender
-	ROUTE_HOLD,    // keep in the queue until an operator decides
-};
 
 struct route_target {
 	enum route_class class;

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT
+ * mta/in/command.c - SMTP commands (RFC 5321 4.1). */
+#include "lib/base/check.h"
+#include "lib/ipc/router.h"
+#include "lib/ipc/store.h"
+#include "mta/in/session.h"
+
+enum {
+	TLS_TIMEOUT_S = 30,
+	ROUTER_TIMEOUT_S = 30,
+	ROOM_TIMEOUT_MS = 2000, // without an answer there is no opinion
+	JUNK_LIMIT = 100,	// commands that move nothing, as Postfix
+};
+
+enum allowed {
+	ANY = 0,
+	GREETED = 1,	   // after HELO or EHLO
+	IN_MAIL = 2,	   // after MAIL
+	NOT_IN_MAIL = 4,
+	LAST_IN_GROUP = 8, // nothing may be pipelined behind it (RFC 2920 3.1)
+	JUNK = 16,
+};
+
+typedef enum err command_fn(struct co *co, struct session *s,
+			    struct str argument);
+
+struct verb {
+	enum smtp_verb verb;
+	command_fn *run;
+	unsigned allowed;
+};
+
+/* "user@domain" as the router and the queue write addresses. */
+static enum err
+keep_address(struct session *s, const struct address *a, struct str *out)
+{
+	struct buf text = BUF_INIT(ENVELOPE_ADDRESS_MAX_OCTETS);
+	enum err e = address_is_null(a) ? OK : address_format(&text, a);
+
+	if (e == OK)
+		e = arena_str(&s->memory, buf_str(&text), out);
+	buf_release(&text);
+	return e;
+}
+
+static enum err
+hello(struct session *s, struct str argument, bool is_extended)
+{
+	struct str name;
+	enum smtp_syntax bad = smtp_helo_parse(argument, &name);
+
+	if (bad != SMTP_OK) {
+		session_syntax(s, bad);
+		return ERR_FORMAT;
+	}
+	session_reset_mail(s);
+	if (arena_str(&s->session_memory, name, &s->helo) != OK) {
+		session_syntax(s, SMTP_NO_MEMORY);
+		return ERR_FORMAT;
+	}
+	s->has_greeted = true;
+	s->is_extended = is_extended;
+	return OK;
+}
+
+static enum err
+do_helo(struct co *co UNUSED, struct session *s, struct str argument)
+{
+	struct settings *settings;
+
+	if (hello(s, argument, false) != OK)
+		return OK;
+	settings = settings_hold();
+	stream_putf(s->stream, "250 %.*s\r\n",
+		    STR(settings_of(settings)->hostname));
+	settings_drop(&settings);
+	return OK;
+}
+
+static enum err
+do_ehlo(struct co *co UNUSED, struct session *s, struct str argument)
+{
+	struct settings *settings;
+	const struct router_snapshot *now;
+
+	if (hello(s, argument, true) != OK)
+		return OK;
+	settings = settings_hold();
+	now = settings_of(settings);
+	stream_putf(s->stream, "250-%.*s\r\n250-PIPELINING\r\n",
+		    STR(now->hostname));
+	stream_putf(s->stream, "250-SIZE %llu\r\n",
+		    (unsigned long long)now->message_size_limit);
+	if (session_may_starttls(s))
+		stream_put(s->stream, S("250-STARTTLS\r\n"));
+	if (session_may_auth(s))
+		stream_put(s->stream, S("250-AUTH PLAIN LOGIN\r\n"));
+	stream_put(s->stream, S("250-8BITMIME\r\n"
+				"250-ENHANCEDSTATUSCODES\r\n"
+				"250 CHUNKING\r\n"));
+	settings_drop(&settings);
+	return OK;
+}
+
+static enum err
+do_starttls(struct co *co, struct session *s, struct str argument UNUSED)
+{
+	enum err e;
+
+	if (stream_is_tls(s->stream) || s->kind == LISTEN_SUBMISSIONS) {
+		session_reply(s, 503, S("5.5.1"), S("TLS is active already"));
+		return OK;
+	}
+	if (!session_may_starttls(s)) {
+		session_reply(s, 454, S("4.7.0"), S("TLS not available"));
+		return OK;
+	}
+	session_reply(s, 220, S("2.0.0"), S("Ready to start TLS"));
+	e = stream_accept_tls(co, s->stream, in.tls, in_s(TLS_TIMEOUT_S));
+	/* RFC 3207 4.2: all that was known before is forgotten. */
+	session_reset_mail(s);
+	arena_clear(&s->session_memory);
+	s->has_greeted = s->is_extended = false;
+	s->helo = s->login = STR_NONE;
+	return e;
+}
+
+static bool
+must_login_first(struct session *s)
+{
+	if (!session_is_submission(s) || s->login.n > 0)
+		return false;
+	session_reply(s, 530, S("5.7.0"),
+		      session_may_auth(s) ? S("Authentication required") :
+					    S("Must issue STARTTLS first"));
+	return true;
+}
+
+static enum err
+do_mail(struct co *co UNUSED, struct session *s, struct str argument)
+{
+	enum smtp_syntax bad;
+	uint64_t limit;
+
+	if (must_login_first(s))
+		return OK;
+	session_reset_mail(s);
+	s->settings = settings_hold();
+	limit = settings_of(s->settings)->message_size_limit;
+	s->size_limit = limit ? limit : UINT64_MAX;
+	bad = smtp_mail_parse(argument,
+			      SMTP_WITH_LONG_LOCAL |
+				      (s->is_extended ? SMTP_WITH_AUTH : 0),
+			      &s->memory, &s->mail);
+	if (bad == SMTP_OK && keep_address(s, &s->mail.from, &s->sender) != OK)
+		bad = SMTP_SENDER_TOO_LONG;
+	if (bad != SMTP_OK) {
+		session_syntax(s, bad);
+		session_reset_mail(s);
+		return OK;
+	}
+	if (s->mail.has_size && s->mail.size_octets > s->size_limit) {
+		session_reply(s, 552, S("5.3.4"),
+			      S("Message size exceeds fixed limit"));
+		session_reset_mail(s);
+		return OK;
+	}
+	s->has_mail = true;
+	session_reply(s, 250, S("2.1.0"), S("Ok"));
+	return OK;
+}
+
+/* Has the mailbox room? Only a clear no counts. */
+static bool
+is_refused_by_store(struct co *co, struct session *s, struct str mailbox)
+{
+	struct buf body = BUF_INIT(1024);
+	struct store_answer answer;
+	struct frame f;
+	bool refused = false;
+	enum err e;
+
+	store_put_room(&body, mailbox, s->mail.size_octets);
+	e = peer_ask(co, in.store, STORE_ROOM, buf_str(&body),
+		     in_ms(ROOM_TIMEOUT_MS), &f);
+	buf_release(&body);
+	if (e == OK && f.type == STORE_ANSWER &&
+	    store_read_answer(f.body, &answer) == OK && answer.code >= 500) {
+		session_reply(s, answer.code, answer.enhanced, answer.text);
+		refused = true;
+	}
+	frame_release(&f);
+	return refused;
+}
+
+static void
+add_recipient(struct session *s, const struct smtp_rcpt_args *args,
+	      struct str address)
+{
+	if (s->n_rcpts == s->n_rcpts_cap) {
+		s->n_rcpts_cap = s->n_rcpts_cap ? s->n_rcpts_cap * 2 : 4;
+		s->rcpts = must_realloc(s->rcpts,
+					s->n_rcpts_cap * sizeof(*s->rcpts));
+	}
+	if (s->n_rcpts == 0)
+		s->first_rcpt = args->to;
+	s->rcpts[s->n_rcpts++] = (struct recipient){ .address = address };
+	session_reply(s, 250, S("2.1.5"), S("Ok"));
+}
+
+/* The router's word, which decides; the frame owns its strings. */
+static enum err
+ask_router(struct co *co, struct session *s, struct str address,
+	   struct frame *f, struct router_verdict *out)
+{
+	struct router_ask ask = {
+		s->sender, address, s->login.n > 0 || s->is_trusted
+	};
+	struct buf body = BUF_INIT(ROUTER_ASK_MAX_OCTETS);
+	enum err e;
+
+	router_put_ask(&body, &ask);
+	e = peer_ask(co, in.router, ROUTER_RCPT, buf_str(&body),
+		     in_s(ROUTER_TIMEOUT_S), f);
+	buf_release(&body);
+	if (e != OK)
+		return e;
+	return f->type == ROUTER_VERDICT ? router_read_verdict(f->body, out) :
+					   ERR_FORMAT;
+}
+
+static enum err
+do_rcpt(struct co *co, struct session *s, struct str argument)
+{
+	struct smtp_rcpt_args args;
+	struct router_verdict v;
+	struct frame f = { .fd = -1 };
+	struct str address;
+	enum smtp_syntax bad = smtp_rcpt_parse(argument, SMTP_WITH_LONG_LOCAL,
+					       &s->memory, &args);
+
+	if (bad == SMTP_OK && keep_address(s, &args.to, &address) != OK)
+		bad = SMTP_RECIPIENT_TOO_LONG;
+	if (bad != SMTP_OK) {
+		session_syntax(s, bad);
+		return OK;
+	}
+	if (s->n_rcpts >= settings_of(s->settings)->recipient_limit) {
+		session_reply(s, 452, S("4.5.3"), S("Too many recipients"));
+		return OK;
+	}
+	if (ask_router(co, s, address, &f, &v) != OK) {
+		session_reply(s, 451, S("4.3.0"),
+			      S("Cannot check the recipient now"));
+	} else if (v.code != 250) {
+		SESSION_LOG(s, LOG_INFO, "rcpt.reject", FA("to", address),
+			    FA("from", s->sender), FN("code", v.code),
+			    F("dsn", v.enhanced), F("text", v.text),
+			    F("client", stream_peer(s->stream)));
+		session_reply(s, v.code, v.enhanced, v.text);
+	} else if (!v.is_local || v.mailbox.n == 0 ||
+		   !is_refused_by_store(co, s, v.mailbox)) {
+		add_recipient(s, &args, address);
+	}
+	frame_release(&f);
+	return OK;
+}
+
+static bool
+has_recipients(struct session *s)
+{
+	if (s->n_rcpts > 0)
+		return true;
+	session_reply(s, 554, S("5.5.1"), S("No valid recipients"));
+	return false;
+}
+
+static enum err
+do_data(struct co *co, struct session *s, struct str argument UNUSED)
+{
+	if (s->transfer != TRANSFER_NONE) {
+		session_reply(s, 503, S("5.5.1"),
+			      S("DATA and BDAT do not mix (RFC 3030)"));
+		return OK;
+	}
+	if (!has_recipients(s))
+		return OK;
+	return content_data(co, s);
+}
+
+static enum err
+do_rset(struct co *co UNUSED, struct session *s, struct str argument UNUSED)
+{
+	session_reset_mail(s);
+	session_reply(s, 250, S("2.0.0"), S("Ok"));
+	return OK;
+}
+
+static enum err
+do_noop(struct co *co UNUSED, struct session *s, struct str argument UNUSED)
+{
+	session_reply(s, 250, S("2.0.0"), S("Ok"));
+	return OK;
+}
+
+static enum err
+do_vrfy(struct co *co UNUSED, struct session *s, struct str argument UNUSED)
+{
+	/* RFC 5321 3.5.3: we do not tell, but will take mail and try. */
+	session_reply(s, 252, S("2.5.2"),
+		      S("Cannot verify, but will try to deliver"));
+	return OK;
+}
+
+static enum err
+do_help(struct co *co UNUSED, struct session *s, struct str argument UNUSED)
+{
+	session_reply(s, 214, S("2.0.0"),
+		      S("Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT "
+			"VRFY STARTTLS AUTH (RFC 5321)"));
+	return OK;
+}
+
+static enum err
+do_quit(struct co *co UNUSED, struct session *s, struct str argument UNUSED)
+{
+	session_reply(s, 221, S("2.0.0"), S("Bye"));
+	session_hang_up(s);
+	return OK;
+}
+
+static const struct verb verbs[] = {
+	/* verb                run           allowed when    RFC 5321, or */
+	{ SMTP_VERB_EHLO, do_ehlo, LAST_IN_GROUP },		     // 4.1.1.1
+	{ SMTP_VERB_HELO, do_helo, ANY },			     // 4.1.1.1
+	{ SMTP_VERB_STARTTLS, do_starttls, LAST_IN_GROUP },	     // 3207 4
+	{ SMTP_VERB_AUTH, login_run, GREETED | NOT_IN_MAIL },	     // 4954 4
+	{ SMTP_VERB_MAIL, do_mail, GREETED | NOT_IN_MAIL },	     // 4.1.1.2
+	{ SMTP_VERB_RCPT, do_rcpt, IN_MAIL },			     // 4.1.1.3
+	{ SMTP_VERB_DATA, do_data, IN_MAIL | LAST_IN_GROUP },	     // 4.1.1.4
+	{ SMTP_VERB_BDAT, content_bdat, ANY },			     // 3030 2
+	{ SMTP_VERB_RSET, do_rset, JUNK },			     // 4.1.1.5
+	{ SMTP_VERB_NOOP, do_noop, JUNK },			     // 4.1.1.9
+	{ SMTP_VERB_VRFY, do_vrfy, JUNK },			     // 4.1.1.6
+	{ SMTP_VERB_HELP, do_help, JUNK },			     // 4.1.1.8
+	{ SMTP_VERB_QUIT, do_quit, ANY },			     // 4.1.1.10
+};
+
+static const struct verb *
+find_verb(enum smtp_verb verb)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (verbs[i].verb == verb)
+			return &verbs[i];
+	return NULL;
+}
+
+/* False, with the reply given, when the command must not come now. */
+static bool
+is_in_order(struct session *s, const struct verb *v)
+{
+	/* A body that was pipelined behind DATA, or plain text behind STARTTLS,
+	 * must never be run as commands. */
+	if ((v->allowed & LAST_IN_GROUP) &&
+	    stream_peek(s->stream).n > 0) {
+		session_reply(s, 503, S("5.5.0"),
+			      S("Nothing may be pipelined behind this "
+				"command (RFC 2920)"));
+		session_hang_up(s);
+		return false;
+	}
+	if ((v->allowed & GREETED) && !s->has_greeted) {
+		session_reply(s, 503, S("5.5.1"), S("Say EHLO first"));
+		return false;
+	}
+	if ((v->allowed & IN_MAIL) && !s->has_mail) {
+		session_reply(s, 503, S("5.5.1"), S("Say MAIL first"));
+		return false;
+	}
+	if ((v->allowed & NOT_IN_MAIL) && s->has_mail) {
+		session_reply(s, 503, S("5.5.1"),
+			      S("Not inside a mail transaction"));
+		return false;
+	}
+	if ((v->allowed & JUNK) && ++s->n_junk > JUNK_LIMIT)
+		session_count_error(s);
+	return !s->is_quit;
+}
+
+enum err
+command_run(struct co *co, struct session *s, struct str line)
+{
+	struct smtp_command command;
+	enum smtp_syntax bad;
+	const struct verb *v;
+
+	bad = smtp_command_parse(line, &command);
+	if (bad == SMTP_OK && command.verb != SMTP_VERB_AUTH &&
+	    line.n > SMTP_COMMAND_LONG_MAX)
+		bad = SMTP_LINE_TOO_LONG;
+	/* A refused BDAT must still be read over: content_bdat answers. */
+	if (bad != SMTP_OK && command.verb != SMTP_VERB_BDAT) {
+		session_syntax(s, bad);
+		return OK;
+	}
+	v = find_verb(command.verb);
+	if (v == NULL) {
+		session_reply(s, 502, S("5.5.1"),
+			      S("Command not implemented"));
+		return OK;
+	}
+	if (!is_in_order(s, v))
+		return OK;
+	return v->run(co, s, command.arg);
+}

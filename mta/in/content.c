@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT
+ * mta/in/content.c - DATA and BDAT: content goes to the queue while it comes in
+ * (RFC 5321 4.1.1.4, 3030 2).
+ *
+ * Invariants:
+ *  (1) "250 queued" is said only after the queue said that the message is on
+ *      disk.
+ *  (2) Whatever is refused, the octets that belong to it are read to their real
+ *      end, or the connection ends: content never runs as commands.
+ *  (3) session_reset_mail() follows every end of content, good or bad, but for
+ *      a BDAT that is not the last.
+ */
+#include "lib/base/check.h"
+#include "lib/ipc/queue.h"
+#include "lib/mail/trace.h"
+#include "mta/in/session.h"
+
+#include <openssl/rand.h>
+
+enum {
+	/* RFC 5321 4.5.3.2.5: 3 minutes for each block. */
+	DATA_TIMEOUT_S = 180,
+	/* All of it; slower than this is no honest client. */
+	CONTENT_TIMEOUT_S = 3600,
+	QUEUE_TIMEOUT_S = 60,
+	QUEUE_CONNECT_S = 10,
+	PIECE_OCTETS = 64 * 1024,
+	/* A header longer than this is sent on before its end is known. */
+	HEADER_WAIT_OCTETS = 256 * 1024,
+	TRACE_OCTETS = 8192,
+	HOP_LIMIT = 50, // hopcount_limit; RFC 5321 6.3 asks for at least 100
+			// Received fields only of those who do not detect
+	TOKEN_OCTETS = 20,
+};
+
+/* ---- to the queue ---- */
+
+static enum err
+open_call(struct co *co, struct session *s)
+{
+	struct envelope envelope = {
+		.sender = s->sender,
+		.login = s->login,
+		.client = stream_peer(s->stream),
+		.helo = s->helo,
+		.envid = s->mail.envid,
+		.is_8bit = s->mail.body == SMTP_BODY_8BITMIME,
+		.is_smtputf8 = s->mail.is_smtputf8,
+		.arrived_us = wall_us(),
+		.recipients = s->rcpts,
+		.n_recipients = s->n_rcpts,
+	};
+	struct buf body = BUF_INIT(QUEUE_ENVELOPE_MAX_OCTETS);
+	struct chan *chan;
+	enum err e = peer_chan(co, in.queue, in_s(QUEUE_CONNECT_S), &chan);
+
+	if (e == OK) {
+		s->call = call_open(chan);
+		e = s->call ? OK : ERR_UNAVAILABLE;
+	}
+	if (e == OK) {
+		envelope_put(&body, &envelope);
+		e = call_send(co, s->call, QUEUE_ACCEPT, buf_str(&body), -1,
+			      false, in_s(QUEUE_TIMEOUT_S));
+	}
+	buf_release(&body);
+	return e;
+}
+
+static enum err
+put_received(struct session *s, struct buf *out)
+{
+	int64_t now = wall_s();
+	struct settings *settings = settings_hold();
+	struct trace t = {
+		.helo = s->helo,
+		.peer_address = stream_peer(s->stream),
+		.by = settings_of(settings)->hostname,
+		.tls = stream_tls_text(s->stream),
+		.id = str_c(s->id),
+		.single_rcpt = s->n_rcpts == 1 ? &s->first_rcpt : NULL,
+		.unix_seconds = now,
+		.utc_offset_minutes = utc_offset_minutes(now),
+		.is_extended = s->is_extended,
+		.is_auth = s->login.n > 0,
+		.is_tls = stream_is_tls(s->stream),
+	};
+	enum err e = trace_received(out, &t);
+
+	settings_drop(&settings);
+	return e;
+}
+
+/* RFC 6409 8: what a submitted message lacks. */
+static enum err
+put_missing(struct session *s, struct buf *out)
+{
+	struct settings *settings = settings_hold();
+	unsigned char bytes[TOKEN_OCTETS / 2];
+	char token[TOKEN_OCTETS + 1];
+	int64_t now = wall_s();
+	enum err e = OK;
+
+	if (!s->data.has_date) {
+		e = buf_add(out, S("Date: "));
+		if (e == OK)
+			e = date_format_rfc5322(out, now,
+						utc_offset_minutes(now));
+		if (e == OK)
+			e = buf_add(out, S("\r\n"));
+	}
+	if (e == OK && !s->data.has_message_id) {
+		check(RAND_bytes(bytes, sizeof(bytes)) == 1);
+		for (size_t i = 0; i < sizeof(bytes); i++)
+			snprintf(token + 2 * i, 3, "%02x", bytes[i]);
+		e = buf_add(out, S("Message-ID: "));
+		if (e == OK)
+			e = trace_message_id(out, str_c(token),
+					     settings_of(settings)->hostname);
+		if (e == OK)
+			e = buf_add(out, S("\r\n"));
+	}
+	settings_drop(&settings);
+	return e;
+}
+
+static enum err
+send_piece(struct co *co, struct session *s, struct str piece)
+{
+	while (piece.n > 0) {
+		struct str part = str_first(piece, PIECE_OCTETS);
+		enum err e = call_send(co, s->call, QUEUE_CHUNK, part, -1,
+				       false, in_s(QUEUE_TIMEOUT_S));
+
+		if (e != OK)
+			return e;
+		piece = str_from(piece, part.n);
+	}
+	return OK;
+}
+
+/* Our fields go before the first octet of the content, once the header was seen
+ * whole (what it lacks is known then). */
+static enum err
+send_header(struct co *co, struct session *s)
+{
+	struct buf fields = BUF_INIT(TRACE_OCTETS);
+	enum err e = put_received(s, &fields);
+
+	if (e == OK && session_is_submission(s))
+		e = put_missing(s, &fields);
+	if (e == OK)
+		e = send_piece(co, s, buf_str(&fields));
+	buf_release(&fields);
+	s->is_header_sent = true;
+	return e;
+}
+
+/* Hands on what was read. Content that will be refused anyway is dropped. */
+static enum err
+hand_on(struct co *co, struct session *s, bool is_end)
+{
+	enum err e = OK;
+
+	if (s->data.is_too_big || s->call == NULL) {
+		buf_clear(&s->out);
+		return OK;
+	}
+	if (!s->is_header_sent) {
+		if (!is_end && !s->data.has_body &&
+		    s->out.n < HEADER_WAIT_OCTETS)
+			return OK;
+		e = send_header(co, s);
+	}
+	if (e == OK && (is_end || s->out.n >= PIECE_OCTETS)) {
+		e = send_piece(co, s, buf_str(&s->out));
+		buf_clear(&s->out);
+	}
+	return e;
+}
+
+/* ---- the end of content ---- */
+
+/* What is wrong with the content itself; SMTP code, or 0. */
+static int
+find_fault(const struct smtp_data *d, struct str *enhanced_out,
+	   struct str *text_out)
+{
+	static const struct {
+		int code;
+		struct str enhanced, text;
+	} faults[] = {
+		{ 552, STR_INIT("5.3.4"),
+		  STR_INIT("Message size exceeds fixed limit") },
+		{ 550, STR_INIT("5.5.2"),
+		  STR_INIT("Bare CR or LF in the message (RFC 5321 2.3.8)") },
+		{ 550, STR_INIT("5.6.0"),
+		  STR_INIT("NUL in the message") },
+		{ 554, STR_INIT("5.4.6"),
+		  STR_INIT("Too many hops: a mail loop") },
+	};
+	int i = d->is_too_big			 ? 0 :
+		d->has_bare_cr || d->has_bare_lf ? 1 :
+		d->has_nul			 ? 2 :
+		d->n_received > HOP_LIMIT	 ? 3 : -1;
+
+	if (i < 0)
+		return 0;
+	*enhanced_out = faults[i].enhanced;
+	*text_out = faults[i].text;
+	return faults[i].code;
+}
+
+static void
+say_refused(struct session *s, const struct frame *f)
+{
+	enum queue_refusal why;
+
+	if (f->type == QUEUE_REFUSED &&
+	    queue_read_refusal(f->body, &why) == OK && why == REFUSED_FULL)
+		session_reply(s, 452, S("4.3.1"),
+			      S("No room in the queue, try again later"));
+	else
+		session_reply(s, 451, S("4.3.0"),
+			      S("The message could not be queued, try again "
+				"later"));
+}
+
+static enum err
+commit(struct co *co, struct session *s, struct frame *f)
+{
+	enum err e = hand_on(co, s, true);
+
+	if (e == OK)
+		e = call_send(co, s->call, QUEUE_COMMIT, STR_NONE, -1, true,
+			      in_s(QUEUE_TIMEOUT_S));
+	if (e == OK || e == ERR_EOF)
+		e = call_recv(co, s->call, in_s(QUEUE_TIMEOUT_S), f);
+	return e;
+}
+
+static void
+accept_content(struct co *co, struct session *s)
+{
+	struct frame f = { .fd = -1 };
+	enum err e = s->call ? commit(co, s, &f) : ERR_UNAVAILABLE;
+
+	if (e == OK && f.type == QUEUE_ACCEPTED) {
+		SESSION_LOG(s, LOG_INFO, "smtp.accept", F("id", f.body),
+			    FA("from", s->sender), FN("rcpts", s->n_rcpts),
+			    FA("to", s->rcpts[0].address),
+			    FN("size", s->data.size_octets),
+			    F("client", stream_peer(s->stream)),
+			    F("login", s->login), F("helo", s->helo));
+		stream_putf(s->stream, "250 2.0.0 Ok: queued as %.*s\r\n",
+			    STR(f.body));
+	} else {
+		SESSION_LOG(s, LOG_ERROR, "smtp.not-queued", FERR(e));
+		say_refused(s, &f);
+	}
+	frame_release(&f);
+}
+
+static void
+end_content(struct co *co, struct session *s)
+{
+	struct str enhanced, text;
+	int code = find_fault(&s->data, &enhanced, &text);
+
+	if (code != 0) {
+		SESSION_LOG(s, LOG_WARN, "smtp.content-refused",
+			    FA("from", s->sender), FN("code", code),
+			    F("text", text),
+			    F("client", stream_peer(s->stream)));
+		session_reply(s, code, enhanced, text);
+		/* After bare line ends nobody can be sure what comes next. */
+		if (s->data.has_bare_cr || s->data.has_bare_lf)
+			session_hang_up(s);
+	} else {
+		accept_content(co, s);
+	}
+	session_reset_mail(s);
+}
+
+/* ---- DATA ---- */
+
+enum err
+content_data(struct co *co, struct session *s)
+{
+	int64_t last_us = in_s(CONTENT_TIMEOUT_S);
+	enum smtp_data_result result = SMTP_DATA_MORE;
+	enum err e = open_call(co, s);
+
+	if (e != OK) {
+		session_reply(s, 451, S("4.3.0"),
+			      S("The queue does not answer, try again later"));
+		session_reset_mail(s);
+		return e == ERR_CANCELED ? e : OK;
+	}
+	buf_init(&s->out, HEADER_WAIT_OCTETS + 2 * PIECE_OCTETS + 262144);
+	smtp_data_init(&s->data, SMTP_DATA_DOTS, s->size_limit);
+	stream_put(s->stream, S("354 End data with <CR><LF>.<CR><LF>\r\n"));
+	while (result == SMTP_DATA_MORE) {
+		int64_t deadline_us = in_s(DATA_TIMEOUT_S);
+		size_t n;
+
+		if (stream_peek(s->stream).n == 0)
+			e = stream_fill(co, s->stream,
+					deadline_us < last_us ? deadline_us :
+								last_us);
+		if (e != OK)
+			return e; // the connection is over, nothing is queued
+		result = smtp_data_feed(&s->data, stream_peek(s->stream), &n,
+					&s->out);
+		stream_take(s->stream, n);
+		if (hand_on(co, s, false) != OK)
+			call_free(&s->call); // said at the end
+	}
+	end_content(co, s);
+	return OK;
+}
+
+/* ---- BDAT ---- */
+
+/* Reads size octets; into the message, or nowhere. */
+static enum err
+read_chunk(struct co *co, struct session *s, uint64_t size, bool is_wanted)
+{
+	while (size > 0) {
+		struct str in_now = stream_peek(s->stream);
+		size_t n;
+
+		if (in_now.n == 0) {
+			enum err e = stream_fill(co, s->stream,
+						 in_s(DATA_TIMEOUT_S));
+
+			if (e != OK)
+				return e;
+			continue;
+		}
+		in_now = str_first(in_now, size < in_now.n ? (size_t)size :
+							     in_now.n);
+		if (is_wanted &&
+		    smtp_data_feed(&s->data, in_now, &n, &s->out) ==
+			    SMTP_DATA_END)
+			check_failed("end within a chunk", __FILE__, __LINE__);
+		stream_take(s->stream, in_now.n);
+		size -= in_now.n;
+		if (is_wanted && hand_on(co, s, false) != OK)
+			call_free(&s->call);
+	}
+	return OK;
+}
+
+static enum err
+refuse_chunk(struct co *co, struct session *s, uint64_t size, int code,
+	     struct str enhanced, struct str text)
+{
+	enum err e = read_chunk(co, s, size, false);
+
+	if (e == OK)
+		session_reply(s, code, enhanced, text);
+	return e;
+}
+
+static enum err
+begin_chunks(struct co *co, struct session *s)
+{
+	enum err e = open_call(co, s);
+
+	buf_init(&s->out, HEADER_WAIT_OCTETS + 2 * PIECE_OCTETS + 262144);
+	smtp_data_init(&s->data, SMTP_DATA_CHUNK, s->size_limit);
+	s->transfer = TRANSFER_BDAT;
+	if (e != OK)
+		call_free(&s->call); // the last chunk's reply says so
+	return e == ERR_CANCELED ? e : OK;
+}
+
+enum err
+content_bdat(struct co *co, struct session *s, struct str argument)
+{
+	struct smtp_bdat_args args;
+	enum smtp_syntax bad = smtp_bdat_parse(argument, &args);
+	enum err e = OK;
+
+	if (bad != SMTP_OK) {
+		session_syntax(s, bad);
+		session_hang_up(s); // how much to skip is unknown
+		return OK;
+	}
+	if (s->transfer == TRANSFER_BDAT_FAILED || !s->has_mail)
+		return refuse_chunk(co, s, args.size_octets, 503, S("5.5.1"),
+				    S("Say MAIL and RCPT first"));
+	if (s->n_rcpts == 0) {
+		s->transfer = TRANSFER_BDAT_FAILED;
+		return refuse_chunk(co, s, args.size_octets, 554, S("5.5.1"),
+				    S("No valid recipients"));
+	}
+	if (s->transfer == TRANSFER_NONE)
+		e = begin_chunks(co, s);
+	if (e == OK)
+		e = read_chunk(co, s, args.size_octets, true);
+	if (e != OK)
+		return e;
+	if (args.is_last) {
+		smtp_data_finish(&s->data);
+		end_content(co, s);
+		return OK;
+	}
+	if (s->data.is_too_big) {
+		session_reply(s, 552, S("5.3.4"),
+			      S("Message size exceeds fixed limit"));
+		session_reset_mail(s);
+		s->transfer = TRANSFER_BDAT_FAILED;
+		return OK;
+	}
+	stream_putf(s->stream, "250 2.0.0 %llu octets received\r\n",
+		    (unsigned long long)args.size_octets);
+	return OK;
+}

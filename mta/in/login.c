@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT
+ * mta/in/login.c - AUTH PLAIN and LOGIN (RFC 4954, 4616). */
+#include "lib/base/base64.h"
+#include "lib/base/check.h"
+#include "lib/ipc/auth.h"
+#include "lib/mail/sasl.h"
+#include "mta/in/session.h"
+
+enum {
+	LINE_MAX_OCTETS = 12288 + 2, // RFC 4954 4
+	LINE_TIMEOUT_S = 300,
+	AUTH_TIMEOUT_S = 60,
+	FAILURE_LIMIT = 4, // then the connection ends
+	DECODED_MAX_OCTETS = 12288,
+};
+
+/* ERR_REFUSED: the answer was given. */
+static enum err
+decode(struct session *s, struct str text, struct buf *out)
+{
+	/* RFC 4954 4: "=" is an initial response of no octets. */
+	if (str_eq(text, S("=")))
+		return OK;
+	if (base64_decode(out, text) == OK)
+		return OK;
+	session_reply(s, 501, S("5.5.2"), S("Cannot decode the response"));
+	return ERR_REFUSED;
+}
+
+/* Sends a challenge and decodes what comes back. */
+static enum err
+prompt(struct co *co, struct session *s, const char *challenge,
+       struct buf *out)
+{
+	struct str line;
+	enum err e;
+
+	stream_putf(s->stream, "334 %s\r\n", challenge);
+	e = stream_line(co, s->stream, LINE_MAX_OCTETS, in_s(LINE_TIMEOUT_S),
+			&line, NULL);
+	if (e == ERR_LIMIT) {
+		session_syntax(s, SMTP_LINE_TOO_LONG);
+		session_hang_up(s);
+		return ERR_REFUSED;
+	}
+	if (e != OK)
+		return e;
+	if (str_eq(line, S("*"))) {
+		session_reply(s, 501, S("5.7.0"), S("Authentication aborted"));
+		return ERR_REFUSED;
+	}
+	return decode(s, line, out);
+}
+
+static enum err
+ask_auth(struct co *co, struct session *s, const struct auth_check *check_in,
+	 enum auth_result *out)
+{
+	struct buf body = BUF_INIT(AUTH_CHECK_MAX_OCTETS);
+	struct auth_answer answer;
+	struct frame f;
+	enum err e;
+
+	*out = AUTH_UNAVAILABLE;
+	if (check_in->user.n > AUTH_USER_MAX_OCTETS ||
+	    check_in->password.n > AUTH_PASSWORD_MAX_OCTETS) {
+		*out = AUTH_WRONG;
+		return OK;
+	}
+	auth_put_check(&body, check_in);
+	e = peer_ask(co, in.auth, AUTH_CHECK, buf_str(&body),
+		     in_s(AUTH_TIMEOUT_S), &f);
+	buf_wipe(&body);
+	if (e == OK && f.type == AUTH_ANSWER &&
+	    auth_read_answer(f.body, &answer) == OK) {
+		*out = answer.result;
+		if (answer.result == AUTH_OK)
+			e = arena_str(&s->session_memory, answer.user,
+				      &s->login);
+	}
+	frame_release(&f);
+	return e == ERR_CANCELED ? e : OK;
+}
+
+static enum err
+check_password(struct co *co, struct session *s, struct str user,
+	       struct str password)
+{
+	struct auth_check c = { user, password, S("smtp"),
+				stream_peer(s->stream) };
+	enum auth_result result;
+	enum err e = ask_auth(co, s, &c, &result);
+
+	if (e != OK)
+		return e;
+	if (result == AUTH_OK && s->login.n > 0) {
+		SESSION_LOG(s, LOG_INFO, "smtp.login", FA("user", s->login),
+			    F("client", c.client),
+			    F("tls", stream_tls_text(s->stream)));
+		session_reply(s, 235, S("2.7.0"),
+			      S("Authentication successful"));
+		return OK;
+	}
+	if (result == AUTH_WRONG) {
+		SESSION_LOG(s, LOG_WARN, "smtp.login-failed", FA("user", user),
+			    F("client", c.client));
+		session_reply(s, 535, S("5.7.8"),
+			      S("Authentication failed: check user name and "
+				"password"));
+		if (++s->n_auth_failures >= FAILURE_LIMIT)
+			session_hang_up(s);
+		return OK;
+	}
+	session_reply(s, 454, S("4.7.0"),
+		      S("Temporary authentication failure, try again later"));
+	return OK;
+}
+
+static enum err
+login_plain(struct co *co, struct session *s, struct str initial)
+{
+	struct buf message = BUF_INIT(DECODED_MAX_OCTETS);
+	struct sasl_plain plain;
+	enum err e = initial.n > 0 ? decode(s, initial, &message) :
+				     prompt(co, s, "", &message);
+
+	if (e == OK) {
+		switch (sasl_plain_parse(buf_str(&message), &plain)) {
+		case SASL_OK:
+			break;
+		case SASL_MALFORMED:
+			session_reply(s, 501, S("5.5.2"),
+				      S("Not a PLAIN response (RFC 4616)"));
+			e = ERR_REFUSED;
+			break;
+		case SASL_PROXY:
+			session_reply(s, 535, S("5.7.8"),
+				      S("You may act as yourself only"));
+			e = ERR_REFUSED;
+			break;
+		}
+	}
+	if (e == OK)
+		e = check_password(co, s, plain.authcid, plain.passwd);
+	buf_wipe(&message);
+	return e == ERR_REFUSED ? OK : e;
+}
+
+static enum err
+login_login(struct co *co, struct session *s, struct str initial)
+{
+	struct buf user = BUF_INIT(DECODED_MAX_OCTETS);
+	struct buf password = BUF_INIT(DECODED_MAX_OCTETS);
+	enum err e = initial.n > 0 ? decode(s, initial, &user) :
+				     prompt(co, s, "VXNlcm5hbWU6", &user);
+
+	if (e == OK)
+		e = prompt(co, s, "UGFzc3dvcmQ6", &password);
+	if (e == OK)
+		e = check_password(co, s, buf_str(&user), buf_str(&password));
+	buf_release(&user);
+	buf_wipe(&password);
+	return e == ERR_REFUSED ? OK : e;
+}
+
+enum err
+login_run(struct co *co, struct session *s, struct str argument)
+{
+	struct str copy, mechanism, rest;
+
+	if (!session_may_auth(s)) {
+		if (session_is_submission(s))
+			session_reply(s, 538, S("5.7.11"),
+				      S("Encryption required: say STARTTLS "
+					"first"));
+		else
+			session_reply(s, 503, S("5.5.1"),
+				      S("No authentication at this port; use "
+					"587 or 465"));
+		return OK;
+	}
+	if (s->login.n > 0) {
+		session_reply(s, 503, S("5.5.1"), S("Already authenticated"));
+		return OK;
+	}
+	/* The line's memory goes when the next one is read. */
+	if (arena_str(&s->memory, argument, &copy) != OK) {
+		session_syntax(s, SMTP_NO_MEMORY);
+		return OK;
+	}
+	rest = copy;
+	if (!str_word(&rest, &mechanism)) {
+		session_syntax(s, SMTP_NEEDS_ARGUMENT);
+		return OK;
+	}
+	rest = str_trim(rest);
+	enum err e = OK;
+	if (str_ieq(mechanism, S("PLAIN")))
+		e = login_plain(co, s, rest);
+	else if (str_ieq(mechanism, S("LOGIN")))
+		e = login_login(co, s, rest);
+	else
+		session_reply(s, 504, S("5.5.4"),
+			      S("Mechanism not offered: use PLAIN or LOGIN"));
+	if (copy.n > 0)
+		explicit_bzero((void *)(uintptr_t)copy.p, copy.n);
+	return e;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT
+ * mta/in/session.c - the life of one SMTP connection. */
+#include "mta/in/session.h"
+
+#include "lib/base/check.h"
+#include "lib/mail/smtp_reply.h"
+
+enum {
+	/* RFC 5321 4.5.3.2.7 asks for 5 minutes. */
+	COMMAND_TIMEOUT_S = 300,
+	TLS_TIMEOUT_S = 30,
+	BANNER_TIMEOUT_S = 30,
+	SETTINGS_WAIT_S = 5,
+	/* RFC 4954 4: 12288 octets for AUTH; others are checked later. */
+	LINE_MAX_OCTETS = 12288 + 2,
+	ERROR_LIMIT = 20, // as smtpd_hard_error_limit
+	REPLY_TEXT_MAX_OCTETS = 2048,
+};
+
+void
+session_reset_mail(struct session *s)
+{
+	call_free(&s->call);
+	settings_drop(&s->settings);
+	arena_clear(&s->memory);
+	buf_release(&s->out);
+	s->has_mail = false;
+	s->sender = STR_NONE;
+	s->n_rcpts = 0;
+	s->transfer = TRANSFER_NONE;
+	s->is_header_sent = false;
+	memset(&s->mail, 0, sizeof(s->mail));
+}
+
+void
+session_reply(struct session *s, int code, struct str enhanced,
+	      struct str text)
+{
+	struct buf line = BUF_INIT(REPLY_TEXT_MAX_OCTETS);
+
+	if (smtp_reply_format(&line, code, enhanced, text) == OK)
+		stream_put(s->stream, buf_str(&line));
+	else
+		stream_put(s->stream, S("451 4.3.0 Internal error\r\n"));
+	buf_release(&line);
+	if (code >= 400)
+		session_count_error(s);
+}
+
+void
+session_count_error(struct session *s)
+{
+	if (++s->n_errors < ERROR_LIMIT || s->is_quit)
+		return;
+	s->is_quit = true;
+	stream_put(s->stream, S("421 4.7.0 Too many errors\r\n"));
+	SESSION_LOG(s, LOG_WARN, "smtp.too-many-errors");
+}
+
+void
+session_syntax(struct session *s, enum smtp_syntax what)
+{
+	const struct smtp_answer *a = smtp_syntax_answer(what);
+
+	session_reply(s, a->code, a->enhanced, a->text);
+	if (what == SMTP_FOREIGN_PROTOCOL)
+		session_hang_up(s);
+}
+
+void
+session_hang_up(struct session *s)
+{
+	s->is_quit = true;
+}
+
+bool
+session_is_submission(const struct session *s)
+{
+	return s->kind != LISTEN_SMTP;
+}
+
+bool
+session_may_auth(const struct session *s)
+{
+	return session_is_submission(s) &&
+	       (stream_is_tls(s->stream) ||
+		options_is_plaintext_auth_allowed(in.role->options));
+}
+
+bool
+session_may_starttls(const struct session *s)
+{
+	return in.tls != NULL && !stream_is_tls(s->stream) &&
+	       s->kind != LISTEN_SUBMISSIONS;
+}
+
+static enum err
+greet(struct co *co, struct session *s)
+{
+	struct settings *settings;
+
+	/* A server that talks before the banner is no mail server. */
+	if (s->kind == LISTEN_SMTP && !s->is_trusted &&
+	    stream_has_input(s->stream)) {
+		SESSION_LOG(s, LOG_WARN, "smtp.pregreet",
+			    F("client", stream_peer(s->stream)));
+		session_reply(s, 554, S("5.5.1"),
+			      S("you spoke before I greeted"));
+		session_hang_up(s);
+		return OK;
+	}
+	if (settings_wait(co, in_s(SETTINGS_WAIT_S)) != OK) {
+		session_reply(s, 421, S("4.3.2"),
+			      S("not ready yet, try again later"));
+		session_hang_up(s);
+		return OK;
+	}
+	settings = settings_hold();
+	stream_putf(s->stream, "220 %.*s ESMTP Estafeta\r\n",
+		    STR(settings_of(settings)->hostname));
+	settings_drop(&settings);
+	return stream_flush(co, s->stream, in_s(BANNER_TIMEOUT_S));
+}
+
+static enum err
+serve(struct co *co, struct session *s)
+{
+	enum err e = OK;
+
+	if (s->kind == LISTEN_SUBMISSIONS) {
+		if (in.tls == NULL)
+			return ERR_UNAVAILABLE;
+		e = stream_accept_tls(co, s->stream, in.tls,
+				      in_s(TLS_TIMEOUT_S));
+	}
+	if (e == OK)
+		e = greet(co, s);
+	while (e == OK && !s->is_quit) {
+		struct str line;
+		bool has_crlf;
+
+		e = stream_line(co, s->stream, LINE_MAX_OCTETS,
+				in_s(COMMAND_TIMEOUT_S), &line, &has_crlf);
+		if (e == ERR_LIMIT) {
+			session_syntax(s, SMTP_LINE_TOO_LONG);
+			session_hang_up(s);
+			e = OK;
+		} else if (e == OK) {
+			e = command_run(co, s, line);
+		}
+	}
+	if (e == ERR_TIMEOUT)
+		stream_put(s->stream, S("421 4.4.2 Timeout\r\n"));
+	return e;
+}
+
+void
+session_run(struct co *co, struct session *s)
+{
+	enum err e;
+
+	SESSION_LOG(s, LOG_DEBUG, "smtp.connect",
+		    F("client", stream_peer(s->stream)));
+	e = serve(co, s);
+	if (stream_flush(co, s->stream, in_s(1)) != OK && e == OK)
+		e = ERR_EOF;
+	SESSION_LOG(s, LOG_DEBUG, "smtp.disconnect", FERR(e));
+}

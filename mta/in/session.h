@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ * mta/in/session.h - one SMTP connection; what the files of `in` share.
+ *
+ * A session's state is: what the connection is (port, TLS, login), what HELO
+ * said, and the transaction. session_reset_mail() is the one place where a
+ * transaction ends, whatever the reason. */
+#pragma once
+
+#include "lib/base/map.h"
+#include "lib/ipc/envelope.h"
+#include "lib/mail/cidr.h"
+#include "lib/mail/smtp_command.h"
+#include "lib/mail/smtp_data.h"
+#include "lib/rt/log.h"
+#include "lib/rt/role.h"
+#include "lib/rt/settings.h"
+#include "lib/rt/stream.h"
+
+struct in {
+	struct role *role;
+	struct peer *queue, *router, *auth, *store;
+	struct tls *tls; // NULL: no certificate
+	struct map clients; // address -> struct client
+	size_t n_sessions;
+	uint32_t next_session;
+	struct arena networks_memory;
+	struct cidr_list networks; // mynetworks
+};
+
+extern struct in in;
+
+struct client { // connections of one address
+	char address[64];
+	unsigned n;
+};
+
+enum transfer { TRANSFER_NONE, TRANSFER_BDAT, TRANSFER_BDAT_FAILED };
+
+struct session {
+	struct stream *stream;
+	enum listen_kind kind;
+	struct client *client;
+	char id[16];
+	bool is_trusted; // in mynetworks
+	bool is_quit;
+	bool has_greeted, is_extended; // HELO or EHLO was heard
+	struct arena session_memory;   // lives until STARTTLS or the end
+	struct str helo, login;
+	unsigned n_errors, n_junk, n_auth_failures;
+
+	/* The transaction. */
+	struct settings *settings;
+	struct arena memory;
+	bool has_mail;
+	struct str sender; // "local@domain", or empty
+	struct smtp_mail_args mail;
+	struct recipient *rcpts;
+	size_t n_rcpts, n_rcpts_cap;
+	struct address first_rcpt;
+
+	/* Content on its way to the queue. */
+	enum transfer transfer;
+	struct call *call;
+	struct smtp_data data;
+	struct buf out;
+	bool is_header_sent;
+	uint64_t size_limit; // octets, UINT64_MAX: none
+};
+
+/* Runs a whole connection; closes it. */
+void session_run(struct co *co, struct session *s);
+void session_reset_mail(struct session *s);
+
+/* One reply line; enhanced may be empty. Replies wait in the buffer until the
+ * next read, so that pipelined commands share a packet. */
+void session_reply(struct session *s, int code, struct str enhanced,
+		   struct str text);
+void session_syntax(struct session *s, enum smtp_syntax what);
+/* Counts towards the limit of errors; the session ends there. */
+void session_count_error(struct session *s);
+/* Ends the session after what was said is sent. */
+void session_hang_up(struct session *s);
+
+bool session_is_submission(const struct session *s);
+bool session_may_auth(const struct session *s);
+bool session_may_starttls(const struct session *s);
+
+#define SESSION_LOG(s, level, event, ...) \
+	log_at(level, str_c((s)->id), event, __VA_ARGS__)
+
+/* command.c: one command; errors are those of the connection. */
+enum err command_run(struct co *co, struct session *s,
+		     struct str line) MUST_USE;
+/* login.c */
+enum err login_run(struct co *co, struct session *s,
+		   struct str argument) MUST_USE;
+/* content.c */
+enum err content_data(struct co *co, struct session *s) MUST_USE;
+enum err content_bdat(struct co *co, struct session *s,
+		      struct str argument) MUST_USE;

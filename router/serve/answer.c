@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT
+ * router/serve/answer.c - questions and answers of lib/ipc/router.h. */
+#include "lib/base/check.h"
+#include "lib/ipc/router.h"
+#include "lib/rt/log.h"
+#include "router/route/resolve.h"
+#include "router/serve/serve_private.h"
+
+enum {
+	ANSWER_OCTETS = 16 * 1024,
+	ARENA_OCTETS = 8 << 20,
+	TEXT_OCTETS = 512 * 1024,
+	SEND_S = 30,
+	MAX_QUESTIONS = 100000,
+	RECIPIENT_LIMIT = 1000, // RFC 5321 4.5.3.1.8: at least 100
+};
+
+static const struct router_verdict not_ready = {
+	.code = 451,
+	.enhanced = STR_INIT("4.3.0"),
+	.text = STR_INIT("the configuration is not ready, try again later"),
+};
+
+/* The account that a local delivery to this address is for: LMTP needs it, and
+ * the check of its quota at RCPT. */
+static void
+find_mailbox(const struct router_ask *ask, struct arena *arena,
+	     struct router_verdict *v)
+{
+	struct route_result r;
+
+	if (route_resolve(serving.config, ask->sender, ask->rcpt, arena, &r) !=
+	    OK)
+		return;
+	for (size_t i = 0; i < r.n; i++) {
+		if (r.list[i].class != ROUTE_LOCAL)
+			continue;
+		v->is_local = true;
+		if (v->mailbox.n == 0 ||
+		    str_ieq(r.list[i].address, ask->rcpt))
+			v->mailbox = r.list[i].mailbox;
+	}
+}
+
+static void
+serve_rcpt(struct co *co UNUSED, struct call *call, struct frame *first,
+	   void *owner UNUSED)
+{
+	struct arena arena = ARENA_INIT(ARENA_OCTETS);
+	struct router_verdict v = not_ready;
+	struct buf body = BUF_INIT(ANSWER_OCTETS);
+	struct router_ask ask;
+	struct route_verdict found;
+
+	if (router_read_ask(first->body, &ask) != OK)
+		return;
+	if (serving.config != NULL) {
+		route_check_rcpt(serving.config, ask.sender, ask.rcpt,
+				 ask.may_relay, &found);
+		v.code = (uint16_t)found.reply;
+		v.enhanced = found.code;
+		v.text = str_first(found.text, ROUTER_TEXT_MAX_OCTETS);
+		if (v.code == 250)
+			find_mailbox(&ask, &arena, &v);
+	}
+	router_put_verdict(&body, &v);
+	call_post(call, ROUTER_VERDICT, buf_str(&body), -1, true);
+	buf_release(&body);
+	arena_release(&arena);
+}
+
+static void
+put_target(struct buf *body, const struct route_target *t)
+{
+	struct router_route r = {
+		.class = t->class,
+		.address = t->address,
+		.mailbox = t->mailbox,
+		.transport = t->transport,
+		.next_hop = str_first(t->nexthop, ROUTER_TEXT_MAX_OCTETS),
+		.enhanced = t->code,
+		.text = str_first(t->text, ROUTER_TEXT_MAX_OCTETS),
+		.sasl_user = t->sasl_user,
+		.sasl_password = t->sasl_password,
+	};
+
+	router_put_route(body, &r);
+}
+
+static void
+serve_resolve(struct co *co UNUSED, struct call *call, struct frame *first,
+	      void *owner UNUSED)
+{
+	struct arena arena = ARENA_INIT(ARENA_OCTETS);
+	struct buf body = BUF_INIT(ANSWER_OCTETS);
+	struct route_target later = {
+		.class = ROUTE_RETRY,
+		.code = S("4.3.0"),
+		.text = S("the configuration is not ready"),
+	};
+	struct route_result r = { &later, 1 };
+	struct router_ask ask;
+
+	if (router_read_ask(first->body, &ask) != OK)
+		return;
+	later.address = ask.rcpt;
+	if (serving.config != NULL &&
+	    route_resolve(serving.config, ask.sender, ask.rcpt, &arena, &r) !=
+		    OK)
+		r = (struct route_result){ &later, 1 };
+	for (size_t i = 0; i < r.n; i++) {
+		buf_clear(&body);
+		put_target(&body, &r.list[i]);
+		call_post(call, ROUTER_ROUTE, buf_str(&body), -1,
+			  i + 1 == r.n);
+	}
+	buf_release(&body);
+	arena_release(&arena);
+}
+
+static void
+serve_user(struct co *co UNUSED, struct call *call, struct frame *first,
+	   void *owner UNUSED)
+{
+	struct buf body = BUF_INIT(ANSWER_OCTETS);
+	struct router_quota q = { 0 };
+	const struct config *c = serving.config;
+	const struct config_account *account;
+	const struct quota *quota;
+
+	if (c == NULL || !c->is_accounts_known)
+		return; // no answer: try again later
+	account = config_account(c, first->body);
+	if (account != NULL) {
+		quota = map_get(&c->quota_by_address, account->name);
+		q.exists = true;
+		q.storage_octets = quota ? quota->storage_octets :
+					   c->default_quota_octets;
+		q.messages = quota ? quota->messages : 0;
+	}
+	router_put_quota(&body, &q);
+	call_post(call, ROUTER_QUOTA, buf_str(&body), -1, true);
+	buf_release(&body);
+}
+
+static void
+serve_explain(struct co *co UNUSED, struct call *call, struct frame *first,
+	      void *owner UNUSED)
+{
+	struct buf text = BUF_INIT(TEXT_OCTETS);
+	struct router_ask ask;
+
+	if (router_read_ask(first->body, &ask) != OK)
+		return;
+	if (serving.config == NULL)
+		buf_put(&text, S("there is no good configuration yet; "
+				 "see mailctl lint\n"));
+	else if (route_explain(serving.config, ask.sender, ask.rcpt, &text) !=
+		 OK)
+		log_warn("explain.cut", FA("to", ask.rcpt));
+	call_post(call, ROUTER_TEXT, buf_str(&text), -1, true);
+	buf_release(&text);
+}
+
+static uint32_t
+seconds(const struct settings *s, const char *name)
+{
+	uint64_t t = settings_time_s(s, name);
+
+	return t > UINT32_MAX ? UINT32_MAX : (uint32_t)t;
+}
+
+static uint32_t
+count(const struct settings *s, const char *name)
+{
+	uint64_t n = settings_number(s, name);
+
+	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
+/* A limit of 0 would refuse everybody; Postfix's default is what is meant. */
+static void
+put_snapshot(struct buf *body)
+{
+	const struct settings *s = &serving.config->settings;
+	struct router_snapshot snapshot = {
+		.number = serving.number,
+		.hostname = settings_text(s, "myhostname"),
+		.mynetworks = settings_text(s, "mynetworks"),
+		.message_size_limit = settings_number(s, "message_size_limit"),
+		.recipient_limit = count(s, "smtpd_recipient_limit"),
+		.queue_run_delay_s = seconds(s, "queue_run_delay"),
+		.minimal_backoff_s = seconds(s, "minimal_backoff_time"),
+		.maximal_backoff_s = seconds(s, "maximal_backoff_time"),
+		.maximal_lifetime_s = seconds(s, "maximal_queue_lifetime"),
+		.bounce_lifetime_s = seconds(s, "bounce_queue_lifetime"),
+		.delay_warning_s = seconds(s, "delay_warning_time"),
+		.destination_concurrency =
+			count(s, "default_destination_concurrency_limit"),
+		.client_connection_limit =
+			count(s, "smtpd_client_connection_count_limit"),
+		.recipient_delimiter = settings_text(s, "recipient_delimiter"),
+		.tls_level = settings_text(s, "smtp_tls_security_level"),
+		.helo_required = settings_is_on(s, "smtpd_helo_required"),
+	};
+
+	if (snapshot.recipient_limit == 0)
+		snapshot.recipient_limit = RECIPIENT_LIMIT;
+	router_put_snapshot(body, &snapshot);
+}
+
+static void
+serve_settings(struct co *co, struct call *call, struct frame *first UNUSED,
+	       void *owner UNUSED)
+{
+	uint64_t sent = 0;
+	enum err e = OK;
+
+	while (e == OK && !chan_is_closed(call_chan(call))) {
+		struct buf body = BUF_INIT(ANSWER_OCTETS * 4);
+
+		if (serving.config != NULL && serving.number != sent) {
+			sent = serving.number;
+			put_snapshot(&body);
+			e = call_send(co, call, ROUTER_SNAPSHOT, buf_str(&body),
+				      -1, false, in_s(SEND_S));
+		}
+		buf_release(&body);
+		if (e == OK && serving.number == sent)
+			e = gate_wait(co, &serving.changed, in_s(SEND_S));
+		if (e == ERR_TIMEOUT)
+			e = OK; // look whether the channel still stands
+	}
+}
+
+const struct chan_rule answer_rules[] = {
+	{ ROUTER_RCPT, ROUTER_ASK_MAX_OCTETS, MAX_QUESTIONS, false, serve_rcpt,
+	  "router.rcpt" },
+	{ ROUTER_RESOLVE, ROUTER_ASK_MAX_OCTETS, MAX_QUESTIONS, false,
+	  serve_resolve, "router.resolve" },
+	{ ROUTER_USER, ROUTER_ADDRESS_MAX_OCTETS, MAX_QUESTIONS, false,
+	  serve_user, "router.user" },
+	{ ROUTER_EXPLAIN, ROUTER_ASK_MAX_OCTETS, 16, false, serve_explain,
+	  "router.explain" },
+	{ ROUTER_SETTINGS, 16, 4, false, serve_settings, "router.settings" },
+	{ 0 },
+};

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * router/serve/serve_private.h - what watch.c, names.c and answer.c share. */
+#pragma once
+
+#include "lib/rt/chan.h"
+#include "lib/rt/role.h"
+#include "router/map/config.h"
+
+/* The set in force; NULL until there was a good one. A coroutine that waits
+ * must not keep it: it may be replaced meanwhile. */
+struct serving {
+	struct role *role;
+	struct config *config;
+	uint64_t number; // of the snapshot
+	struct gate changed;
+	/* Account names, as mda/auth told them last. */
+	struct buf names_memory;
+	struct str *names;
+	size_t n_names;
+	bool has_names;
+	bool is_stale; // something changed: load again
+	struct co *watcher;
+};
+
+extern struct serving serving;
+
+/* watch.c: loads at start, and whenever a file or the names change. */
+void watch_start(void);
+/* Load again soon. */
+void watch_kick(void);
+
+/* names.c */
+void names_start(void);
+
+/* answer.c */
+extern const struct chan_rule answer_rules[];

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT
+ * router/serve/watch.c - keeps the configuration in force equal to the files.
+ *
+ * The directory is looked at every LOOK_MS: names, sizes, times and inodes of
+ * what lies in it. That works on every mount, also where no inotify event comes
+ * through, and is far below the two seconds that an operator may wait. A set
+ * with errors is reported and the old one stays. */
+#include "lib/base/check.h"
+#include "lib/base/crc32c.h"
+#include "lib/rt/log.h"
+#include "router/serve/serve_private.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum {
+	LOOK_MS = 400,
+	DIAG_MAX_OCTETS = 1 << 20,
+	MAX_VARIABLES = 4096,
+};
+
+/* Sum, not sequence: readdir has no order. Unreadable: 0. */
+static uint64_t
+directory_state(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+	uint64_t sum = 1;
+
+	if (dir == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return 0;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		struct stat st;
+		uint64_t facts[5];
+
+		if (entry->d_name[0] == '.' ||
+		    fstatat(fd, entry->d_name, &st, 0) != 0)
+			continue;
+		facts[0] = crc32c(0, str_c(entry->d_name));
+		facts[1] = (uint64_t)st.st_size;
+		facts[2] = (uint64_t)st.st_mtim.tv_sec;
+		facts[3] = (uint64_t)st.st_mtim.tv_nsec;
+		facts[4] = st.st_ino;
+		sum += hash_bytes(str_of(facts, sizeof(facts)));
+	}
+	closedir(dir);
+	return sum;
+}
+
+struct loading {
+	struct config_input input;
+	struct diag diag;
+	struct config *config;
+	enum err result;
+};
+
+/* In a thread: a million entries take a second. */
+static void
+load(void *arg)
+{
+	struct loading *l = arg;
+
+	l->result = config_load(&l->input, &l->diag, &l->config);
+}
+
+static struct config_variable *
+variables(size_t *n_out)
+{
+	struct config_variable *list;
+	size_t n = 0;
+
+	while (environ[n] != NULL && n < MAX_VARIABLES)
+		n++;
+	list = must_alloc(n * sizeof(*list));
+	*n_out = n;
+	for (size_t i = 0; i < n; i++) {
+		struct str value = str_c(environ[i]), name = STR_NONE;
+
+		str_split(&value, '=', &name);
+		list[i] = (struct config_variable){ name, value };
+	}
+	return list;
+}
+
+static void
+report(const struct diag *d)
+{
+	for (const struct diag_entry *entry = d->first; entry != NULL;
+	     entry = entry->next) {
+		enum log_level level =
+			entry->severity == DIAG_ERROR	? LOG_ERROR :
+			entry->severity == DIAG_WARNING ? LOG_WARN :
+							  LOG_INFO;
+		struct buf line = BUF_INIT(16384);
+
+		if (diag_format(entry, &line) == OK)
+			log_at(level, STR_NONE, "config",
+			       F("at", str_rtrim(buf_str(&line))));
+		buf_release(&line);
+	}
+}
+
+static void
+put_in_force(struct config **config)
+{
+	config_free(&serving.config);
+	serving.config = *config;
+	*config = NULL;
+	serving.number++;
+	gate_wake_all(&serving.changed);
+	log_info("config.loaded", FN("snapshot", serving.number),
+		 FN("accounts", serving.config->n_accounts));
+}
+
+static void
+load_now(struct co *co)
+{
+	struct loading l = { .input = {
+		.dir = str_c(serving.role->options->config_dir),
+		.hostname = str_c(serving.role->options->hostname),
+		.accounts = serving.has_names ? CONFIG_ACCOUNTS_GIVEN :
+						CONFIG_ACCOUNTS_UNKNOWN,
+		.account_names = serving.names,
+		.n_account_names = serving.n_names,
+	} };
+	struct str *names = must_alloc(serving.n_names * sizeof(*names));
+	struct buf memory = serving.names_memory;
+	struct config_variable *list = variables(&l.input.n_variables);
+
+	/* The names must not change under the thread. */
+	if (serving.n_names > 0)
+		memcpy(names, serving.names, serving.n_names * sizeof(*names));
+	serving.names_memory = (struct buf)BUF_INIT(0);
+	l.input.account_names = names;
+	l.input.variables = list;
+	diag_init(&l.diag, DIAG_MAX_OCTETS);
+	offload(co, load, &l);
+	report(&l.diag);
+	if (l.result == OK)
+		put_in_force(&l.config);
+	else
+		log_error("config.kept",
+			  FC("why", serving.config ?
+					    "the old set stays in force" :
+					    "there is no good set yet: mail "
+					    "is answered with 451"));
+	diag_release(&l.diag);
+	free(names);
+	free(list);
+	if (serving.names_memory.p == NULL)
+		serving.names_memory = memory;
+	else
+		buf_release(&memory); // newer names came meanwhile
+}
+
+static void
+run(struct co *co, void *arg UNUSED)
+{
+	uint64_t before = 0;
+
+	serving.is_stale = true;
+	for (;;) {
+		uint64_t now = directory_state(
+			serving.role->options->config_dir);
+
+		if (now == 0 && before != 0)
+			log_error("config.unreadable",
+				  FC("dir", serving.role->options->config_dir),
+				  FERRNO(errno));
+		if (serving.is_stale || now != before) {
+			before = now;
+			serving.is_stale = false;
+			load_now(co);
+			continue; // what changed meanwhile is seen at once
+		}
+		if (co_wait(co, in_ms(LOOK_MS)) == ERR_CANCELED)
+			return;
+	}
+}
+
+void
+watch_kick(void)
+{
+	serving.is_stale = true;
+	co_wake(serving.watcher);
+}
+
+void
+watch_start(void)
+{
+	serving.watcher = co_spawn(run, NULL, "router.watch");
+	check(serving.watcher != NULL);
+}
