@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <openssl/rand.h>
 #include <poll.h>
 #include <pwd.h>
@@ -189,7 +190,7 @@ static bool
 append_file(int to, const char *path)
 {
 	int from = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char piece[4096];
+	char piece[2048];
 	size_t total = 0;
 	ssize_t n = -1;
 
@@ -309,6 +310,7 @@ be_child(struct child *child, int control_fd)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGHUP, SIG_IGN); // the parent tells
 	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN); // may go to the whole group
 	signal(SIGPIPE, SIG_IGN);
 	snprintf(who, sizeof(who), "%s/%s", parent.program->name,
 		 service_name(spec->service));
@@ -485,6 +487,15 @@ hear(struct child *child)
 
 /* ---- start ---- */
 
+/* For "*" where the system has no IPv6. */
+static bool
+set_ipv4_any(union address_any *at, socklen_t *n)
+{
+	uint16_t port = ntohs(((struct sockaddr_in6 *)at)->sin6_port);
+
+	return address_from_host(S("0.0.0.0"), port, at, n) == OK;
+}
+
 static void
 bind_listeners(const struct role_spec *spec, struct role *sockets,
 	       enum listen_kind kind)
@@ -506,6 +517,9 @@ bind_listeners(const struct role_spec *spec, struct role *sockets,
 			exit(2);
 		}
 		fd = listen_at(&at, n);
+		if (fd < 0 && errno == EAFNOSUPPORT &&
+		    str_starts(text, S("*")) && set_ipv4_any(&at, &n))
+			fd = listen_at(&at, n);
 		if (fd < 0) {
 			fprintf(stderr, "%s cannot listen at %.*s: %s\n",
 				service_name(spec->service), STR(text),
@@ -539,6 +553,7 @@ bind_unix(enum service service)
 	exit(1);
 }
 
+/* New directories on the way are open to all roles, whatever the umask is. */
 static void
 make_dirs(const char *path, mode_t mode)
 {
@@ -549,7 +564,9 @@ make_dirs(const char *path, mode_t mode)
 			continue;
 		memcpy(part, path, i);
 		part[i] = '\0';
-		if (mkdir(part, mode) != 0 && errno != EEXIST) {
+		if (mkdir(part, 0700) == 0) {
+			chmod(part, path[i] == '\0' ? mode : 0755);
+		} else if (errno != EEXIST) {
 			fprintf(stderr, "cannot create %s: %s\n", part,
 				strerror(errno));
 			exit(1);
@@ -573,7 +590,7 @@ own_dir(const struct role_spec *spec)
 	else
 		snprintf(path, sizeof(path), "%s/%s", parent.options.state_dir,
 			 spec->own_dir);
-	make_dirs(path, 0755);
+	make_dirs(path, 0700);
 	user_of(spec, &uid, &gid);
 	if (geteuid() == 0 && stat(path, &st) == 0 && st.st_uid != uid &&
 	    chown(path, uid, gid) != 0)

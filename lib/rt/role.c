@@ -27,19 +27,24 @@ static struct {
 	struct role *role;
 	int control_fd;
 	uv_poll_t poll;
+	uid_t uid; // the filter may close before it is asked for
 	TAILQ_HEAD(, request) requests;
 } me;
 
-static void
+/* False when the parent has too much to read already. */
+static bool
 send_control(enum control_type type, uint8_t what, uint8_t copy)
 {
 	struct control message = { type, what, copy };
 	struct buf b = BUF_INIT(CONTROL_MAX_OCTETS);
+	ssize_t n;
 
 	control_put(&b, &message);
-	if (send(me.control_fd, b.p, b.n, MSG_NOSIGNAL) < 0)
+	n = send(me.control_fd, b.p, b.n, MSG_NOSIGNAL);
+	if (n < 0 && errno != EAGAIN)
 		_exit(1); // without a parent there is nothing to do
 	buf_release(&b);
+	return n > 0;
 }
 
 /* Every answer serves the oldest request of its kind. */
@@ -114,6 +119,7 @@ role_open(struct role *role, int control_fd)
 {
 	me.role = role;
 	me.control_fd = control_fd;
+	me.uid = geteuid();
 	TAILQ_INIT(&me.requests);
 	fcntl(control_fd, F_SETFL, fcntl(control_fd, F_GETFL) | O_NONBLOCK);
 	check(uv_poll_init(loop_uv(), &me.poll, control_fd) == 0);
@@ -123,7 +129,7 @@ role_open(struct role *role, int control_fd)
 void
 role_say_ready(void)
 {
-	send_control(CONTROL_READY, 0, 0);
+	check(send_control(CONTROL_READY, 0, 0));
 }
 
 bool
@@ -134,7 +140,7 @@ unix_peer_is_trusted(int fd)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0)
 		return false;
-	return who.uid == 0 || who.uid == geteuid();
+	return who.uid == 0 || who.uid == me.uid;
 }
 
 enum err
@@ -147,7 +153,9 @@ role_connect(struct co *co, enum service to, unsigned copy,
 		enum err e = OK;
 
 		TAILQ_INSERT_TAIL(&me.requests, &r, link);
-		send_control(CONTROL_CONNECT, (uint8_t)to, (uint8_t)copy);
+		/* When it was not sent, that is no answer either. */
+		r.is_answered = !send_control(CONTROL_CONNECT, (uint8_t)to,
+					      (uint8_t)copy);
 		while (!r.is_answered && e == OK)
 			e = co_wait(co, deadline_us);
 		TAILQ_REMOVE(&me.requests, &r, link);
@@ -239,6 +247,7 @@ peer_ask(struct co *co, struct peer *peer, uint16_t type, struct str body,
 {
 	enum err e = ERR_UNAVAILABLE;
 
+	*out = (struct frame){ .fd = -1 };
 	for (int i = 0; i < 2 && e == ERR_UNAVAILABLE; i++) {
 		struct chan *chan;
 
