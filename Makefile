@@ -80,11 +80,16 @@ $(eval $(call BUILD_RULES,$(D),DEV_FLAGS,$(DEV_LINK)))
 
 # Unit tests: x_test.c includes x.c, so its own archive member stays out.
 TESTS := $(TEST_SRC:%.c=$(D)/test/%)
-$(D)/test/%: $(D)/%.c.o $(D)/mta.a $(D)/router.a $(D)/mda.a $(D)/ctl.a \
-		$(D)/lib.a
-	@mkdir -p $(@D)
-	@$(CC) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
-		$(DEV_LINK) -lcmocka $(LIBS)
+define TEST_RULE
+$(D)/test/$(1)/%: $(D)/$(1)/%.c.o $(2) $(D)/lib.a
+	@mkdir -p $$(@D)
+	@$(CC) -o $$@ $$< $(2) $(D)/lib.a $(DEV_LINK) -lcmocka $(LIBS)
+endef
+$(eval $(call TEST_RULE,lib,))
+$(eval $(call TEST_RULE,mta,$(D)/mta.a))
+$(eval $(call TEST_RULE,router,$(D)/router.a))
+$(eval $(call TEST_RULE,mda,$(D)/mda.a))
+$(eval $(call TEST_RULE,ctl,$(D)/ctl.a $(D)/router.a))
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 -include tests/targets.mk

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT
+ * mta/queue/message_test.c - messages over a real spool in a directory of its
+ * own: what was committed is there after a restart, and nothing else. */
+#include "mta/queue/message.c"
+
+#include "tests/unit/unit.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { BIG_OCTETS = 700 * 1024 };
+
+static char dir[64];
+
+static int
+make_dir(void **state UNUSED)
+{
+	snprintf(dir, sizeof(dir), "/tmp/estafeta-spool-XXXXXX");
+	return mkdtemp(dir) == NULL;
+}
+
+static int
+remove_dir(void **state UNUSED)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -r '%s'", dir);
+	return system(command);
+}
+
+static void
+found(void *arg, enum record_type type, struct str body, uint64_t segment,
+      uint64_t offset)
+{
+	message_replay(arg, type, body, segment, offset);
+}
+
+/* A process that starts: in a child, so that the lock and the loop are new. */
+static void
+in_process(co_fn *fn)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		loop_init();
+		co_spawn(fn, NULL, "test");
+		loop_run();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static struct message_table table;
+
+static void
+open_spool(struct co *co)
+{
+	message_table_init(&table);
+	check(spool_open(dir, found, &table, &table.spool) == OK);
+	message_replay_end(&table);
+	check(spool_begin(co, table.spool) == OK);
+}
+
+static struct message *
+put_message(struct co *co, struct str sender, const char *const *rcpts,
+	    size_t n_rcpts, struct str content)
+{
+	struct message_draft *d = message_draft_new();
+	struct recipient list[8] = { { .notify = 0 } };
+	struct envelope envelope = { .sender = sender, .arrived_us = wall_us(),
+				     .recipients = list,
+				     .n_recipients = n_rcpts };
+	struct buf body = BUF_INIT(65536);
+	struct message *m;
+
+	for (size_t i = 0; i < n_rcpts; i++)
+		list[i].address = str_c(rcpts[i]);
+	envelope_put(&body, &envelope);
+	check(message_draft_add(co, &table, d, content) == OK);
+	check(message_commit(co, &table, &d, buf_str(&body), &m) == OK);
+	check(d == NULL);
+	buf_release(&body);
+	return m;
+}
+
+static const char *const two[] = { "a@x", "b@y" };
+
+static char *
+big_content(void)
+{
+	char *content = must_alloc(BIG_OCTETS);
+
+	for (size_t i = 0; i < BIG_OCTETS; i++)
+		content[i] = (char)('a' + i * 7 % 23);
+	return content;
+}
+
+static void
+write_all(struct co *co, void *arg UNUSED)
+{
+	char *big = big_content();
+	struct message *m;
+	uint32_t done = 1;
+
+	open_spool(co);
+	put_message(co, S("first@s"), two, 2, S("small content"));
+	put_message(co, S("big@s"), two, 1, str_of(big, BIG_OCTETS));
+	m = put_message(co, S("half@s"), two, 2, S("x"));
+	message_rcpt_done(m, done);
+	message_note_done(&table, m, &done, 1);
+	message_set_reason(m, 0, S("host is down"));
+	m->n_attempts = 3;
+	message_note_deferred(&table, m);
+	m = put_message(co, S("gone@s"), two, 1, S("y"));
+	message_remove(&table, &m);
+	m = put_message(co, S("alias@s"), two, 1, S("z"));
+	struct final_rcpt added[] = { { 0, STR_INIT("c@z") },
+				      { 0, STR_INIT("d@z") } };
+	check(message_expand(co, &table, m, added, 2) == OK);
+	/* A draft that is never committed, of many pieces. */
+	struct message_draft *d = message_draft_new();
+	check(message_draft_add(co, &table, d, str_of(big, BIG_OCTETS)) == OK);
+	/* The last durable record covers the notes. */
+	put_message(co, S("last@s"), two, 1, S(""));
+	free(big);
+	_exit(0); // as kill -9 would: nothing is closed
+}
+
+static struct message *
+by_sender(struct str sender)
+{
+	struct message *m;
+
+	TAILQ_FOREACH(m, &table.all, link)
+		if (str_eq(m->envelope.sender, sender))
+			return m;
+	return NULL;
+}
+
+static void
+read_all(struct co *co, void *arg UNUSED)
+{
+	char *big = big_content(), *got = must_alloc(BIG_OCTETS);
+	struct message *m;
+
+	open_spool(co);
+	check(table.n == 5);
+	m = by_sender(S("first@s"));
+	check(m != NULL && m->n_rcpts == 2 && m->n_left == 2 && m->is_repeat);
+	check(m->size_octets == 13 && message_read(&table, m, 0, got, 13) == OK);
+	check(memcmp(got, "small content", 13) == 0);
+	m = by_sender(S("big@s"));
+	check(m != NULL && m->size_octets == BIG_OCTETS);
+	check(message_read(&table, m, 0, got, BIG_OCTETS) == OK);
+	check(memcmp(got, big, BIG_OCTETS) == 0);
+	check(message_read(&table, m, 131000, got, 200000) == OK);
+	check(memcmp(got, big + 131000, 200000) == 0);
+	m = by_sender(S("half@s"));
+	check(m != NULL && m->n_left == 1 && m->rcpts[1].is_done);
+	check(m->n_attempts == 3 && strcmp(m->rcpts[0].reason,
+					    "host is down") == 0);
+	m = by_sender(S("alias@s"));
+	check(m != NULL && m->n_rcpts == 3 && m->n_left == 3);
+	check(str_eq(m->rcpts[2].address, S("d@z")));
+	check(by_sender(S("gone@s")) == NULL);
+	free(big);
+	free(got);
+	_exit(0);
+}
+
+static void
+what_was_committed_survives_a_kill(void **state UNUSED)
+{
+	in_process(write_all);
+	in_process(read_all);
+	in_process(read_all); // and the restart after it
+}
+
+static void
+rewrite_all(struct co *co, void *arg UNUSED)
+{
+	struct message *m, *next;
+
+	open_spool(co);
+	for (m = TAILQ_FIRST(&table.all); m != NULL; m = next) {
+		next = TAILQ_NEXT(m, link);
+		check(message_rewrite(co, &table, m) == OK);
+	}
+	put_message(co, S("after@s"), two, 1, S("."));
+	m = by_sender(S("after@s"));
+	message_remove(&table, &m);
+	put_message(co, S("flush@s"), two, 1, S("."));
+	m = by_sender(S("flush@s"));
+	message_remove(&table, &m);
+	check(co_sleep_until(co, in_ms(200)) == OK); // lingering notes
+	_exit(0);
+}
+
+static size_t
+count_segments(void)
+{
+	char command[160];
+	FILE *out;
+	int n = 0;
+
+	snprintf(command, sizeof(command), "ls '%s'/*.seg | wc -l", dir);
+	out = popen(command, "r");
+	assert_int_equal(fscanf(out, "%d", &n), 1);
+	pclose(out);
+	return (size_t)n;
+}
+
+static void
+compaction_keeps_all_and_gives_space_back(void **state UNUSED)
+{
+	in_process(write_all);
+	for (int i = 0; i < 3; i++)
+		in_process(read_all); // a new segment each
+	in_process(rewrite_all);
+	in_process(read_all);
+	assert_in_range(count_segments(), 1, 3);
+}
+
+static void
+torn_reads(struct co *co, void *arg UNUSED)
+{
+	open_spool(co);
+	/* Whatever was cut: never more than there was, and it opens. */
+	check(table.n <= 5);
+	_exit(0);
+}
+
+static void
+a_torn_tail_opens_and_shows_only_whole_records(void **state UNUSED)
+{
+	char path[128];
+	struct stat st;
+
+	in_process(write_all);
+	snprintf(path, sizeof(path), "%s/0000000001.seg", dir);
+	assert_int_equal(stat(path, &st), 0);
+	for (int i = 1; i <= 24; i++) {
+		off_t cut = st.st_size - st.st_size * i / 24;
+
+		assert_int_equal(truncate(path, cut), 0);
+		in_process(torn_reads);
+	}
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			what_was_committed_survives_a_kill, make_dir,
+			remove_dir),
+		cmocka_unit_test_setup_teardown(
+			compaction_keeps_all_and_gives_space_back, make_dir,
+			remove_dir),
+		cmocka_unit_test_setup_teardown(
+			a_torn_tail_opens_and_shows_only_whole_records,
+			make_dir, remove_dir),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
