@@ -246,6 +246,118 @@ the_labs_table_works_however_it_is_written(void **state UNUSED)
 	expect_text(S("user3@example2.local"), ROUTE_ERROR, "5.0.0", "moved");
 }
 
+/* What trivial-rewrite of Postfix 3.7 answered, asked over its socket with the
+ * same files. */
+static void
+postfix_resolves_these_the_same_way(void **state UNUSED)
+{
+	static const struct {
+		const char *sender, *rcpt, *transport, *nexthop;
+	} cases[] = {
+		{ "a@x.test", "u+e@t", "smtp", "first" },
+		{ "a@x.test", "u+z@t", "smtp", "second" },
+		{ "a@x.test", "x@t", "smtp", "third" },
+		{ "a@x.test", "y@sub.t", "smtp", "fourth" },
+		{ "a@x.test", "y@a.b.t", "smtp", "fourth" },
+		{ "a@x.test", "z@up.test", "smtp", "fifth" },
+		{ "a@x.test", "z@sub.up.test", "smtp", "[global]:587" },
+		{ "a@x.test", "z@only", "smtp", "[global]:587" },
+		{ "a@x.test", "z@nexthop", "error",
+		  "Address is undeliverable" },
+		{ "a@x.test", "u@a.test", "smtp", "[host]:25" },
+		{ "a@x.test", "u@d.test", "smtp",
+		  "a.example, [b.example]:2525" },
+		{ "a@x.test", "u@e.test", "smtp", "e.test" },
+		{ "a@x.test", "u@f.test", "smtp", "[other]" },
+		{ "a@x.test", "u@g.test", "smtp", "[global]:587" },
+		{ "a@x.test", "u@h.test", "relay", "h.test" },
+		{ "a@x.test", "u@l.test", "error", "5.7.1 text of mine" },
+		{ "a@x.test", "u@m.test", "error", "Address is undeliverable" },
+		{ "a@x.test", "u@o.test", "retry", "4.2.1 later" },
+		{ "a@x.test", "u@p.test", "discard", "p.test" },
+		{ "a@x.test", "u@p2.test", "discard", "silently" },
+		{ "a@x.test", "u@m2.test", "retry",
+		  "Address is undeliverable" },
+		{ "a@x.test", "u@w.test", "lmtp", "unix:/x" },
+		{ "a@x.test", "u@other.test", "smtp", "[global]:587" },
+		{ "u@d.test", "u@other.test", "smtp", "[users]:587" },
+		{ "u+q@d.test", "u@other.test", "smtp", "[users]:587" },
+		{ "v@d.test", "u@other.test", "smtp", "[domains]:587" },
+		{ "v@none.test", "u@other.test", "smtp", "[global]:587" },
+		{ "", "u@other.test", "smtp", "[null]" },
+		{ "x@bare.test", "u@other.test", "smtp", "[global]:587" },
+		{ "x@sd.test", "u@other.test", "lmtp", "[bysender]" },
+		{ "x@se.test", "u@other.test", "lmtp", "[global]:587" },
+		{ "x@sf.test", "u@r.test", "relay", "[global]:587" },
+		{ "u@d.test", "u@r.test", "relay", "[users]:587" },
+		{ "u@d.test", "u@sub.r.test", "relay", "[users]:587" },
+		{ "u@d.test", "u@f.test", "smtp", "[other]" },
+		{ "u@d.test", "u@g.test", "smtp", "[users]:587" },
+		{ "u@d.test", "u@e.test", "smtp", "e.test" },
+		{ "u@d.test", "moved@example1.local", "error",
+		  "5.1.6 User has moved to new@other.test" },
+		{ "u@d.test", "u@hosted.test", "smtp", "[away]" },
+	};
+	struct buf text = BUF_INIT(1024);
+
+	LOAD(F("main.cf",
+	       "relayhost = [global]:587\n"
+	       "relay_domains = r.test\n"
+	       "virtual_mailbox_domains = example1.local, hosted.test\n"
+	       "virtual_alias_domains = only.test\n"
+	       "transport_maps = hash:transport\n"
+	       "sender_dependent_relayhost_maps = hash:relaymap\n"
+	       "sender_dependent_default_transport_maps = hash:sdt\n"
+	       "relocated_maps = hash:relocated\n"),
+	     F("transport", "u+e@t smtp:first\n"
+			    "u@t smtp:second\n"
+			    "t smtp:third\n"
+			    ".t smtp:fourth\n"
+			    "UP.test smtp:fifth\n"
+			    "only :\n"
+			    "nexthop error\n"
+			    "a.test smtp:[host]:25\n"
+			    "d.test smtp:a.example, [b.example]:2525\n"
+			    "e.test smtp:\n"
+			    "f.test :[other]\n"
+			    "g.test :\n"
+			    "h.test relay:\n"
+			    "l.test error:5.7.1 text of mine\n"
+			    "m.test error:\n"
+			    "o.test retry:4.2.1 later\n"
+			    "p.test discard:\n"
+			    "p2.test discard:silently\n"
+			    "hosted.test smtp:[away]\n"
+			    "m2.test retry:\n"
+			    "w.test lmtp:unix:/x\n"),
+	     F("relaymap", "u@d.test [users]:587\n"
+			   "@d.test		[domains]:587\n"
+			   "@none.test DUNNO\n"
+			   "<> [null]\n"
+			   "bare.test [never]\n"),
+	     F("sdt", "@sd.test lmtp:[bysender]\n"
+		      "@se.test lmtp:\n"
+		      "@sf.test :[nh]\n"),
+	     F("relocated", "moved@example1.local new@other.test\n"));
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		const struct route_target *t;
+
+		resolve_from(str_c(cases[i].sender), str_c(cases[i].rcpt));
+		t = &result.list[0];
+		assert_str_eq(t->transport, str_c(cases[i].transport));
+		buf_clear(&text);
+		if (t->class == ROUTE_ERROR || t->class == ROUTE_RETRY) {
+			if (!str_ends(t->code, S(".0.0")))
+				buf_putf(&text, "%.*s ", STR(t->code));
+			buf_put(&text, t->text);
+		} else {
+			buf_put(&text, t->nexthop);
+		}
+		assert_str_eq(buf_str(&text), str_c(cases[i].nexthop));
+	}
+	buf_release(&text);
+}
+
 /* ---- virtual(5) ---- */
 
 /* Seen on a real Postfix, in any order of the file. */
@@ -714,6 +826,7 @@ main(void)
 			parents_lose_their_dot_when_the_setting_says_so),
 		cmocka_unit_test(each_value_of_transport_has_its_effect),
 		cmocka_unit_test(the_labs_table_works_however_it_is_written),
+		cmocka_unit_test(postfix_resolves_these_the_same_way),
 		cmocka_unit_test(aliases_are_expanded_as_postfix_does),
 		cmocka_unit_test(
 			each_step_is_tried_in_every_table_before_the_next),
