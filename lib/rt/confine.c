@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/landlock.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -121,7 +122,7 @@ static const int calls_files[] = {
 	SCMP_SYS(flock), SCMP_SYS(fstatfs), SCMP_SYS(statfs), SCMP_SYS(statx),
 	SCMP_SYS(utimensat), SCMP_SYS(inotify_init1),
 	SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch),
-	SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(set_robust_list),
+	SCMP_SYS(set_robust_list),
 	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(readlinkat),
 	SCMP_SYS(copy_file_range), SCMP_SYS(fadvise64), SCMP_SYS(unlink),
 	SCMP_SYS(prctl), SCMP_SYS(sched_getaffinity), SCMP_SYS(open),
@@ -138,6 +139,21 @@ allow(scmp_filter_ctx filter, const int *calls, size_t n)
 	return true;
 }
 
+/* Threads for offload(), but no processes. The filter cannot look into clone3()'s
+ * arguments; glibc falls back to clone(). libuv asks for the limit of stacks. */
+static bool
+allow_threads(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+				SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD,
+					CLONE_THREAD)) == 0 &&
+	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
+				SCMP_SYS(clone3), 0) == 0 &&
+	       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
+				SCMP_A0(SCMP_CMP_EQ, 0),
+				SCMP_A2(SCMP_CMP_EQ, 0)) == 0;
+}
+
 #define ALLOW(filter, list) \
 	allow((filter), (list), sizeof(list) / sizeof(*(list)))
 
@@ -150,6 +166,8 @@ confine_calls(enum confine_kind kind)
 	bool has_files = kind == CONFINE_FILES || kind == CONFINE_RESOLVER;
 	bool ok = filter != NULL && ALLOW(filter, calls_all);
 
+	/* Threads that run already obey it, too. */
+	ok = ok && seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) == 0;
 	/* libuv makes descriptors non-blocking by FIONBIO. */
 	ok = ok && seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 				    SCMP_A1(SCMP_CMP_EQ, 0x5421)) == 0;
@@ -163,7 +181,7 @@ confine_calls(enum confine_kind kind)
 	if (is_client)
 		ok = ok && ALLOW(filter, calls_client);
 	if (has_files)
-		ok = ok && ALLOW(filter, calls_files);
+		ok = ok && ALLOW(filter, calls_files) && allow_threads(filter);
 	ok = ok && seccomp_load(filter) == 0;
 	seccomp_release(filter);
 	return ok ? OK : refused("seccomp");
