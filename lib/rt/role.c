@@ -12,7 +12,12 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { RETRY_MS = 50 };
+enum {
+	RETRY_MS = 50,
+	/* The parent drops an answer when our socket is full, which some
+	 * hundred packets do. */
+	MAX_ASKED = 64,
+};
 
 struct request {
 	TAILQ_ENTRY(request) link;
@@ -29,6 +34,8 @@ static struct {
 	uv_poll_t poll;
 	uid_t uid; // the filter may close before it is asked for
 	TAILQ_HEAD(, request) requests;
+	unsigned n_asked; // answers that are still to come
+	struct gate may_ask;
 } me;
 
 /* False when the parent has too much to read already. */
@@ -53,6 +60,9 @@ on_connected(const struct control *message, int fd)
 {
 	struct request *r;
 
+	if (me.n_asked > 0)
+		me.n_asked--;
+	gate_wake_one(&me.may_ask);
 	TAILQ_FOREACH(r, &me.requests, link) {
 		if (r->is_answered || r->to != message->what ||
 		    r->copy != message->copy)
@@ -121,6 +131,7 @@ role_open(struct role *role, int control_fd)
 	me.control_fd = control_fd;
 	me.uid = geteuid();
 	TAILQ_INIT(&me.requests);
+	gate_init(&me.may_ask);
 	fcntl(control_fd, F_SETFL, fcntl(control_fd, F_GETFL) | O_NONBLOCK);
 	check(uv_poll_init(loop_uv(), &me.poll, control_fd) == 0);
 	check(uv_poll_start(&me.poll, UV_READABLE, on_control) == 0);
@@ -143,26 +154,40 @@ unix_peer_is_trusted(int fd)
 	return who.uid == 0 || who.uid == me.uid;
 }
 
+/* One question; *fd_out is -1 when the answer was no. */
+static enum err
+ask_parent(struct co *co, enum service to, unsigned copy, int64_t deadline_us,
+	   int *fd_out)
+{
+	struct request r = { .to = to, .copy = copy, .fd = -1, .co = co };
+	enum err e = OK;
+
+	*fd_out = -1;
+	while (me.n_asked >= MAX_ASKED) {
+		e = gate_wait(co, &me.may_ask, deadline_us);
+		if (e != OK)
+			return e;
+	}
+	if (!send_control(CONTROL_CONNECT, (uint8_t)to, (uint8_t)copy))
+		return OK;
+	me.n_asked++;
+	TAILQ_INSERT_TAIL(&me.requests, &r, link);
+	while (!r.is_answered && e == OK)
+		e = co_wait(co, deadline_us);
+	TAILQ_REMOVE(&me.requests, &r, link);
+	*fd_out = r.fd;
+	return r.fd >= 0 ? OK : e;
+}
+
 enum err
 role_connect(struct co *co, enum service to, unsigned copy,
 	     int64_t deadline_us, int *fd_out)
 {
 	for (;;) {
-		struct request r = { .to = to, .copy = copy, .fd = -1,
-				     .co = co };
-		enum err e = OK;
+		enum err e = ask_parent(co, to, copy, deadline_us, fd_out);
 
-		TAILQ_INSERT_TAIL(&me.requests, &r, link);
-		/* When it was not sent, that is no answer either. */
-		r.is_answered = !send_control(CONTROL_CONNECT, (uint8_t)to,
-					      (uint8_t)copy);
-		while (!r.is_answered && e == OK)
-			e = co_wait(co, deadline_us);
-		TAILQ_REMOVE(&me.requests, &r, link);
-		if (r.fd >= 0) {
-			*fd_out = r.fd;
+		if (*fd_out >= 0)
 			return OK;
-		}
 		if (e == OK)
 			e = now_us() >= deadline_us ?
 				    ERR_UNAVAILABLE :
