@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/content.h - the octets of a message while it comes in: in memory,
+ * and from some size on in a file without a name. */
+#pragma once
+
+#include "lib/rt/fs.h"
+#include "mda/store/tree.h"
+
+enum {
+	CONTENT_MEMORY_OCTETS = 256 * 1024,
+};
+#define CONTENT_MAX_OCTETS (UINT64_C(1) << 30)
+
+struct content {
+	struct buf tail;    // behind what is in the file
+	int fd;		    // -1: all in memory
+	uint64_t in_file;   // octets
+	uint64_t size_octets;
+	uint64_t bare_lfs;  // LF without CR before it
+	bool ends_in_cr;
+};
+
+void content_init(struct content *c);
+void content_release(struct content *c);
+/* Takes a piece. ERR_FULL, ERR_IO, ERR_LIMIT; then the content is of no use. */
+enum err content_add(struct co *co, struct tree *t, struct content *c,
+		     struct str piece) MUST_USE;
+/* Writes all of it to a file; in a thread. */
+enum err content_write(const struct content *c, int fd) MUST_USE;
+
+/* A new message's file: head and content, written to tmp/ and renamed to its
+ * place, flushed but for the directory. Runs as one job of the pool. */
+struct placing {
+	int tmp_fd, to_fd;
+	char temporary[TREE_NAME_SIZE], name[TREE_NAME_SIZE];
+	struct str head;
+	const struct content *content;
+	int64_t date_us; // of the file: the INTERNALDATE
+	enum err e;	 // ERR_EXISTS: the name is there
+};
+void content_place(void *placing);

@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/delivery.c - deliveries by LMTP.
+ *
+ * Process: store.  Standards: RFC 2033 (a reply per recipient), RFC 3463.
+ * Invariants:
+ *  (1) 2yz is answered only after the file is flushed, renamed into new/, and
+ *      new/ was flushed after that; or for a repeat that was found.
+ *  (2) The base name comes from spool data alone, so that a repeat meets the
+ *      first copy; one user and id are delivered once at a time.
+ *  (3) No uidlist, index or model is needed or changed.
+ */
+#include "mda/store/delivery.h"
+
+#include "lib/base/check.h"
+#include "lib/ipc/store.h"
+#include "lib/mail/maildir_name.h"
+#include "lib/mail/trace.h"
+#include "lib/rt/log.h"
+#include "mda/store/content.h"
+#include "mda/store/mailbox.h"
+#include "mda/store/quota.h"
+#include "mda/store/ring.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+enum {
+	HEAD_MAX_OCTETS = 8192,
+	KEY_MAX_OCTETS = 1024,
+	ARENA_MAX_OCTETS = 2 << 20,
+	WORKERS_MAX = 16,     // recipients of one message at a time
+	CHUNK_TIMEOUT_S = 600,
+	SEND_TIMEOUT_S = 60,
+};
+
+static const struct store_answer delivered = { 250, STR_INIT("2.0.0"),
+					       STR_INIT("delivered") };
+static const struct store_answer had_before = {
+	250, STR_INIT("2.0.0"), STR_INIT("delivered before")
+};
+static const struct store_answer no_user = { 550, STR_INIT("5.1.1"),
+					     STR_INIT("no such user here") };
+static const struct store_answer over_quota = { 552, STR_INIT("5.2.2"),
+						STR_INIT("mailbox is full") };
+static const struct store_answer nearly_full = {
+	452, STR_INIT("4.2.2"), STR_INIT("mailbox is nearly full, try later")
+};
+static const struct store_answer disk_full = {
+	452, STR_INIT("4.3.1"), STR_INIT("no space left here, try later")
+};
+static const struct store_answer unavailable = {
+	451, STR_INIT("4.3.0"), STR_INIT("mail store is unavailable, try later")
+};
+static const struct store_answer under_way = {
+	451, STR_INIT("4.3.0"), STR_INIT("this message is being delivered")
+};
+
+static const struct store_answer *
+answer_of(enum err e)
+{
+	if (e == OK)
+		return &delivered;
+	if (e == ERR_FULL)
+		return &disk_full;
+	return e == ERR_NOT_FOUND || e == ERR_FORMAT ? &no_user : &unavailable;
+}
+
+static void
+send_answer(struct co *co, struct call *call, const struct store_answer *answer,
+	    bool is_end)
+{
+	struct buf b = BUF_INIT(STORE_TEXT_MAX_OCTETS);
+
+	store_put_answer(&b, answer);
+	if (call_send(co, call, STORE_ANSWER, buf_str(&b), -1, is_end,
+		      in_s(SEND_TIMEOUT_S)) != OK)
+		log_debug("delivery.unheard");
+	buf_release(&b);
+}
+
+static const struct store_answer *
+answer_of_quota(enum err e)
+{
+	return e == ERR_FULL	? &over_quota :
+	       e == ERR_REFUSED ? &nearly_full :
+				  answer_of(e);
+}
+
+static const struct store_answer *
+room_for(struct co *co, struct tree *t, struct str mailbox, uint64_t size)
+{
+	const struct store_answer *answer;
+	struct user *u;
+	enum err e = tree_user(co, t, mailbox, &u);
+
+	if (e != OK)
+		return answer_of(e);
+	e = quota_prepare(co, u);
+	if (e != OK) {
+		answer = answer_of(e);
+	} else {
+		e = quota_reserve(co, u, QUOTA_DELIVERY, size, 1);
+		answer = answer_of_quota(e);
+		if (e == OK)
+			quota_cancel(u, size, 1);
+	}
+	user_drop(&u);
+	return answer;
+}
+
+void
+serve_room(struct co *co, struct call *call, struct frame *first, void *owner)
+{
+	const struct store_answer *answer;
+	struct str mailbox;
+	uint64_t size;
+
+	if (store_read_room(first->body, &mailbox, &size) != OK) {
+		log_error("store.message", FC("type", "room"));
+		chan_close(call_chan(call));
+		return;
+	}
+	answer = room_for(co, owner, mailbox, size);
+	send_answer(co, call, answer, true);
+}
+
+/* ---- was it delivered before? ---- */
+
+struct search {
+	int user_fd;
+	struct str unique;
+	bool is_found;
+	enum err e;
+};
+
+static void
+search_dir(int parent_fd, const char *name, struct search *s)
+{
+	int fd = fs_open_dir(parent_fd, name);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (dir == NULL && fd >= 0)
+		close(fd);
+	while (!s->is_found && dir != NULL && (entry = readdir(dir)) != NULL)
+		s->is_found = str_eq(maildir_base_unique(str_c(entry->d_name)),
+				     s->unique);
+	/* The process that put it there may have died before its flush. */
+	if (s->is_found)
+		s->e = fs_sync_dir(fd);
+	if (dir != NULL)
+		closedir(dir);
+}
+
+static void
+search_folder(int user_fd, const char *name, struct search *s)
+{
+	int fd = fs_open_dir(user_fd, name);
+
+	if (fd < 0)
+		return;
+	/* new/ first: a message moves to cur/, never back. */
+	search_dir(fd, "new", s);
+	if (!s->is_found)
+		search_dir(fd, "cur", s);
+	close(fd);
+}
+
+static void
+search_in_thread(void *arg)
+{
+	struct search *s = arg;
+	int fd = fs_open_dir(s->user_fd, ".");
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (dir == NULL && fd >= 0)
+		close(fd);
+	while (!s->is_found && dir != NULL && (entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] == '.' && strcmp(entry->d_name, "..") != 0)
+			search_folder(s->user_fd, entry->d_name, s);
+	if (dir != NULL)
+		closedir(dir);
+}
+
+/* ERR_EXISTS: it was, and stays. */
+static enum err
+look_for_repeat(struct co *co, struct user *u, struct str unique)
+{
+	struct search s = { .user_fd = u->fd, .unique = unique };
+
+	offload(co, search_in_thread, &s);
+	if (s.is_found)
+		return s.e == OK ? ERR_EXISTS : s.e;
+	return ring_has(co, u->tree->ring, str_c(u->address), unique) ?
+		       ERR_EXISTS :
+		       OK;
+}
+
+/* ---- one recipient ---- */
+
+struct delivery {
+	struct tree *tree;
+	const struct store_delivery *what;
+	const struct content *content;
+	const struct store_answer **answers;
+	size_t next, n_running;
+	struct co *co;
+};
+
+static void
+put_address_field(struct buf *head, const char *name, struct str address)
+{
+	buf_putf(head, "%s: ", name);
+	for (size_t i = 0; i < address.n; i++) {
+		char c = address.p[i];
+
+		/* Nothing foreign ends the line. */
+		buf_putc(head, c == '\r' || c == '\n' || c == '\0' ? '?' : c);
+	}
+	buf_put(head, S("\r\n"));
+}
+
+static void
+put_head(struct buf *head, const struct store_delivery *what,
+	 const struct store_rcpt *rcpt)
+{
+	buf_put(head, S("Return-Path: <"));
+	for (size_t i = 0; i < what->sender.n; i++) {
+		char c = what->sender.p[i];
+
+		buf_putc(head, c == '\r' || c == '\n' || c == '\0' ? '?' : c);
+	}
+	buf_put(head, S(">\r\n"));
+	put_address_field(head, "Delivered-To", rcpt->address);
+	if (rcpt->orig.n > 0)
+		put_address_field(head, "X-Original-To", rcpt->orig);
+}
+
+static bool
+has_sane_lengths(const struct store_delivery *what,
+		 const struct store_rcpt *rcpt)
+{
+	return what->sender.n + rcpt->address.n + rcpt->orig.n <
+	       HEAD_MAX_OCTETS / 2;
+}
+
+/* Writes the file; OK when it is durable in new/. */
+static enum err
+place(struct co *co, const struct delivery *d, struct mailbox *inbox,
+      struct str unique, struct str head)
+{
+	struct buf name = BUF_INIT(MAILDIR_NAME_OCTETS_MAX * 2);
+	struct placing *p = must_alloc(sizeof(*p));
+	const struct maildir_base base = {
+		.unix_s = (uint64_t)(d->what->arrived_us / US_PER_S),
+		.unique = unique,
+		.host = str_c(d->tree->host),
+		.size_octets = head.n + d->content->size_octets,
+		.wire_size_octets = head.n + d->content->size_octets +
+				    d->content->bare_lfs,
+	};
+	enum err e = maildir_base_build(&base, &name);
+
+	if (e == OK)
+		e = str_to_c(buf_str(&name), p->name, sizeof(p->name));
+	if (e == OK) {
+		p->tmp_fd = inbox->tmp_fd;
+		p->to_fd = inbox->new_fd;
+		p->head = head;
+		p->content = d->content;
+		p->date_us = d->what->arrived_us;
+		tree_temporary(d->tree, p->temporary, sizeof(p->temporary));
+		offload(co, content_place, p);
+		e = p->e == ERR_EXISTS ? OK : p->e;
+	} else {
+		e = ERR_UNAVAILABLE; // an id of ours that is none
+	}
+	free(p);
+	buf_release(&name);
+	if (e == OK)
+		e = shared_sync(co, &inbox->new_sync, inbox->new_fd);
+	if (e == ERR_NOT_FOUND || e == ERR_FORMAT)
+		e = ERR_UNAVAILABLE; // not the user's absence
+	return e;
+}
+
+static const struct store_answer *
+deliver_as(struct co *co, const struct delivery *d, struct user *u,
+	   struct str unique, struct str head)
+{
+	uint64_t size = head.n + d->content->size_octets;
+	struct mailbox *inbox;
+	enum err e = d->what->is_repeat ? look_for_repeat(co, u, unique) : OK;
+
+	if (e != OK)
+		return e == ERR_EXISTS ? &had_before : answer_of(e);
+	e = quota_reserve(co, u, QUOTA_DELIVERY, size, 1);
+	if (e != OK)
+		return answer_of_quota(e);
+	e = mailbox_open(co, u, STR_NONE, &inbox);
+	if (e == OK)
+		e = place(co, d, inbox, unique, head);
+	if (e == OK) {
+		quota_commit(u, size, 1);
+		ring_add(d->tree->ring, str_c(u->address), unique);
+		mailbox_wake(inbox);
+	} else {
+		quota_cancel(u, size, 1);
+		if (inbox != NULL && inbox->new_sync.failure != OK)
+			mailbox_kill(inbox);
+	}
+	mailbox_drop(&inbox);
+	return e == ERR_NOT_FOUND ? &unavailable : answer_of(e);
+}
+
+/* The same message for the same user is under way at most once: an attempt that
+ * front gave up may still run when the next one comes. */
+static const struct store_answer *
+deliver_once(struct co *co, const struct delivery *d, struct user *u,
+	     const struct store_rcpt *rcpt)
+{
+	struct buf unique = BUF_INIT(KEY_MAX_OCTETS);
+	struct buf key = BUF_INIT(KEY_MAX_OCTETS);
+	struct buf head = BUF_INIT(HEAD_MAX_OCTETS);
+	const struct store_answer *answer = &unavailable;
+
+	if (maildir_delivery_unique(d->what->id, rcpt->index, &unique) == OK &&
+	    has_sane_lengths(d->what, rcpt)) {
+		buf_putf(&key, "%s/%.*s", u->address, STR(buf_str(&unique)));
+		put_head(&head, d->what, rcpt);
+		answer = NULL;
+	}
+	if (answer == NULL &&
+	    map_get(&d->tree->deliveries, buf_str(&key)) != NULL)
+		answer = &under_way;
+	if (answer == NULL) {
+		map_set(&d->tree->deliveries, buf_str(&key), &key);
+		answer = deliver_as(co, d, u, buf_str(&unique), buf_str(&head));
+		map_remove(&d->tree->deliveries, buf_str(&key));
+	}
+	buf_release(&unique);
+	buf_release(&key);
+	buf_release(&head);
+	return answer;
+}
+
+static const struct store_answer *
+deliver_to(struct co *co, const struct delivery *d,
+	   const struct store_rcpt *rcpt)
+{
+	const struct store_answer *answer;
+	struct user *u;
+	enum err e = tree_user(co, d->tree, rcpt->mailbox, &u);
+
+	if (e != OK)
+		return answer_of(e);
+	e = quota_prepare(co, u);
+	answer = e == OK ? deliver_once(co, d, u, rcpt) : answer_of(e);
+	log_info("delivery", FC("user", u->address), FA("from", d->what->sender),
+		 F("id", d->what->id), FN("size", d->content->size_octets),
+		 FN("code", answer->code), F("text", answer->text));
+	user_drop(&u);
+	return answer;
+}
+
+/* ---- one message ---- */
+
+static void
+deliver_some(struct co *co, struct delivery *d)
+{
+	while (d->next < d->what->n_rcpts) {
+		size_t i = d->next++;
+
+		d->answers[i] = deliver_to(co, d, &d->what->rcpts[i]);
+	}
+}
+
+static void
+worker(struct co *co, void *arg)
+{
+	struct delivery *d = arg;
+
+	deliver_some(co, d);
+	d->n_running--;
+	co_wake(d->co);
+}
+
+static void
+deliver_all(struct co *co, struct delivery *d)
+{
+	for (size_t i = 1; i < d->what->n_rcpts && i < WORKERS_MAX; i++)
+		if (co_spawn(worker, d, "delivery") != NULL)
+			d->n_running++;
+	deliver_some(co, d);
+	while (d->n_running > 0)
+		co_park(co);
+}
+
+static enum err
+receive(struct co *co, struct call *call, struct tree *t, struct content *c,
+	bool is_over)
+{
+	enum err result = OK;
+
+	while (!is_over) {
+		struct frame f;
+		enum err e = call_recv(co, call, in_s(CHUNK_TIMEOUT_S), &f);
+
+		if (e != OK)
+			return e; // front is gone, or its client is
+		if (f.type != STORE_CHUNK) {
+			frame_release(&f);
+			return ERR_FORMAT;
+		}
+		if (result == OK)
+			result = content_add(co, t, c, f.body);
+		is_over = f.is_end;
+		frame_release(&f);
+	}
+	return result == OK ? OK : result == ERR_FULL ? ERR_FULL : ERR_LIMIT;
+}
+
+static void
+answer_all(struct co *co, struct call *call, const struct delivery *d,
+	   const struct store_answer *same)
+{
+	for (size_t i = 0; i < d->what->n_rcpts; i++)
+		send_answer(co, call, same != NULL ? same : d->answers[i],
+			    i + 1 == d->what->n_rcpts);
+}
+
+static void
+serve_what(struct co *co, struct call *call, struct tree *t,
+	   const struct store_delivery *what, bool is_over)
+{
+	struct content content;
+	struct delivery d = { .tree = t, .what = what, .content = &content,
+			      .co = co };
+	enum err e;
+
+	content_init(&content);
+	e = receive(co, call, t, &content, is_over);
+	if (e == OK && what->n_rcpts > 0) {
+		d.answers = must_alloc(what->n_rcpts * sizeof(*d.answers));
+		deliver_all(co, &d);
+		answer_all(co, call, &d, NULL);
+		free(d.answers);
+	} else if (e == ERR_FULL || e == ERR_LIMIT) {
+		answer_all(co, call, &d,
+			   e == ERR_FULL ? &disk_full : &unavailable);
+	}
+	content_release(&content);
+}
+
+void
+serve_delivery(struct co *co, struct call *call, struct frame *first,
+	       void *owner)
+{
+	struct arena arena = ARENA_INIT(ARENA_MAX_OCTETS);
+	struct store_delivery what;
+
+	if (store_read_delivery(first->body, &arena, &what) == OK) {
+		serve_what(co, call, owner, &what, first->is_end);
+	} else {
+		log_error("store.message", FC("type", "delivery"));
+		chan_close(call_chan(call));
+	}
+	arena_release(&arena);
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/mailbox.c - mailboxes in use: their directories, who holds them,
+ * and the parts of the model that need no file.
+ *
+ * Process: store.
+ * Owns: descriptors of the directories, the messages of the model.
+ * Invariants:
+ *  (1) A mailbox is in its user's map exactly as long as it is not dead.
+ *  (2) A dead one is freed when the last holder drops it.
+ */
+#include "mda/store/mailbox.h"
+
+#include "lib/base/check.h"
+#include "lib/mail/maildir_name.h"
+#include "lib/rt/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum {
+	IDLE_MESSAGES_MAX = 500000,
+	CACHE_MAX_OCTETS = 16 << 20,
+};
+
+static void
+close_dirs(struct mailbox *m)
+{
+	const int fds[] = { m->dir_fd, m->cur_fd, m->new_fd, m->tmp_fd };
+
+	for (int i = 0; i < 4; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	m->dir_fd = m->cur_fd = m->new_fd = m->tmp_fd = -1;
+}
+
+static void
+forget_cached(struct message *msg)
+{
+	free(msg->envelope);
+	free(msg->structure);
+	free(msg->body);
+	msg->envelope = msg->structure = msg->body = NULL;
+}
+
+static void
+free_message(struct message *msg)
+{
+	forget_cached(msg);
+	free(msg->info);
+	free(msg->fields);
+	free(msg);
+}
+
+static void
+free_mailbox(struct mailbox *m)
+{
+	check(TAILQ_EMPTY(&m->seats));
+	mailbox_watch(m, false);
+	for (size_t i = 0; i < m->n; i++)
+		free_message(m->messages[i]);
+	free(m->messages);
+	map_release(&m->by_base);
+	buf_release(&m->keywords_file);
+	free(m->extra);
+	if (!m->is_dead)
+		map_remove(&m->user->mailboxes, str_c(m->dir));
+	close_dirs(m);
+	user_drop(&m->user);
+	free(m->dir);
+	free(m);
+}
+
+static void
+leave_idle(struct mailbox *m)
+{
+	struct tree *t = m->user->tree;
+
+	if (!m->is_idle)
+		return;
+	m->is_idle = false;
+	TAILQ_REMOVE(&t->idle_mailboxes, m, idle_link);
+	t->n_idle_mailboxes--;
+	t->n_idle_messages -= m->n;
+}
+
+void
+mailbox_forget_idle(struct tree *t, size_t n_left)
+{
+	while (t->n_idle_mailboxes > n_left ||
+	       t->n_idle_messages > IDLE_MESSAGES_MAX) {
+		struct mailbox *m = TAILQ_FIRST(&t->idle_mailboxes);
+
+		leave_idle(m);
+		free_mailbox(m);
+	}
+}
+
+struct mailbox *
+mailbox_hold(struct mailbox *m)
+{
+	leave_idle(m);
+	m->n_holds++;
+	return m;
+}
+
+void
+mailbox_drop(struct mailbox **mailbox)
+{
+	struct mailbox *m = *mailbox;
+	struct tree *t;
+
+	*mailbox = NULL;
+	if (m == NULL || --m->n_holds > 0)
+		return;
+	if (m->is_dead) {
+		free_mailbox(m);
+		return;
+	}
+	t = m->user->tree;
+	m->is_idle = true;
+	TAILQ_INSERT_TAIL(&t->idle_mailboxes, m, idle_link);
+	t->n_idle_mailboxes++;
+	t->n_idle_messages += m->n;
+	mailbox_forget_idle(t, t->max_idle_mailboxes);
+}
+
+void
+mailbox_kill(struct mailbox *m)
+{
+	if (m->is_dead)
+		return;
+	map_remove(&m->user->mailboxes, str_c(m->dir));
+	m->is_dead = true;
+	mailbox_wake(m);
+}
+
+void
+mailbox_rename(struct mailbox *m, struct str dir)
+{
+	map_remove(&m->user->mailboxes, str_c(m->dir));
+	free(m->dir);
+	m->dir = str_dup_c(dir);
+	map_set(&m->user->mailboxes, str_c(m->dir), m);
+}
+
+/* ---- opening ---- */
+
+struct opening {
+	int user_fd;
+	const char *dir;
+	int dir_fd, fds[3]; // tmp, new, cur
+	enum err e;
+};
+
+static enum err
+open_failed(const char *name)
+{
+	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
+		return ERR_NOT_FOUND;
+	log_error("store.open", FC("name", name), FERRNO(errno));
+	return errno == EMFILE || errno == ENFILE ? ERR_UNAVAILABLE : ERR_IO;
+}
+
+/* A folder of another program may lack new/ or tmp/. */
+static enum err
+open_part(int dir_fd, const char *name, int *fd_out)
+{
+	enum err e;
+
+	*fd_out = fs_open_dir(dir_fd, name);
+	if (*fd_out >= 0)
+		return OK;
+	if (errno != ENOENT)
+		return open_failed(name);
+	e = fs_make_dir(dir_fd, name, TREE_MODE_DIR);
+	if (e != OK && e != ERR_EXISTS)
+		return e;
+	*fd_out = fs_open_dir(dir_fd, name);
+	return *fd_out >= 0 ? OK : open_failed(name);
+}
+
+static void
+open_in_thread(void *arg)
+{
+	static const char *const parts[] = { "tmp", "new", "cur" };
+	struct opening *o = arg;
+
+	o->dir_fd = fs_open_dir(o->user_fd, o->dir[0] ? o->dir : ".");
+	if (o->dir_fd < 0) {
+		o->e = open_failed(o->dir);
+		return;
+	}
+	for (int i = 0; i < 3 && o->e == OK; i++)
+		o->e = open_part(o->dir_fd, parts[i], &o->fds[i]);
+}
+
+static enum err
+open_dirs(struct co *co, struct user *u, const char *dir, struct opening *o)
+{
+	*o = (struct opening) { .user_fd = u->fd, .dir = dir, .dir_fd = -1,
+				.fds = { -1, -1, -1 } };
+	offload(co, open_in_thread, o);
+	if (o->e == OK)
+		return OK;
+	for (int i = 0; i < 3; i++)
+		if (o->fds[i] >= 0)
+			close(o->fds[i]);
+	if (o->dir_fd >= 0)
+		close(o->dir_fd);
+	return o->e;
+}
+
+static struct mailbox *
+new_mailbox(struct user *u, char *dir, const struct opening *o)
+{
+	struct mailbox *m = must_alloc(sizeof(*m));
+
+	m->user = user_hold(u);
+	m->dir = dir;
+	m->dir_fd = o->dir_fd;
+	m->tmp_fd = o->fds[0];
+	m->new_fd = o->fds[1];
+	m->cur_fd = o->fds[2];
+	m->n_holds = 1;
+	lock_init(&m->lock);
+	shared_sync_init(&m->cur_sync);
+	shared_sync_init(&m->new_sync);
+	TAILQ_INIT(&m->seats);
+	map_set(&u->mailboxes, str_c(m->dir), m);
+	return m;
+}
+
+enum err
+mailbox_open(struct co *co, struct user *u, struct str dir,
+	     struct mailbox **out)
+{
+	struct mailbox *m = map_get(&u->mailboxes, dir);
+	struct opening o;
+	char *name;
+	enum err e;
+
+	*out = NULL;
+	if (m != NULL) {
+		*out = mailbox_hold(m);
+		return OK;
+	}
+	if (dir.n >= TREE_NAME_SIZE)
+		return ERR_NOT_FOUND;
+	name = str_dup_c(dir);
+	e = open_dirs(co, u, name, &o);
+	if (e != OK) {
+		free(name);
+		return e;
+	}
+	m = map_get(&u->mailboxes, str_c(name));
+	if (m == NULL) {
+		*out = new_mailbox(u, name, &o);
+		return OK;
+	}
+	/* Somebody was faster. */
+	for (int i = 0; i < 3; i++)
+		close(o.fds[i]);
+	close(o.dir_fd);
+	free(name);
+	*out = mailbox_hold(m);
+	return OK;
+}
+
+enum err
+mailbox_lock(struct co *co, struct mailbox *m)
+{
+	enum err e = lock_take(co, &m->lock, in_s(LOCK_TIMEOUT_S));
+
+	if (e == OK && m->is_dead) {
+		lock_give(&m->lock);
+		return ERR_NOT_FOUND;
+	}
+	return e;
+}
+
+void
+mailbox_unlock(struct mailbox *m)
+{
+	lock_give(&m->lock);
+}
+
+/* ---- the model ---- */
+
+size_t
+mailbox_place(const struct mailbox *m, uint32_t uid)
+{
+	size_t low = 0, high = m->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (m->messages[middle]->uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct message *
+mailbox_find(const struct mailbox *m, uint32_t uid)
+{
+	size_t at = mailbox_place(m, uid);
+
+	return at < m->n && m->messages[at]->uid == uid ? m->messages[at] :
+							  NULL;
+}
+
+bool
+message_name(const struct message *msg, char out[TREE_NAME_SIZE])
+{
+	int n = snprintf(out, TREE_NAME_SIZE, "%.*s%s", STR(msg->base),
+			 msg->info != NULL ? msg->info : "");
+
+	return n > 0 && n < TREE_NAME_SIZE;
+}
+
+int
+message_dir(const struct mailbox *m, const struct message *msg)
+{
+	return msg->is_in_new ? m->new_fd : m->cur_fd;
+}
+
+void
+mailbox_removed(struct mailbox *m, struct message *msg)
+{
+	size_t at = mailbox_place(m, msg->uid);
+
+	map_remove(&m->by_base, msg->base);
+	if (at < m->n && m->messages[at] == msg) {
+		m->n--;
+		memmove(m->messages + at, m->messages + at + 1,
+			(m->n - at) * sizeof(*m->messages));
+		m->removal = ++m->change;
+	}
+	free_message(msg);
+}
+
+void
+mailbox_cache_room(struct mailbox *m, size_t n_octets)
+{
+	m->cache_octets += n_octets;
+	if (m->cache_octets <= CACHE_MAX_OCTETS)
+		return;
+	for (size_t i = 0; i < m->n; i++)
+		forget_cached(m->messages[i]);
+	m->cache_octets = n_octets;
+}
+
+enum err
+mailbox_flush(struct co *co, struct mailbox *m)
+{
+	enum err e = shared_sync(co, &m->cur_sync, m->cur_fd);
+
+	if (e != OK)
+		mailbox_kill(m);
+	return e;
+}
+
+void
+mailbox_wake(struct mailbox *m)
+{
+	struct seat *s;
+
+	TAILQ_FOREACH(s, &m->seats, link)
+		if (s->idle != NULL)
+			co_wake(s->idle);
+}
+
+static void
+on_change(void *arg)
+{
+	mailbox_wake(arg);
+}
+
+void
+mailbox_watch(struct mailbox *m, bool is_on)
+{
+	if (is_on && m->watches[0] == NULL) {
+		m->watches[0] = watch_dir(m->new_fd, on_change, m);
+		m->watches[1] = watch_dir(m->cur_fd, on_change, m);
+	} else if (!is_on) {
+		watch_free(&m->watches[0]);
+		watch_free(&m->watches[1]);
+	}
+}

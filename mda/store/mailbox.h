@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/mailbox.h - one mailbox: its directories, and the model of its
+ * messages that all its sessions share.
+ *
+ * Delivery needs the directories alone; the model is made by mailbox_sync().
+ * Readers do not lock, and after each wait look up again by UID. Whoever changes
+ * the mailbox holds its lock. */
+#pragma once
+
+#include "lib/mail/keywords.h"
+#include "lib/rt/watch.h"
+#include "mda/store/tree.h"
+
+#include <sys/stat.h>
+
+/* The place of a session that has it selected. */
+struct seat {
+	TAILQ_ENTRY(seat) link;
+	struct co *idle; // waits to be told; NULL: not now
+};
+
+struct message {
+	uint32_t uid; // 0: not in the uidlist yet
+	unsigned flags;	   // enum imap_flag
+	uint32_t keywords; // letters a to z
+	bool is_in_new;
+	bool is_unclaimed; // \Recent for the next who selects
+	bool has_size, has_wire_size;
+	bool has_date;
+	unsigned recent_session; // whose \Recent it is; 0: nobody's
+	unsigned changed_by;	 // session of the last change; 0: another's
+	uint64_t change;	 // number of the last change of its flags
+	uint64_t seen;		 // number of the last scan that met it
+	uint64_t size_octets, wire_size_octets;
+	int64_t date_s;	     // INTERNALDATE
+	ino_t inode;	     // as the scan saw it
+	char *info;	     // ":2,S", or NULL
+	char *fields;	     // of its uidlist record, or NULL
+	char *envelope, *structure, *body; // as told, or NULL
+	struct str base;     // in the same memory
+};
+
+/* The time of a directory, to see whether it has changed. */
+struct dir_time {
+	struct timespec at;
+	bool is_settled; // a later change cannot have the same time
+};
+
+struct mailbox {
+	struct user *user;
+	char *dir; // "" or ".Sent.Sub": the key
+	int dir_fd, cur_fd, new_fd, tmp_fd;
+	unsigned n_holds;
+	bool is_idle;
+	TAILQ_ENTRY(mailbox) idle_link;
+	struct lock lock;
+	struct shared_sync cur_sync, new_sync;
+	/* Deleted, or a flush failed: no more of it is told. Sessions get BYE,
+	 * and whoever comes next opens it anew. */
+	bool is_dead;
+
+	bool is_loaded;
+	uint32_t uidvalidity, next_uid;
+	char guid[33];
+	char *extra; // further fields of the header
+	ino_t list_inode;
+	int64_t list_octets;
+	size_t n_lines;
+	bool must_rewrite_list;
+	struct buf keywords_file; // what the names borrow from
+	struct timespec keywords_at;
+	struct keywords keywords;
+	struct message **messages; // by UID
+	size_t n, cap;
+	struct map by_base;
+	struct dir_time cur_time, new_time;
+	bool must_scan_cur;
+	uint64_t n_scans;
+	uint64_t change;  // the last number given
+	uint64_t removal; // number when a message last went
+	size_t cache_octets;
+
+	TAILQ_HEAD(, seat) seats;
+	unsigned n_writers;
+	struct watch *watches[2];
+};
+
+/* Holds the mailbox of that directory; opens its directories. ERR_NOT_FOUND. */
+enum err mailbox_open(struct co *co, struct user *u, struct str dir,
+		      struct mailbox **out) MUST_USE;
+struct mailbox *mailbox_hold(struct mailbox *m);
+/* NULL is fine. */
+void mailbox_drop(struct mailbox **m);
+/* It is no more to be used; sessions are woken to say so. */
+void mailbox_kill(struct mailbox *m);
+/* Another name, after a RENAME. */
+void mailbox_rename(struct mailbox *m, struct str dir);
+/* Closes mailboxes that nobody holds, the longest unused first, until at most
+ * so many are left. */
+void mailbox_forget_idle(struct tree *t, size_t n_left);
+
+/* Takes the lock; ERR_NOT_FOUND when the mailbox is dead. */
+enum err mailbox_lock(struct co *co, struct mailbox *m) MUST_USE;
+void mailbox_unlock(struct mailbox *m);
+
+/* Makes the model equal to the directories, if they changed, and gives UIDs to
+ * what is new; a message is in the model only once its uidlist line is durable.
+ * With a writer among the sessions the files of new/ move to cur/. The lock is
+ * held. ERR_FULL only when there is no model yet. */
+enum err mailbox_sync(struct co *co, struct mailbox *m,
+		      bool is_thorough) MUST_USE;
+/* The same, with the lock taken and given. */
+enum err mailbox_look(struct co *co, struct mailbox *m,
+		      bool is_thorough) MUST_USE;
+
+/* NULL: gone. */
+struct message *mailbox_find(const struct mailbox *m, uint32_t uid);
+/* The place of the first message whose UID is not below. */
+size_t mailbox_place(const struct mailbox *m, uint32_t uid);
+/* The file name; false when it is too long. */
+bool message_name(const struct message *msg, char out[TREE_NAME_SIZE]);
+int message_dir(const struct mailbox *m, const struct message *msg);
+
+/* ---- for those who change the mailbox; the lock is held ---- */
+
+/* A change of our own in cur/: its time before, so that no scan is needed
+ * after. */
+struct own_change {
+	bool is_known;
+};
+void own_change_begin(struct mailbox *m, struct own_change *own);
+void own_change_end(struct mailbox *m, const struct own_change *own);
+
+/* Adds messages that stand in cur/ durably under these names: gives UIDs,
+ * appends their lines and flushes them, then they are in the model. uids_out
+ * has room for n. On an error nothing was added. session: whose doing it is. */
+enum err mailbox_add(struct co *co, struct mailbox *m, const struct str *names,
+		     size_t n, uint32_t *uids_out) MUST_USE;
+/* The message's file has this name now. */
+void mailbox_renamed(struct mailbox *m, struct message *msg, struct str name,
+		     unsigned session);
+/* The message's file is gone. */
+void mailbox_removed(struct mailbox *m, struct message *msg);
+/* Bits of keyword names; new names are written down durably first.
+ * *bits_out: those that could be had; ERR_LIMIT: some could not. */
+enum err mailbox_keywords(struct co *co, struct mailbox *m,
+			  const struct str *names, size_t n, bool may_add,
+			  uint32_t *bits_out) MUST_USE;
+/* Flushes cur/; a failure kills the mailbox. */
+enum err mailbox_flush(struct co *co, struct mailbox *m) MUST_USE;
+
+/* Something is to be told: wakes the idle sessions. */
+void mailbox_wake(struct mailbox *m);
+/* Watches the directories as long as sessions have it selected. */
+void mailbox_watch(struct mailbox *m, bool is_on);
+/* Forgets kept envelopes when they are too many; room for more octets. */
+void mailbox_cache_room(struct mailbox *m, size_t n_octets);

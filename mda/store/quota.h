@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/quota.h - how much a user has, and may have.
+ *
+ * The limits come from the router and are kept until its settings change. The
+ * usage is that of maildirsize plus what is reserved for messages under way,
+ * so that many at once cannot pass together. Without a limit nothing is
+ * counted. */
+#pragma once
+
+#include "mda/store/tree.h"
+
+enum quota_kind {
+	QUOTA_IMAP,
+	QUOTA_TRASH,	// has room of its own, so that deleting works
+	QUOTA_DELIVERY, // the last message may pass by a tenth
+};
+
+/* Learns the limits. ERR_NOT_FOUND: there is no such user. ERR_UNAVAILABLE:
+ * nobody can tell, and nobody did before. */
+enum err quota_prepare(struct co *co, struct user *u) MUST_USE;
+/* Reserves; count once: quota_commit() or quota_cancel() ends it. ERR_FULL: it
+ * does not fit. ERR_REFUSED: it may fit later, others are under way.
+ * ERR_UNAVAILABLE, ERR_IO: it cannot be counted now. */
+enum err quota_reserve(struct co *co, struct user *u, enum quota_kind kind,
+		       uint64_t octets, uint64_t messages) MUST_USE;
+void quota_commit(struct user *u, uint64_t octets, uint64_t messages);
+void quota_cancel(struct user *u, uint64_t octets, uint64_t messages);
+/* Messages went. */
+void quota_remove(struct user *u, uint64_t octets, uint64_t messages);
+/* The usage is unknown: counted again when it is needed. */
+void quota_forget(struct user *u);
+/* The usage, counted if need be; only when there is a limit. */
+enum err quota_usage(struct co *co, struct user *u) MUST_USE;

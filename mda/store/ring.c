@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/ring.c - which queued messages were delivered here lately.
+ *
+ * Process: store.
+ * Invariants:
+ *  (1) The older file is replaced only by a newer one that is durable.
+ *  (2) A line without its checksum counts for nothing.
+ */
+#include "mda/store/ring.h"
+
+#include "lib/base/check.h"
+#include "lib/base/crc32c.h"
+#include "lib/rt/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	RING_MAX_OCTETS = 64 << 20,
+	RING_LINE_MAX_OCTETS = 1024,
+	CRC_DIGITS = 8,
+	NAME_SIZE = 64,
+};
+
+struct ring {
+	int root_fd, fd;
+	char name[NAME_SIZE / 2], old_name[NAME_SIZE];
+	int64_t octets;
+	bool is_dirty;
+	struct lock lock; // of the flush
+};
+
+static int
+open_file(const struct ring *r, int64_t *octets_out)
+{
+	int fd = openat(r->root_fd, r->name,
+			O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+			TREE_MODE_FILE);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		log_error("store.ring", FERRNO(errno));
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	*octets_out = st.st_size;
+	/* What a crash tore must not swallow the next record. */
+	if (st.st_size > 0 && write(fd, "\n", 1) != 1)
+		log_warn("store.ring", FERRNO(errno));
+	return fd;
+}
+
+struct ring *
+ring_open(int root_fd, unsigned copy)
+{
+	struct ring *r = must_alloc(sizeof(*r));
+
+	r->root_fd = root_fd;
+	snprintf(r->name, sizeof(r->name), ".estafeta.delivered.%u", copy);
+	snprintf(r->old_name, sizeof(r->old_name), "%s.old", r->name);
+	lock_init(&r->lock);
+	r->fd = open_file(r, &r->octets);
+	if (r->fd >= 0 && fs_sync_dir(root_fd) == OK)
+		return r;
+	if (r->fd >= 0)
+		close(r->fd);
+	free(r);
+	return NULL;
+}
+
+void
+ring_close(struct ring **ring)
+{
+	struct ring *r = *ring;
+
+	*ring = NULL;
+	if (r == NULL)
+		return;
+	close(r->fd);
+	free(r);
+}
+
+static void
+put_record(struct buf *line, struct str user, struct str unique)
+{
+	struct buf body = BUF_INIT(RING_LINE_MAX_OCTETS);
+
+	buf_putf(&body, "%lld\t%.*s\t%.*s", (long long)wall_s(), STR(user),
+		 STR(unique));
+	buf_putf(line, "%08x\t%.*s\n", crc32c(0, buf_str(&body)),
+		 STR(buf_str(&body)));
+	buf_release(&body);
+}
+
+void
+ring_add(struct ring *ring, struct str user, struct str unique)
+{
+	struct buf line = BUF_INIT(2 * RING_LINE_MAX_OCTETS);
+	ssize_t n;
+
+	if (ring == NULL)
+		return;
+	put_record(&line, user, unique);
+	n = write(ring->fd, line.p, line.n);
+	if (n > 0)
+		ring->octets += n;
+	/* The mail is there all the same; a repeat may come twice. */
+	if (n != (ssize_t)line.n)
+		log_warn("store.ring", FERRNO(errno));
+	ring->is_dirty = true;
+	buf_release(&line);
+}
+
+struct flushing {
+	struct ring *ring;
+	int fd, new_fd;
+	int64_t new_octets;
+	enum err e;
+};
+
+static void
+flush_in_thread(void *arg)
+{
+	struct flushing *f = arg;
+
+	f->e = fs_sync_data(f->fd);
+}
+
+static void
+turn_in_thread(void *arg)
+{
+	struct flushing *f = arg;
+	struct ring *r = f->ring;
+
+	f->new_fd = -1;
+	if (fs_move(r->root_fd, r->name, r->root_fd, r->old_name) != OK)
+		return;
+	f->new_fd = open_file(r, &f->new_octets);
+	if (f->new_fd >= 0 && fs_sync_dir(r->root_fd) != OK)
+		log_error("store.ring", FC("hint", "not turned durably"));
+}
+
+static void
+retire_in_thread(void *arg)
+{
+	struct flushing *f = arg;
+
+	f->e = fs_sync_data(f->fd); // records that came during the turn
+	close(f->fd);
+}
+
+static enum err
+flush_locked(struct co *co, struct ring *r)
+{
+	struct flushing f = { .ring = r, .fd = r->fd };
+
+	if (!r->is_dirty)
+		return OK;
+	r->is_dirty = false;
+	offload(co, flush_in_thread, &f);
+	if (f.e != OK) {
+		r->is_dirty = true;
+		return f.e;
+	}
+	if (r->octets <= RING_MAX_OCTETS)
+		return OK;
+	offload(co, turn_in_thread, &f);
+	if (f.new_fd < 0)
+		return OK;
+	r->fd = f.new_fd;
+	r->octets = f.new_octets;
+	offload(co, retire_in_thread, &f);
+	return f.e;
+}
+
+enum err
+ring_flush(struct co *co, struct ring *ring)
+{
+	enum err e;
+
+	if (ring == NULL)
+		return OK;
+	e = lock_take(co, &ring->lock, in_s(LOCK_TIMEOUT_S));
+	if (e != OK)
+		return e;
+	e = flush_locked(co, ring);
+	lock_give(&ring->lock);
+	return e;
+}
+
+struct lookup {
+	struct ring *ring;
+	struct str user, unique;
+	bool is_found;
+};
+
+static bool
+is_record_of(struct str line, const struct lookup *l)
+{
+	struct str body, head, second, user;
+	char want[CRC_DIGITS + 1];
+
+	if (!str_ends(line, l->unique) || line.n <= CRC_DIGITS)
+		return false;
+	body = str_from(line, CRC_DIGITS + 1);
+	snprintf(want, sizeof(want), "%08x", crc32c(0, body));
+	if (!str_eq(str_first(line, CRC_DIGITS), str_c(want)))
+		return false;
+	head = body;
+	return str_split(&head, '\t', &second) &&
+	       str_split(&head, '\t', &user) && str_eq(user, l->user) &&
+	       str_eq(head, l->unique);
+}
+
+static bool
+is_in_file(const struct lookup *l, const char *name)
+{
+	struct buf file = BUF_INIT(2 * (size_t)RING_MAX_OCTETS);
+	struct str rest, line;
+	bool is_found = false;
+
+	if (fs_read_file(l->ring->root_fd, name, &file) == OK ||
+	    file.n == file.max) {
+		rest = buf_str(&file);
+		while (!is_found && str_line(&rest, &line))
+			is_found = is_record_of(line, l);
+	}
+	buf_release(&file);
+	return is_found;
+}
+
+static void
+look_in_thread(void *arg)
+{
+	struct lookup *l = arg;
+
+	l->is_found = is_in_file(l, l->ring->name) ||
+		      is_in_file(l, l->ring->old_name);
+}
+
+bool
+ring_has(struct co *co, struct ring *ring, struct str user, struct str unique)
+{
+	struct lookup l = { ring, user, unique, false };
+
+	if (ring == NULL)
+		return false;
+	offload(co, look_in_thread, &l);
+	return l.is_found;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/store.c - the role that owns the mail: start, and who may ask what.
+ *
+ * Process: store.
+ * Owns: the tree, the peer to the router.
+ */
+#include "mda/store/store.h"
+
+#include "lib/base/check.h"
+#include "lib/ipc/store.h"
+#include "lib/rt/log.h"
+#include "lib/rt/settings.h"
+#include "lib/rt/watch.h"
+#include "mda/store/delivery.h"
+#include "mda/store/ring.h"
+#include "mda/store/tree.h"
+
+enum {
+	THREADS = 64, // parallel flushes share the disk's work
+	ASK_TIMEOUT_S = 10,
+	FRAME_EXTRA_OCTETS = 1024, // fields around the largest text
+	DELIVERY_MAX_OCTETS = 1 << 20,
+	DELIVERIES_MAX = 4000,
+	ROOMS_MAX = 4000,
+};
+
+static const struct chan_rule rules[] = {
+	{ STORE_ROOM, STORE_USER_MAX_OCTETS + FRAME_EXTRA_OCTETS, ROOMS_MAX,
+	  false, serve_room, "room" },
+	{ STORE_DELIVER, DELIVERY_MAX_OCTETS, DELIVERIES_MAX, false,
+	  serve_delivery, "deliver" },
+	{ 0 },
+};
+
+static struct tree tree;
+static struct peer *router;
+
+static void
+on_incoming(struct role *role UNUSED, enum service from, int fd)
+{
+	check(from == SERVICE_FRONT);
+	chan_new(fd, false, rules, NULL, &tree, service_name(from));
+}
+
+static void
+on_settings(void *arg)
+{
+	struct tree *t = arg;
+
+	t->epoch++;
+}
+
+static enum err
+ask_router(struct co *co, struct tree *t UNUSED, struct str address,
+	   struct router_quota *out)
+{
+	struct frame f = { .fd = -1 };
+	enum err e = peer_ask(co, router, ROUTER_USER, address,
+			      in_s(ASK_TIMEOUT_S), &f);
+
+	if (e == OK && (f.type != ROUTER_QUOTA ||
+			router_read_quota(f.body, out) != OK))
+		e = ERR_UNAVAILABLE;
+	if (e == OK || f.memory != NULL)
+		frame_release(&f);
+	return e;
+}
+
+void
+store_start(struct role *role)
+{
+	const struct options *o = role->options;
+	/* libc loads its character sets from the second one. */
+	const char *const paths[] = { o->mail_dir, "/usr/lib", NULL };
+
+	offload_set_threads(THREADS);
+	role->incoming = on_incoming;
+	router = peer_new(SERVICE_ROUTER, 0, NULL);
+	if (tree_open(&tree, o->mail_dir, role->copy, str_c(o->hostname)) == OK)
+		tree.ring = ring_open(tree.root_fd, role->copy);
+	tree.ask_quota = ask_router;
+	watch_open();
+	confine_paths(paths);
+	settings_follow(router, on_settings, &tree);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/tree.h - the mail tree: root, users and their directories.
+ *
+ *   <root>/<domain>/<local>/      INBOX and root of the folders: cur new tmp
+ *   <root>/<domain>/<local>/.X/   a folder: cur new tmp
+ *
+ * Everything is opened below a directory's descriptor by one component that is
+ * no link. Users and mailboxes are counted; those that nobody holds stay for a
+ * while, the longest unused ones are forgotten first. */
+#pragma once
+
+#include "lib/base/map.h"
+#include "lib/ipc/router.h"
+#include "lib/rt/fs.h"
+#include "mda/store/lock.h"
+
+enum {
+	TREE_NAME_SIZE = 256, // of one component, with its NUL
+	TREE_MODE_DIR = 0700,
+	TREE_MODE_FILE = 0600,
+	LOCK_TIMEOUT_S = 60,
+};
+
+struct mailbox;
+struct user;
+struct tree;
+struct ring;
+
+/* Asks for a user's limits. ERR_UNAVAILABLE: nobody can tell now. */
+typedef enum err ask_quota_fn(struct co *co, struct tree *t, struct str address,
+			      struct router_quota *out);
+
+struct tree {
+	int root_fd, lock_fd;
+	unsigned copy;
+	char lock_name[32];
+	char host[65];	// in the names of new messages
+	uint64_t salt;	// of this process's names
+	uint64_t n_names;
+	struct map users; // by address
+	TAILQ_HEAD(, user) idle_users;
+	size_t n_idle_users;
+	TAILQ_HEAD(, mailbox) idle_mailboxes;
+	size_t n_idle_mailboxes, n_idle_messages;
+	size_t max_idle_users, max_idle_mailboxes;
+	struct map deliveries; // address and unique part, now under way
+	struct ring *ring;
+	uint64_t epoch; // rises when limits may have changed
+	ask_quota_fn *ask_quota;
+};
+
+/* Who owns how much; kept by quota.c. */
+struct quota_state {
+	struct lock lock;
+	uint64_t epoch; // of the tree when the limits were asked for; 0: never
+	bool exists;
+	struct {
+		uint64_t octets, messages; // 0: no limit
+	} limits;
+	bool is_counted;
+	int64_t octets, messages;
+	int64_t reserved_octets, reserved_messages;
+	uint32_t n_lines;      // of the file, after its first
+	size_t file_octets;
+	int64_t counted_at_us; // monotonic; 0: by another process
+};
+
+struct user {
+	struct tree *tree;
+	char *address; // "local@domain", lower case: the key
+	int fd;	       // -1 until it was opened
+	unsigned n_holds;
+	TAILQ_ENTRY(user) idle_link;
+	struct map mailboxes;	 // by directory name
+	struct lock lock;	 // opening, folders, subscriptions
+	uint32_t last_validity;	 // the largest UIDVALIDITY seen or given
+	struct quota_state quota;
+};
+
+/* Opens the root and takes its lock. Blocks; for start. ERR_IO: the tree cannot
+ * be used (t->root_fd -1; logged). ERR_EXISTS: another server has it. */
+enum err tree_open(struct tree *t, const char *root, unsigned copy,
+		   struct str host) MUST_USE;
+/* Forgets all; nobody may hold anything. For tests. */
+void tree_close(struct tree *t);
+
+/* Holds a user; creates directories and the default folders at first use.
+ * ERR_FORMAT: no address that can be a directory. ERR_FULL, ERR_IO,
+ * ERR_UNAVAILABLE (no tree). */
+enum err tree_user(struct co *co, struct tree *t, struct str address,
+		   struct user **out) MUST_USE;
+struct user *user_hold(struct user *u);
+/* NULL is fine. */
+void user_drop(struct user **u);
+
+/* The unique part of a new message's name, of letters and digits. */
+void tree_unique(struct tree *t, struct buf *out);
+/* The name of a file in tmp/ that no other attempt uses. */
+void tree_temporary(struct tree *t, char *out, size_t size);
+
+/* Makes a folder's directory with cur, new and tmp, durably, inside a thread.
+ * name is one component. ERR_EXISTS. */
+enum err tree_make_folder(int user_fd, const char *name) MUST_USE;
+/* Is it the directory of a deleted folder that waits to be emptied? */
+bool tree_is_deleted_name(struct str dir);
+/* Empties and removes a folder's directory, inside a thread; what fails is
+ * left for the next time. */
+void tree_remove_folder(int user_fd, const char *name);
