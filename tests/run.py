@@ -21,7 +21,6 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOGS = os.path.join(ROOT, "build", "test", "log")
 JOB_TIMEOUT_S = 300
 CRASH_TIMEOUT_S = 420
-# What is also run against the programs with sanitizers.
 PYTHON = sys.executable
 
 
@@ -64,6 +63,7 @@ class Job:
     def count(self, code):
         if self.kind == "unit":
             self.passed = len(re.findall(r"^\[ +OK \]", self.output, re.M))
+            self.failed = len(set(re.findall(
                 r"^\[  FAILED  \] ([A-Za-z_]\w*)", self.output, re.M)))
         elif self.kind == "replay":
             self.passed = 1 if code == 0 else 0
