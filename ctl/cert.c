@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ * ctl/cert.c - mailctl cert: makes and shows certificates. */
+#include "ctl/args.h"
+#include "ctl/certs.h"
+#include "ctl/commands.h"
+#include "lib/base/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { PATH_OCTETS = 1024, COPY_OCTETS = 1024 };
+
+static const char help[] =
+	"usage: mailctl cert make [--new-ca] | ca | show\n"
+	"\n"
+	"make   a new key and certificate for this host, signed by the lab's\n"
+	"       own authority, which is made when there is none. --new-ca makes\n"
+	"       a new authority as well: every client must be told again.\n"
+	"       Running programs use the new files within a second.\n"
+	"ca     prints the authority's certificate, for clients to trust\n"
+	"show   tells names, times and fingerprint of the certificate in use\n"
+	"\n"
+	"$ mailctl cert ca >estafeta-ca.pem\n"
+	"\n"
+	"Files: STATE/tls/{ca,ca-key,cert,key}.pem; STATE is --state or\n"
+	"ESTAFETA_STATE. The names come from --hostname or OVERRIDE_HOSTNAME.\n";
+
+static int
+make(const struct options *o, enum certs_want want)
+{
+	enum certs_done done;
+
+	if (certs_make(o->state_dir, o->hostname, want, &done) != OK) {
+		fprintf(stderr,
+			"mailctl cert: nothing was made: can you write in "
+			"%s/tls?\n",
+			o->state_dir);
+		return EX_CANTCREAT;
+	}
+	printf("made %s/tls/cert.pem for %s\n", o->state_dir, o->hostname);
+	if (o->cert_path[0] != '\0')
+		printf("but it is not used: SSL_CERT_PATH names %s\n",
+		       o->cert_path);
+	return 0;
+}
+
+static int
+print_authority(const struct options *o)
+{
+	char path[PATH_OCTETS], piece[COPY_OCTETS];
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/tls/ca.pem", o->state_dir);
+	f = fopen(path, "re");
+	if (f == NULL) {
+		fprintf(stderr, "mailctl cert: %s: %s; mailctl cert make "
+				"creates it\n",
+			path, strerror(errno));
+		return EX_NOINPUT;
+	}
+	while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
+		fwrite(piece, 1, n, stdout);
+	fclose(f);
+	return 0;
+}
+
+static void
+print_time(const char *what, time_t at_s)
+{
+	char text[64];
+	struct tm tm;
+
+	gmtime_r(&at_s, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
+	printf("%-12s %s\n", what, text);
+}
+
+static int
+show(const struct options *o)
+{
+	struct certs_facts facts;
+	char path[PATH_OCTETS];
+	int result = 0;
+	enum err e;
+
+	if (o->cert_path[0] != '\0')
+		snprintf(path, sizeof(path), "%s", o->cert_path);
+	else
+		snprintf(path, sizeof(path), "%s/tls/cert.pem", o->state_dir);
+	certs_facts_init(&facts);
+	e = certs_read(path, &facts);
+	if (e == OK) {
+		printf("%-12s %s\n%-12s %.*s\n%-12s %.*s\n", "file", path,
+		       "names", STR(buf_str(&facts.names)), "issuer",
+		       STR(buf_str(&facts.issuer)));
+		print_time("from", facts.from_s);
+		print_time("until", facts.until_s);
+		printf("%-12s %.*s\n", "sha256", STR(buf_str(&facts.sha256)));
+	} else {
+		fprintf(stderr, "mailctl cert: %s: %s\n", path, err_text(e));
+		result = EX_NOINPUT;
+	}
+	certs_facts_release(&facts);
+	return result;
+}
+
+int
+cert_main(int argc, char **argv)
+{
+	static const char *const own[] = { "--new-ca", NULL };
+	static struct args args;
+	bool is_new_ca;
+
+	args_read(&args, argc, argv, own, help);
+	is_new_ca = args_take(&args, "--new-ca");
+	if (args.n_words != 1)
+		return args_usage(argv[0], "say make, ca or show");
+	if (strcmp(args.words[0], "make") == 0)
+		return make(&args.options,
+			    is_new_ca ? CERTS_ALL_ANEW : CERTS_ANEW);
+	if (strcmp(args.words[0], "ca") == 0)
+		return print_authority(&args.options);
+	if (strcmp(args.words[0], "show") == 0)
+		return show(&args.options);
+	return args_usage(argv[0], "there is no '%s'", args.words[0]);
+}

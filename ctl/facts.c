@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ * ctl/facts.c - one line per fact. */
+#include "ctl/facts.h"
+
+#include "ctl/certs.h"
+#include "ctl/files.h"
+#include "lib/rt/log.h"
+#include "lib/rt/version.h"
+
+#include <unistd.h>
+
+enum {
+	DIAG_MAX_OCTETS = 1 << 20,
+	PATH_OCTETS = 1024,
+	MAX_DOMAINS_SHOWN = 20,
+};
+
+static size_t
+count_accounts(const struct config *c, struct str domain)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_accounts; i++) {
+		struct str name = c->accounts[i].name;
+		ptrdiff_t at = str_rchr(name, '@');
+
+		n += at >= 0 && str_ieq(str_from(name, (size_t)at + 1), domain);
+	}
+	return n;
+}
+
+static void
+tell_domains(const struct config *c)
+{
+	size_t at = 0, n_shown = 0;
+	struct str name;
+	void *value;
+
+	while (map_next(&c->domains, &at, &name, &value)) {
+		const struct config_domain *domain = value;
+		size_t n;
+
+		if (!(domain->flags & (DOMAIN_MAILBOX | DOMAIN_ALIAS)))
+			continue;
+		if (n_shown++ == MAX_DOMAINS_SHOWN) {
+			log_fact("domains: and more");
+			break;
+		}
+		n = count_accounts(c, name);
+		log_fact("domain %.*s: %zu account%s", STR(name), n,
+			 n == 1 ? "" : "s");
+	}
+	if (c->n_accounts == 0)
+		log_fact("accounts: none yet; add a line to accounts.cf, "
+			 "mailctl pw makes it");
+	else
+		log_fact("accounts: %zu", c->n_accounts);
+}
+
+static void
+tell_configuration(const struct options *o)
+{
+	struct config *c = NULL;
+	struct diag d;
+	enum err e;
+
+	log_fact("configuration: %s", o->config_dir);
+	diag_init(&d, DIAG_MAX_OCTETS);
+	e = files_load(o->config_dir, o->hostname, &d, &c);
+	if (e == OK)
+		tell_domains(c);
+	if (e != OK || d.n_errors > 0)
+		log_fact("configuration: %zu errors; mailctl lint tells more",
+			 d.n_errors);
+	config_free(&c);
+	diag_release(&d);
+}
+
+static void
+tell_listeners(const struct options *o)
+{
+	static const char *const names[LISTEN_KINDS] = {
+		[LISTEN_SMTP] = "smtp",
+		[LISTEN_SUBMISSION] = "submission",
+		[LISTEN_SUBMISSIONS] = "submissions",
+		[LISTEN_IMAP] = "imap",
+		[LISTEN_IMAPS] = "imaps",
+	};
+
+	for (int i = 0; i < LISTEN_KINDS; i++)
+		log_fact("%s: %s", names[i],
+			 o->listen[i][0] ? o->listen[i] : "off");
+}
+
+static void
+tell_certificate(const struct options *o)
+{
+	struct certs_facts facts;
+	char path[PATH_OCTETS], until[32];
+	struct tm tm;
+	enum err e;
+
+	if (o->cert_path[0] != '\0')
+		snprintf(path, sizeof(path), "%s", o->cert_path);
+	else
+		snprintf(path, sizeof(path), "%s/tls/cert.pem", o->state_dir);
+	certs_facts_init(&facts);
+	e = certs_read(path, &facts);
+	if (e == OK) {
+		gmtime_r(&facts.until_s, &tm);
+		strftime(until, sizeof(until), "%Y-%m-%d", &tm);
+		log_fact("certificate: %s for %.*s until %s", path,
+			 STR(buf_str(&facts.names)), until);
+	} else {
+		log_fact("certificate: none (%s: %s); TLS is off", path,
+			 err_text(e));
+	}
+	certs_facts_release(&facts);
+}
+
+void
+facts_print(const struct options *o)
+{
+	log_fact("Estafeta %s on %s, user %u", ESTAFETA_VERSION, o->hostname,
+		 (unsigned)geteuid());
+	tell_configuration(o);
+	log_fact("mail: %s, state: %s, sockets: %s", o->mail_dir, o->state_dir,
+		 o->run_dir);
+	tell_listeners(o);
+	tell_certificate(o);
+	if (options_is_plaintext_auth_allowed(o))
+		log_fact("warning: SSL_TYPE is empty, so passwords are "
+			 "accepted without TLS; SSL_TYPE=auto ends that");
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ * ctl/mailctl.c - one program for everything an operator does. It is also
+ * postqueue, mailq and doveadm, when it is called by those names. */
+#include "ctl/commands.h"
+#include "lib/base/str.h"
+#include "lib/rt/version.h"
+
+#include <sysexits.h>
+
+static const struct command {
+	const char *group; // NULL: the group of the one before
+	const char *name;
+	command_fn *run;
+	const char *summary, *example;
+} commands[] = {
+	{ "The system", "run", run_main,
+	  "starts router, mda and mta, and keeps them running",
+	  "mailctl run --config ./config1 --hostname mta1.example1.local" },
+	{ "Certificates", "cert", cert_main,
+	  "makes and shows the certificate and its authority",
+	  "mailctl cert ca >estafeta-ca.pem" },
+};
+
+enum { N_COMMANDS = sizeof(commands) / sizeof(*commands) };
+
+static void
+print_help(FILE *to)
+{
+	fputs("mailctl - runs Estafeta and looks after it\n"
+	      "usage: mailctl COMMAND ...   (COMMAND --help tells more)\n",
+	      to);
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		const struct command *c = &commands[i];
+
+		if (c->group != NULL)
+			fprintf(to, "\n%s\n", c->group);
+		fprintf(to, "  %-12s %s\n  %-12s $ %s\n", c->name, c->summary,
+			"", c->example);
+	}
+	fputs("\nWhere files are and what is listened at are variables of the "
+	      "environment, or\nflags: mailctl run --help lists them.\n",
+	      to);
+}
+
+static int
+run_command(const struct command *c, int argc, char **argv)
+{
+	static char name[64];
+
+	snprintf(name, sizeof(name), "mailctl %s", c->name);
+	argv[1] = name;
+	return c->run(argc - 1, argv + 1);
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_help(stderr);
+		return EX_USAGE;
+	}
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return run_command(&commands[i], argc, argv);
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("Estafeta %s\n", ESTAFETA_VERSION);
+		return 0;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
+		print_help(stdout);
+		return 0;
+	}
+	fprintf(stderr, "mailctl: there is no command '%s'; "
+			"mailctl --help lists them\n",
+		argv[1]);
+	return EX_USAGE;
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT
+ * ctl/run.c - mailctl run: the first process of a container, or of a terminal.
+ *
+ * Owns: the three programs, and as process 1 whatever orphans come its way.
+ * Invariants:
+ *  (1) It parses nothing: what reads files or makes keys is a child of its own
+ *      that ends soon, so that no bad file can take the system down.
+ *  (2) A program whose supervisor dies is told to stop by the kernel. */
+#include "ctl/certs.h"
+#include "ctl/commands.h"
+#include "ctl/facts.h"
+#include "lib/base/check.h"
+#include "lib/rt/clock.h"
+#include "lib/rt/log.h"
+#include "lib/rt/options.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum {
+	BACKOFF_FIRST_MS = 50,
+	BACKOFF_MAX_MS = 10000,
+	BACKOFF_FORGET_S = 60, // of quiet life
+	STOP_WAIT_S = 15,
+	CERTIFICATE_CHECK_S = 86400,
+	EXEC_FAILED = 127,
+};
+
+static const char usage[] =
+	"usage: mailctl run [flags]\n"
+	"\n"
+	"Starts router, mda and mta, and starts again what ends. SIGHUP: read\n"
+	"files again. SIGTERM, SIGINT: finish and stop.";
+
+struct program_run {
+	const char *name;
+	char path[PATH_MAX];
+	pid_t pid; // 0: not running
+	int64_t started_us, restart_at_us, backoff_ms;
+};
+
+static struct {
+	struct program_run programs[3];
+	struct options options;
+	char **argv;
+	sigset_t signals, before;
+	bool is_stopping;
+	int64_t kill_at_us, next_certificate_us;
+} run = {
+	.programs = { { .name = "router" }, { .name = "mda" }, { .name = "mta" } },
+};
+
+enum { N_PROGRAMS = sizeof(run.programs) / sizeof(*run.programs) };
+
+/* ---- helpers that end soon ---- */
+
+/* Rights of a fresh process: signals as they were before. */
+static pid_t
+fork_child(void)
+{
+	pid_t me = getpid(), pid = fork();
+
+	if (pid != 0)
+		return pid;
+	sigprocmask(SIG_SETMASK, &run.before, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != me)
+		_exit(1); // it died before the kernel was told
+	return 0;
+}
+
+/* SSL_TYPE empty or "auto", and no certificate given: it is ours to make. */
+static bool
+is_certificate_ours(void)
+{
+	const struct options *o = &run.options;
+
+	return o->cert_path[0] == '\0' &&
+	       (o->ssl_type[0] == '\0' ||
+		str_ieq(str_c(o->ssl_type), S("auto")));
+}
+
+static pid_t
+start_certificate(void)
+{
+	enum certs_done done;
+	pid_t pid;
+
+	run.next_certificate_us = in_s(CERTIFICATE_CHECK_S);
+	if (!is_certificate_ours())
+		return -1;
+	pid = fork_child();
+	if (pid != 0)
+		return pid;
+	if (certs_make(run.options.state_dir, run.options.hostname,
+		       CERTS_IF_NEEDED, &done) != OK)
+		_exit(1);
+	if (done == CERTS_MADE)
+		log_fact("certificate: a new one was made; mailctl cert ca "
+			 "prints the authority that clients should trust");
+	_exit(0);
+}
+
+static void
+start_facts(void)
+{
+	pid_t pid = fork_child();
+
+	if (pid != 0)
+		return; // told or not, mail goes on
+	facts_print(&run.options);
+	_exit(0);
+}
+
+/* ---- the programs ---- */
+
+static void
+start(struct program_run *p)
+{
+	pid_t pid = fork_child();
+
+	if (pid == 0) {
+		run.argv[0] = p->path;
+		execv(p->path, run.argv);
+		log_error("program.failed", FC("program", p->name),
+			  FC("path", p->path), FERRNO(errno));
+		_exit(EXEC_FAILED);
+	}
+	if (pid < 0) {
+		log_error("fork.failed", FERRNO(errno));
+		p->restart_at_us = in_ms(BACKOFF_MAX_MS);
+		return;
+	}
+	p->pid = pid;
+	p->started_us = now_us();
+}
+
+static void
+ended(struct program_run *p, int status)
+{
+	int signal_no = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	log_at(run.is_stopping ? LOG_INFO : LOG_ERROR, STR_NONE,
+	       "program.ended", FC("program", p->name), FN("pid", p->pid),
+	       FN("signal", signal_no),
+	       FN("exit", WIFEXITED(status) ? WEXITSTATUS(status) : -1));
+	p->pid = 0;
+	if (now_us() - p->started_us > BACKOFF_FORGET_S * US_PER_S)
+		p->backoff_ms = 0;
+	p->backoff_ms = p->backoff_ms ? p->backoff_ms * 2 : BACKOFF_FIRST_MS;
+	if (p->backoff_ms > BACKOFF_MAX_MS)
+		p->backoff_ms = BACKOFF_MAX_MS;
+	p->restart_at_us = in_ms(p->backoff_ms);
+}
+
+/* All children that ended: programs, helpers, and as process 1 orphans. */
+static void
+reap(void)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < N_PROGRAMS; i++)
+			if (run.programs[i].pid == pid)
+				ended(&run.programs[i], status);
+}
+
+static void
+send_all(int signal_no)
+{
+	for (size_t i = 0; i < N_PROGRAMS; i++)
+		if (run.programs[i].pid != 0)
+			kill(run.programs[i].pid, signal_no);
+}
+
+static void
+on_signal(int signal_no)
+{
+	if (signal_no == SIGCHLD) {
+		reap();
+		return;
+	}
+	if (signal_no == SIGHUP) {
+		send_all(SIGHUP);
+		return;
+	}
+	if (run.is_stopping)
+		return;
+	log_info("run.stop", FN("signal", signal_no));
+	run.is_stopping = true;
+	run.kill_at_us = in_s(STOP_WAIT_S);
+	send_all(SIGTERM);
+}
+
+/* When something is to do although no signal comes. */
+static int64_t
+next_event_us(void)
+{
+	int64_t next_us = run.next_certificate_us;
+
+	if (run.is_stopping)
+		return run.kill_at_us;
+	for (size_t i = 0; i < N_PROGRAMS; i++)
+		if (run.programs[i].pid == 0 &&
+		    run.programs[i].restart_at_us < next_us)
+			next_us = run.programs[i].restart_at_us;
+	return next_us;
+}
+
+static void
+wait_for_signal(void)
+{
+	int64_t left_us = next_event_us() - now_us();
+	struct timespec left;
+	int signal_no;
+
+	if (left_us < 0)
+		left_us = 0;
+	left.tv_sec = left_us / US_PER_S;
+	left.tv_nsec = left_us % US_PER_S * 1000;
+	signal_no = sigtimedwait(&run.signals, NULL, &left);
+	if (signal_no > 0)
+		on_signal(signal_no);
+}
+
+static bool
+is_any_alive(void)
+{
+	for (size_t i = 0; i < N_PROGRAMS; i++)
+		if (run.programs[i].pid != 0)
+			return true;
+	return false;
+}
+
+static void
+supervise(void)
+{
+	while (!run.is_stopping) {
+		for (size_t i = 0; i < N_PROGRAMS; i++) {
+			struct program_run *p = &run.programs[i];
+
+			if (p->pid == 0 && now_us() >= p->restart_at_us)
+				start(p);
+		}
+		if (now_us() >= run.next_certificate_us)
+			start_certificate();
+		wait_for_signal();
+	}
+	while (is_any_alive()) {
+		if (now_us() >= run.kill_at_us) {
+			log_error("run.kill",
+				  FC("why", "they did not stop in time"));
+			send_all(SIGKILL);
+			run.kill_at_us = in_s(STOP_WAIT_S);
+		}
+		wait_for_signal();
+	}
+}
+
+/* ---- start ---- */
+
+/* Beside this executable, or in the PATH. */
+static bool
+find_program(struct program_run *p, const char *own_dir)
+{
+	struct str path = str_c(getenv("PATH")), dir;
+
+	snprintf(p->path, sizeof(p->path), "%.3000s/%s", own_dir, p->name);
+	if (access(p->path, X_OK) == 0)
+		return true;
+	while (str_split(&path, ':', &dir)) {
+		snprintf(p->path, sizeof(p->path), "%.*s/%s",
+			 STR(str_first(dir, 3000)), p->name);
+		if (dir.n > 0 && access(p->path, X_OK) == 0)
+			return true;
+	}
+	fprintf(stderr, "mailctl run: there is no program '%s' in %s or PATH\n",
+		p->name, own_dir);
+	return false;
+}
+
+static bool
+find_programs(void)
+{
+	static char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	self[n < 0 ? 0 : n] = '\0';
+	slash = strrchr(self, '/');
+	if (slash != NULL)
+		*slash = '\0';
+	for (size_t i = 0; i < N_PROGRAMS; i++)
+		if (!find_program(&run.programs[i], self))
+			return false;
+	return true;
+}
+
+static void
+take_signals(void)
+{
+	sigemptyset(&run.signals);
+	sigaddset(&run.signals, SIGCHLD);
+	sigaddset(&run.signals, SIGTERM);
+	sigaddset(&run.signals, SIGINT);
+	sigaddset(&run.signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &run.signals, &run.before);
+	/* Who started us may have blocked or ignored what our children need. */
+	sigemptyset(&run.before);
+	signal(SIGCHLD, SIG_DFL);
+	signal(SIGPIPE, SIG_DFL);
+}
+
+int
+run_main(int argc, char **argv)
+{
+	pid_t maker;
+
+	options_read(&run.options, argc, argv, usage);
+	log_open("run", log_level_named(str_c(run.options.log_level)));
+	run.argv = argv;
+	if (!find_programs())
+		return EX_UNAVAILABLE;
+	take_signals();
+	/* The programs look for the certificate when they start. */
+	maker = start_certificate();
+	if (maker > 0)
+		while (waitpid(maker, NULL, 0) < 0 && errno == EINTR)
+			;
+	start_facts();
+	supervise();
+	log_info("run.stopped");
+	return 0;
+}
