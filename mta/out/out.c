@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT
+ * mta/out/out.c - deliveries, each in its coroutine.
+ *
+ * Process: out.
+ * Owns: the jobs' frames while they run; idle sessions (pool.c).
+ * Invariants:
+ *  (1) Each recipient of a job gets one OUT_RESULT, unless the queue went away.
+ *  (2) A message is offered to another server only while none has been given
+ *      its content. */
+#include "mta/out/out.h"
+
+#include "lib/base/check.h"
+#include "lib/base/map.h"
+#include "lib/rt/log.h"
+#include "mta/out/pool.h"
+#include "mta/out/route.h"
+#include "mta/out/session.h"
+
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+	CONNECT_TIMEOUT_S = 30, // per address
+	LOCAL_TIMEOUT_S = 10,
+	/* Of one attempt; the rest of a long list waits for the next. */
+	MAX_TARGETS = 10,
+	ATTEMPT_MAX_S = 600, // until a server listens
+	JOB_ARENA_OCTETS = 256 * 1024,
+	KEY_MAX_OCTETS = 4096,
+	RESULT_MAX_OCTETS = 4096,
+	MAX_JOBS = 20000,
+	STOP_WAIT_S = 5,
+};
+
+static struct {
+	struct role *role;
+	struct peer *dns;
+	struct tls *tls, *verifying_tls;
+	size_t n_jobs;
+	bool is_stopping;
+} out;
+
+/* ---- connecting ---- */
+
+static enum err
+dial_unix(struct co *co, struct str path, int64_t deadline_us, int *fd_out)
+{
+	union address_any at = { .storage = { 0 } };
+	struct sockaddr_un *un = (struct sockaddr_un *)&at;
+	enum err e = str_to_c(path, un->sun_path, sizeof(un->sun_path));
+
+	un->sun_family = AF_UNIX;
+	return e == OK ? dial(co, &at, sizeof(*un), deadline_us, fd_out) : e;
+}
+
+static enum err
+dial_target(struct co *co, const struct target *target, int *fd_out)
+{
+	int64_t deadline_us = in_s(CONNECT_TIMEOUT_S);
+	union address_any at;
+	socklen_t n;
+	enum err e;
+
+	if (target->unix_path.n > 0)
+		return dial_unix(co, target->unix_path, deadline_us, fd_out);
+	e = address_from_host(target->address, target->port, &at, &n);
+	return e == OK ? dial(co, &at, n, deadline_us, fd_out) : e;
+}
+
+static void
+not_reached(const struct target *target, enum err e, struct outcome *why)
+{
+	const char *what = e == ERR_TIMEOUT   ? "no answer in time"
+			   : e == ERR_REFUSED ? "connection refused"
+					      : "no connection";
+
+	outcome_of_us(why, 0, "4.4.1", "", "%.*s[%.*s]:%u: %s",
+		      STR(target->name), STR(target->address),
+		      (unsigned)target->port, what);
+	why->is_dead = true;
+}
+
+/* One server. A handshake that fails although TLS is a mere wish is followed by
+ * a connection without it (RFC 7435 3). */
+static struct session *
+open_target(struct co *co, const struct target *target,
+	    struct session_settings *settings, struct outcome *why)
+{
+	struct session_settings plain = *settings;
+	struct session *session;
+	bool is_tls_failure;
+	int fd;
+	enum err e = dial_target(co, target, &fd);
+
+	if (e != OK) {
+		not_reached(target, e, why);
+		return NULL;
+	}
+	session = session_new(co, fd, target, settings, why, &is_tls_failure);
+	if (session != NULL || !is_tls_failure || settings->policy != TLS_MAY ||
+	    settings->job->sasl_user.n > 0)
+		return session;
+	if (dial_target(co, target, &fd) != OK)
+		return NULL;
+	plain.policy = TLS_NEVER;
+	return session_new(co, fd, target, &plain, why, &is_tls_failure);
+}
+
+static struct session *
+open_local(struct co *co, struct session_settings *settings,
+	   struct outcome *why)
+{
+	static const struct target target = { .name = STR_INIT("mda") };
+	bool is_tls_failure;
+	int fd;
+
+	if (role_connect(co, SERVICE_LMTP, 0, in_s(LOCAL_TIMEOUT_S), &fd) !=
+	    OK) {
+		outcome_of_us(why, 0, "4.4.1", "",
+			      "the mda does not answer now");
+		why->is_dead = true;
+		return NULL;
+	}
+	return session_new(co, fd, &target, settings, why, &is_tls_failure);
+}
+
+/* The first server that lets us in. NULL with the last reason, where one to
+ * try again wins over one to give up. */
+static struct session *
+open_remote(struct co *co, struct session_settings *settings,
+	    struct outcome *why)
+{
+	struct str map = str_c(out.role->options->connect_map);
+	struct route *route = must_alloc(sizeof(*route));
+	struct session *session = NULL;
+	struct target target;
+	int64_t deadline_us = in_s(ATTEMPT_MAX_S);
+
+	route_init(route, settings->job, out.dns, map);
+	for (int i = 0; session == NULL && i < MAX_TARGETS; i++) {
+		if (now_us() > deadline_us || !route_next(co, route, &target))
+			break;
+		session = open_target(co, &target, settings, why);
+	}
+	if (session == NULL && !why->is_set)
+		*why = route->why;
+	route_release(route);
+	free(route);
+	return session;
+}
+
+/* ---- a job ---- */
+
+/* Sessions with one key are as good as each other. */
+static void
+put_key(struct buf *key, const struct out_job *job)
+{
+	buf_putf(key, "%d %.*s %.*s %.*s %llx", (int)job->protocol,
+		 STR(job->next_hop), STR(job->tls_level), STR(job->sasl_user),
+		 (unsigned long long)hash_bytes(job->sasl_password));
+}
+
+static void
+set_all(struct delivery *d, const struct outcome *why)
+{
+	for (size_t i = 0; i < d->job->n_rcpts; i++)
+		if (!d->outcomes[i].is_set)
+			d->outcomes[i] = *why;
+}
+
+static void
+deliver(struct co *co, struct delivery *d)
+{
+	struct session_settings settings = {
+		.job = d->job,
+		.policy = tls_policy_named(d->job->tls_level),
+		.tls = out.tls,
+		.verifying_tls = out.verifying_tls,
+	};
+	struct buf key = BUF_INIT(KEY_MAX_OCTETS);
+	struct outcome *why = must_alloc(sizeof(*why));
+	struct session *session;
+	enum err e = ERR_EOF;
+
+	put_key(&key, d->job);
+	session = pool_take(co, buf_str(&key));
+	if (session != NULL)
+		e = session_deliver(co, session, d);
+	if (e == ERR_EOF) {
+		session_quit(co, &session);
+		session = d->job->protocol == OUT_LOCAL
+				  ? open_local(co, &settings, why)
+				  : open_remote(co, &settings, why);
+		/* A new session is never too old. */
+		if (session != NULL)
+			check(session_deliver(co, session, d) == OK);
+		else
+			set_all(d, why);
+	}
+	if (session != NULL)
+		pool_give(co, buf_str(&key), &session);
+	buf_release(&key);
+	free(why);
+}
+
+static void
+log_attempt(const struct delivery *d, int64_t begin_us)
+{
+	size_t n_sent = 0, n_failed = 0;
+	const struct outcome *worst = &d->outcomes[0];
+
+	for (size_t i = 0; i < d->job->n_rcpts; i++) {
+		const struct outcome *o = &d->outcomes[i];
+
+		n_sent += o->code / 100 == 2;
+		n_failed += o->code / 100 == 5;
+		if (worst->code / 100 == 2)
+			worst = o;
+	}
+	log_at(LOG_INFO, d->job->id, "out.attempt",
+	       F("hop",
+		 d->job->protocol == OUT_LOCAL ? S("local") : d->job->next_hop),
+	       FC("remote", worst->remote), FN("sent", n_sent),
+	       FN("failed", n_failed),
+	       FN("deferred", d->job->n_rcpts - n_sent - n_failed),
+	       FN("code", worst->code), FC("dsn", worst->enhanced),
+	       FC("text", worst->text), FN("us", now_us() - begin_us));
+}
+
+static void
+send_results(struct co *co, const struct delivery *d)
+{
+	struct buf b = BUF_INIT(RESULT_MAX_OCTETS);
+	enum err e = OK;
+
+	for (size_t i = 0; i < d->job->n_rcpts && e == OK; i++) {
+		const struct outcome *o = &d->outcomes[i];
+		struct out_result r = {
+			.index = d->job->rcpts[i].index,
+			.code = o->code,
+			.enhanced = str_c(o->enhanced),
+			.text = str_c(o->text),
+			.remote = str_c(o->remote),
+			.is_destination_dead = o->is_dead,
+		};
+
+		buf_clear(&b);
+		out_put_result(&b, &r);
+		e = call_send(co, d->call, OUT_RESULT, buf_str(&b), -1,
+			      i + 1 == d->job->n_rcpts, NEVER_US);
+	}
+	buf_release(&b);
+}
+
+static void
+run_job(struct co *co, const struct out_job *job, struct call *call)
+{
+	struct delivery d = { .job = job, .call = call };
+	struct outcome stopping;
+	int64_t begin_us = now_us();
+
+	if (job->n_rcpts == 0)
+		return;
+	d.outcomes = must_alloc(job->n_rcpts * sizeof(*d.outcomes));
+	if (out.is_stopping) {
+		outcome_of_us(&stopping, 0, "4.3.2", "", "shutting down");
+		set_all(&d, &stopping);
+	} else {
+		deliver(co, &d);
+	}
+	log_attempt(&d, begin_us);
+	send_results(co, &d);
+	free(d.outcomes);
+}
+
+static void
+serve_deliver(struct co *co, struct call *call, struct frame *first,
+	      void *owner UNUSED)
+{
+	struct arena arena = ARENA_INIT(JOB_ARENA_OCTETS);
+	struct out_job job;
+
+	out.n_jobs++;
+	if (out_read_job(first->body, &arena, &job) == OK)
+		run_job(co, &job, call);
+	else
+		chan_close(call_chan(call));
+	out.n_jobs--;
+	arena_release(&arena);
+	if (out.is_stopping && out.n_jobs == 0)
+		loop_stop();
+}
+
+/* ---- the role ---- */
+
+static const struct chan_rule queue_rules[] = {
+	{ OUT_DELIVER, OUT_JOB_MAX_OCTETS, MAX_JOBS, false, serve_deliver,
+	  "out.deliver" },
+	{ 0 },
+};
+
+static void
+on_incoming(struct role *role UNUSED, enum service from, int fd)
+{
+	if (from != SERVICE_QUEUE) {
+		close(fd);
+		return;
+	}
+	chan_new(fd, false, queue_rules, NULL, NULL, "queue");
+}
+
+static void
+stop_at_last(struct co *co, void *arg UNUSED)
+{
+	if (co_sleep_until(co, in_s(STOP_WAIT_S)) == OK)
+		loop_stop();
+}
+
+/* What runs may end: a message cut off now would be delivered twice. */
+static void
+on_stop(struct role *role UNUSED)
+{
+	out.is_stopping = true;
+	if (out.n_jobs == 0 || co_spawn(stop_at_last, NULL, "out.stop") == NULL)
+		loop_stop();
+}
+
+void
+out_start(struct role *role)
+{
+	out.role = role;
+	out.dns = peer_new(SERVICE_DNS, 0, NULL);
+	pool_init();
+	check(tls_client_new(false, STR_NONE, &out.tls) == OK);
+	check(tls_client_new(true, STR_NONE, &out.verifying_tls) == OK);
+	role->incoming = on_incoming;
+	role->stop = on_stop;
+}

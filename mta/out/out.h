@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ * mta/out/out.h - the process that delivers: SMTP and LMTP as a client.
+ *
+ * The queue orders deliveries (lib/ipc/out.h); names are asked of mta/dns;
+ * local mail goes to mda/front over its LMTP socket. Our own LMTP and SMTP
+ * servers offer XESTAFETA; to them MAIL carries XID=<queue id> and, when an
+ * attempt may be a repeat, XTRY=1; over LMTP each RCPT carries XRCPT=<index of
+ * the recipient in the message>. */
+#pragma once
+
+#include "lib/rt/role.h"
+
+void out_start(struct role *role);

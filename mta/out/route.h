@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ * mta/out/route.h - the addresses that a next hop stands for, in the order to
+ * try them (RFC 5321 5.1, RFC 7505). */
+#pragma once
+
+#include "lib/base/arena.h"
+#include "lib/ipc/out.h"
+#include "lib/mail/nexthop.h"
+#include "lib/rt/role.h"
+#include "mta/out/outcome.h"
+
+enum { ROUTE_ARENA_MAX_OCTETS = 64 * 1024 };
+
+struct target {
+	struct str name;    // of the host, as asked for
+	struct str address; // numeric; empty: unix_path
+	struct str unix_path;
+	uint16_t port;
+};
+
+struct route {
+	/* Why there is no target, when route_next() gave none at all. */
+	struct outcome why;
+
+	/* Private. */
+	struct arena arena;
+	struct peer *dns;
+	struct str connect_map, hostname;
+	struct str list; // next hops not yet looked at
+	uint16_t default_port;
+	struct nexthop hop;
+	struct dns_host hosts[DNS_MAX_ADDRESSES];
+	size_t n_hosts, at_host;
+	struct dns_host addresses[DNS_MAX_ADDRESSES];
+	size_t n_addresses, at_address;
+};
+
+/* Strings of job and options are borrowed until route_release(). */
+void route_init(struct route *r, const struct out_job *job, struct peer *dns,
+		struct str connect_map);
+void route_release(struct route *r);
+/* Asks the dns role where needed; false when there is no further target. */
+bool route_next(struct co *co, struct route *r, struct target *out);

@@ -1,0 +1,713 @@
+/* SPDX-License-Identifier: MIT
+ * mta/out/session.c - the client's side of SMTP and LMTP.
+ *
+ * Process: out.  Standards: see session.h.
+ * Owns: its stream.
+ * Invariants:
+ *  (1) Commands leave only when no octet of the server waits unread: what comes
+ *      early (before a handshake, between replies) ends the session.
+ *  (2) "." is sent only after the whole content was, and a recipient counts as
+ *      delivered only after the reply to it, 2yz, was read.
+ *  (3) After any doubt about where the conversation stands the session is
+ *      broken: nothing more is said in it. */
+#include "mta/out/session.h"
+
+#include "lib/base/check.h"
+#include "lib/mail/smtp_data.h"
+#include "lib/rt/log.h"
+
+#include <unistd.h>
+
+enum {
+	GREETING_TIMEOUT_S = 300,   // RFC 5321 4.5.3.2.1
+	HELLO_TIMEOUT_S = 300,	    // not in the RFC: as MAIL
+	MAIL_TIMEOUT_S = 300,	    // RFC 5321 4.5.3.2.2
+	RCPT_TIMEOUT_S = 300,	    // RFC 5321 4.5.3.2.3
+	DATA_TIMEOUT_S = 120,	    // RFC 5321 4.5.3.2.4
+	DATA_BLOCK_TIMEOUT_S = 180, // RFC 5321 4.5.3.2.5
+	DATA_END_TIMEOUT_S = 600,   // RFC 5321 4.5.3.2.6
+	TLS_TIMEOUT_S = 120,
+	AUTH_TIMEOUT_S = 180, // RFC 4954 6
+	QUIT_TIMEOUT_MS = 200,
+	LAST_WORDS_TIMEOUT_S = 5, // of a server that hung up
+	CONTENT_TIMEOUT_S = 60,	  // for the queue's next chunk
+
+	IN_MAX_OCTETS = 64 * 1024,
+	PIECE_OCTETS = 32 * 1024,
+	/* Content that is flushed at once. */
+	FLUSH_AT_OCTETS = 128 * 1024,
+	LINES_MAX_OCTETS = OUT_MAX_RECIPIENTS * COMMAND_MAX_OCTETS,
+	MAX_USES = 100,
+};
+
+struct session {
+	struct stream *stream;
+	bool is_lmtp, is_unix;
+	bool is_broken;
+	bool needs_reset; // a transaction is open
+	unsigned n_uses;
+	struct offers offers;
+	struct smtp_reply reply;
+	const char *doing; // for the words of a failure
+	char remote[OUTCOME_REMOTE_MAX];
+};
+
+enum tls_policy
+tls_policy_named(struct str level)
+{
+	static const struct {
+		struct str name;
+		enum tls_policy policy;
+	} names[] = {
+		{ STR_INIT("none"), TLS_NEVER },
+		{ STR_INIT("may"), TLS_MAY },
+		{ STR_INIT("dane"), TLS_MAY },
+		{ STR_INIT("encrypt"), TLS_MUST },
+		{ STR_INIT("verify"), TLS_VERIFY },
+		{ STR_INIT("secure"), TLS_VERIFY },
+		{ STR_INIT("dane-only"), TLS_VERIFY },
+		{ STR_INIT("fingerprint"), TLS_VERIFY },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (str_ieq(level, names[i].name))
+			return names[i].policy;
+	return TLS_MAY;
+}
+
+/* ---- commands and replies ---- */
+
+static enum err
+read_reply(struct co *co, struct session *s, int64_t deadline_us)
+{
+	smtp_reply_clear(&s->reply);
+	for (;;) {
+		enum smtp_reply_result result;
+		size_t n;
+		enum err e;
+
+		result = smtp_reply_feed(&s->reply, stream_peek(s->stream), &n);
+		stream_take(s->stream, n);
+		if (result == SMTP_REPLY_DONE) {
+			if (s->reply.code == 421) // RFC 5321 3.8
+				s->is_broken = true;
+			return OK;
+		}
+		e = result == SMTP_REPLY_BAD
+			    ? ERR_FORMAT
+			    : stream_fill(co, s->stream, deadline_us);
+		if (e != OK) {
+			s->is_broken = true;
+			return e;
+		}
+	}
+}
+
+/* Nothing may wait to be read: see invariant (1). */
+static enum err
+send_lines(struct co *co, struct session *s, struct str lines,
+	   int64_t deadline_us)
+{
+	enum err e = stream_peek(s->stream).n > 0 ? ERR_FORMAT : OK;
+
+	if (e == OK) {
+		stream_put(s->stream, lines);
+		e = stream_flush(co, s->stream, deadline_us);
+	}
+	if (e != OK)
+		s->is_broken = true;
+	return e;
+}
+
+/* Sends line unless it is STR_NONE (it was sent before), reads its reply. */
+static enum err
+converse(struct co *co, struct session *s, struct str line, const char *doing,
+	 int64_t timeout_s)
+{
+	int64_t deadline_us = in_s(timeout_s);
+	enum err e = OK;
+
+	s->doing = doing;
+	if (line.n > 0)
+		e = send_lines(co, s, line, deadline_us);
+	return e == OK ? read_reply(co, s, deadline_us) : e;
+}
+
+static bool
+is_positive(const struct session *s)
+{
+	return s->reply.code / 100 == 2;
+}
+
+static void
+failure(const struct session *s, enum err e, struct outcome *out)
+{
+	const char *what = e == ERR_TIMEOUT  ? "no answer in time"
+			   : e == ERR_FORMAT ? "the server does not keep to "
+					       "the protocol"
+			   : e == ERR_TLS    ? "TLS failed"
+					     : "the connection was lost";
+
+	outcome_of_us(out, 0, e == ERR_FORMAT ? "4.5.0" : "4.4.2", s->remote,
+		      "%s, during %s", what, s->doing);
+}
+
+/* ---- before MAIL ---- */
+
+static enum err
+say_hello(struct co *co, struct session *s, struct str hostname)
+{
+	struct buf line = BUF_INIT(COMMAND_MAX_OCTETS);
+	enum err e;
+
+	buf_putf(&line, "%s %.*s\r\n", s->is_lmtp ? "LHLO" : "EHLO",
+		 STR(hostname));
+	e = converse(co, s, buf_str(&line), "EHLO", HELLO_TIMEOUT_S);
+	if (e == OK && is_positive(s)) {
+		offers_read(&s->reply, &s->offers);
+	} else if (e == OK && s->reply.code / 100 == 5 && !s->is_lmtp &&
+		   !stream_is_tls(s->stream)) {
+		buf_clear(&line); // RFC 5321 3.2
+		buf_putf(&line, "HELO %.*s\r\n", STR(hostname));
+		e = converse(co, s, buf_str(&line), "HELO", HELLO_TIMEOUT_S);
+		s->offers = (struct offers) { 0 };
+	}
+	buf_release(&line);
+	return e == OK && !is_positive(s) ? ERR_REFUSED : e;
+}
+
+static enum err
+start_tls(struct co *co, struct session *s, const struct target *target,
+	  const struct session_settings *settings, bool *is_tls_out)
+{
+	struct tls *tls = settings->policy == TLS_VERIFY
+				  ? settings->verifying_tls
+				  : settings->tls;
+	union address_any any;
+	socklen_t n;
+	/* An address is no name for SNI (RFC 6066 3). */
+	struct str name = address_from_host(target->name, 0, &any, &n) == OK &&
+					  settings->policy != TLS_VERIFY
+				  ? S("")
+				  : target->name;
+	enum err e =
+		converse(co, s, S("STARTTLS\r\n"), "STARTTLS", HELLO_TIMEOUT_S);
+
+	if (e != OK)
+		return e;
+	if (s->reply.code != 220)
+		return settings->policy == TLS_MAY ? OK : ERR_REFUSED;
+	/* What came with the 220 was injected (RFC 3207 6). */
+	s->doing = "the TLS handshake";
+	if (stream_peek(s->stream).n > 0)
+		return ERR_FORMAT;
+	e = stream_connect_tls(co, s->stream, tls, name, in_s(TLS_TIMEOUT_S));
+	if (e != OK) {
+		s->is_broken = true;
+		*is_tls_out = true;
+		return e == ERR_TIMEOUT ? e : ERR_TLS;
+	}
+	return say_hello(co, s, settings->job->hostname);
+}
+
+static enum err
+log_in(struct co *co, struct session *s, const struct out_job *job)
+{
+	struct buf line = BUF_INIT(COMMAND_MAX_OCTETS);
+	enum err e = ERR_REFUSED;
+
+	if (s->offers.has_plain) {
+		if (command_auth_plain(&line, job->sasl_user,
+				       job->sasl_password))
+			e = converse(co, s, buf_str(&line), "AUTH",
+				     AUTH_TIMEOUT_S);
+	} else {
+		e = converse(co, s, S("AUTH LOGIN\r\n"), "AUTH",
+			     AUTH_TIMEOUT_S);
+		command_base64(&line, job->sasl_user);
+		if (e == OK && s->reply.code == 334)
+			e = converse(co, s, buf_str(&line), "AUTH",
+				     AUTH_TIMEOUT_S);
+		buf_clear(&line);
+		command_base64(&line, job->sasl_password);
+		if (e == OK && s->reply.code == 334)
+			e = converse(co, s, buf_str(&line), "AUTH",
+				     AUTH_TIMEOUT_S);
+	}
+	buf_wipe(&line);
+	if (e == OK && s->reply.code != 235)
+		e = ERR_REFUSED;
+	return e;
+}
+
+/* The refusal of a session is never final: another server of the same domain,
+ * or the same one tomorrow, may let us in. */
+static void
+refused_session(const struct session *s, struct outcome *out)
+{
+	outcome_of_reply(out, &s->reply, s->remote);
+	if (out->code / 100 == 4)
+		return;
+	out->code = 0;
+	if (out->enhanced[0] != '\0')
+		out->enhanced[0] = '4';
+}
+
+/* False with *why_out when the login must not or cannot be. */
+static bool
+log_in_if_due(struct co *co, struct session *s,
+	      const struct session_settings *settings, struct outcome *why_out)
+{
+	const struct out_job *job = settings->job;
+	enum err e;
+
+	if (job->sasl_user.n == 0 || s->is_unix)
+		return true;
+	if (!stream_is_tls(s->stream) && settings->policy != TLS_NEVER) {
+		outcome_of_us(why_out, 0, "4.7.0", s->remote,
+			      "a password is not sent without TLS");
+		return false;
+	}
+	if (!s->offers.has_plain && !s->offers.has_login) {
+		outcome_of_us(why_out, 0, "4.7.0", s->remote,
+			      "the server offers no AUTH that we know");
+		return false;
+	}
+	e = log_in(co, s, job);
+	if (e == ERR_REFUSED)
+		refused_session(s, why_out);
+	else if (e != OK)
+		failure(s, e, why_out);
+	return e == OK;
+}
+
+static bool
+prepare(struct co *co, struct session *s, const struct target *target,
+	const struct session_settings *settings, struct outcome *why_out,
+	bool *is_tls_out)
+{
+	enum err e =
+		converse(co, s, STR_NONE, "the greeting", GREETING_TIMEOUT_S);
+
+	if (e == OK)
+		e = is_positive(s) ? say_hello(co, s, settings->job->hostname)
+				   : ERR_REFUSED;
+	if (e == OK && !s->is_unix && settings->policy != TLS_NEVER &&
+	    s->offers.has_starttls)
+		e = start_tls(co, s, target, settings, is_tls_out);
+	if (e == ERR_REFUSED)
+		refused_session(s, why_out);
+	else if (e != OK)
+		failure(s, e, why_out);
+	if (e != OK)
+		return false;
+	if (settings->policy >= TLS_MUST && !s->is_unix &&
+	    !stream_is_tls(s->stream)) {
+		outcome_of_us(why_out, 0, "4.7.4", s->remote,
+			      "TLS is required here, and not offered");
+		return false;
+	}
+	return log_in_if_due(co, s, settings, why_out);
+}
+
+struct session *
+session_new(struct co *co, int fd, const struct target *target,
+	    const struct session_settings *settings, struct outcome *why_out,
+	    bool *is_tls_out)
+{
+	struct session *s = must_alloc(sizeof(*s));
+
+	*is_tls_out = false;
+	s->stream = stream_new(fd, IN_MAX_OCTETS);
+	s->is_lmtp = settings->job->protocol != OUT_SMTP;
+	s->is_unix =
+		settings->job->protocol == OUT_LOCAL || target->unix_path.n > 0;
+	smtp_reply_init(&s->reply);
+	snprintf(s->remote, sizeof(s->remote), "%.*s[%.*s]", STR(target->name),
+		 STR(target->address));
+	if (s->is_unix)
+		snprintf(s->remote, sizeof(s->remote), "%.*s",
+			 STR(target->name));
+	if (prepare(co, s, target, settings, why_out, is_tls_out))
+		return s;
+	why_out->is_dead = true;
+	session_quit(co, &s);
+	return NULL;
+}
+
+void
+session_quit(struct co *co, struct session **session_ref)
+{
+	struct session *s = *session_ref;
+
+	*session_ref = NULL;
+	if (s == NULL)
+		return;
+	/* The reply tells nothing that we would act on. */
+	if (!s->is_broken &&
+	    send_lines(co, s, S("QUIT\r\n"), in_ms(QUIT_TIMEOUT_MS)) != OK)
+		s->is_broken = true;
+	stream_free(&s->stream);
+	smtp_reply_release(&s->reply);
+	free(s);
+}
+
+/* ---- one message ---- */
+
+struct transaction {
+	struct delivery *d;
+	size_t asked[OUT_MAX_RECIPIENTS]; // indexes of rcpts: a line was made
+	size_t accepted[OUT_MAX_RECIPIENTS];
+	size_t n_asked, n_accepted;
+	bool is_mail_ok;
+	bool has_reply; // the server reacted to this message
+};
+
+/* To all whose outcome is open. */
+static void
+settle(struct delivery *d, const struct outcome *o)
+{
+	for (size_t i = 0; i < d->job->n_rcpts; i++)
+		if (!d->outcomes[i].is_set)
+			d->outcomes[i] = *o;
+}
+
+static void
+settle_by_reply(struct session *s, struct delivery *d)
+{
+	struct outcome o;
+
+	outcome_of_reply(&o, &s->reply, s->remote);
+	settle(d, &o);
+}
+
+static void
+settle_by_failure(struct session *s, struct delivery *d, enum err e)
+{
+	struct outcome o;
+
+	s->is_broken = true;
+	failure(s, e, &o);
+	settle(d, &o);
+}
+
+/* What the server cannot take can be known before it is asked. */
+static bool
+is_possible(const struct session *s, struct delivery *d)
+{
+	struct outcome o;
+
+	if (s->offers.size_max_octets > 0 &&
+	    d->job->size_octets > s->offers.size_max_octets) {
+		outcome_of_us(&o, 552, "5.3.4", s->remote,
+			      "the message has %llu octets, the server takes "
+			      "%llu",
+			      (unsigned long long)d->job->size_octets,
+			      (unsigned long long)s->offers.size_max_octets);
+		settle(d, &o);
+		return false;
+	}
+	if (command_needs_utf8(d->job) && !s->offers.has_utf8) {
+		outcome_of_us(&o, 553, "5.6.7", s->remote,
+			      "the server does not offer SMTPUTF8");
+		settle(d, &o);
+		return false;
+	}
+	return true;
+}
+
+static void
+bad_address(struct outcome *o, const char *enhanced, const char *whose)
+{
+	outcome_of_us(o, 553, enhanced, "",
+		      "the %s address cannot be written in SMTP", whose);
+}
+
+/* All lines up to DATA, one after the other. False when nobody is left to
+ * deliver to. */
+static bool
+make_lines(struct session *s, struct transaction *t, struct buf *lines)
+{
+	struct delivery *d = t->d;
+	const struct out_job *job = d->job;
+	struct outcome o;
+
+	if (s->needs_reset)
+		buf_put(lines, S("RSET\r\n"));
+	if (!command_mail(lines, job, &s->offers)) {
+		bad_address(&o, "5.1.7", "sender's");
+		settle(d, &o);
+		return false;
+	}
+	for (size_t i = 0; i < job->n_rcpts; i++) {
+		if (command_rcpt(lines, job, &job->rcpts[i], &s->offers))
+			t->asked[t->n_asked++] = i;
+		else
+			bad_address(&d->outcomes[i], "5.1.3", "recipient's");
+	}
+	buf_put(lines, S("DATA\r\n"));
+	return t->n_asked > 0;
+}
+
+/* Takes the next line; STR_NONE when all were sent in one go. */
+static struct str
+next_line(const struct session *s, struct str *lines)
+{
+	ptrdiff_t lf = str_chr(*lines, '\n');
+	struct str line;
+
+	if (s->offers.has_pipelining || lf < 0)
+		return STR_NONE;
+	line = str_first(*lines, (size_t)lf + 1);
+	*lines = str_from(*lines, line.n);
+	return line;
+}
+
+static enum err
+ask_rcpts(struct co *co, struct session *s, struct transaction *t,
+	  struct str *lines)
+{
+	for (size_t i = 0; i < t->n_asked; i++) {
+		enum err e = converse(co, s, next_line(s, lines), "RCPT TO",
+				      RCPT_TIMEOUT_S);
+
+		if (e != OK)
+			return e;
+		if (!t->is_mail_ok)
+			continue; // sent with MAIL; answered, and void
+		if (is_positive(s))
+			t->accepted[t->n_accepted++] = t->asked[i];
+		else
+			outcome_of_reply(&t->d->outcomes[t->asked[i]],
+					 &s->reply, s->remote);
+	}
+	return OK;
+}
+
+/* RSET, MAIL, RCPT ..., DATA. OK with *is_ready_out: the server waits for the
+ * content. Otherwise every outcome is set, or an error says why not. */
+static enum err
+ask_envelope(struct co *co, struct session *s, struct transaction *t,
+	     struct str lines, bool *is_ready_out)
+{
+	struct delivery *d = t->d;
+	enum err e = OK;
+
+	*is_ready_out = false;
+	s->doing = "MAIL FROM";
+	if (s->offers.has_pipelining)
+		e = send_lines(co, s, lines, in_s(MAIL_TIMEOUT_S));
+	if (e == OK && s->needs_reset)
+		e = converse(co, s, next_line(s, &lines), "RSET",
+			     MAIL_TIMEOUT_S);
+	s->needs_reset = false;
+	if (e == OK)
+		e = converse(co, s, next_line(s, &lines), "MAIL FROM",
+			     MAIL_TIMEOUT_S);
+	if (e != OK)
+		return e;
+	if (s->reply.code == 421 && s->n_uses > 0)
+		return ERR_EOF;
+	t->has_reply = true;
+	t->is_mail_ok = is_positive(s);
+	if (!t->is_mail_ok) {
+		settle_by_reply(s, d);
+		if (!s->offers.has_pipelining)
+			return OK;
+	}
+	e = ask_rcpts(co, s, t, &lines);
+	if (e != OK)
+		return e;
+	s->needs_reset = t->is_mail_ok;
+	if (t->n_accepted == 0 && !s->offers.has_pipelining)
+		return OK;
+	e = converse(co, s, next_line(s, &lines), "DATA", DATA_TIMEOUT_S);
+	if (e != OK)
+		return e;
+	*is_ready_out = s->reply.code == 354 && t->n_accepted > 0;
+	/* An empty message for nobody must not be finished: RFC 2920 3.1 would
+	 * have us send ".", which some servers deliver. */
+	if (s->reply.code == 354 && t->n_accepted == 0)
+		s->is_broken = true;
+	if (s->reply.code != 354 && s->reply.code / 100 < 4)
+		settle_by_failure(s, d, ERR_FORMAT);
+	else if (s->reply.code != 354)
+		settle_by_reply(s, d);
+	return OK;
+}
+
+struct content {
+	struct smtp_stuff stuff;
+	struct buf piece;
+};
+
+/* ERR_REFUSED: the server answered before the end; its reply is there. */
+static enum err
+send_piece(struct co *co, struct session *s, struct content *c,
+	   struct str octets)
+{
+	while (octets.n > 0) {
+		struct str piece = str_first(octets, PIECE_OCTETS);
+		enum err e = OK;
+
+		octets = str_from(octets, piece.n);
+		buf_clear(&c->piece);
+		check(smtp_data_stuff(&c->piece, piece, &c->stuff) == OK);
+		stream_put(s->stream, buf_str(&c->piece));
+		if (stream_unsent(s->stream) < FLUSH_AT_OCTETS)
+			continue;
+		if (stream_has_input(s->stream))
+			return ERR_REFUSED;
+		e = stream_flush(co, s->stream, in_s(DATA_BLOCK_TIMEOUT_S));
+		if (e != OK)
+			return e;
+	}
+	return OK;
+}
+
+/* ERR_UNAVAILABLE: the queue broke off. */
+static enum err
+send_chunks(struct co *co, struct session *s, struct content *c,
+	    struct call *call)
+{
+	bool is_end = false;
+	enum err e = call_post(call, OUT_WANT, STR_NONE, -1, false);
+
+	if (e != OK)
+		return ERR_UNAVAILABLE;
+	while (!is_end && e == OK) {
+		struct frame f;
+
+		if (call_recv(co, call, in_s(CONTENT_TIMEOUT_S), &f) != OK)
+			return ERR_UNAVAILABLE;
+		is_end = f.is_end;
+		e = f.type == OUT_CHUNK ? send_piece(co, s, c, f.body)
+					: ERR_UNAVAILABLE;
+		frame_release(&f);
+	}
+	return e;
+}
+
+/* Up to and with the final dot. */
+static enum err
+send_content(struct co *co, struct session *s, struct delivery *d)
+{
+	struct content c = { .stuff = SMTP_STUFF_INIT,
+			     .piece = BUF_INIT(2 * PIECE_OCTETS + 64) };
+	enum err e;
+
+	s->doing = "the content";
+	if (d->job->has_content)
+		e = send_piece(co, s, &c, d->job->content);
+	else
+		e = send_chunks(co, s, &c, d->call);
+	if (e == OK) {
+		buf_clear(&c.piece);
+		check(smtp_data_stuff_end(&c.piece, &c.stuff) == OK);
+		stream_put(s->stream, buf_str(&c.piece));
+		s->doing = "the end of the content, so perhaps it was taken";
+		e = stream_flush(co, s->stream, in_s(DATA_BLOCK_TIMEOUT_S));
+	}
+	buf_release(&c.piece);
+	return e;
+}
+
+/* The content did not get through to its end. */
+static void
+content_failed(struct co *co, struct session *s, struct delivery *d, enum err e)
+{
+	struct outcome o;
+
+	s->is_broken = true;
+	if (e == ERR_UNAVAILABLE) {
+		outcome_of_us(&o, 0, "4.3.0", "",
+			      "the queue did not give the content");
+		settle(d, &o);
+		return;
+	}
+	/* A server that gave up usually says why. */
+	if (read_reply(co, s, in_s(LAST_WORDS_TIMEOUT_S)) == OK &&
+	    s->reply.code / 100 >= 4)
+		settle_by_reply(s, d);
+	else
+		settle_by_failure(s, d, e == ERR_REFUSED ? ERR_FORMAT : e);
+}
+
+/* SMTP has one reply for all, LMTP one for each accepted (RFC 2033 4.2). */
+static void
+read_verdicts(struct co *co, struct session *s, struct transaction *t)
+{
+	int64_t deadline_us = in_s(DATA_END_TIMEOUT_S);
+	size_t n = s->is_lmtp ? t->n_accepted : 1;
+
+	for (size_t i = 0; i < n; i++) {
+		enum err e = read_reply(co, s, deadline_us);
+
+		if (e == OK && s->reply.code / 100 == 3)
+			e = ERR_FORMAT;
+		if (e != OK) {
+			settle_by_failure(s, t->d, e);
+			return;
+		}
+		if (s->is_lmtp)
+			outcome_of_reply(&t->d->outcomes[t->accepted[i]],
+					 &s->reply, s->remote);
+		else
+			settle_by_reply(s, t->d);
+	}
+	s->needs_reset = false;
+}
+
+static enum err
+transact(struct co *co, struct session *s, struct transaction *t,
+	 struct str lines)
+{
+	bool is_ready;
+	enum err e = ask_envelope(co, s, t, lines, &is_ready);
+
+	if (e != OK && !t->has_reply && s->n_uses > 0 && e != ERR_TIMEOUT) {
+		s->is_broken = true;
+		return ERR_EOF;
+	}
+	if (e != OK) {
+		settle_by_failure(s, t->d, e);
+		return OK;
+	}
+	if (!is_ready)
+		return OK;
+	e = send_content(co, s, t->d);
+	if (e == OK)
+		read_verdicts(co, s, t);
+	else
+		content_failed(co, s, t->d, e);
+	return OK;
+}
+
+enum err
+session_deliver(struct co *co, struct session *s, struct delivery *d)
+{
+	struct transaction *t = must_alloc(sizeof(*t));
+	struct buf lines = BUF_INIT(LINES_MAX_OCTETS);
+	enum err e = OK;
+
+	t->d = d;
+	if (is_possible(s, d) && make_lines(s, t, &lines))
+		e = transact(co, s, t, buf_str(&lines));
+	s->n_uses++;
+	buf_release(&lines);
+	free(t);
+	return e;
+}
+
+bool
+session_is_reusable(struct session *s)
+{
+	return !s->is_broken && s->n_uses < MAX_USES &&
+	       !stream_has_input(s->stream);
+}
+
+const char *
+session_remote(const struct session *s)
+{
+	return s->remote;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ * mta/out/session.h - one connection to a server: greeting to QUIT.
+ *
+ * Standards: RFC 5321, 2033 (LMTP), 2920 (pipelining), 3207 (STARTTLS), 4954
+ * (AUTH). Everything the server says is bounded in size and in time. */
+#pragma once
+
+#include "lib/rt/chan.h"
+#include "lib/rt/stream.h"
+#include "mta/out/commands.h"
+#include "mta/out/outcome.h"
+#include "mta/out/route.h"
+
+struct session;
+
+enum tls_policy {
+	TLS_NEVER,
+	TLS_MAY,    // when offered, whatever certificate
+	TLS_MUST,   // always, whatever certificate
+	TLS_VERIFY, // always, with the right name from a known authority
+};
+
+/* Of smtp_tls_security_level; what is unknown there is taken as may. */
+enum tls_policy tls_policy_named(struct str level);
+
+struct session_settings {
+	const struct out_job *job; // who we are, login, protocol
+	enum tls_policy policy;
+	struct tls *tls, *verifying_tls;
+};
+
+/* Takes over fd, connected to the target, and says all that comes before MAIL.
+ * NULL with why_out when that fails; *is_tls_out then tells that the handshake
+ * did, so that another connection may go without. */
+struct session *session_new(struct co *co, int fd, const struct target *target,
+			    const struct session_settings *settings,
+			    struct outcome *why_out, bool *is_tls_out);
+/* Says QUIT if that can be understood, and closes. NULL is fine. */
+void session_quit(struct co *co, struct session **s);
+
+/* One message to one or more recipients. */
+struct delivery {
+	const struct out_job *job;
+	struct call *call;	  // gives the content that the job lacks
+	struct outcome *outcomes; // of job->rcpts
+};
+
+/* Every outcome is set afterwards. ERR_EOF: the session was kept too long, the
+ * server has taken nothing of this message: another session should try. */
+enum err
+session_deliver(struct co *co, struct session *s, struct delivery *d) MUST_USE;
+
+/* May the next message go this way? */
+bool session_is_reusable(struct session *s);
+const char *session_remote(const struct session *s);
