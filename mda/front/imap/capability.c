@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ * mda/front/imap/capability.c - the table of capabilities. */
+#include "mda/front/imap/capability.h"
+
+enum { BEFORE = 1, AFTER = 2, STARTTLS = 4, LOGIN = 8, NO_LOGIN = 16 };
+
+static const struct {
+	struct str name;
+	unsigned when;
+} capabilities[] = {
+	{ STR_INIT("IMAP4rev1"), BEFORE | AFTER }, // 3501
+	{ STR_INIT("LITERAL+"), BEFORE | AFTER },  // 7888
+	{ STR_INIT("SASL-IR"), BEFORE | AFTER },   // 4959
+	{ STR_INIT("ID"), BEFORE | AFTER },	   // 2971
+	{ STR_INIT("IDLE"), BEFORE | AFTER },	   // 2177
+	{ STR_INIT("STARTTLS"), STARTTLS },	   // 3501 6.2.1
+	{ STR_INIT("LOGINDISABLED"), NO_LOGIN },   // 3501 6.2.3
+	{ STR_INIT("AUTH=PLAIN"), LOGIN },	   // 4616
+	{ STR_INIT("AUTH=LOGIN"), LOGIN },
+	{ STR_INIT("NAMESPACE"), AFTER },	   // 2342
+	{ STR_INIT("UIDPLUS"), AFTER },		   // 4315
+	{ STR_INIT("MOVE"), AFTER },		   // 6851
+	{ STR_INIT("UNSELECT"), AFTER },	   // 3691
+	{ STR_INIT("CHILDREN"), AFTER },	   // 3348
+	{ STR_INIT("LIST-EXTENDED"), AFTER },	   // 5258
+	{ STR_INIT("LIST-STATUS"), AFTER },	   // 5819
+	{ STR_INIT("SPECIAL-USE"), AFTER },	   // 6154
+	{ STR_INIT("CREATE-SPECIAL-USE"), AFTER }, // 6154
+	{ STR_INIT("QUOTA"), AFTER },		   // 9208
+	{ STR_INIT("STATUS=SIZE"), AFTER },	   // 8438
+	{ STR_INIT("SORT"), AFTER },		   // 5256
+	{ STR_INIT("SORT=DISPLAY"), AFTER },	   // 5957
+	{ STR_INIT("ESEARCH"), AFTER },		   // 4731
+	{ STR_INIT("WITHIN"), AFTER },		   // 5032
+};
+
+static unsigned
+moment_of(const struct capability_view *view)
+{
+	if (view->is_logged_in)
+		return AFTER;
+	return BEFORE | (view->may_starttls ? STARTTLS : 0u) |
+	       (view->may_login ? LOGIN : NO_LOGIN);
+}
+
+void
+capability_put(struct buf *out, const struct capability_view *view)
+{
+	unsigned moment = moment_of(view);
+
+	for (size_t i = 0; i < sizeof(capabilities) / sizeof(*capabilities);
+	     i++) {
+		if (!(capabilities[i].when & moment))
+			continue;
+		if (i > 0)
+			buf_putc(out, ' ');
+		buf_put(out, capabilities[i].name);
+	}
+}

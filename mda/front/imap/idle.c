@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT
+ * mda/front/imap/idle.c - IDLE (RFC 2177): waits for the client and for store
+ * at once. */
+#include "mda/front/imap/session.h"
+
+#include "lib/base/check.h"
+
+enum { WORD_MAX_OCTETS = 32 };
+
+struct idle {
+	/* What came of "DONE" CRLF: taken from the stream, so that a client
+	 * that sends half of it still hears of new mail. */
+	char word[WORD_MAX_OCTETS];
+	size_t n;
+	bool is_over;
+	int64_t deadline_us;
+};
+
+/* True when the line is whole, or too long to be it. */
+static bool
+take_input(struct imap_session *s, struct idle *idle)
+{
+	struct str in = stream_peek(s->stream);
+	size_t n = 0;
+
+	while (n < in.n && idle->n < sizeof(idle->word) && !idle->is_over) {
+		idle->word[idle->n++] = in.p[n++];
+		idle->is_over = idle->word[idle->n - 1] == '\n';
+	}
+	stream_take(s->stream, n);
+	return idle->is_over || idle->n == sizeof(idle->word);
+}
+
+static enum err
+copy_news(struct co *co, struct imap_session *s)
+{
+	while (call_has_input(s->store)) {
+		struct frame f;
+		enum err e = call_recv(co, s->store, NEVER_US, &f);
+
+		if (e == OK && f.type == STORE_TEXT)
+			e = imap_relay_text(co, s, &f);
+		else
+			e = imap_lost_store(s);
+		frame_release(&f);
+		if (e != OK)
+			return e;
+	}
+	return imap_flush(co, s);
+}
+
+static enum err
+wait_for_news(struct co *co, struct imap_session *s, struct idle *idle)
+{
+	enum err e;
+
+	if (call_has_input(s->store))
+		return OK; // it came while the last news was sent
+	call_set_listener(s->store, co);
+	e = stream_wait(co, s->stream, idle->deadline_us);
+	call_set_listener(s->store, NULL);
+	if (e == OK && stream_has_input(s->stream))
+		e = stream_fill(co, s->stream, idle->deadline_us);
+	if (e == ERR_TIMEOUT)
+		s->bye = "Autologout, idle for too long";
+	return e;
+}
+
+static enum err
+wait_for_done(struct co *co, struct imap_session *s, struct idle *idle)
+{
+	for (;;) {
+		enum err e = copy_news(co, s);
+
+		if (e != OK || take_input(s, idle))
+			return e;
+		if (front.is_stopping)
+			front_end(&s->client, "the server is stopping");
+		s->client.is_resting = true;
+		e = wait_for_news(co, s, idle);
+		s->client.is_resting = false;
+		if (e != OK)
+			return e;
+	}
+}
+
+enum err
+imap_idle(struct co *co, struct imap_session *s)
+{
+	struct idle idle = { .deadline_us = in_s(AUTOLOGOUT_S) };
+	bool is_done;
+	enum err e = imap_send_store(co, s, STORE_IDLE, S("\1"));
+
+	if (e != OK)
+		return e;
+	imap_take_command(s);
+	arena_release(&s->arena);
+	stream_put(s->stream, S("+ idling\r\n"));
+	e = wait_for_done(co, s, &idle);
+	if (e == OK)
+		e = imap_send_store(co, s, STORE_IDLE, S("\0"));
+	if (e != OK)
+		return e;
+	is_done = str_ieq(str_of(idle.word, idle.n), S("DONE\r\n"));
+	e = imap_relay(co, s, is_done, NULL);
+	if (e != OK || is_done)
+		return e;
+	imap_answer(s, "BAD", "Expected DONE");
+	s->is_quit = !idle.is_over; // the rest of that line is no command
+	return OK;
+}

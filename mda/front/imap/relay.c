@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT
+ * mda/front/imap/relay.c - commands that store runs, and what it says. */
+#include "mda/front/imap/session.h"
+
+#include "lib/base/check.h"
+
+enum err
+imap_lost_store(struct imap_session *s)
+{
+	s->bye = "[UNAVAILABLE] The mail store is restarting";
+	return ERR_UNAVAILABLE;
+}
+
+enum err
+imap_send_store(struct co *co, struct imap_session *s, enum store_type type,
+		struct str body)
+{
+	enum err e = call_send(co, s->store, (uint16_t)type, body, -1, false,
+			       in_s(STORE_TIMEOUT_S));
+
+	return e == OK || e == ERR_CANCELED ? e : imap_lost_store(s);
+}
+
+/* ---- opening ---- */
+
+static enum err
+open_call(struct co *co, struct imap_session *s, struct frame *f)
+{
+	int64_t deadline_us = in_s(ASK_TIMEOUT_S);
+	struct chan *chan;
+	enum err e = peer_chan(co, front_store_of(s->client.user), deadline_us,
+			       &chan);
+
+	if (e != OK)
+		return e;
+	s->store = call_open(chan);
+	if (s->store == NULL)
+		return ERR_UNAVAILABLE;
+	e = call_send(co, s->store, STORE_SESSION, s->client.user, -1, false,
+		      deadline_us);
+	if (e == OK)
+		e = call_recv(co, s->store, deadline_us, f);
+	return e;
+}
+
+enum err
+imap_open_store(struct co *co, struct imap_session *s)
+{
+	struct frame f = { .fd = -1 };
+	struct store_done done;
+	enum err e = open_call(co, s, &f);
+
+	if (e == OK &&
+	    (f.type != STORE_DONE || store_read_done(f.body, &done) != OK))
+		e = ERR_FORMAT;
+	if (e == OK && done.status != STORE_OK)
+		e = ERR_REFUSED;
+	frame_release(&f);
+	if (e == OK)
+		return OK;
+	call_free(&s->store);
+	if (e != ERR_CANCELED)
+		log_at(LOG_WARN, str_c(s->client.id), "imap.store",
+		       F("user", s->client.user), FERR(e));
+	return e;
+}
+
+/* ---- what store says ---- */
+
+enum err
+imap_relay_text(struct co *co, struct imap_session *s, const struct frame *f)
+{
+	stream_put(s->stream, f->body);
+	if (f->body.n > 0)
+		s->is_mute = !str_ends(f->body, S("\r\n"));
+	if (stream_unsent(s->stream) <= OUT_PIECE_OCTETS)
+		return OK;
+	return imap_flush(co, s);
+}
+
+static enum err
+relay_body(struct co *co, struct imap_session *s, const struct frame *f)
+{
+	struct store_body range;
+	enum err e = OK;
+
+	if (f->fd < 0 || store_read_body(f->body, &range) != OK ||
+	    range.offset > INT64_MAX ||
+	    range.n_octets > INT64_MAX - range.offset)
+		return imap_lost_store(s);
+	s->is_mute = true; // until store ends the line
+	while (range.n_octets > 0 && e == OK) {
+		uint64_t n = range.n_octets < FILE_PIECE_OCTETS
+				     ? range.n_octets
+				     : FILE_PIECE_OCTETS;
+
+		e = stream_send_file(co, s->stream, f->fd,
+				     (int64_t)range.offset, n,
+				     in_s(WRITE_TIMEOUT_S));
+		range.offset += n;
+		range.n_octets -= n;
+	}
+	return e;
+}
+
+static void
+answer_done(struct imap_session *s, const struct store_done *done)
+{
+	static const char *const words[STORE_STATUSES] = { "OK", "NO", "BAD",
+							   "BYE" };
+
+	if (done->status == STORE_BYE) {
+		stream_putf(s->stream, "* BYE %.*s\r\n", STR(done->text));
+		s->is_quit = true;
+		return;
+	}
+	stream_putf(s->stream, "%.*s %s %.*s\r\n", (int)s->n_tag, s->tag,
+		    words[done->status], STR(done->text));
+}
+
+static enum err
+end_command(struct imap_session *s, const struct frame *f, bool is_final,
+	    enum store_status *status_out)
+{
+	struct store_done done;
+
+	if (store_read_done(f->body, &done) != OK)
+		return imap_lost_store(s);
+	s->state = done.is_selected ? IMAP_SELECTED : IMAP_AUTHENTICATED;
+	if (status_out != NULL)
+		*status_out = done.status;
+	if (is_final || done.status != STORE_OK)
+		answer_done(s, &done);
+	return OK;
+}
+
+enum err
+imap_relay(struct co *co, struct imap_session *s, bool is_final,
+	   enum store_status *status_out)
+{
+	for (;;) {
+		bool is_done;
+		struct frame f;
+		enum err e = call_recv(co, s->store, in_s(STORE_TIMEOUT_S), &f);
+
+		if (e != OK)
+			return e == ERR_CANCELED ? e : imap_lost_store(s);
+		is_done = f.type == STORE_DONE;
+		if (f.type == STORE_TEXT)
+			e = imap_relay_text(co, s, &f);
+		else if (f.type == STORE_BODY)
+			e = relay_body(co, s, &f);
+		else if (is_done)
+			e = end_command(s, &f, is_final, status_out);
+		else
+			e = imap_lost_store(s);
+		frame_release(&f);
+		if (e != OK || is_done)
+			return e;
+	}
+}
+
+enum err
+imap_run_in_store(struct co *co, struct imap_session *s, enum store_verb verb)
+{
+	const struct store_command command = { verb, s->command.is_uid,
+					       s->command.args };
+	struct buf body = BUF_INIT(STORE_COMMAND_MAX_OCTETS);
+	enum err e;
+
+	store_put_command(&body, &command);
+	e = imap_send_store(co, s, STORE_COMMAND, buf_str(&body));
+	buf_release(&body);
+	if (e != OK)
+		return e;
+	imap_take_command(s);
+	return imap_relay(co, s, true, NULL);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT
+ * mda/front/lmtp/delivery.c - DATA: the content flows to each store that owns
+ * a recipient, and their answers back.
+ *
+ * Invariants:
+ *  (1) A recipient gets a 2yz reply only if its store said so after it had the
+ *      whole content.
+ *  (2) When the client breaks off, no store hears the end of the content, and
+ *      so none delivers.
+ */
+#include "mda/front/lmtp/session.h"
+
+#include "lib/base/check.h"
+#include "lib/mail/smtp_data.h"
+
+enum {
+	CHUNK_AT_OCTETS = 64 * 1024,
+	CONTENT_BUF_OCTETS = 2 * LMTP_INPUT_MAX,
+	DELIVERY_MAX_OCTETS = 1 << 20,
+};
+
+/* What goes to one store process; call is NULL when it has nothing to do, or
+ * broke. */
+struct part {
+	struct call *call;
+};
+
+struct delivery {
+	struct part *parts; // front.n_stores
+	struct smtp_data reader;
+	struct buf content; // unstuffed, not sent yet
+};
+
+static const struct store_answer later = {
+	.code = 451,
+	.enhanced = STR_INIT("4.3.0"),
+	.text = STR_INIT("The mail store failed, try again later"),
+};
+
+/* ---- the beginning ---- */
+
+static void
+put_delivery(struct buf *out, const struct lmtp_transaction *t, unsigned store)
+{
+	struct store_rcpt *rcpts = must_alloc(t->n_rcpts * sizeof(*rcpts));
+	struct store_delivery d = {
+		.id = t->id,
+		.is_repeat = t->is_repeat,
+		.sender = t->sender,
+		.arrived_us = wall_us(),
+		.size_octets = t->size_octets,
+		.rcpts = rcpts,
+	};
+
+	for (size_t i = 0; i < t->n_rcpts; i++) {
+		const struct lmtp_rcpt *r = &t->rcpts[i];
+
+		if (r->store == store)
+			rcpts[d.n_rcpts++] = (struct store_rcpt) {
+				.mailbox = r->mailbox,
+				.address = r->address,
+				.index = r->index,
+			};
+	}
+	store_put_delivery(out, &d);
+	free(rcpts);
+}
+
+static bool
+has_rcpt_in(const struct lmtp_transaction *t, unsigned store)
+{
+	for (size_t i = 0; i < t->n_rcpts; i++)
+		if (t->rcpts[i].store == store)
+			return true;
+	return false;
+}
+
+static void
+open_part(struct co *co, const struct lmtp_transaction *t, unsigned store,
+	  struct part *part)
+{
+	int64_t deadline_us = in_s(LMTP_ASK_TIMEOUT_S);
+	struct buf body = BUF_INIT(DELIVERY_MAX_OCTETS);
+	struct chan *chan;
+
+	if (peer_chan(co, front.stores[store], deadline_us, &chan) != OK)
+		return;
+	part->call = call_open(chan);
+	if (part->call == NULL)
+		return;
+	put_delivery(&body, t, store);
+	if (call_send(co, part->call, STORE_DELIVER, buf_str(&body), -1, false,
+		      deadline_us) != OK)
+		call_free(&part->call);
+	buf_release(&body);
+}
+
+/* ---- the content ---- */
+
+static void
+send_piece(struct co *co, struct delivery *d, struct str piece, bool is_end)
+{
+	for (unsigned i = 0; i < front.n_stores; i++) {
+		struct part *part = &d->parts[i];
+
+		if (part->call != NULL &&
+		    call_send(co, part->call, STORE_CHUNK, piece, -1, is_end,
+			      in_s(LMTP_STORE_TIMEOUT_S)) != OK)
+			call_free(&part->call);
+	}
+}
+
+static void
+send_content(struct co *co, struct delivery *d, bool is_end)
+{
+	struct str left = buf_str(&d->content);
+
+	while (left.n > STORE_CHUNK_MAX_OCTETS) {
+		send_piece(co, d, str_first(left, STORE_CHUNK_MAX_OCTETS),
+			   false);
+		left = str_from(left, STORE_CHUNK_MAX_OCTETS);
+	}
+	send_piece(co, d, left, is_end);
+	buf_clear(&d->content);
+}
+
+static enum err
+move_content(struct co *co, struct lmtp_session *s, struct delivery *d)
+{
+	enum smtp_data_result r = SMTP_DATA_MORE;
+
+	for (;;) {
+		size_t n = 0;
+		enum err e;
+
+		r = smtp_data_feed(&d->reader, stream_peek(s->stream), &n,
+				   &d->content);
+		stream_take(s->stream, n);
+		if (r == SMTP_DATA_END)
+			break;
+		if (d->content.n >= CHUNK_AT_OCTETS)
+			send_content(co, d, false);
+		e = stream_fill(co, s->stream, in_s(LMTP_READ_TIMEOUT_S));
+		if (e != OK)
+			return e;
+	}
+	/* A buffer that could overflow would lose mail: it cannot. */
+	check(!d->reader.is_too_big);
+	send_content(co, d, true);
+	return OK;
+}
+
+/* ---- the end ---- */
+
+static enum err
+receive_answer(struct co *co, struct lmtp_session *s, struct part *part,
+	       struct store_answer *out)
+{
+	struct store_answer a;
+	struct frame f;
+	enum err e = call_recv(co, part->call, in_s(LMTP_STORE_TIMEOUT_S), &f);
+
+	if (e == OK &&
+	    (f.type != STORE_ANSWER || store_read_answer(f.body, &a) != OK ||
+	     a.code < 200 || a.code > 599))
+		e = ERR_FORMAT;
+	if (e == OK)
+		e = arena_str(&s->t.arena, a.enhanced, &out->enhanced);
+	if (e == OK)
+		e = arena_str(&s->t.arena, a.text, &out->text);
+	if (e == OK)
+		out->code = a.code;
+	frame_release(&f);
+	return e;
+}
+
+static void
+settle_rcpt(struct co *co, struct lmtp_session *s, struct delivery *d,
+	    struct lmtp_rcpt *rcpt)
+{
+	struct part *part = &d->parts[rcpt->store];
+
+	if (part->call != NULL &&
+	    receive_answer(co, s, part, &rcpt->answer) != OK)
+		call_free(&part->call);
+	if (rcpt->answer.code == 0)
+		rcpt->answer = later;
+	lmtp_reply(s, rcpt->answer.code, rcpt->answer.enhanced,
+		   rcpt->answer.text);
+	log_at(LOG_INFO, str_c(s->client.id), "lmtp.deliver", F("id", s->t.id),
+	       FA("to", rcpt->address), F("mailbox", rcpt->mailbox),
+	       FN("code", rcpt->answer.code),
+	       FN("size", d->reader.size_octets));
+}
+
+enum err
+lmtp_deliver(struct co *co, struct lmtp_session *s)
+{
+	struct delivery d = {
+		.parts = must_alloc(front.n_stores * sizeof(*d.parts)),
+		.content = BUF_INIT(CONTENT_BUF_OCTETS),
+	};
+	enum err e;
+
+	smtp_data_init(&d.reader, SMTP_DATA_DOTS, UINT64_MAX);
+	lmtp_reply(s, 354, STR_NONE, S("End with a dot"));
+	for (unsigned i = 0; i < front.n_stores; i++)
+		if (has_rcpt_in(&s->t, i))
+			open_part(co, &s->t, i, &d.parts[i]);
+	e = move_content(co, s, &d);
+	for (size_t i = 0; i < s->t.n_rcpts && e == OK; i++)
+		settle_rcpt(co, s, &d, &s->t.rcpts[i]);
+	for (unsigned i = 0; i < front.n_stores; i++)
+		call_free(&d.parts[i].call);
+	buf_release(&d.content);
+	free(d.parts);
+	return e;
+}
