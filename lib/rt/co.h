@@ -85,3 +85,5 @@ typedef void offload_fn(void *arg);
 void offload(struct co *co, offload_fn *fn, void *arg);
 /* Sets the number of threads; call before the first offload(). */
 void offload_set_threads(unsigned n);
+/* Starts all threads now, before the system call filter closes. */
+void offload_start(void);

@@ -58,6 +58,24 @@ put_head(struct buf *line)
 		 (int)getpid());
 }
 
+/* Text of several words stays readable: "said: \x22no\x22". */
+static void
+put_quoted(struct buf *line, struct str text)
+{
+	size_t n = text.n < VALUE_MAX_OCTETS ? text.n : VALUE_MAX_OCTETS;
+
+	buf_putc(line, '"');
+	for (size_t i = 0; i < n; i++) {
+		char c = text.p[i];
+
+		if (ascii_is_print(c) && c != '"' && c != '\\')
+			buf_putc(line, c);
+		else
+			buf_putf(line, "\\x%02x", (unsigned char)c);
+	}
+	buf_put(line, n < text.n ? S("...\"") : S("\""));
+}
+
 static void
 put_field(struct buf *line, const struct log_field *field)
 {
@@ -66,6 +84,10 @@ put_field(struct buf *line, const struct log_field *field)
 	buf_putf(line, " %s=", field->key);
 	if (field->kind == LOG_NUMBER) {
 		buf_putf(line, "%lld", (long long)field->number);
+		return;
+	}
+	if (field->kind == LOG_STR && str_chr(field->text, ' ') >= 0) {
+		put_quoted(line, field->text);
 		return;
 	}
 	if (field->kind == LOG_ADDRESS)

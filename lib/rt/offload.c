@@ -54,3 +54,21 @@ offload(struct co *co, offload_fn *fn, void *arg)
 	while (!job.is_done)
 		co_park(co);
 }
+
+static void
+nothing(uv_work_t *work UNUSED)
+{
+}
+
+static void
+warm(uv_work_t *work UNUSED, int status UNUSED)
+{
+}
+
+void
+offload_start(void)
+{
+	static uv_work_t work;
+
+	check(uv_queue_work(loop_uv(), &work, nothing, warm) == 0);
+}

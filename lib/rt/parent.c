@@ -11,6 +11,7 @@
  */
 #include "lib/base/check.h"
 #include "lib/base/map.h"
+#include "lib/rt/dirs.h"
 #include "lib/rt/log.h"
 #include "lib/rt/role_private.h"
 #include "lib/rt/stream.h"
@@ -323,6 +324,8 @@ be_child(struct child *child, int control_fd)
 	loop_init();
 	role_open(&role, control_fd);
 	spec->start(&role);
+	if (spec->confine == CONFINE_FILES || spec->confine == CONFINE_RESOLVER)
+		offload_start();
 	if (confine_calls(spec->confine) != OK)
 		_exit(1);
 	role_say_ready();
@@ -532,12 +535,15 @@ bind_listeners(const struct role_spec *spec, struct role *sockets,
 	}
 }
 
+/* Anybody may knock: who accepts looks at the peer's user. In a container
+ * without capabilities root is a stranger to our files, and a mode of 0600
+ * would keep its commands out. */
 static int
 bind_unix(enum service service)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	mode_t mask = umask(0077);
+	mode_t mask = umask(0111); // 0666
 	bool ok;
 
 	snprintf(at.sun_path, sizeof(at.sun_path), "%.90s/%s.sock",
@@ -557,21 +563,10 @@ bind_unix(enum service service)
 static void
 make_dirs(const char *path, mode_t mode)
 {
-	char part[1024];
-
-	for (size_t i = 1; path[i - 1] != '\0' && i < sizeof(part); i++) {
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		memcpy(part, path, i);
-		part[i] = '\0';
-		if (mkdir(part, 0700) == 0) {
-			chmod(part, path[i] == '\0' ? mode : 0755);
-		} else if (errno != EEXIST) {
-			fprintf(stderr, "cannot create %s: %s\n", part,
-				strerror(errno));
-			exit(1);
-		}
-	}
+	if (dirs_make(path, mode) == OK)
+		return;
+	fprintf(stderr, "cannot create %s: %s\n", path, strerror(errno));
+	exit(1);
 }
 
 /* The directory a role writes in exists and is its own. */
