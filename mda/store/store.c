@@ -70,8 +70,9 @@ void
 store_start(struct role *role)
 {
 	const struct options *o = role->options;
-	/* libc loads its character sets from the second one. */
-	const char *const paths[] = { o->mail_dir, "/usr/lib", NULL };
+	const char *const writable[] = { o->mail_dir, NULL };
+	/* libc loads its character sets from it. */
+	const char *const readable[] = { "/usr/lib", NULL };
 
 	offload_set_threads(THREADS);
 	role->incoming = on_incoming;
@@ -80,6 +81,6 @@ store_start(struct role *role)
 		tree.ring = ring_open(tree.root_fd, role->copy);
 	tree.ask_quota = ask_router;
 	watch_open();
-	confine_paths(paths);
+	confine_paths(writable, readable);
 	settings_follow(router, on_settings, &tree);
 }
