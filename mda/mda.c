@@ -5,48 +5,55 @@
 #include "mda/front/front.h"
 #include "mda/store/store.h"
 
+/* When the system knows no such users. */
+enum { STORE_UID = 5000, FRONT_UID = 5004, AUTH_UID = 5005 };
+
 static void
 describe(const struct options *o, struct program *program)
 {
-	program->roles[program->n_roles++] = (struct role_spec) {
+	struct role_spec *r = program->roles;
+
+	*r++ = (struct role_spec){
+		.service = SERVICE_STORE,
+		.user = "vmail",
+		.fallback_uid = STORE_UID,
+		.copies = o->n_store,
+		.unix_service = SERVICE_STORE, // mta/in asks for room there
+		.may_connect = 1u << SERVICE_ROUTER,
+		.own_dir = "@mail",
+		.confine = CONFINE_FILES,
+		.start = store_start,
+	};
+	*r++ = (struct role_spec){
 		.service = SERVICE_AUTH,
 		.user = "mda-auth",
-		.fallback_uid = 5005,
+		.fallback_uid = AUTH_UID,
 		.copies = 1,
 		.unix_service = SERVICE_AUTH,
 		.files = 1u << FILE_ACCOUNTS,
 		.confine = CONFINE_FILES,
 		.start = auth_start,
 	};
-	program->roles[program->n_roles++] = (struct role_spec) {
-		.service = SERVICE_STORE,
-		.user = "vmail",
-		.fallback_uid = 5000,
-		.copies = o->n_store,
-		.may_connect = 1u << SERVICE_ROUTER,
-		.own_dir = "@mail",
-		.confine = CONFINE_FILES,
-		.start = store_start,
-	};
-	program->roles[program->n_roles++] = (struct role_spec) {
+	*r++ = (struct role_spec){
 		.service = SERVICE_FRONT,
 		.user = "mda-front",
-		.fallback_uid = 5006,
+		.fallback_uid = FRONT_UID,
 		.copies = o->n_front,
 		.listens = 1u << LISTEN_IMAP | 1u << LISTEN_IMAPS,
 		.unix_service = SERVICE_LMTP,
-		.may_connect = 1u << SERVICE_AUTH | 1u << SERVICE_ROUTER |
-			       1u << SERVICE_STORE,
+		.may_connect = 1u << SERVICE_ROUTER | 1u << SERVICE_STORE |
+			       1u << SERVICE_AUTH,
 		.files = 1u << FILE_CERTIFICATE,
 		.confine = CONFINE_NETWORK_SERVER,
 		.start = front_start,
 	};
+	program->n_roles = (size_t)(r - program->roles);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct program program = {
+	static struct program program = {
 		.name = "mda",
 		.usage = "mda - stores mail, and shows it by IMAP",
 		.describe = describe,

@@ -10,10 +10,13 @@
 #include "lib/ipc/store.h"
 #include "lib/rt/log.h"
 #include "lib/rt/settings.h"
+#include "lib/rt/stream.h"
 #include "lib/rt/watch.h"
 #include "mda/store/delivery.h"
 #include "mda/store/ring.h"
 #include "mda/store/tree.h"
+
+#include <unistd.h>
 
 enum {
 	THREADS = 64, // parallel flushes share the disk's work
@@ -32,6 +35,13 @@ static const struct chan_rule rules[] = {
 	{ 0 },
 };
 
+/* mta/in asks at RCPT whether there is room, and nothing else. */
+static const struct chan_rule rules_outside[] = {
+	{ STORE_ROOM, STORE_USER_MAX_OCTETS + FRAME_EXTRA_OCTETS, ROOMS_MAX,
+	  false, serve_room, "room" },
+	{ 0 },
+};
+
 static struct tree tree;
 static struct peer *router;
 
@@ -40,6 +50,17 @@ on_incoming(struct role *role UNUSED, enum service from, int fd)
 {
 	check(from == SERVICE_FRONT);
 	chan_new(fd, false, rules, NULL, &tree, service_name(from));
+}
+
+static void
+on_outside(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
+{
+	if (!unix_peer_is_trusted(fd)) {
+		log_warn("store.untrusted");
+		close(fd);
+		return;
+	}
+	chan_new(fd, false, rules_outside, NULL, &tree, "in");
 }
 
 static void
@@ -83,4 +104,6 @@ store_start(struct role *role)
 	watch_open();
 	confine_paths(writable, readable);
 	settings_follow(router, on_settings, &tree);
+	if (role->unix_fd >= 0)
+		listener_new(role->unix_fd, on_outside, NULL);
 }
