@@ -17,7 +17,7 @@ enum {
 	OUT_PIECE_OCTETS = 32 * 1024,
 	LINE_ARENA_MAX = 16 * 1024,
 	BREATHE_COMMANDS = 64,
-	ID_OCTETS = 64,
+	ID_OCTETS = 48,
 };
 
 /* ---- replies ---- */
@@ -64,13 +64,23 @@ reset(struct lmtp_session *s)
 	s->t = (struct lmtp_transaction) { .arena = arena };
 }
 
-/* Letters, digits and dashes, as the queue's ids; never twice. */
+/* Letters and digits: it becomes part of a file's name. */
+static bool
+is_id(struct str id)
+{
+	for (size_t i = 0; i < id.n; i++)
+		if (!ascii_is_alpha(id.p[i]) && !ascii_is_digit(id.p[i]))
+			return false;
+	return id.n < ID_OCTETS;
+}
+
+/* An id that no other message ever has. */
 static enum err
 make_id(struct lmtp_session *s)
 {
 	char id[ID_OCTETS];
 
-	snprintf(id, sizeof(id), "L%llx-%x-%llx", (unsigned long long)wall_us(),
+	snprintf(id, sizeof(id), "L%llxP%xN%llx", (unsigned long long)wall_us(),
 		 (unsigned)getpid(), (unsigned long long)++front.n_ids);
 	return arena_str(&s->t.arena, str_c(id), &s->t.id);
 }
@@ -125,6 +135,8 @@ do_mail(struct lmtp_session *s, struct str arg)
 	syntax = smtp_mail_parse(
 		arg, SMTP_WITH_UTF8 | SMTP_WITH_OWN | SMTP_WITH_LONG_LOCAL,
 		&line, &mail);
+	if (syntax == SMTP_OK && !is_id(mail.xid))
+		syntax = SMTP_BAD_PARAM;
 	if (syntax == SMTP_OK)
 		begin_mail(s, &mail);
 	else
