@@ -180,6 +180,19 @@ look_at_resolv_conf(void)
 		make_contexts();
 }
 
+/* rcode is 0 also when the message, from the cache, says that it failed. */
+static void
+take_answer(struct query *q, int rcode, struct str packet)
+{
+	if (rcode == 0)
+		rcode = dns_packet_rcode(packet);
+	if (rcode == RCODE_NXDOMAIN)
+		q->result = DNS_NONE;
+	else if (rcode == 0 && dns_packet_read(packet, q->type, q->records,
+					       DNS_MAX_ADDRESSES, &q->n) == OK)
+		q->result = q->n > 0 ? DNS_OK : DNS_NONE;
+}
+
 static void
 on_answer(void *arg, int rcode, void *packet, int n_packet, int security UNUSED,
 	  char *why UNUSED, int was_limited UNUSED)
@@ -192,12 +205,8 @@ on_answer(void *arg, int rcode, void *packet, int n_packet, int security UNUSED,
 		return;
 	}
 	q->is_done = true;
-	if (rcode == RCODE_NXDOMAIN)
-		q->result = DNS_NONE;
-	else if (rcode == 0 && n_packet >= 0 &&
-		 dns_packet_read(str_of(packet, (size_t)n_packet), q->type,
-				 q->records, DNS_MAX_ADDRESSES, &q->n) == OK)
-		q->result = q->n > 0 ? DNS_OK : DNS_NONE;
+	take_answer(q, rcode,
+		    n_packet > 0 ? str_of(packet, (size_t)n_packet) : STR_NONE);
 	co_wake(q->co);
 }
 
@@ -207,10 +216,15 @@ submit(struct query *q)
 	struct str s = str_c(q->name);
 	bool is_near = str_chr(s, '.') < 0 || str_iends(s, S(".local"));
 
+	int code;
+
 	dns.n_pending++;
-	if (ub_resolve_event(dns.contexts[is_near ? NEAR : FAR], q->name,
-			     q->type, CLASS_IN, q, on_answer, NULL) != 0)
-		on_answer(q, RCODE_SERVFAIL, NULL, 0, 0, NULL, 0);
+	code = ub_resolve_event(dns.contexts[is_near ? NEAR : FAR], q->name,
+				q->type, CLASS_IN, q, on_answer, NULL);
+	if (code != 0)
+		on_answer(q,
+			  code == UB_SYNTAX ? RCODE_NXDOMAIN : RCODE_SERVFAIL,
+			  NULL, 0, 0, NULL, 0);
 }
 
 /* On the stack of the loop: libunbound goes too deep for a coroutine's. */

@@ -10,6 +10,9 @@ enum {
 	RECORD_TAIL_OCTETS = 10,  // type, class, ttl, length of the data
 	CLASS_IN = 1,
 	POINTER_BITS = 0xc0,
+	RCODE_AT = 3,
+	RCODE_BITS = 0x0f,
+	RCODE_SERVFAIL = 2,
 };
 
 static uint16_t
@@ -17,6 +20,14 @@ u16_at(struct str packet, size_t at)
 {
 	return (uint16_t)((unsigned char)packet.p[at] << 8 |
 			  (unsigned char)packet.p[at + 1]);
+}
+
+int
+dns_packet_rcode(struct str packet)
+{
+	if (packet.n < HEAD_OCTETS)
+		return RCODE_SERVFAIL;
+	return packet.p[RCODE_AT] & RCODE_BITS;
 }
 
 /* The name at *at, which moves behind it. text (DNS_NAME_MAX) may be NULL. */

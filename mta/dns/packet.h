@@ -18,6 +18,9 @@ struct dns_record {
 	uint16_t preference;	 // of MX
 };
 
+/* RCODE of the header; 2 (SERVFAIL) for what is no message. */
+int dns_packet_rcode(struct str packet);
+
 /* The records of that type in the answer section, at most max; names in lower
  * case without a dot at the end, the root is ".". A host name with bytes other
  * than letters, digits, '-', '_' and '.' is left out. ERR_FORMAT when the

@@ -139,6 +139,16 @@ test_hostile(void **state UNUSED)
 }
 
 static void
+test_rcode(void **state UNUSED)
+{
+	assert_int_equal(dns_packet_rcode(S(HEAD("\0"))), 0);
+	assert_int_equal(dns_packet_rcode(S("\0\0\x81\x83\0\0\0\0\0\0\0\0")),
+			 3);
+	assert_int_equal(dns_packet_rcode(S("\0\0\x81\x80")), 2);
+	assert_int_equal(dns_packet_rcode(S("")), 2);
+}
+
+static void
 test_long_name(void **state UNUSED)
 {
 	char packet[HEAD_OCTETS + 5 * 64 + 5] = { 0 };
@@ -160,6 +170,7 @@ main(void)
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_every_prefix_is_refused),
 		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_rcode),
 		cmocka_unit_test(test_long_name),
 	};
 

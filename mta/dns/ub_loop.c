@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * mta/dns/ub_loop.c - libunbound's pluggable events over libuv.
  *
- * Owns: one handle pair per event. libunbound frees an event right away, libuv
- * closes handles later: so an event lives until both are closed.
+ * Owns: the handles of its events. libunbound frees an event right away, libuv
+ * closes handles later: so an event lives until its timer is closed, and a poll
+ * handle, which libunbound may want for another descriptor, lives by itself.
  * Invariant: after del() or free() the callback is not called. */
 #include "mta/dns/ub_loop.h"
 
@@ -19,10 +20,8 @@ typedef void event_fn(int fd, short bits, void *arg);
 
 struct event {
 	struct ub_event super; // first: libunbound's view of it
-	uv_poll_t poll;
+	uv_poll_t *poll;       // NULL until first needed
 	uv_timer_t timer;
-	bool has_poll; // poll was initialised
-	int n_open;    // handles to be closed
 	int fd;
 	short bits;
 	event_fn *fn;
@@ -36,10 +35,26 @@ event_of(struct ub_event *e)
 }
 
 static void
+free_poll(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+/* Before libunbound closes the descriptor, whose number may be another socket's
+ * the next moment: a poll handle that is stopped or closed later would silence
+ * that one. */
+static void
+drop_poll(struct event *e)
+{
+	if (e->poll != NULL)
+		uv_close((uv_handle_t *)e->poll, free_poll);
+	e->poll = NULL;
+}
+
+static void
 stop(struct event *e)
 {
-	if (e->has_poll)
-		uv_poll_stop(&e->poll);
+	drop_poll(e);
 	uv_timer_stop(&e->timer);
 }
 
@@ -73,12 +88,9 @@ on_timer(uv_timer_t *timer)
 }
 
 static void
-on_closed(uv_handle_t *handle)
+free_with_timer(uv_handle_t *timer)
 {
-	struct event *e = handle->data;
-
-	if (--e->n_open == 0)
-		free(e);
+	free(timer->data);
 }
 
 static void
@@ -98,7 +110,7 @@ set_fd(struct ub_event *super, int fd)
 {
 	struct event *e = event_of(super);
 
-	check(!e->has_poll || fd == e->fd);
+	drop_poll(e);
 	e->fd = fd;
 }
 
@@ -108,10 +120,22 @@ free_event(struct ub_event *super)
 	struct event *e = event_of(super);
 
 	stop(e);
-	e->n_open = e->has_poll ? 2 : 1;
-	if (e->has_poll)
-		uv_close((uv_handle_t *)&e->poll, on_closed);
-	uv_close((uv_handle_t *)&e->timer, on_closed);
+	uv_close((uv_handle_t *)&e->timer, free_with_timer);
+}
+
+static bool
+watch(struct event *e, int events)
+{
+	if (e->poll == NULL) {
+		e->poll = must_alloc(sizeof(*e->poll));
+		if (uv_poll_init(loop_uv(), e->poll, e->fd) != 0) {
+			free(e->poll);
+			e->poll = NULL;
+			return false;
+		}
+		e->poll->data = e;
+	}
+	return uv_poll_start(e->poll, events, on_poll) == 0;
 }
 
 static int
@@ -120,15 +144,8 @@ start(struct event *e, const struct timeval *timeout)
 	int events = (e->bits & UB_EV_READ ? UV_READABLE : 0) |
 		     (e->bits & UB_EV_WRITE ? UV_WRITABLE : 0);
 
-	if (events != 0 && e->fd >= 0) {
-		if (!e->has_poll &&
-		    uv_poll_init(loop_uv(), &e->poll, e->fd) != 0)
-			return -1;
-		e->has_poll = true;
-		e->poll.data = e;
-		if (uv_poll_start(&e->poll, events, on_poll) != 0)
-			return -1;
-	}
+	if (events != 0 && e->fd >= 0 && !watch(e, events))
+		return -1;
 	if (timeout != NULL && e->bits & UB_EV_TIMEOUT) {
 		uint64_t ms = (uint64_t)timeout->tv_sec * 1000 +
 			      (uint64_t)timeout->tv_usec / 1000;

@@ -217,7 +217,7 @@ command_rcpt(struct buf *out, const struct out_job *job,
 	if (offers->has_dsn && rcpt->orcpt.n > 0)
 		put_orcpt(out, rcpt->orcpt);
 	if (offers->has_own && job->protocol != OUT_SMTP)
-		buf_putf(out, " XRCPT=%u", (unsigned)rcpt->index);
+		buf_putf(out, " XID=%u", (unsigned)rcpt->index);
 	buf_put(out, S("\r\n"));
 	return true;
 }

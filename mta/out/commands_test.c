@@ -152,7 +152,7 @@ test_rcpt(void **state UNUSED)
 		  OUT_LOCAL,
 		  { .address = STR_INIT("a@b.test"), .index = 7 },
 		  &all,
-		  STR_INIT("RCPT TO:<a@b.test> XRCPT=7\r\n") },
+		  STR_INIT("RCPT TO:<a@b.test> XID=7\r\n") },
 		{ "no index over SMTP",
 		  OUT_SMTP,
 		  { .address = STR_INIT("a@b.test"), .index = 7 },

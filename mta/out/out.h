@@ -4,7 +4,7 @@
  * The queue orders deliveries (lib/ipc/out.h); names are asked of mta/dns;
  * local mail goes to mda/front over its LMTP socket. Our own LMTP and SMTP
  * servers offer XESTAFETA; to them MAIL carries XID=<queue id> and, when an
- * attempt may be a repeat, XTRY=1; over LMTP each RCPT carries XRCPT=<index of
+ * attempt may be a repeat, XTRY=1; over LMTP each RCPT carries XID=<index of
  * the recipient in the message>. */
 #pragma once
 
