@@ -27,6 +27,7 @@ struct role_spec {
 	unsigned may_connect;	    // bits 1 << enum service
 	unsigned files;		    // bits 1 << enum control_file
 	const char *own_dir;	    // below state ("spool"), "@mail", or NULL
+	bool reads_config; // main.cf names files anywhere: reads all, writes none
 	enum confine_kind confine;
 	/* Prepares everything and returns; then the filter closes, and the loop
 	 * runs. Blocking is fine in it. */
