@@ -5,4 +5,9 @@
 
 typedef int command_fn(int argc, char **argv);
 
-command_fn run_main, cert_main;
+command_fn run_main, healthcheck_main, doctor_main;
+command_fn lint_main, route_main;
+command_fn cert_main;
+command_fn queue_main, pw_main;
+/* Under the names that other systems gave them. */
+command_fn postqueue_main, mailq_main, doveadm_main;

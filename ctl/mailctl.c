@@ -16,12 +16,42 @@ static const struct command {
 	{ "The system", "run", run_main,
 	  "starts router, mda and mta, and keeps them running",
 	  "mailctl run --config ./config1 --hostname mta1.example1.local" },
-	{ "Certificates", "cert", cert_main,
+	{ NULL, "healthcheck", healthcheck_main,
+	  "is all of it answering? exit status 0 or 1",
+	  "mailctl healthcheck" },
+	{ NULL, "doctor", doctor_main,
+	  "looks for what is wrong, and says how to mend it",
+	  "mailctl doctor" },
+	{ "The configuration", "lint", lint_main,
+	  "checks the files before they are in force",
+	  "mailctl lint ./config1" },
+	{ NULL, "route", route_main,
+	  "tells where a message for an address goes, and why",
+	  "mailctl route explain user3@example2.local" },
+	{ "Mail that waits", "queue", queue_main,
+	  "lists, tries again, deletes (also as: postqueue, mailq)",
+	  "mailctl queue list" },
+	{ "Accounts and certificates", "pw", pw_main,
+	  "makes and tests password hashes (also as: doveadm pw)",
+	  "mailctl pw -u user1@example1.local" },
+	{ NULL, "cert", cert_main,
 	  "makes and shows the certificate and its authority",
 	  "mailctl cert ca >estafeta-ca.pem" },
 };
 
-enum { N_COMMANDS = sizeof(commands) / sizeof(*commands) };
+static const struct {
+	const char *name;
+	command_fn *run;
+} other_names[] = {
+	{ "postqueue", postqueue_main },
+	{ "mailq", mailq_main },
+	{ "doveadm", doveadm_main },
+};
+
+enum {
+	N_COMMANDS = sizeof(commands) / sizeof(*commands),
+	N_OTHER_NAMES = sizeof(other_names) / sizeof(*other_names),
+};
 
 static void
 print_help(FILE *to)
@@ -42,6 +72,14 @@ print_help(FILE *to)
 	      to);
 }
 
+static const char *
+base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 static int
 run_command(const struct command *c, int argc, char **argv)
 {
@@ -55,6 +93,11 @@ run_command(const struct command *c, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
+	const char *name = argc > 0 ? base_name(argv[0]) : "mailctl";
+
+	for (size_t i = 0; i < N_OTHER_NAMES; i++)
+		if (strcmp(name, other_names[i].name) == 0)
+			return other_names[i].run(argc, argv);
 	if (argc < 2) {
 		print_help(stderr);
 		return EX_USAGE;

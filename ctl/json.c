@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ * ctl/json.c - writing JSON strings. */
+#include "ctl/json.h"
+
+#include "lib/base/utf8.h"
+
+static enum err
+add_ascii(struct buf *out, char c)
+{
+	switch (c) {
+	case '"':
+		return buf_add(out, S("\\\""));
+	case '\\':
+		return buf_add(out, S("\\\\"));
+	case '\b':
+		return buf_add(out, S("\\b"));
+	case '\f':
+		return buf_add(out, S("\\f"));
+	case '\n':
+		return buf_add(out, S("\\n"));
+	case '\r':
+		return buf_add(out, S("\\r"));
+	case '\t':
+		return buf_add(out, S("\\t"));
+	default:
+		break;
+	}
+	if (ascii_is_print(c))
+		return buf_addc(out, c);
+	return buf_addf(out, "\\u%04X", (unsigned char)c);
+}
+
+enum err
+json_add_string(struct buf *out, struct str s)
+{
+	enum err e = buf_addc(out, '"');
+
+	while (s.n > 0 && e == OK) {
+		uint32_t character;
+		size_t n = utf8_char(s, &character);
+
+		if (n == 1)
+			e = add_ascii(out, s.p[0]);
+		else if (n > 1)
+			e = buf_add(out, str_first(s, n));
+		else
+			e = buf_add(out, S("\xEF\xBF\xBD"));
+		s = str_from(s, n ? n : 1);
+	}
+	return e == OK ? buf_addc(out, '"') : e;
+}

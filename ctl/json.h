@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT
+ * ctl/json.h - writing JSON strings (RFC 8259 7). Pure. */
+#pragma once
+
+#include "lib/base/buf.h"
+
+/* Appends "s" with its quotes. What is not UTF-8 becomes U+FFFD, octet by
+ * octet: the result is valid JSON whatever s holds. ERR_LIMIT: out is full, and
+ * holds a part. */
+enum err json_add_string(struct buf *out, struct str s) MUST_USE;

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ * ctl/lint.c - mailctl lint: the router's own reading of the files, and what it
+ * finds wrong. */
+#include "ctl/args.h"
+#include "ctl/commands.h"
+#include "ctl/files.h"
+#include "router/route/lint.h"
+
+#include <sysexits.h>
+
+enum { DIAG_MAX_OCTETS = 16 << 20 };
+
+static const char help[] =
+	"usage: mailctl lint [DIRECTORY]\n"
+	"\n"
+	"Reads main.cf, accounts.cf, virtual.cf, transport.cf ... as the router\n"
+	"does, and prints what is wrong as file:line: error: what to write\n"
+	"instead. Without a directory: --config or ESTAFETA_CONFIG.\n"
+	"Exit status 1 when there are errors.\n"
+	"\n"
+	"$ mailctl lint ./config1\n";
+
+static void
+print_all(const struct diag *d)
+{
+	for (const struct diag_entry *entry = d->first; entry != NULL;
+	     entry = entry->next) {
+		struct buf line = BUF_INIT(16384);
+
+		if (diag_format(entry, &line) == OK)
+			fwrite(line.p, 1, line.n, stdout);
+		buf_release(&line);
+	}
+	if (d->n_dropped > 0)
+		printf("and %zu more\n", d->n_dropped);
+}
+
+int
+lint_main(int argc, char **argv)
+{
+	static struct args args;
+	struct config *c = NULL;
+	const char *dir;
+	struct diag d;
+	bool is_good;
+	enum err e;
+
+	args_read(&args, argc, argv, NULL, help);
+	if (args.n_words > 1)
+		return args_usage(argv[0], "one directory at a time");
+	dir = args.n_words ? args.words[0] : args.options.config_dir;
+	diag_init(&d, DIAG_MAX_OCTETS);
+	e = files_load(dir, args.options.hostname, &d, &c);
+	if (e == OK)
+		route_lint(c, &d);
+	print_all(&d);
+	is_good = e == OK && d.n_errors == 0;
+	printf("%s: %zu error%s, %zu warning%s, %zu note%s\n", dir, d.n_errors,
+	       d.n_errors == 1 ? "" : "s", d.n_warnings,
+	       d.n_warnings == 1 ? "" : "s", d.n_notes,
+	       d.n_notes == 1 ? "" : "s");
+	if (e != OK && d.n_errors == 0)
+		printf("%s: %s\n", dir, err_text(e));
+	config_free(&c);
+	diag_release(&d);
+	return is_good ? 0 : 1;
+}

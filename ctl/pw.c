@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT
+ * ctl/pw.c - mailctl pw and doveadm pw: makes and tests password hashes. */
+#include "ctl/commands.h"
+#include "lib/base/check.h"
+#include "lib/mail/accounts.h"
+
+#include <crypt.h>
+#include <errno.h>
+#include <signal.h>
+#include <sysexits.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum { PASSWORD_OCTETS = 1024 };
+
+static const struct scheme {
+	const char *name;
+	const char *prefix; // of crypt(5)
+} schemes[] = {
+	{ "SHA512-CRYPT", "$6$" },
+	{ "SHA256-CRYPT", "$5$" },
+	{ "BLF-CRYPT", "$2y$" },
+	{ "CRYPT", "$y$" },
+};
+
+enum { N_SCHEMES = sizeof(schemes) / sizeof(*schemes) };
+
+static const char help[] =
+	"usage: mailctl pw [-s SCHEME] [-r ROUNDS] [-p PASSWORD] [-u USER]\n"
+	"       mailctl pw -t HASH [-p PASSWORD]\n"
+	"       mailctl pw -l\n"
+	"\n"
+	"Prints the hash of a password for accounts.cf, or tests one (-t).\n"
+	"Without -p it is asked for; -p shows it to everybody who can list the\n"
+	"processes. -l lists the schemes. -u is taken for doveadm's sake: no\n"
+	"hash here depends on the user.\n"
+	"\n"
+	"$ echo \"user1@example1.local|$(mailctl pw)\" >>accounts.cf\n";
+
+/* ---- asking ---- */
+
+static struct termios terminal;
+
+/* Leaves the terminal as it was. */
+static void
+on_signal(int signal_no)
+{
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal);
+	signal(signal_no, SIG_DFL);
+	raise(signal_no);
+}
+
+static bool
+read_line(char *to, size_t size)
+{
+	size_t n;
+
+	if (fgets(to, (int)size, stdin) == NULL)
+		return false;
+	n = strcspn(to, "\n");
+	if (to[n] == '\0' && n + 1 == size)
+		return false; // too long
+	to[n] = '\0';
+	return true;
+}
+
+static bool
+ask(const char *prompt, char *to, size_t size)
+{
+	struct termios silent;
+	bool ok;
+
+	if (tcgetattr(STDIN_FILENO, &terminal) != 0)
+		return read_line(to, size); // a pipe
+	signal(SIGINT, on_signal);
+	signal(SIGTERM, on_signal);
+	silent = terminal;
+	silent.c_lflag &= ~(tcflag_t)ECHO;
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+	fputs(prompt, stderr);
+	ok = read_line(to, size);
+	fputc('\n', stderr);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal);
+	return ok;
+}
+
+/* Twice at a terminal, where nobody sees what was typed. */
+static bool
+ask_new(char *to, size_t size)
+{
+	char again[PASSWORD_OCTETS];
+	bool ok = ask("Enter new password: ", to, size);
+
+	if (!ok || !isatty(STDIN_FILENO))
+		return ok;
+	ok = ask("Retype new password: ", again, sizeof(again));
+	if (ok && strcmp(to, again) != 0) {
+		fprintf(stderr, "the passwords differ\n");
+		ok = false;
+	}
+	explicit_bzero(again, sizeof(again));
+	return ok;
+}
+
+/* ---- hashing ---- */
+
+/* NULL when it cannot be; static memory of the caller's data otherwise. */
+static const char *
+hash_of(const char *password, const char *setting, struct crypt_data *data)
+{
+	const char *hash = crypt_r(password, setting, data);
+
+	return hash != NULL && hash[0] != '*' ? hash : NULL;
+}
+
+static int
+make(const struct scheme *scheme, unsigned long rounds, const char *password)
+{
+	struct crypt_data *data = must_alloc(sizeof(*data));
+	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
+	const char *hash = NULL;
+
+	if (crypt_gensalt_rn(scheme->prefix, rounds, NULL, 0, setting,
+			     sizeof(setting)) != NULL)
+		hash = hash_of(password, setting, data);
+	if (hash != NULL)
+		printf("{%s}%s\n", scheme->name, hash);
+	else
+		fprintf(stderr, "%s: %s; is -r within the scheme's range?\n",
+			scheme->name, strerror(errno));
+	free(data);
+	return hash ? 0 : EX_UNAVAILABLE;
+}
+
+static bool
+is_crypt(enum account_scheme scheme)
+{
+	return scheme == ACCOUNT_SHA512_CRYPT ||
+	       scheme == ACCOUNT_SHA256_CRYPT || scheme == ACCOUNT_CRYPT ||
+	       scheme == ACCOUNT_BLF_CRYPT || scheme == ACCOUNT_MD5_CRYPT;
+}
+
+static int
+test(const char *field, const char *password)
+{
+	struct crypt_data *data;
+	enum account_scheme scheme;
+	struct str setting;
+	const char *hash;
+	bool fits;
+
+	if (!account_scheme_of(str_c(field), &scheme, &setting) ||
+	    !is_crypt(scheme)) {
+		fprintf(stderr, "a hash of this scheme cannot be tested here; "
+				"-l lists those that can\n");
+		return EX_DATAERR;
+	}
+	data = must_alloc(sizeof(*data));
+	hash = hash_of(password, setting.p, data); // ends where field ends
+	fits = hash != NULL && str_eq_secret(str_c(hash), setting);
+	free(data);
+	if (fits) {
+		printf("%s (verified)\n", field);
+		return 0;
+	}
+	fprintf(stderr, "Fatal: reverse password verification check failed: "
+			"Password mismatch\n");
+	return EX_TEMPFAIL; // what doveadm gives
+}
+
+static int
+list_schemes(void)
+{
+	for (size_t i = 0; i < N_SCHEMES; i++)
+		printf("%s%s", i ? " " : "", schemes[i].name);
+	printf("\n");
+	return 0;
+}
+
+static const struct scheme *
+find_scheme(const char *name)
+{
+	for (size_t i = 0; i < N_SCHEMES; i++)
+		if (str_ieq(str_c(schemes[i].name), str_c(name)))
+			return &schemes[i];
+	fprintf(stderr, "Fatal: Unknown scheme: %s; -l lists them\n", name);
+	return NULL;
+}
+
+static int
+hash_or_test(const struct scheme *scheme, unsigned long rounds,
+	     const char *field, const char *given)
+{
+	static char password[PASSWORD_OCTETS];
+	bool ok = true;
+	int result;
+
+	if (given != NULL)
+		ok = str_to_c(str_c(given), password, sizeof(password)) == OK;
+	else if (field != NULL)
+		ok = ask("Enter password to verify: ", password,
+			 sizeof(password));
+	else
+		ok = ask_new(password, sizeof(password));
+	if (!ok) {
+		fprintf(stderr, "no password was read (at most %d octets)\n",
+			PASSWORD_OCTETS - 1);
+		return EX_NOINPUT;
+	}
+	result = field ? test(field, password) :
+			 make(scheme, rounds, password);
+	explicit_bzero(password, sizeof(password));
+	return result;
+}
+
+int
+pw_main(int argc, char **argv)
+{
+	const struct scheme *scheme = &schemes[0];
+	const char *field = NULL, *password = NULL;
+	uint64_t rounds = 0;
+	int letter;
+
+	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+		fputs(help, stdout);
+		return 0;
+	}
+	while ((letter = getopt(argc, argv, "lp:r:s:t:u:")) != -1) {
+		switch (letter) {
+		case 'l':
+			return list_schemes();
+		case 'p':
+			password = optarg;
+			break;
+		case 'r':
+			if (!str_to_u64(str_c(optarg), 1u << 31, &rounds)) {
+				fprintf(stderr, "-r takes a number\n");
+				return EX_USAGE;
+			}
+			break;
+		case 's':
+			scheme = find_scheme(optarg);
+			if (scheme == NULL)
+				return EX_USAGE;
+			break;
+		case 't':
+			field = optarg;
+			break;
+		case 'u':
+			break;
+		default:
+			return EX_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "%s: unexpected '%s'\n", argv[0], argv[optind]);
+		return EX_USAGE;
+	}
+	return hash_or_test(scheme, rounds, field, password);
+}
+
+int
+doveadm_main(int argc, char **argv)
+{
+	if (argc >= 2 && strcmp(argv[1], "pw") == 0)
+		return pw_main(argc - 1, argv + 1);
+	fprintf(stderr, "doveadm: only 'doveadm pw' is here; mailctl --help "
+			"lists what else there is\n");
+	return EX_USAGE;
+}
