@@ -45,6 +45,7 @@ enum control_type {
 enum control_file {
 	FILE_CERTIFICATE, // chain and key, PEM, one after the other
 	FILE_ACCOUNTS,
+	FILE_SASL, // passwords of relay hosts
 	FILE_KINDS,
 };
 

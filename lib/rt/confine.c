@@ -302,6 +302,13 @@ static const struct rule rules_threads[] = {
 };
 static const struct rule rules_client[] = {
 	{ ALLOWED, SCMP_SYS(connect), 0, { { 0 } } },
+	/* lmtp:unix:/path in the maps; the file's mode says who may. */
+	{ ALLOWED,
+	  SCMP_SYS(socket),
+	  3,
+	  { IS(0, AF_UNIX),
+	    { 1, SCMP_CMP_MASKED_EQ, SOCK_TYPES, SOCK_STREAM },
+	    IS(2, 0) } },
 	{ ALLOWED,
 	  SCMP_SYS(socket),
 	  3,

@@ -142,6 +142,8 @@ place_files(void)
 {
 	static const char *const accounts[] = { "accounts.cf",
 						"postfix-accounts.cf", NULL };
+	static const char *const sasl[] = { "sasl-password.cf",
+					    "postfix-sasl-password.cf", NULL };
 	const struct options *o = &parent.options;
 	struct watched *w = &parent.files[FILE_CERTIFICATE];
 	bool is_given = o->cert_path[0] != '\0';
@@ -158,6 +160,8 @@ place_files(void)
 	w = &parent.files[FILE_ACCOUNTS];
 	first_existing(o->config_dir, accounts, w->path[0],
 		       sizeof(w->path[0]));
+	w = &parent.files[FILE_SASL];
+	first_existing(o->config_dir, sasl, w->path[0], sizeof(w->path[0]));
 }
 
 static bool
@@ -220,7 +224,7 @@ open_watched(enum control_file kind)
 
 	if (kind != FILE_CERTIFICATE) {
 		fd = open(w->path[0], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-		if (fd < 0)
+		if (fd < 0 && (errno != ENOENT || kind != FILE_SASL))
 			log_error("file.unreadable", FC("path", w->path[0]),
 				  FERRNO(errno));
 		return fd;

@@ -453,6 +453,7 @@ auth_start(struct role *role)
 			   : n_cpus > MAX_THREADS ? MAX_THREADS
 						  : (unsigned)n_cpus;
 	offload_set_threads(auth.max_running);
+	confine_paths(NULL, NULL); // the parent hands over what is read
 	check(RAND_bytes(key, sizeof(key)) == 1);
 	cache_init(&auth.cache, key);
 	explicit_bzero(key, sizeof(key));

@@ -190,6 +190,20 @@ read_memory(struct loading *l, struct str path, struct str *out)
 	return join(l, f->value, S(""), out);
 }
 
+/* Passwords may be readable for the parent alone, which hands them over. */
+static int
+open_file(const struct loading *l, struct str path)
+{
+	struct str name = str_from(path, (size_t)(str_rchr(path, '/') + 1));
+
+	if (l->in->sasl_fd > 0 && str_starts(path, l->c->dir) &&
+	    (str_eq(name, file_names[SASL].brief) ||
+	     str_eq(name, file_names[SASL].mounted)) &&
+	    lseek(l->in->sasl_fd, 0, SEEK_SET) == 0)
+		return fcntl(l->in->sasl_fd, F_DUPFD_CLOEXEC, 0);
+	return open(path.p, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
 /* ERR_IO: told in the diagnostics. */
 static enum err
 read_file(struct loading *l, struct str path, struct str *out)
@@ -202,7 +216,7 @@ read_file(struct loading *l, struct str path, struct str *out)
 		return read_memory(l, path, out);
 	if (strlen(path.p) != path.n)
 		return tell_unreadable(l, path, "a NUL in its name");
-	fd = open(path.p, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	fd = open_file(l, path);
 	if (fd < 0)
 		return tell_unreadable(l, path, strerror(errno));
 	if (fstat(fd, &st) != 0)

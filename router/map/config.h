@@ -36,6 +36,9 @@ struct config_input {
 	enum config_accounts accounts;
 	const struct str *account_names; // with CONFIG_ACCOUNTS_GIVEN
 	size_t n_account_names;
+	/* Over 0: the file of SASL passwords, open, when only the parent may
+	 * open it. Stays the caller's. */
+	int sasl_fd;
 	/* Not NULL: the files of dir, by name, instead of what is on the disk;
 	 * no other file is then read. For tests and fuzzing. */
 	const struct config_variable *files;

@@ -24,12 +24,26 @@ on_accepted(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
 	chan_new(fd, false, answer_rules, NULL, NULL, "client");
 }
 
+static void
+on_file(struct role *role UNUSED, enum control_file kind, int fd)
+{
+	check(kind == FILE_SASL);
+	if (serving.sasl_fd >= 0)
+		close(serving.sasl_fd);
+	serving.sasl_fd = fd;
+	watch_kick();
+}
+
 void
 serve_start(struct role *role)
 {
 	serving.role = role;
+	serving.sasl_fd = -1;
+	role->file = on_file;
 	gate_init(&serving.changed);
 	offload_set_threads(THREADS);
+	/* A map may lie anywhere; nothing is ever written. */
+	confine_paths(NULL, (const char *const[]){ "/", NULL });
 	watch_start();
 	names_start();
 	listener_new(role->unix_fd, on_accepted, NULL);

@@ -18,6 +18,7 @@ struct serving {
 	struct str *names;
 	size_t n_names;
 	bool has_names;
+	int sasl_fd;   // from the parent, or -1
 	bool is_stale; // something changed: load again
 	struct co *watcher;
 };

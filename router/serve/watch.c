@@ -129,8 +129,11 @@ load_now(struct co *co)
 		.hostname = str_c(serving.role->options->hostname),
 		.accounts = serving.has_names ? CONFIG_ACCOUNTS_GIVEN :
 						CONFIG_ACCOUNTS_UNKNOWN,
-		.account_names = serving.names,
 		.n_account_names = serving.n_names,
+		/* Ours while the thread reads: a newer one may come. */
+		.sasl_fd = serving.sasl_fd < 0 ?
+				   -1 :
+				   fcntl(serving.sasl_fd, F_DUPFD_CLOEXEC, 0),
 	} };
 	struct str *names = must_alloc(serving.n_names * sizeof(*names));
 	struct buf memory = serving.names_memory;
@@ -144,6 +147,8 @@ load_now(struct co *co)
 	l.input.variables = list;
 	diag_init(&l.diag, DIAG_MAX_OCTETS);
 	offload(co, load, &l);
+	if (l.input.sasl_fd >= 0)
+		close(l.input.sasl_fd);
 	report(&l.diag);
 	if (l.result == OK)
 		put_in_force(&l.config);
