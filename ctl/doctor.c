@@ -34,6 +34,7 @@ static const char help[] =
 
 struct doctor {
 	const struct options *options;
+	uid_t runner; // who the programs run as
 	int n_problems;
 };
 
@@ -83,16 +84,33 @@ fix(const char *format, ...)
 
 /* ---- files ---- */
 
+/* May the user that runs the system do this there? For root that asks about
+ * another's directory the mode tells; root itself may have lost its rights. */
+static bool
+has_rights(uid_t runner, const char *path, const struct stat *st, int rights)
+{
+	mode_t want = (mode_t)rights; // R_OK, W_OK, X_OK are the bits of a mode
+
+	if (runner == geteuid())
+		return access(path, rights) == 0;
+	if (runner == 0)
+		return true;
+	if (st->st_uid == runner)
+		return (st->st_mode >> 6 & want) == want;
+	return (st->st_mode & want) == want;
+}
+
 static void
 look_at_directory(struct doctor *d, const char *what, const char *path,
 		  int rights)
 {
+	unsigned runner = d->runner;
 	struct stat st;
 
 	if (stat(path, &st) != 0) {
 		problem(d, "%s: %s: %s", what, path, strerror(errno));
-		fix("mkdir -p %s && chown %u:%u %s", path, (unsigned)geteuid(),
-		    (unsigned)getegid(), path);
+		fix("mkdir -p %s && chown %u:%u %s", path, runner, runner,
+		    path);
 		return;
 	}
 	if (!S_ISDIR(st.st_mode)) {
@@ -100,15 +118,17 @@ look_at_directory(struct doctor *d, const char *what, const char *path,
 		fix("move it away");
 		return;
 	}
-	if (access(path, rights) == 0) {
+	if (has_rights(runner, path, &st, rights)) {
 		good("%s: %s", what, path);
 		return;
 	}
 	problem(d, "%s: user %u cannot %s %s, which belongs to %u:%u", what,
-		(unsigned)geteuid(), rights & W_OK ? "write in" : "read", path,
+		runner, rights & W_OK ? "write in" : "read", path,
 		(unsigned)st.st_uid, (unsigned)st.st_gid);
-	fix("chown -R %u:%u %s", (unsigned)geteuid(), (unsigned)getegid(),
-	    path);
+	if (rights & W_OK)
+		fix("chown -R %u:%u %s", runner, runner, path);
+	else
+		fix("chmod a+rx %s", path);
 }
 
 static void
@@ -173,8 +193,8 @@ judge_certificate(struct doctor *d, const char *path, const char *key_path,
 	if (facts->until_s <= now_s || facts->from_s > now_s) {
 		problem(d, "certificate: %s is not valid today", path);
 		fix("mailctl cert make, or set the clock");
-	} else if (geteuid() == 0 && access(key_path, R_OK) != 0) {
-		/* As root without capabilities: the parents can read it. */
+	} else if (d->runner != geteuid() && access(key_path, R_OK) != 0) {
+		/* Root without capabilities; the programs can read it. */
 		good("certificate: %s; its key is hidden from you", path);
 	} else if (!certs_do_fit(path, key_path)) {
 		problem(d, "certificate: %s does not belong to %s, or that "
@@ -242,6 +262,17 @@ look_at_processes(struct doctor *d)
 		     found[0].n_queued);
 }
 
+/* The owner of a socket is the user that made it; else it is we who would. */
+static uid_t
+find_runner(const struct options *o)
+{
+	char path[PATH_OCTETS];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/queue.sock", o->run_dir);
+	return stat(path, &st) == 0 ? st.st_uid : geteuid();
+}
+
 int
 doctor_main(int argc, char **argv)
 {
@@ -252,6 +283,7 @@ doctor_main(int argc, char **argv)
 	args_read(&args, argc, argv, NULL, help);
 	if (args.n_words > 0)
 		return args_usage(argv[0], "unexpected '%s'", args.words[0]);
+	d.runner = find_runner(o);
 	look_at_directory(&d, "configuration", o->config_dir, R_OK | X_OK);
 	look_at_directory(&d, "mail", o->mail_dir, R_OK | W_OK | X_OK);
 	look_at_directory(&d, "state", o->state_dir, R_OK | W_OK | X_OK);

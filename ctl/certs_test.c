@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "ctl/certs.c"
+
+#include "tests/unit/unit.h"
+
+#include <sys/wait.h>
+
+static char dir[] = "/tmp/certs_test.XXXXXX";
+
+static void
+names_of_a_host(void **state UNUSED)
+{
+	static const struct {
+		const char *name;
+		struct str host, want;
+	} cases[] = {
+		{ "full name", STR_INIT("mta1.example1.local"),
+		  STR_INIT("DNS:mta1.example1.local,DNS:mta1,DNS:localhost,"
+			   "IP:127.0.0.1,IP:::1") },
+		{ "final dot", STR_INIT("a.b."),
+		  STR_INIT("DNS:a.b,DNS:a,DNS:localhost,IP:127.0.0.1,IP:::1") },
+		{ "short", STR_INIT("mta1"),
+		  STR_INIT("DNS:mta1,DNS:localhost,IP:127.0.0.1,IP:::1") },
+		{ "localhost once", STR_INIT("LocalHost"),
+		  STR_INIT("DNS:localhost,IP:127.0.0.1,IP:::1") },
+		{ "localhost.localdomain", STR_INIT("localhost.localdomain"),
+		  STR_INIT("DNS:localhost.localdomain,DNS:localhost,"
+			   "IP:127.0.0.1,IP:::1") },
+		{ "an address", STR_INIT("192.0.2.1"),
+		  STR_INIT("IP:192.0.2.1,DNS:localhost,IP:127.0.0.1,IP:::1") },
+		{ "the address that is there", STR_INIT("::1"),
+		  STR_INIT("IP:::1,DNS:localhost,IP:127.0.0.1") },
+		{ "no other name slips in", STR_INIT("a,DNS:evil.example"),
+		  STR_INIT("DNS:localhost,IP:127.0.0.1,IP:::1") },
+		{ "wildcard", STR_INIT("*.example"),
+		  STR_INIT("DNS:localhost,IP:127.0.0.1,IP:::1") },
+		{ "empty", STR_INIT(""),
+		  STR_INIT("DNS:localhost,IP:127.0.0.1,IP:::1") },
+	};
+
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct buf out = BUF_INIT(NAMES_MAX_OCTETS);
+
+		certs_put_names(&out, cases[i].host);
+		assert_str_eq(buf_str(&out), cases[i].want);
+		buf_release(&out);
+	}
+}
+
+static struct stat
+facts_of_file(const char *name)
+{
+	char path[PATH_OCTETS];
+	struct stat st = { 0 };
+
+	snprintf(path, sizeof(path), "%s/tls/%s", dir, name);
+	assert_int_equal(stat(path, &st), 0);
+	return st;
+}
+
+static enum certs_done
+make_for(const char *host, enum certs_want want)
+{
+	enum certs_done done;
+
+	assert_int_equal(certs_make(dir, host, want, &done), OK);
+	return done;
+}
+
+static void
+assert_names(const char *want)
+{
+	char path[PATH_OCTETS];
+	struct certs_facts facts;
+
+	snprintf(path, sizeof(path), "%s/tls/cert.pem", dir);
+	certs_facts_init(&facts);
+	assert_int_equal(certs_read(path, &facts), OK);
+	assert_str_eq(buf_str(&facts.names), str_c(want));
+	assert_in_range(facts.until_s - facts.from_s, LEAF_DAYS * DAY_S,
+			LEAF_DAYS * DAY_S);
+	certs_facts_release(&facts);
+}
+
+static void
+made_once_and_again_when_needed(void **state UNUSED)
+{
+	mode_t mask = umask(0077);
+	ino_t authority, leaf, key;
+
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(make_for("a.example", CERTS_IF_NEEDED), CERTS_MADE);
+	assert_int_equal(facts_of_file("").st_mode & 07777, 0755);
+	assert_int_equal(facts_of_file("ca.pem").st_mode & 07777, 0644);
+	assert_int_equal(facts_of_file("cert.pem").st_mode & 07777, 0644);
+	assert_int_equal(facts_of_file("ca-key.pem").st_mode & 07777, 0600);
+	assert_int_equal(facts_of_file("key.pem").st_mode & 07777, 0600);
+	assert_names("a.example a localhost 127.0.0.1 ::1");
+	assert_int_equal(make_for("a.example", CERTS_IF_NEEDED), CERTS_KEPT);
+
+	/* For another name: a new certificate, nothing else. */
+	authority = facts_of_file("ca.pem").st_ino;
+	leaf = facts_of_file("cert.pem").st_ino;
+	key = facts_of_file("key.pem").st_ino;
+	assert_int_equal(make_for("b.example", CERTS_IF_NEEDED), CERTS_MADE);
+	assert_names("b.example b localhost 127.0.0.1 ::1");
+	assert_int_equal(facts_of_file("ca.pem").st_ino, authority);
+	assert_int_equal(facts_of_file("key.pem").st_ino, key);
+	assert_int_not_equal(facts_of_file("cert.pem").st_ino, leaf);
+
+	assert_int_equal(make_for("b.example", CERTS_ALL_ANEW), CERTS_MADE);
+	assert_int_equal(make_for("b.example", CERTS_IF_NEEDED), CERTS_KEPT);
+	umask(mask);
+}
+
+/* A certificate of somebody else's authority is not replaced by ours. */
+static void
+a_foreign_certificate_is_kept(void **state UNUSED)
+{
+	char path[PATH_OCTETS];
+
+	snprintf(path, sizeof(path), "%s/tls/ca-key.pem", dir);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(make_for("c.example", CERTS_IF_NEEDED),
+			 CERTS_FOREIGN);
+	assert_names("b.example b localhost 127.0.0.1 ::1");
+	assert_int_equal(make_for("c.example", CERTS_ANEW), CERTS_MADE);
+	assert_names("c.example c localhost 127.0.0.1 ::1");
+}
+
+/* Many that start at once end with one set that fits. */
+static void
+starters_do_not_race(void **state UNUSED)
+{
+	char cert[PATH_OCTETS], key[PATH_OCTETS], ca[PATH_OCTETS];
+	int n_made = 0, status;
+
+	snprintf(cert, sizeof(cert), "%s/tls/cert.pem", dir);
+	snprintf(key, sizeof(key), "%s/tls/key.pem", dir);
+	snprintf(ca, sizeof(ca), "%s/tls/ca.pem", dir);
+	assert_int_equal(unlink(cert) | unlink(key) | unlink(ca), 0);
+	for (int i = 0; i < 8; i++) {
+		enum certs_done done;
+
+		if (fork() == 0)
+			_exit(certs_make(dir, "d.example", CERTS_IF_NEEDED,
+					 &done) == OK ?
+				      (int)done :
+				      99);
+	}
+	while (wait(&status) > 0) {
+		assert_in_range(WEXITSTATUS(status), CERTS_KEPT, CERTS_MADE);
+		n_made += WEXITSTATUS(status) == CERTS_MADE;
+	}
+	assert_int_equal(n_made, 1);
+	assert_true(certs_do_fit(cert, key));
+	assert_false(certs_do_fit(ca, key));
+}
+
+static void
+a_path_that_cannot_be_is_an_error(void **state UNUSED)
+{
+	static const char *const names[] = { "ca.pem",	"ca-key.pem",
+					     "cert.pem", "key.pem", ".lock" };
+	char path[PATH_OCTETS];
+	enum certs_done done;
+
+	assert_int_equal(certs_make("/proc/none", "a", CERTS_IF_NEEDED, &done),
+			 ERR_IO);
+	for (size_t i = 0; i < N_OF(names); i++) {
+		snprintf(path, sizeof(path), "%s/tls/%s", dir, names[i]);
+		assert_int_equal(unlink(path), 0);
+	}
+	snprintf(path, sizeof(path), "%s/tls", dir);
+	assert_int_equal(rmdir(path) | rmdir(dir), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_of_a_host),
+		cmocka_unit_test(made_once_and_again_when_needed),
+		cmocka_unit_test(a_foreign_certificate_is_kept),
+		cmocka_unit_test(starters_do_not_race),
+		cmocka_unit_test(a_path_that_cannot_be_is_an_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
