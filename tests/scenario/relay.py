@@ -2,11 +2,15 @@
 # SPDX-License-Identifier: MIT
 """Who may send what to whom, and the way between the two hosts."""
 
+import base64
+import copy
+import os
 import smtplib
-import socket
+import time
 
 from frame import (PASSWORD, deliver, expect, expect_match, expect_true,
-                   main, message, parse, scenario, without_trace)
+                   free_ports, main, message, parse, scenario, wait_for,
+                   without_trace)
 
 USER1, USER2 = "user1@example1.local", "user2@example1.local"
 USER3, USER4 = "user3@example2.local", "user4@example2.local"
@@ -45,7 +49,7 @@ def log_joins_the_hosts(lab):
     queue_id = lab.mta1.submit(USER1, USER3, content).split()[-1]
     lab.mta2.wait_mail(USER3, message_id)
     accept = lab.mta1.wait_log(
-        rf"ev=smtp\.accept .*id={queue_id}\b", marks[0]).group(0)
+        rf"ev=smtp\.accept .*id={queue_id}\b.*", marks[0]).group(0)
     expect_match(lab.mta1.log_since(marks[0]),
                  rf"ev=smtp\.login .*{USER1}", "auth")
     expect_match(accept, USER1, "accept names the sender")
@@ -79,7 +83,7 @@ def stranger_may_not_relay(lab):
             for recipient in (USER3, "a@elsewhere.example",
                               "user3%example2.local@elsewhere.example",
                               "@example1.local:user3@example2.local"):
-                code, text = client.rcpt(recipient)
+                code, text = client.docmd("RCPT", f"TO:<{recipient}>")
                 expect(code, 554, f"{recipient}: {text}")
                 expect_match(text, r"5\.7\.1 .*[Rr]elay")
 
@@ -142,7 +146,6 @@ def same_domain_mail_stays_here(lab):
 
 def open_connections(host):
     """Remote ends of TCP connections that mta/out holds."""
-    import os
     found = []
     for pid, role in host.processes().items():
         if not role.startswith("mta/out"):
@@ -166,7 +169,6 @@ def wrong_passwords_are_refused(lab):
         with lab.mta1.smtp("submission") as client:
             client.starttls(context=lab.mta1.tls())
             client.ehlo()
-            import base64
             plain = base64.b64encode(
                 b"\0" + USER1.encode() + b"\0" + password.encode()).decode()
             code, text = client.docmd("AUTH", f"PLAIN {plain}")
@@ -233,7 +235,6 @@ def submission_completes_a_message(lab):
     def look():
         return [c for c in map(read, lab.mta1.files(USER2))
                 if b"bare-submission" in c]
-    from frame import wait_for
     parsed = parse(wait_for("the message", look)[0])
     expect_true(parsed["Date"], "Date")
     expect_match(parsed["Message-ID"] or "", r"<.+@.+>")
@@ -267,7 +268,6 @@ def other_protocols_are_hung_up_on(lab):
 
 @scenario
 def healthcheck_is_quick(lab):
-    import time
     times = []
     for _ in range(5):
         began = time.monotonic()
@@ -280,18 +280,14 @@ def healthcheck_is_quick(lab):
 @scenario
 def second_server_on_the_same_tree_is_refused(lab):
     """Whoever comes second must not touch the tree; the first goes on."""
-    import copy
-    from frame import free_ports
     second = copy.copy(lab.mta1)
     second.ports = free_ports()
     second.process = None
     second.log_path = lab.mta1.log_path + ".second"
     second.run = lab.mta1.run + "2"
-    import os
     os.makedirs(second.run, exist_ok=True)
     second.start(wait=False)
     try:
-        from frame import wait_for
         wait_for("the second says why", lambda: "lock" in second.log(), 10)
         expect(lab.mta1.ctl("healthcheck").returncode, 0, "the first lives")
     finally:
@@ -304,5 +300,4 @@ def second_server_on_the_same_tree_is_refused(lab):
 
 
 if __name__ == "__main__":
-    socket.setdefaulttimeout(20)
     main(hosts=2)

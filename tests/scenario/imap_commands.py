@@ -1,0 +1,533 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""IMAP as imaplib and raw lines drive it: every command, and no announced
+capability that does not work."""
+
+import base64
+import imaplib
+import re
+import time
+
+from frame import (Failed, expect, expect_match, expect_true, main, message,
+                   scenario, wait_for)
+
+USER1, USER2 = "user1@example1.local", "user2@example1.local"
+
+
+def session(lab, user=USER1):
+    """A raw connection, logged in."""
+    raw = lab.mta1.raw("imap", 10)
+    raw.line()
+    raw.tagged("s", "STARTTLS")
+    raw.start_tls(lab.mta1.tls())
+    ok(raw, f"LOGIN {user} password123")
+    return raw
+
+
+_tag = [0]
+
+
+def ask(raw, command):
+    _tag[0] += 1
+    return raw.tagged(f"t{_tag[0]}", command)
+
+
+def ok(raw, command):
+    lines = ask(raw, command)
+    expect_match(lines[-1], r"^t\d+ OK", command)
+    return lines
+
+
+def append(raw, mailbox, content, arguments=""):
+    """APPEND by a literal; returns all lines."""
+    _tag[0] += 1
+    tag = f"t{_tag[0]}"
+    raw.send(f"{tag} APPEND {mailbox} {arguments}{{{len(content)}}}\r\n"
+             .encode())
+    line = raw.line()
+    expect(line[:1], b"+", f"APPEND {mailbox}: {line!r}")
+    raw.send(content + b"\r\n")
+    return raw.tagged(tag)
+
+
+def fresh(lab, name, n=0):
+    """(session with a new mailbox selected that has n messages)."""
+    raw = session(lab)
+    ask(raw, f"DELETE {name}")
+    ok(raw, f"CREATE {name}")
+    for i in range(n):
+        append(raw, name, message(f"number {i}", f"body {i}\r\n")[1])
+    ok(raw, f"SELECT {name}")
+    return raw
+
+
+@scenario
+def default_mailboxes(lab):
+    """Drafts, Sent, Junk, Trash: there, subscribed, SPECIAL-USE."""
+    with session(lab) as raw:
+        lines = ok(raw, 'LIST (SPECIAL-USE) "" "*" RETURN (SUBSCRIBED)')
+        for name in ("Drafts", "Sent", "Junk", "Trash"):
+            rows = [x for x in lines if re.search(rf'"?{name}"?$', x)]
+            expect(len(rows), 1, f"LIST shows {name}: {lines}")
+            expect_true(f"\\{name}" in rows[0], rows[0])
+            expect_true("\\Subscribed" in rows[0], rows[0])
+
+
+@scenario
+def every_command_of_imaplib(lab):
+    name = "Walk"
+    with lab.mta1.imap(USER1) as c:
+        def good(result):
+            expect(result[0], "OK", f"{result}")
+            return result[1]
+        good(c.capability())
+        good(c.noop())
+        good(c.namespace())
+        c.delete(name)
+        c.delete("Walked")
+        good(c.create(name))
+        good(c.subscribe(name))
+        expect_true(any(name.encode() in r for r in good(c.lsub())), "LSUB")
+        expect_true(any(name.encode() in r for r in good(c.list())), "LIST")
+        for i in range(3):
+            good(c.append(name, "\\Seen", imaplib.Time2Internaldate(
+                1_700_000_000 + i), message(f"walk {i}")[1]))
+        expect_match(good(c.status(
+            name, "(MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN)"))[0],
+            r"MESSAGES 3 .*UNSEEN 0")
+        expect(good(c.select(name)), [b"3"])
+        good(c.check())
+        expect(good(c.search(None, "ALL")), [b"1 2 3"])
+        expect(good(c.search(None, "SUBJECT", '"walk 1"')), [b"2"])
+        good(c.fetch("1:*", "(FLAGS UID INTERNALDATE RFC822.SIZE)"))
+        for what in ("FULL", "ALL", "FAST", "BODY", "BODYSTRUCTURE",
+                     "ENVELOPE", "BODY.PEEK[HEADER]", "BODY[TEXT]",
+                     "RFC822", "RFC822.HEADER", "RFC822.TEXT",
+                     "BODY.PEEK[1]", "BODY.PEEK[1.MIME]",
+                     "BODY.PEEK[HEADER.FIELDS.NOT (SUBJECT)]"):
+            expect_true(good(c.fetch("2", f"({what})" if what not in
+                                     ("FULL", "ALL", "FAST") else what))
+                        != [None], what)
+        good(c.store("1", "+FLAGS", "(\\Flagged $Important)"))
+        expect_match(good(c.fetch("1", "(FLAGS)"))[0],
+                     r"\\Flagged.*\$Important")
+        good(c.store("1", "-FLAGS", "(\\Flagged)"))
+        good(c.store("1", "FLAGS", "(\\Answered)"))
+        good(c.copy("1", "Trash"))
+        good(c.uid("COPY", "1:*", "Trash"))
+        good(c.sort("REVERSE ARRIVAL", "UTF-8", "ALL"))
+        good(c.uid("SEARCH", "ALL"))
+        good(c.uid("FETCH", "1:*", "(FLAGS)"))
+        good(c.uid("STORE", "1", "+FLAGS.SILENT", "(\\Deleted)"))
+        expect(good(c.expunge()), [b"1"])
+        good(c.getquotaroot("INBOX"))
+        good(c.unselect())
+        expect(good(c.select(name, readonly=True)), [b"2"])
+        good(c.close())
+        good(c.rename(name, "Walked"))
+        good(c.unsubscribe(name))
+        good(c.delete("Walked"))
+        good(c.xatom("ID", "NIL"))
+        expect(c.logout()[0], "BYE")
+
+
+@scenario
+def read_only_stays_read_only(lab):
+    with fresh(lab, "Ro", 1) as raw:
+        lines = ok(raw, "EXAMINE Ro")
+        expect_match(lines[-1], r"\[READ-ONLY\]")
+        for command in ("STORE 1 +FLAGS (\\Seen)", "EXPUNGE",
+                        "MOVE 1 Trash"):
+            expect_match(ask(raw, command)[-1], r"^t\d+ (NO|BAD)", command)
+        ok(raw, "FETCH 1 (BODY[])")
+        expect_true("\\Seen" not in ok(raw, "FETCH 1 (FLAGS)")[0],
+                    "EXAMINE set \\Seen")
+
+
+# One check for each capability; a name that is not here must not be told.
+
+def cap_literal_plus(raw):
+    content = message()[1]
+    raw.send(b"l APPEND INBOX {%d+}\r\n" % len(content) + content + b"\r\n")
+    expect_match(raw.tagged("l")[-1], "^l OK")
+
+
+def cap_sasl_ir(raw):
+    pass  # AUTH=PLAIN below uses it
+
+
+def cap_id(raw):
+    expect_match(ok(raw, 'ID ("name" "test" "version" NIL)')[0],
+                 r'^\* ID \(.*"name"')
+
+
+def cap_namespace(raw):
+    expect_match(ok(raw, "NAMESPACE")[0], r'^\* NAMESPACE \(\("" "."\)\)')
+
+
+def cap_uidplus(raw):
+    line = append(raw, "INBOX", message()[1])[-1]
+    found = re.search(r"\[APPENDUID (\d+) (\d+)\]", line)
+    expect_true(found, line)
+    uid = found.group(2)
+    ok(raw, "SELECT INBOX")
+    expect_match("\n".join(ok(raw, f"UID COPY {uid} Trash")),
+                 rf"\[COPYUID \d+ {uid} \d+\]")
+    ok(raw, f"UID STORE {uid} +FLAGS (\\Deleted)")
+    expect_match("\n".join(ok(raw, f"UID EXPUNGE {uid}")),
+                 r"\* \d+ EXPUNGE")
+
+
+def cap_move(raw):
+    found = re.search(r"APPENDUID \d+ (\d+)",
+                      append(raw, "INBOX", message()[1])[-1])
+    ok(raw, "SELECT INBOX")
+    lines = ok(raw, f"UID MOVE {found.group(1)} Trash")
+    expect_match("\n".join(lines), r"COPYUID.*\n.*EXPUNGE")
+
+
+def cap_unselect(raw):
+    ok(raw, "SELECT INBOX")
+    ok(raw, "UNSELECT")
+    expect_match(ask(raw, "FETCH 1 FLAGS")[-1], "BAD|NO")
+
+
+def cap_children(raw):
+    ask(raw, "CREATE Parent")
+    ask(raw, "CREATE Parent.Child" if separator(raw) == "."
+        else "CREATE Parent/Child")
+    lines = ok(raw, 'LIST "" "Parent" RETURN (CHILDREN)')
+    expect_true("\\HasChildren" in lines[0], lines[0])
+
+
+def separator(raw):
+    return re.search(r'"(.)"', ok(raw, 'LIST "" ""')[0]).group(1)
+
+
+def cap_list_extended(raw):
+    lines = ok(raw, 'LIST (SUBSCRIBED) "" ("*" "%")')
+    expect_true(all("\\Subscribed" in x for x in lines[:-1]), f"{lines}")
+
+
+def cap_list_status(raw):
+    lines = ok(raw, 'LIST "" "INBOX" RETURN (STATUS (MESSAGES UIDNEXT))')
+    expect_match("\n".join(lines), r"\* STATUS .*MESSAGES \d+")
+
+
+def cap_special_use(raw):
+    expect_true(any("\\Sent" in x for x in
+                    ok(raw, 'LIST (SPECIAL-USE) "" "*"')), "\\Sent")
+
+
+def cap_create_special_use(raw):
+    ask(raw, "DELETE Extra")
+    lines = ask(raw, "CREATE Extra (USE (\\Archive))")
+    expect_match(lines[-1], r"^t\d+ (OK|NO \[USEATTR\])")
+
+
+def cap_quota(raw):
+    expect_match("\n".join(ok(raw, "GETQUOTAROOT INBOX")),
+                 r"\* QUOTAROOT .*\n\* QUOTA ")
+
+
+def cap_quota_res_storage(raw):
+    cap_quota(raw)
+
+
+def cap_status_size(raw):
+    expect_match(ok(raw, "STATUS INBOX (SIZE)")[0], r"SIZE \d+")
+
+
+def cap_sort(raw):
+    ok(raw, "SELECT INBOX")
+    expect_match(ok(raw, "UID SORT (REVERSE DATE SUBJECT) UTF-8 ALL")[0],
+                 r"^\* SORT")
+
+
+def cap_sort_display(raw):
+    ok(raw, "SELECT INBOX")
+    expect_match(ok(raw, "UID SORT (DISPLAYFROM) US-ASCII ALL")[0],
+                 r"^\* SORT")
+
+
+def cap_esort(raw):
+    ok(raw, "SELECT INBOX")
+    expect_match(ok(raw, "SORT RETURN (COUNT ALL) (DATE) UTF-8 ALL")[0],
+                 r"^\* ESEARCH .*COUNT")
+
+
+def cap_esearch(raw):
+    ok(raw, "SELECT INBOX")
+    lines = ok(raw, "UID SEARCH RETURN (MIN MAX COUNT ALL) ALL")
+    expect_match(lines[0], r"^\* ESEARCH \(TAG \"t\d+\"\) UID .*COUNT \d+")
+
+
+def cap_searchres(raw):
+    ok(raw, "SELECT INBOX")
+    ok(raw, "SEARCH RETURN (SAVE) ALL")
+    ok(raw, "FETCH $ (FLAGS)")
+
+
+def cap_within(raw):
+    ok(raw, "SELECT INBOX")
+    ok(raw, "SEARCH YOUNGER 1000")
+
+
+def cap_idle(raw):
+    ok(raw, "SELECT INBOX")
+    raw.send(b"i IDLE\r\n")
+    expect(raw.line()[:1], b"+")
+    raw.send(b"DONE\r\n")
+    expect_match(raw.tagged("i")[-1], "^i OK")
+
+
+def cap_enable(raw):
+    expect_match("\n".join(ok(raw, "ENABLE X-UNKNOWN")), "ENABLED|OK")
+
+
+def cap_imap4rev1(raw):
+    ok(raw, "NOOP")
+
+
+def cap_appendlimit(raw):
+    ok(raw, "NOOP")
+
+
+def cap_none(raw):
+    """Told before a login only."""
+
+
+def cap_thread(raw):
+    ok(raw, "SELECT INBOX")
+    expect_match(ok(raw, "UID THREAD REFERENCES UTF-8 ALL")[0],
+                 r"^\* THREAD")
+
+
+CAPABILITIES = {
+    "IMAP4REV1": cap_imap4rev1, "LITERAL+": cap_literal_plus,
+    "SASL-IR": cap_sasl_ir, "ID": cap_id, "NAMESPACE": cap_namespace,
+    "UIDPLUS": cap_uidplus, "MOVE": cap_move, "UNSELECT": cap_unselect,
+    "CHILDREN": cap_children, "LIST-EXTENDED": cap_list_extended,
+    "LIST-STATUS": cap_list_status, "SPECIAL-USE": cap_special_use,
+    "CREATE-SPECIAL-USE": cap_create_special_use, "QUOTA": cap_quota,
+    "QUOTA=RES-STORAGE": cap_quota_res_storage,
+    "STATUS=SIZE": cap_status_size, "SORT": cap_sort,
+    "SORT=DISPLAY": cap_sort_display, "ESORT": cap_esort,
+    "ESEARCH": cap_esearch, "SEARCHRES": cap_searchres,
+    "WITHIN": cap_within, "IDLE": cap_idle, "ENABLE": cap_enable,
+    "THREAD=REFERENCES": cap_thread, "AUTH=PLAIN": cap_none,
+    "AUTH=LOGIN": cap_none, "STARTTLS": cap_none,
+}
+ROUNDCUBE = {"IMAP4REV1", "LITERAL+", "SASL-IR", "ID", "NAMESPACE",
+             "UIDPLUS", "MOVE", "UNSELECT", "CHILDREN", "LIST-EXTENDED",
+             "LIST-STATUS", "SPECIAL-USE", "CREATE-SPECIAL-USE", "QUOTA",
+             "STATUS=SIZE", "SORT", "SORT=DISPLAY", "ESEARCH", "IDLE"}
+
+
+@scenario
+def capabilities_are_honest(lab):
+    with session(lab) as raw:
+        line = ok(raw, "CAPABILITY")[0]
+    told = {word.upper() for word in line.split()[2:]}
+    told_base = {w.split("=")[0] if w.startswith("APPENDLIMIT") else w
+                 for w in told}
+    for missing in sorted(ROUNDCUBE - told_base):
+        raise Failed(f"{missing} is not announced: {line}")
+    faults = []
+    for name in sorted(told_base):
+        check = CAPABILITIES.get(name)
+        if name == "APPENDLIMIT":
+            check = cap_appendlimit
+        if check is None:
+            faults.append(f"{name} is announced, but no test knows it")
+            continue
+        with session(lab) as raw:
+            try:
+                check(raw)
+            except (Failed, IndexError) as error:
+                faults.append(f"{name}: {error}")
+    expect(faults, [], "announced and not whole")
+
+
+@scenario
+def greeting_and_login_tell_the_same(lab):
+    """Roundcube trusts the list that comes with the login."""
+    with lab.mta1.raw("imap") as raw:
+        raw.line()
+        raw.tagged("a", "STARTTLS")
+        raw.start_tls(lab.mta1.tls())
+        line = raw.tagged("b", f"LOGIN {USER1} password123")[-1]
+        told = re.search(r"\[CAPABILITY ([^\]]+)\]", line)
+        expect_true(told, line)
+        asked = raw.tagged("c", "CAPABILITY")[0]
+        expect(set(told.group(1).split()), set(asked.split()[2:]))
+
+
+@scenario
+def authenticate_mechanisms(lab):
+    plain = base64.b64encode(f"\0{USER1}\0password123".encode()).decode()
+    for command, rest in (
+            (f"AUTHENTICATE PLAIN {plain}", []),
+            ("AUTHENTICATE PLAIN", [plain]),
+            ("AUTHENTICATE LOGIN",
+             [base64.b64encode(x.encode()).decode()
+              for x in (USER1, "password123")])):
+        with lab.mta1.raw("imap") as raw:
+            raw.line()
+            raw.tagged("a", "STARTTLS")
+            raw.start_tls(lab.mta1.tls())
+            raw.send(f"b {command}\r\n".encode())
+            for text in rest:
+                expect(raw.line()[:1], b"+", command)
+                raw.send(text.encode() + b"\r\n")
+            expect_match(raw.tagged("b")[-1], "^b OK", command)
+
+
+@scenario
+def names_in_every_spelling(lab):
+    """Modified UTF-7, spaces, quotes; and what is refused (I09)."""
+    with session(lab) as raw:
+        sep = separator(raw)
+        for name in ('"Entw&APw-rfe &- mehr"', '"a b"', '"quo\\"te"',
+                     f'"deep{sep}er{sep}est"'):
+            ask(raw, f"DELETE {name}")
+            ok(raw, f"CREATE {name}")
+            ok(raw, f"SUBSCRIBE {name}")
+            expect_true(any(name.strip('"')[:4] in x for x in
+                            ok(raw, f"LIST \"\" {name}")), name)
+            ok(raw, f"STATUS {name} (MESSAGES)")
+            ok(raw, f"UNSUBSCRIBE {name}")
+            ok(raw, f"DELETE {name}")
+        for name in ('".."', '"a/../../b"', '"&Jjo"', '"."', '""',
+                     '"&AC8-"', '"' + "x" * 300 + '"', '"inbox"',
+                     '"&AAA-"', f'"a{sep}{sep}b"'):
+            expect_match(ask(raw, f"CREATE {name}")[-1], r"^t\d+ (NO|BAD)",
+                         name)
+        ok(raw, "SELECT iNbOx")
+
+
+@scenario
+def hostile_commands_do_no_harm(lab):
+    """I01 to I05: bounded answers, and the server lives."""
+    with session(lab) as raw:
+        ok(raw, "SELECT INBOX")
+        for command in (
+                "SEARCH " + "NOT " * 5000 + "ALL",
+                "SEARCH " + "(" * 3000 + "ALL" + ")" * 3000,
+                "FETCH 1 (BODY[" + "1." * 3000 + "1])",
+                "FETCH 0 FLAGS", "FETCH 4294967296 FLAGS",
+                "UID FETCH 4294967295:4294967294 FLAGS",
+                'LIST "" "' + "%*" * 500 + '"',
+                "STORE 1 +FLAGS (" + "k" * 500 + ")",
+                "APPEND INBOX {99999999999999999999}",
+                "APPEND INBOX {-1}", "XYZZY", "FETCH", "SELECT",
+                "FETCH 1 (BODY[]<4294967295.4294967295>)"):
+            began = time.monotonic()
+            try:
+                lines = ask(raw, command)
+            except (Failed, OSError):
+                raw.close()
+                raw = session(lab)
+                ok(raw, "SELECT INBOX")
+                continue
+            expect_true(time.monotonic() - began < 2, command[:60])
+            expect_match(lines[-1], r"^(t\d+|\*) (OK|NO|BAD|BYE)",
+                         command[:60])
+    with lab.mta1.raw("imap") as raw:
+        raw.line()
+        raw.send(b"a LOGIN {1000000}\r\n")
+        expect_true(not raw.line().startswith(b"+"),
+                    "a megabyte before the login")
+    expect_true(lab.mta1.is_ready(), "the host lives")
+
+
+@scenario
+def two_sessions_see_each_other(lab):
+    with fresh(lab, "Shared", 3) as a, session(lab) as b:
+        ok(b, "SELECT Shared")
+        ok(a, "STORE 2 +FLAGS (\\Flagged)")
+        expect_match("\n".join(ok(b, "NOOP")), r"\* 2 FETCH .*\\Flagged")
+        ok(a, "STORE 1 +FLAGS (\\Deleted)")
+        expect_match("\n".join(ok(a, "EXPUNGE")), r"\* 1 EXPUNGE")
+        # Sequence numbers must not move within FETCH, STORE and SEARCH.
+        lines = ok(b, "FETCH 1:3 (UID)")
+        expect_true(not any("EXPUNGE" in x for x in lines), f"{lines}")
+        expect_match("\n".join(ok(b, "NOOP")), r"\* 1 EXPUNGE")
+        append(a, "Shared", message()[1])
+        expect_match("\n".join(ok(b, "NOOP")), r"\* 3 EXISTS")
+
+
+@scenario
+def search_finds_what_python_finds(lab):
+    subjects = ["alpha", "Beta", "gamma beta", "=?utf-8?q?Gr=C3=BC=C3=9Fe?="]
+    with fresh(lab, "Search") as raw:
+        for subject in subjects:
+            append(raw, "Search", message(subject, f"text of {subject}\r\n")
+                   [1])
+        ok(raw, "NOOP")
+        for key, want in (("SUBJECT beta", [2, 3]), ("BODY alpha", [1]),
+                          ("NOT SUBJECT beta", [1, 4]),
+                          ("OR SUBJECT alpha SUBJECT gamma", [1, 3]),
+                          ("TEXT nothere", []), ("SEEN", []),
+                          ("2:3 UNSEEN", [2, 3]), ("LARGER 1", [1, 2, 3, 4]),
+                          ("SINCE 1-Jan-2000", [1, 2, 3, 4]),
+                          ("HEADER Subject gamma", [3]),
+                          ("SENTON 31-Jan-2026", [1, 2, 3, 4]),
+                          ("UID 1:* SUBJECT alpha", [1])):
+            lines = ok(raw, f"SEARCH {key}")
+            got = [int(x) for line in lines if line.startswith("* SEARCH")
+                   for x in line.split()[2:]]
+            expect(got, want, key)
+        text = "Grüße".encode()
+        raw.send(b"u SEARCH CHARSET UTF-8 SUBJECT {%d}\r\n" % len(text))
+        expect(raw.line()[:1], b"+")
+        raw.send(text + b"\r\n")
+        expect(raw.tagged("u")[0], "* SEARCH 4", "encoded word")
+
+
+@scenario
+def uids_live_through_restarts(lab):
+    """Same UIDs, UIDVALIDITY, flags after a stop and after kill -9."""
+    with fresh(lab, "Stable", 5) as raw:
+        ok(raw, "STORE 2 +FLAGS (\\Flagged $Label1)")
+        ok(raw, "STORE 5 +FLAGS (\\Deleted)")
+        ok(raw, "EXPUNGE")
+
+    def look():
+        with session(lab) as raw:
+            lines = ok(raw, "SELECT Stable")
+            uv = re.search(r"UIDVALIDITY (\d+)", "\n".join(lines)).group(1)
+            after = re.search(r"UIDNEXT (\d+)", "\n".join(lines)).group(1)
+            rows = [re.sub(r"\\Recent ?", "", x) for x in
+                    ok(raw, "FETCH 1:* (UID FLAGS RFC822.SIZE)")[:-1]]
+            return uv, int(after), rows
+    before = look()
+    expect(len(before[2]), 4)
+    expect_true(before[1] >= 6, f"UIDNEXT {before[1]}")
+    lab.mta1.stop()
+    lab.mta1.start()
+    expect(look(), before, "after a stop")
+    lab.mta1.kill()
+    lab.mta1.start()
+    expect(look(), before, "after kill -9")
+    with session(lab) as raw:
+        line = append(raw, "Stable", message()[1])[-1]
+        uid = int(re.search(r"APPENDUID \d+ (\d+)", line).group(1))
+        expect_true(uid >= before[1], f"UID {uid} was given before")
+
+
+@scenario
+def delivered_mail_shows_without_reselect(lab):
+    with session(lab, USER2) as raw:
+        ok(raw, "SELECT INBOX")
+        message_id, content = message(recipient=USER2)
+        lab.mta1.submit(USER1, USER2, content)
+        lab.mta1.wait_mail(USER2, message_id)
+
+        def look():
+            return any("EXISTS" in x for x in ok(raw, "NOOP"))
+        wait_for("EXISTS", look, 3)
+
+
+if __name__ == "__main__":
+    main(hosts=1)

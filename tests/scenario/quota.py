@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Row A30 and A21: a full mailbox is refused early, by SMTP and IMAP alike,
+and its counter is right."""
+
+import imaplib
+import os
+import re
+import threading
+
+from frame import (deliver, expect, expect_match, expect_true, main,
+                   message, scenario, wait_for)
+
+USER1, USER2 = "user1@example1.local", "user2@example1.local"
+NEW = "user2@example1.local"
+LIMIT = 50 * 1024
+BODY = ("x" * 78 + "\r\n") * 100  # 8,000 octets
+
+
+def rcpt(host, recipient, size=None):
+    with host.smtp() as client:
+        client.ehlo()
+        code, text = client.mail("a@stranger.example",
+                                 [f"size={size}"] if size else [])
+        expect(code, 250, text)
+        return client.rcpt(recipient)
+
+
+def set_quota(host, line):
+    host.write_config("quotas.cf", line + "\n")
+    wait_for("the quota is in force", lambda: quota(host)[1] is not None
+             and quota(host)[1] == LIMIT // 1024, 5)
+
+
+def quota(host):
+    """(used, limit) in KiB as IMAP tells them; limit None: no limit."""
+    with host.imap(NEW) as client:
+        code, rows = client.getquotaroot("INBOX")
+        expect(code, "OK")
+        text = b" ".join(r for part in rows for r in part if r).decode()
+        found = re.search(r"STORAGE (\d+) (\d+)", text)
+        return (int(found.group(1)), int(found.group(2))) if found \
+            else (0, None)
+
+
+def disk_octets(host, user):
+    total = 0
+    for folder in ("", ".Sent", ".Trash", ".Drafts", ".Junk"):
+        for path in host.files(user, folder):
+            total += os.stat(path).st_size
+    return total
+
+
+@scenario
+def getquotaroot_tells_the_limit(lab):
+    set_quota(lab.mta1, f"{NEW}:50k")
+    expect(quota(lab.mta1)[1], 50)
+
+
+@scenario
+def a_full_mailbox_is_refused_at_rcpt(lab):
+    host = lab.mta1
+    n = 0
+    while n < 20:
+        code, text = rcpt(host, NEW)
+        if code != 250:
+            break
+        with host.smtp() as client:
+            client.ehlo()
+            deliver(client, "a@stranger.example", NEW,
+                    message("fill", BODY, recipient=NEW)[1])
+        host.wait_queue_empty()
+        n += 1
+    expect(code, 552, f"after {n} messages: {text}")
+    expect_match(text, r"^5\.2\.2 ")
+    expect_true(5 <= n <= 8, f"{n} messages of 8.3 KB fitted into 50 KiB")
+    used, _ = quota(host)
+    disk = disk_octets(host, NEW)
+    expect_true(abs(used * 1024 - disk) <= 2048,
+                f"the counter says {used} KiB, the disk {disk / 1024:.1f}")
+    code, _ = rcpt(host, USER1)
+    expect(code, 250, "others are not hurt")
+
+
+@scenario
+def size_is_considered_at_rcpt(lab):
+    code, text = rcpt(lab.mta1, NEW, size=60000)
+    expect(code, 552, text)
+
+
+@scenario
+def append_and_copy_are_refused(lab):
+    with lab.mta1.imap(NEW) as client:
+        code, rows = client.append("INBOX", None, None,
+                                   message("append", BODY * 3)[1])
+        expect(code, "NO")
+        expect_match(rows[0], r"OVERQUOTA")
+        client.select("INBOX")
+        code, rows = client.uid("COPY", "1:*", "Sent")
+        expect(code, "NO")
+        expect_match(rows[0], r"OVERQUOTA")
+        expect(client.noop()[0], "OK")
+
+
+@scenario
+def deleting_makes_room(lab):
+    host = lab.mta1
+    with host.imap(NEW) as client:
+        client.select("INBOX")
+        expect(client.uid("STORE", "1:*", "+FLAGS", "(\\Deleted)")[0], "OK")
+        expect(client.expunge()[0], "OK")
+    expect_true(quota(host)[0] <= 1, f"left {quota(host)}")
+    expect(rcpt(host, NEW)[0], 250)
+
+
+@scenario
+def parallel_deliveries_overshoot_little(lab):
+    """F07: ten at once, room for five."""
+
+    host = lab.mta1
+    results = []
+
+    def send():
+        try:
+            with host.smtp() as client:
+                client.ehlo()
+                deliver(client, "a@stranger.example", NEW,
+                        message("race", BODY, recipient=NEW)[1])
+            results.append(250)
+        except Exception as error:  # refused at RCPT: as it should be
+            results.append(str(error)[:40])
+    threads = [threading.Thread(target=send) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    wait_for("nothing is being delivered", lambda: "*" not in
+             re.sub(r"(?m)^.*Queue ID.*$", "", host.queue()), 20)
+    disk = disk_octets(host, NEW)
+    expect_true(disk <= LIMIT * 1.1 + 8500,
+                f"{disk} octets with a limit of {LIMIT}: {results}")
+
+
+@scenario
+def both_spellings_count(lab):
+    """The rule of Dovecot's grammar, and the plain one."""
+    host = lab.mta1
+    for line in (f"{NEW}:userdb_quota_rule=*:storage=50K", f"{NEW}:50k"):
+        host.write_config("quotas.cf", f"{NEW}:77k\n")
+        wait_for("77k", lambda: quota(host)[1] == 77, 5)
+        host.write_config("quotas.cf", line + "\n")
+        wait_for(line, lambda: quota(host)[1] == 50, 5)
+
+
+@scenario
+def no_line_is_no_limit(lab):
+    host = lab.mta1
+    host.write_config("quotas.cf", "# nobody\n")
+    wait_for("no limit", lambda: quota(host)[1] is None, 5)
+    try:
+        with host.imap(NEW) as client:
+            code, rows = client.append("INBOX", None, None,
+                                       message("append", BODY * 20)[1])
+            expect(code, "OK", f"{rows}")
+    except imaplib.IMAP4.error as error:
+        raise AssertionError(error) from error
+
+
+if __name__ == "__main__":
+    main(hosts=1)
