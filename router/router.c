@@ -16,7 +16,6 @@ describe(const struct options *o UNUSED, struct program *program)
 		.unix_service = SERVICE_ROUTER,
 		.may_connect = 1u << SERVICE_AUTH,
 		.files = 1u << FILE_SASL,
-		.reads_config = true,
 		.confine = CONFINE_FILES,
 		.start = serve_start,
 	};

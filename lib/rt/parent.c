@@ -281,38 +281,6 @@ user_of(const struct role_spec *spec, uid_t *uid_out, gid_t *gid_out)
 	*gid_out = pw ? pw->pw_gid : spec->fallback_uid;
 }
 
-static void
-own_dir_path(const struct role_spec *spec, char *path, size_t size)
-{
-	if (strcmp(spec->own_dir, "@mail") == 0)
-		snprintf(path, size, "%s", parent.options.mail_dir);
-	else
-		snprintf(path, size, "%s/%s", parent.options.state_dir,
-			 spec->own_dir);
-}
-
-/* Before the role has threads: they would not be bound by it. Network roles
- * open nothing at all, by the filter. */
-static void
-confine_to_dirs(const struct role_spec *spec)
-{
-	/* iconv's tables; names of servers, and the key of the DNS root. */
-	static const char *const system[] = { "/usr", NULL };
-	static const char *const resolver[] = { "/etc", "/run", "/usr", NULL };
-	static const char *const all[] = { "/", NULL };
-	char own[1024];
-	const char *writable[] = { own, NULL };
-
-	if (spec->confine == CONFINE_RESOLVER) {
-		confine_paths(NULL, resolver);
-	} else if (spec->confine == CONFINE_FILES) {
-		if (spec->own_dir != NULL)
-			own_dir_path(spec, own, sizeof(own));
-		confine_paths(spec->own_dir ? writable : NULL,
-			      spec->reads_config ? all : system);
-	}
-}
-
 NORETURN static void
 be_child(struct child *child, int control_fd)
 {
@@ -357,7 +325,6 @@ be_child(struct child *child, int control_fd)
 	hash_seed(secret);
 	if (confine_user(uid, gid) != OK)
 		_exit(1);
-	confine_to_dirs(spec);
 	loop_init();
 	role_open(&role, control_fd);
 	spec->start(&role);
@@ -617,7 +584,11 @@ own_dir(const struct role_spec *spec)
 
 	if (spec->own_dir == NULL)
 		return;
-	own_dir_path(spec, path, sizeof(path));
+	if (strcmp(spec->own_dir, "@mail") == 0)
+		snprintf(path, sizeof(path), "%s", parent.options.mail_dir);
+	else
+		snprintf(path, sizeof(path), "%s/%s", parent.options.state_dir,
+			 spec->own_dir);
 	make_dirs(path, 0700);
 	user_of(spec, &uid, &gid);
 	if (geteuid() == 0 && stat(path, &st) == 0 && st.st_uid != uid &&

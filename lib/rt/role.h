@@ -27,10 +27,10 @@ struct role_spec {
 	unsigned may_connect;	    // bits 1 << enum service
 	unsigned files;		    // bits 1 << enum control_file
 	const char *own_dir;	    // below state ("spool"), "@mail", or NULL
-	bool reads_config; // main.cf names files anywhere: reads all, writes none
 	enum confine_kind confine;
-	/* Prepares everything and returns; then the filter closes, and the loop
-	 * runs. Blocking is fine in it. */
+	/* Prepares everything and returns; then threads begin, the filter
+	 * closes, and the loop runs. Blocking is fine in it. A role that may
+	 * open files calls confine_paths() here. */
 	void (*start)(struct role *role);
 };
 

@@ -470,6 +470,11 @@ ignore_answer(void *arg UNUSED, int rcode UNUSED, void *packet UNUSED,
 void
 dns_start(struct role *role)
 {
+	/* Names of servers, which may be a link to /run, and the key of the
+	 * DNS root. */
+	static const char *const readable[] = { "/etc", "/run", "/usr", NULL };
+
+	confine_paths(NULL, readable);
 	dns.fixed_servers = options_variable(SERVERS_VARIABLE);
 	STAILQ_INIT(&dns.to_submit);
 	uv_timer_init(loop_uv(), &dns.submitter);

@@ -684,7 +684,7 @@ static const struct {
 	{ ACT(enter_namespace), ANYBODY },
 	{ ACT(open_tcp), SERVER | FILES },
 	{ ACT(open_udp), SERVER | FILES | CLIENT },
-	{ ACT(open_unix), ANYBODY },
+	{ ACT(open_unix), SERVER | FILES | RESOLVER }, // lmtp:unix:
 	{ ACT(open_netlink), ANYBODY },
 	{ ACT(open_raw), SERVER | FILES | CLIENT },
 	{ ACT(open_packet), ANYBODY },
