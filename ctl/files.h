@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * ctl/files.h - the configuration as its files say, without a running router. */
+ * ctl/files.h - the configuration as its files say, whoever runs or not. */
 #pragma once
 
 #include "router/map/config.h"
