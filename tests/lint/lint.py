@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""make lint: rules that the compiler does not know.
+
+  arrows    who may include whom (the table below)
+  alone     every header compiles by itself
+  durable   rename and the sync calls are in lib/rt/fs.c alone
+  heads     every C file begins with its licence
+It also prints the ten longest functions, and how many files clang-format
+would change; these two fail nothing."""
+
+import concurrent.futures
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+FOLDERS = ("lib", "mta", "router", "mda", "ctl")
+# A folder may include itself and these. Anything of a program may include
+# lib; what a program's own folders may include of it is in inside().
+LIBRARIES = {
+    "lib/base": (),
+    "lib/mail": ("lib/base",),
+    "lib/ipc": ("lib/base", "lib/mail"),
+    "lib/rt": ("lib/base", "lib/mail", "lib/ipc"),
+}
+# mailctl explains and lints by the code that routes.
+PROGRAMS = {"mta": (), "router": (), "mda": (), "ctl": ("router",)}
+# router/serve is the process; route and map are its libraries.
+LAYERS = {"router/serve": ("router/route", "router/map"),
+          "router/route": ("router/map",)}
+DURABLE = ("rename", "renameat", "renameat2", "fsync", "fdatasync", "syncfs",
+           "sync_file_range")
+DURABLE_HOME = "lib/rt/fs.c"
+
+failed = False
+
+
+def report(name, faults):
+    global failed
+    if faults:
+        failed = True
+        print(f"not ok - lint: {name}: {len(faults)}")
+        for fault in faults[:20]:
+            print(f"    {fault}")
+    else:
+        print(f"ok - lint: {name}")
+
+
+def sources(pattern="*.[ch]"):
+    found = []
+    for folder in FOLDERS:
+        found += glob.glob(f"{folder}/**/{pattern}", root_dir=ROOT,
+                           recursive=True)
+    return sorted(found)
+
+
+def read(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def without_comments(text):
+    """Comments and strings become blanks; lines stay where they are."""
+    def blank(match):
+        return re.sub(r"[^\n]", " ", match.group(0))
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', blank, text,
+                  flags=re.S)
+
+
+def folder_of(path):
+    """lib/base, mta/in, mda/front, or the program itself."""
+    parts = path.split("/")
+    return "/".join(parts[:2]) if len(parts) > 2 else parts[0]
+
+
+def may_include(source, target):
+    """None, or the reason why not."""
+    own, other = folder_of(source), folder_of(target)
+    if own == other or other == "lib/base":
+        return None
+    if own in LIBRARIES:
+        return None if other in LIBRARIES[own] else f"{own} is below {other}"
+    program, foreign = own.split("/")[0], other.split("/")[0]
+    if foreign == "lib":
+        return None
+    if foreign != program:
+        return None if foreign in PROGRAMS[program] \
+            else f"{program} knows {foreign} by its protocol only"
+    if source.endswith("_test.c") or "/" not in own:
+        return None  # a program's main file brings its folders together
+    return None if other in LAYERS.get(own, ()) or "/" not in other \
+        else f"{own} and {other} are siblings"
+
+
+def check_arrows():
+    faults = []
+    for path in sources():
+        for i, line in enumerate(read(path).splitlines(), 1):
+            found = re.match(r'\s*#\s*include\s+"([^"]+)"', line)
+            if not found:
+                continue
+            target = found.group(1)
+            if target.startswith("tests/unit/") and \
+                    path.endswith("_test.c"):
+                continue
+            if not os.path.exists(os.path.join(ROOT, target)):
+                # x_test.c includes x.c beside it
+                if os.path.exists(os.path.join(
+                        ROOT, os.path.dirname(path), target)):
+                    continue
+                faults.append(f"{path}:{i}: {target} is not written from "
+                              "the root")
+                continue
+            reason = may_include(path, target)
+            if reason:
+                faults.append(f"{path}:{i}: {target}: {reason}")
+    report("include arrows", faults)
+
+
+def compile_alone(path):
+    result = subprocess.run(
+        [os.environ.get("CC", "gcc"), "-std=gnu11", "-D_GNU_SOURCE", "-I.",
+         "-Wall", "-Wextra", "-Werror", "-Wno-unused-function",
+         "-fsyntax-only", "-x", "c", "-include", path, "/dev/null"],
+        cwd=ROOT, capture_output=True, text=True)
+    return f"{path}: {result.stderr.strip()[:300]}" if result.returncode \
+        else None
+
+
+def check_headers():
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        faults = [f for f in pool.map(compile_alone, sources("*.h")) if f]
+    report("headers compile alone", faults)
+
+
+def check_durable():
+    faults = []
+    calls = re.compile(r"(?<![\w.>])(" + "|".join(DURABLE) + r")\s*\(")
+    for path in sources("*.c"):
+        if path == DURABLE_HOME or path.endswith("_test.c"):
+            continue
+        for i, line in enumerate(without_comments(read(path)).splitlines(),
+                                 1):
+            found = calls.search(line)
+            if found:
+                faults.append(f"{path}:{i}: {found.group(1)}() belongs into "
+                              f"{DURABLE_HOME}")
+    report("rename and sync", faults)
+
+
+def check_heads():
+    faults = [path for path in sources()
+              if not read(path).startswith("/* SPDX-License-Identifier: "
+                                           "MIT\n")]
+    report("licence lines", faults)
+
+
+def print_longest():
+    found = []
+    for path in sources("*.c"):
+        if path.endswith("_test.c"):
+            continue
+        lines = without_comments(read(path)).splitlines()
+        start = None
+        for i, line in enumerate(lines):
+            if line == "{":
+                start = i
+            elif line == "}" and start is not None:
+                name = re.sub(r"\(.*", "", next(
+                    (x for x in reversed(lines[max(0, start - 8):start])
+                     if re.match(r"\w+\(", x)), "?"))
+                found.append((i - start + 1, path, name))
+                start = None
+    found.sort(reverse=True)
+    if found:
+        lengths = sorted(n for n, _, _ in found)
+        print(f"# {len(found)} functions, median "
+              f"{lengths[len(lengths) // 2]} lines, nine in ten below "
+              f"{lengths[len(lengths) * 9 // 10] + 1}; the longest:")
+    for n, path, name in found[:10]:
+        print(f"#   {n:4} {path} {name}")
+
+
+def print_format():
+    program = shutil.which("clang-format")
+    if program is None:
+        print("# clang-format is not installed")
+        return
+    def differs(path):
+        return subprocess.run(
+            [program, "--dry-run", "-Werror", path], cwd=ROOT,
+            capture_output=True).returncode != 0
+    files = sources()
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        n = sum(pool.map(differs, files))
+    print(f"# clang-format would change {n} of {len(files)} files")
+
+
+def main():
+    check_arrows()
+    check_headers()
+    check_durable()
+    check_heads()
+    print_longest()
+    print_format()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
