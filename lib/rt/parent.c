@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <netinet/in.h>
 #include <openssl/rand.h>
 #include <poll.h>
@@ -573,6 +574,33 @@ make_dirs(const char *path, mode_t mode)
 	exit(1);
 }
 
+static struct {
+	uid_t uid;
+	gid_t gid;
+} new_owner; // nftw() passes nothing along
+
+static int
+give_one(const char *path, const struct stat *st UNUSED, int what UNUSED,
+	 struct FTW *ftw UNUSED)
+{
+	return lchown(path, new_owner.uid, new_owner.gid);
+}
+
+/* Once, when the directory comes from another user's time. Links are not
+ * followed; the directory itself comes last, so that a cut is gone over again. */
+static void
+give_tree(const char *path, uid_t uid, gid_t gid)
+{
+	enum { MAX_OPEN = 16 };
+
+	new_owner.uid = uid;
+	new_owner.gid = gid;
+	log_info("parent.chown", FC("path", path), FN("uid", uid));
+	if (nftw(path, give_one, MAX_OPEN, FTW_PHYS | FTW_DEPTH) != 0)
+		fprintf(stderr, "run this once: chown -R %u:%u %s\n",
+			(unsigned)uid, (unsigned)gid, path);
+}
+
 /* The directory a role writes in exists and is its own. */
 static void
 own_dir(const struct role_spec *spec)
@@ -591,10 +619,8 @@ own_dir(const struct role_spec *spec)
 			 spec->own_dir);
 	make_dirs(path, 0700);
 	user_of(spec, &uid, &gid);
-	if (geteuid() == 0 && stat(path, &st) == 0 && st.st_uid != uid &&
-	    chown(path, uid, gid) != 0)
-		fprintf(stderr, "run this once: chown -R %u:%u %s\n",
-			(unsigned)uid, (unsigned)gid, path);
+	if (geteuid() == 0 && stat(path, &st) == 0 && st.st_uid != uid)
+		give_tree(path, uid, gid);
 	if (geteuid() != 0 && access(path, R_OK | W_OK | X_OK) != 0) {
 		fprintf(stderr,
 			"cannot write in %s; run this once: "
