@@ -25,8 +25,8 @@ FOLDERS = ("lib", "mta", "router", "mda", "ctl")
 LIBRARIES = {
     "lib/base": (),
     "lib/mail": ("lib/base",),
-    "lib/ipc": ("lib/base", "lib/mail"),
-    "lib/rt": ("lib/base", "lib/mail", "lib/ipc"),
+    "lib/ipc": ("lib/base",),
+    "lib/rt": ("lib/base", "lib/ipc"),  # channels carry its frames
 }
 # mailctl explains and lints by the code that routes.
 PROGRAMS = {"mta": (), "router": (), "mda": (), "ctl": ("router",)}
@@ -156,7 +156,7 @@ def check_durable():
 def check_heads():
     faults = [path for path in sources()
               if not read(path).startswith("/* SPDX-License-Identifier: "
-                                           "MIT\n")]
+                                           "MIT")]
     report("licence lines", faults)
 
 

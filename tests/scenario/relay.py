@@ -132,6 +132,7 @@ def alias_tag_and_case(lab):
 @scenario
 def same_domain_mail_stays_here(lab):
     marks = lab.mta1.mark(), lab.mta2.mark()
+    before = open_connections(lab.mta1)  # kept for the next mail to mta2
     message_id, content = message(recipient=USER2)
     lab.mta1.submit(USER1, USER2, content)
     lab.mta1.wait_mail(USER2, message_id)
@@ -141,7 +142,8 @@ def same_domain_mail_stays_here(lab):
                              for line in hops), f"hops: {hops}")
     expect_true("smtp.accept" not in lab.mta2.log_since(marks[1]),
                 "mta2 heard of it")
-    expect(len(open_connections(lab.mta1)), 0, "connections of mta/out")
+    expect_true(set(open_connections(lab.mta1)) <= set(before),
+                "mta/out opened a connection")
 
 
 def open_connections(host):

@@ -97,6 +97,7 @@ def state_after_a_bdat_error(lab):
             expect(raw.say(MAIL), 250)
             expect(raw.say(RCPT), 250)
             raw.send(case)
+            raw.socket.shutdown(socket.SHUT_WR)  # it may be draining
             code, text = raw.reply()
             expect_true(code in (501, 552, 421, 0), f"{case!r}: {text}")
     with session(lab) as raw:
@@ -264,14 +265,21 @@ def log_lines_cannot_be_forged(lab):
     mark = lab.mta1.mark()
     with session(lab, greet=False) as raw:
         raw.say(b"EHLO \x1b[31mred\xe2\x80\xae")
+        raw.say(b"EHLO client.example")
         raw.say(b"MAIL FROM:<\x1b[31m@b.example>")
         raw.say(MAIL)
-        raw.say(b'RCPT TO:<"ev=x\\\nid"@example1.local>')
-        raw.say(b'RCPT TO:<no\x1bbody@example1.local>')
+        raw.say(b'RCPT TO:<"a ev=x id=y"@example1.local>')
+        raw.say(b'RCPT TO:<"a\\\x1bb"@example1.local>')
+        raw.say(b"RCPT TO:<no\x1bbody@example1.local>")
         raw.say(b"RCPT TO:<nobody@example1.local>")
+        raw.send(b"RSET\n2026 forged[1] level=info ev=forged\r\n")
+        raw.rest_until_closed(quiet_s=0.3)
     lab.mta1.wait_log("rcpt.reject", mark)
     text = lab.mta1.log_since(mark)
     expect_true("\x1b" not in text and "\u202e" not in text, "raw escapes")
+    expect_true("\n2026 forged" not in text, "a forged line")
+    expect_true(" ev=x id=y" not in text.replace('"a ev=x id=y"', "")
+                .replace("<\"a", ""), "a forged field")
 
 
 @scenario
