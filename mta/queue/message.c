@@ -185,6 +185,17 @@ leave(struct message_table *t, struct message *m)
 
 /* ---- replay ---- */
 
+/* Pieces are written before the record that names them; a later segment is not
+ * even known yet. */
+static bool
+is_behind_pieces(const struct record_message *r, uint64_t segment)
+{
+	for (size_t i = 0; i < r->n_extents; i++)
+		if (r->extents[i].segment > segment)
+			return false;
+	return true;
+}
+
 /* The same id again: compaction copied it; only the place is new. */
 static void
 replay_message(struct message_table *t, struct str body, struct arena *arena,
@@ -193,7 +204,8 @@ replay_message(struct message_table *t, struct str body, struct arena *arena,
 	struct record_message r;
 	struct message *m, *old;
 
-	if (record_message_read(body, arena, &r) != OK) {
+	if (record_message_read(body, arena, &r) != OK ||
+	    !is_behind_pieces(&r, segment)) {
 		log_error("spool.bad-record", FN("segment", segment),
 			  FN("offset", offset));
 		return;
