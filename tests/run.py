@@ -21,6 +21,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LOGS = os.path.join(ROOT, "build", "test", "log")
 JOB_TIMEOUT_S = 300
 CRASH_TIMEOUT_S = 420
+SKIPPED_CODE = 77
 PYTHON = sys.executable
 
 
@@ -65,8 +66,10 @@ class Job:
             self.passed = len(re.findall(r"^\[ +OK \]", self.output, re.M))
             self.failed = len(set(re.findall(
                 r"^\[  FAILED  \] ([A-Za-z_]\w*)", self.output, re.M)))
-        elif self.kind == "replay":
+        elif self.kind in ("replay", "interop"):
             self.passed = 1 if code == 0 else 0
+            if code == SKIPPED_CODE:
+                self.skipped, code = 1, 0
         else:
             self.passed = len(re.findall(r"^ok - ", self.output, re.M))
             self.failed = len(re.findall(r"^not ok - ", self.output, re.M))
@@ -136,8 +139,12 @@ def crash_jobs(kills):
 
 
 def other_jobs():
-    """Programs of other folders that print "ok - " lines when run."""
-    jobs = []
+    """Comparisons with other people's programs (exit code 77: not here), and
+    programs of other folders that print "ok - " lines when run."""
+    jobs = [Job("interop/" + os.path.basename(path)[:-3],
+                [PYTHON, os.path.relpath(path, ROOT)], "interop")
+            for path in sorted(glob.glob(os.path.join(
+                ROOT, "tests/interop/*.py")))]
     for path in sorted(glob.glob(os.path.join(ROOT, "tests/*/test_*"))):
         if os.access(path, os.X_OK):
             name = os.path.relpath(path, os.path.join(ROOT, "tests"))
@@ -205,7 +212,8 @@ def main():
                 job.show()
 
     # Long ones first, so that no core is idle at the end.
-    order = {"crash": 0, "scenario": 1, "unit": 2, "replay": 3}
+    order = {"crash": 0, "scenario": 1, "interop": 2, "unit": 3,
+             "replay": 4}
     together = sorted((j for j in jobs if not j.alone),
                       key=lambda j: order[j.kind])
     # Scenarios wait more than they compute.

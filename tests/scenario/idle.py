@@ -114,24 +114,5 @@ def memory_and_start_of_an_idle_host(lab):
     expect_true(pss < 60 * 1024, f"{pss / 1024:.1f} MiB")
 
 
-@scenario
-def confinement_of_the_running_host(lab):
-    """Must hold 11: what /proc says about each role."""
-    host = lab.mta1
-    roles = {pid: role for pid, role in host.processes().items()
-             if "/" in role and not role.endswith("/parent")}
-    expect_true(len(roles) >= 8, f"{roles}")
-    for pid, role in roles.items():
-        with open(f"/proc/{pid}/status") as file:
-            status = dict(line.rstrip("\n").split(":\t", 1)
-                          for line in file if ":\t" in line)
-        expect(status["Seccomp"], "2", f"{role}: Seccomp")
-        expect(status["NoNewPrivs"], "1", f"{role}: NoNewPrivs")
-        for kind in ("CapEff", "CapPrm", "CapInh", "CapAmb"):
-            expect(int(status[kind], 16), 0, f"{role}: {kind}")
-        uids = set(status["Uid"].split())
-        expect_true(uids != {"0"}, f"{role} runs as root")
-
-
 if __name__ == "__main__":
     main(hosts=1)
