@@ -226,26 +226,38 @@ say_refused(struct session *s, const struct frame *f)
 				"later"));
 }
 
+/* ERR_UNAVAILABLE: the queue broke after it was told to commit, so nobody knows
+ * whether the message is on disk. */
 static enum err
 commit(struct co *co, struct session *s, struct frame *f)
 {
-	enum err e = hand_on(co, s, true);
+	int64_t deadline_us = in_s(QUEUE_TIMEOUT_S);
+	enum err e = call_send(co, s->call, QUEUE_COMMIT, STR_NONE, -1, true,
+			       deadline_us);
 
-	if (e == OK)
-		e = call_send(co, s->call, QUEUE_COMMIT, STR_NONE, -1, true,
-			      in_s(QUEUE_TIMEOUT_S));
 	if (e == OK || e == ERR_EOF)
-		e = call_recv(co, s->call, in_s(QUEUE_TIMEOUT_S), f);
-	return e;
+		e = call_recv(co, s->call, deadline_us, f);
+	return e == OK ? OK : ERR_UNAVAILABLE;
 }
 
 static void
 accept_content(struct co *co, struct session *s)
 {
 	struct frame f = { .fd = -1 };
-	enum err e = s->call ? commit(co, s, &f) : ERR_UNAVAILABLE;
 
-	if (e == OK && f.type == QUEUE_ACCEPTED) {
+	if (s->call == NULL || hand_on(co, s, true) != OK) {
+		SESSION_LOG(s, LOG_ERROR, "smtp.not-queued");
+		say_refused(s, &f);
+		return;
+	}
+	if (commit(co, s, &f) != OK) {
+		/* A reply would be a guess: 250 might lose the message, 451
+		 * would be a lie when it is delivered. No reply tells the client
+		 * the truth, and it tries again (RFC 5321 4.2.5). */
+		SESSION_LOG(s, LOG_ERROR, "smtp.outcome-unknown",
+			    FA("from", s->sender));
+		session_hang_up(s);
+	} else if (f.type == QUEUE_ACCEPTED) {
 		SESSION_LOG(s, LOG_INFO, "smtp.accept", F("id", f.body),
 			    FA("from", s->sender), FN("rcpts", s->n_rcpts),
 			    FA("to", s->rcpts[0].address),
@@ -255,7 +267,7 @@ accept_content(struct co *co, struct session *s)
 		stream_putf(s->stream, "250 2.0.0 Ok: queued as %.*s\r\n",
 			    STR(f.body));
 	} else {
-		SESSION_LOG(s, LOG_ERROR, "smtp.not-queued", FERR(e));
+		SESSION_LOG(s, LOG_ERROR, "smtp.not-queued");
 		say_refused(s, &f);
 	}
 	frame_release(&f);

@@ -124,6 +124,25 @@ send_content(struct co *co, struct delivery *d, bool is_end)
 	buf_clear(&d->content);
 }
 
+/* Bare line ends: nobody can be sure where the content ended. What was sent to
+ * the stores has no end yet and is dropped there; what follows here must not
+ * run as commands. */
+static void
+refuse_content(struct lmtp_session *s, struct delivery *d)
+{
+	static const struct store_answer bare = {
+		.code = 550,
+		.enhanced = STR_INIT("5.5.2"),
+		.text = STR_INIT("Bare CR or LF in the message"),
+	};
+
+	for (unsigned i = 0; i < front.n_stores; i++)
+		call_free(&d->parts[i].call);
+	for (size_t i = 0; i < s->t.n_rcpts; i++)
+		s->t.rcpts[i].answer = bare;
+	s->is_quit = true;
+}
+
 static enum err
 move_content(struct co *co, struct lmtp_session *s, struct delivery *d)
 {
@@ -146,7 +165,10 @@ move_content(struct co *co, struct lmtp_session *s, struct delivery *d)
 	}
 	/* A buffer that could overflow would lose mail: it cannot. */
 	check(!d->reader.is_too_big);
-	send_content(co, d, true);
+	if (d->reader.has_bare_cr || d->reader.has_bare_lf)
+		refuse_content(s, d);
+	else
+		send_content(co, d, true);
 	return OK;
 }
 
