@@ -33,7 +33,7 @@ enum {
 	SLAB_STACKS = 64,
 	MAX_SLABS = 3125, // 200,000 stacks
 	SLAB_OCTETS = SLAB_STACKS * STACK_OCTETS,
-	MAX_WARM_STACKS = 64,  // free stacks that keep their pages
+	MAX_WARM_STACKS = 128, // free stacks that keep their pages
 	HOG_US = 50000,	       // a slice this long is logged
 	GUARD_INSTALL = 102,   // MADV_GUARD_INSTALL, Linux 6.13
 };
@@ -66,10 +66,10 @@ static struct {
 	uv_check_t check;
 	bool is_idle_on;
 	struct co_queue ready;
-	struct co_queue stacks; // free
+	struct co_queue stacks; // free; first those that keep their pages
 	char *slabs[MAX_SLABS];
 	size_t n_slabs;
-	size_t n_free, n_live;
+	size_t n_warm, n_live;
 	void *main_sp;
 	struct co *running;
 #ifdef ESTAFETA_SANITIZED
@@ -173,7 +173,6 @@ add_slab(void)
 		TAILQ_INSERT_TAIL(&sched.stacks, co, link);
 	}
 	sched.slabs[sched.n_slabs++] = slab;
-	sched.n_free += SLAB_STACKS;
 	return true;
 }
 
@@ -182,11 +181,14 @@ free_stack(uv_handle_t *timer)
 {
 	struct co *co = timer->data;
 
-	if (sched.n_free >= MAX_WARM_STACKS)
-		madvise(co->stack + PAGE_OCTETS,
-			STACK_OCTETS - 2 * (size_t)PAGE_OCTETS, MADV_DONTNEED);
-	TAILQ_INSERT_HEAD(&sched.stacks, co, link);
-	sched.n_free++;
+	if (sched.n_warm < MAX_WARM_STACKS) {
+		TAILQ_INSERT_HEAD(&sched.stacks, co, link);
+		sched.n_warm++;
+		return;
+	}
+	madvise(co->stack + PAGE_OCTETS,
+		STACK_OCTETS - 2 * (size_t)PAGE_OCTETS, MADV_DONTNEED);
+	TAILQ_INSERT_TAIL(&sched.stacks, co, link);
 }
 
 static void
@@ -316,7 +318,8 @@ co_spawn(co_fn *fn, void *arg, const char *name)
 		return NULL;
 	co = TAILQ_FIRST(&sched.stacks);
 	TAILQ_REMOVE(&sched.stacks, co, link);
-	sched.n_free--;
+	if (sched.n_warm > 0)
+		sched.n_warm--;
 	sched.n_live++;
 	stack = co->stack;
 #ifdef ESTAFETA_SANITIZED
