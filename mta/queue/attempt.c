@@ -20,7 +20,7 @@ enum {
 	ROUTER_TIMEOUT_S = 30,
 	RCPTS_PER_DELIVERY = 50,
 	GROUP_MEMORY_OCTETS = 16 << 20,
-	MAX_ROUTES = 1000,
+	MAX_ROUTES = 1000, // of one recipient
 	FALLBACK_BACKOFF_S = 60, // without settings
 };
 
@@ -254,9 +254,26 @@ replace(struct co *co, struct attempt *a, uint32_t index,
 	return OK;
 }
 
+/* What the router said about one recipient. */
+struct routes {
+	struct router_route *list;
+	size_t n, cap;
+};
+
+static struct router_route *
+next_route(struct routes *routes)
+{
+	if (routes->n == routes->cap) {
+		routes->cap = routes->cap ? routes->cap * 2 : 1;
+		routes->list = must_realloc(
+			routes->list, routes->cap * sizeof(*routes->list));
+	}
+	return &routes->list[routes->n++];
+}
+
 static enum err
 ask_router(struct co *co, struct attempt *a, uint32_t index,
-	   struct router_route *routes, size_t *n_out)
+	   struct routes *routes)
 {
 	struct message *m = a->message;
 	struct router_ask ask = { m->envelope.sender, m->rcpts[index].address,
@@ -267,7 +284,7 @@ ask_router(struct co *co, struct attempt *a, uint32_t index,
 	struct call *call;
 	enum err e = peer_chan(co, queue.router, deadline_us, &chan);
 
-	*n_out = 0;
+	routes->n = 0;
 	if (e != OK)
 		return e;
 	call = call_open(chan);
@@ -282,16 +299,17 @@ ask_router(struct co *co, struct attempt *a, uint32_t index,
 		struct str kept;
 
 		e = call_recv(co, call, deadline_us, &f);
-		if (e == OK && (f.type != ROUTER_ROUTE || *n_out == MAX_ROUTES))
+		if (e == OK &&
+		    (f.type != ROUTER_ROUTE || routes->n == MAX_ROUTES))
 			e = ERR_FORMAT;
 		if (e == OK)
 			e = arena_str(&a->arena, f.body, &kept);
 		if (e == OK)
-			e = router_read_route(kept, &routes[(*n_out)++]);
+			e = router_read_route(kept, next_route(routes));
 		frame_release(&f);
 	}
 	call_free(&call);
-	return e == ERR_EOF && *n_out > 0 ? OK : ERR_UNAVAILABLE;
+	return e == ERR_EOF && routes->n > 0 ? OK : ERR_UNAVAILABLE;
 }
 
 /* Routes the recipients from index on, those that aliases add included. */
@@ -299,20 +317,20 @@ static void
 route_all(struct co *co, struct attempt *a)
 {
 	struct message *m = a->message;
-	struct router_route *routes =
-		must_alloc(MAX_ROUTES * sizeof(*routes));
+	struct routes routes = { 0 };
 
 	for (uint32_t i = 0; i < m->n_rcpts; i++) {
-		size_t n;
 		bool is_itself = true;
 		enum err e;
 
 		if (m->rcpts[i].is_done)
 			continue;
-		e = ask_router(co, a, i, routes, &n);
-		if (e == OK && (n > 1 || !str_ieq(routes[0].address,
-						  m->rcpts[i].address)))
-			e = replace(co, a, i, routes, n, &is_itself);
+		e = ask_router(co, a, i, &routes);
+		if (e == OK && (routes.n > 1 ||
+				!str_ieq(routes.list[0].address,
+					 m->rcpts[i].address)))
+			e = replace(co, a, i, routes.list, routes.n,
+				    &is_itself);
 		if (e != OK) {
 			struct out_result r = {
 				.index = i, .enhanced = S("4.3.0"),
@@ -321,11 +339,12 @@ route_all(struct co *co, struct attempt *a)
 			attempt_result(a, i, &r);
 			continue;
 		}
-		for (size_t k = 0; k < n && is_itself; k++)
-			if (str_ieq(routes[k].address, m->rcpts[i].address))
-				take_route(a, i, &routes[k]);
+		for (size_t k = 0; k < routes.n && is_itself; k++)
+			if (str_ieq(routes.list[k].address,
+				    m->rcpts[i].address))
+				take_route(a, i, &routes.list[k]);
 	}
-	free(routes);
+	free(routes.list);
 }
 
 /* ---- the end of a try ---- */

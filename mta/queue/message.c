@@ -10,6 +10,7 @@ enum {
 	MESSAGE_MEMORY_OCTETS = 4 << 20, // envelope and recipients
 	CONTENT_MEMORY_OCTETS = 64 << 20, // of all messages
 	PIECE_OCTETS = 128 * 1024,
+	DRAFT_MAX_EXTENTS = MESSAGE_MAX_EXTENTS / 8,
 	MAX_RCPTS = ENVELOPE_MAX_RECIPIENTS,
 	REASON_MAX_OCTETS = 500,
 };
@@ -374,6 +375,7 @@ message_draft_free(struct message_table *t, struct message_draft **draft_ref)
 	if (d == NULL)
 		return;
 	drop_extents(t, d->extents, d->n_extents);
+	free(d->extents);
 	buf_release(&d->content);
 	free(d);
 }
@@ -387,11 +389,16 @@ spill(struct co *co, struct message_table *t, struct message_draft *d)
 
 	if (d->content.n == 0)
 		return OK;
-	if (d->n_extents == sizeof(d->extents) / sizeof(*d->extents))
+	if (d->n_extents == DRAFT_MAX_EXTENTS)
 		return ERR_LIMIT;
 	e = spool_append_piece(co, t->spool, buf_str(&d->content), &place);
 	if (e != OK)
 		return e;
+	if (d->n_extents == d->n_extents_cap) {
+		d->n_extents_cap = d->n_extents_cap ? d->n_extents_cap * 2 : 4;
+		d->extents = must_realloc(
+			d->extents, d->n_extents_cap * sizeof(*d->extents));
+	}
 	x = &d->extents[d->n_extents++];
 	*x = (struct extent){ place.segment, place.offset,
 			      (uint32_t)d->content.n };

@@ -64,8 +64,8 @@ void message_replay_end(struct message_table *t);
 /* Content that `in` is handing over. */
 struct message_draft {
 	struct buf content; // until it is larger than MESSAGE_INLINE_OCTETS
-	struct extent extents[MESSAGE_MAX_EXTENTS / 8];
-	size_t n_extents;
+	struct extent *extents; // of what is larger
+	size_t n_extents, n_extents_cap;
 	uint64_t size_octets;
 };
 
