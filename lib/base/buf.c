@@ -74,20 +74,22 @@ buf_addc(struct buf *b, char c)
 enum err
 buf_vaddf(struct buf *b, const char *format, va_list ap)
 {
+	size_t room = b->cap - b->n, n;
 	va_list again;
-	size_t n;
 	int wanted;
 
 	va_copy(again, ap);
-	wanted = vsnprintf(NULL, 0, format, again);
+	wanted = vsnprintf(room > 0 ? b->p + b->n : NULL, room, format, again);
 	va_end(again);
 	check(wanted >= 0);
 	n = (size_t)wanted;
 	if (n >= b->max - b->n) // vsnprintf also wants to write its NUL
 		return ERR_LIMIT;
-	if (buf_reserve(b, n + 1) != OK)
-		return ERR_LIMIT;
-	vsnprintf(b->p + b->n, n + 1, format, ap);
+	if (n >= room) {
+		if (buf_reserve(b, n + 1) != OK)
+			return ERR_LIMIT;
+		vsnprintf(b->p + b->n, n + 1, format, ap);
+	}
 	b->n += n;
 	return OK;
 }
@@ -155,15 +157,19 @@ void
 buf_put_escaped(struct buf *b, struct str s, size_t max)
 {
 	size_t n = s.n < max ? s.n : max;
+	size_t plain = 0; // what is not put yet begins here
 
 	for (size_t i = 0; i < n; i++) {
 		char c = s.p[i];
 
-		if (ascii_is_print(c) && strchr(" \"\\<>", c) == NULL)
-			buf_putc(b, c);
-		else
-			buf_putf(b, "\\x%02x", (unsigned char)c);
+		if (ascii_is_print(c) && c != ' ' && c != '"' && c != '\\' &&
+		    c != '<' && c != '>')
+			continue;
+		buf_put(b, str_sub(s, plain, i - plain));
+		buf_putf(b, "\\x%02x", (unsigned char)c);
+		plain = i + 1;
 	}
+	buf_put(b, str_sub(s, plain, n - plain));
 	if (n < s.n)
 		buf_put(b, S("..."));
 }

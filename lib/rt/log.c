@@ -3,6 +3,7 @@
 #include "lib/rt/log.h"
 
 #include "lib/base/buf.h"
+#include "lib/base/check.h"
 #include "lib/rt/clock.h"
 
 #include <stdarg.h>
@@ -12,6 +13,7 @@ enum {
 	LINE_MAX_OCTETS = 8192,
 	VALUE_MAX_OCTETS = 512,	// of the unescaped value
 	FIELD_ROOM_OCTETS = VALUE_MAX_OCTETS * 4 + 64,
+	USUAL_OCTETS = 512,
 };
 
 static char program_role[32] = "estafeta";
@@ -42,20 +44,30 @@ log_level_named(struct str name)
 	return LOG_INFO;
 }
 
+/* Threads of the pool write lines, too. */
+static _Thread_local struct {
+	time_t at_s;
+	char date[32], zone[8];
+} second;
+
 static void
 put_head(struct buf *line)
 {
 	int64_t at_us = wall_us();
 	time_t at_s = at_us / US_PER_S;
-	char date[32], zone[8];
 	struct tm tm;
 
-	localtime_r(&at_s, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-	strftime(zone, sizeof(zone), "%z", &tm);
-	buf_putf(line, "%s.%06d%.3s:%.2s %s[%d] ", date,
-		 (int)(at_us % US_PER_S), zone, zone + 3, program_role,
-		 (int)getpid());
+	if (at_s != second.at_s) { // the calendar costs more than the line
+		localtime_r(&at_s, &tm);
+		strftime(second.date, sizeof(second.date), "%Y-%m-%dT%H:%M:%S",
+			 &tm);
+		strftime(second.zone, sizeof(second.zone), "%z", &tm);
+		second.at_s = at_s;
+	}
+	check(buf_reserve(line, USUAL_OCTETS) == OK);
+	buf_putf(line, "%s.%06d%.3s:%.2s %s[%d] ", second.date,
+		 (int)(at_us % US_PER_S), second.zone, second.zone + 3,
+		 program_role, (int)getpid());
 }
 
 /* Text of several words stays readable: "said: \x22no\x22". */
@@ -81,7 +93,9 @@ put_field(struct buf *line, const struct log_field *field)
 {
 	if (line->max - line->n < FIELD_ROOM_OCTETS)
 		return; // a line of this length tells enough
-	buf_putf(line, " %s=", field->key);
+	buf_putc(line, ' ');
+	buf_put(line, str_c(field->key));
+	buf_putc(line, '=');
 	if (field->kind == LOG_NUMBER) {
 		buf_putf(line, "%lld", (long long)field->number);
 		return;
@@ -119,10 +133,14 @@ log_write(enum log_level level, struct str session, const char *event,
 	if (level > verbosity)
 		return;
 	put_head(&line);
-	buf_putf(&line, "level=%s", names[level]);
-	if (session.n > 0)
-		buf_putf(&line, " s=%.*s", STR(str_first(session, 32)));
-	buf_putf(&line, " ev=%s", event);
+	buf_put(&line, S("level="));
+	buf_put(&line, str_c(names[level]));
+	if (session.n > 0) {
+		buf_put(&line, S(" s="));
+		buf_put(&line, str_first(session, 32));
+	}
+	buf_put(&line, S(" ev="));
+	buf_put(&line, str_c(event));
 	for (; fields->kind != LOG_END; fields++)
 		put_field(&line, fields);
 	emit(&line);
