@@ -28,7 +28,7 @@
 #include <uv.h>
 
 enum {
-	READ_OCTETS = 4096,
+	READ_OCTETS = 8192, // a usual message with its header
 	BIG_READ_OCTETS = 65536,
 	FILE_PIECE_OCTETS = 65536,
 	OUT_MAX_OCTETS = 256 << 20, // a bug guard
