@@ -11,6 +11,7 @@ store_put_command(struct buf *out, const struct store_command *command)
 	wire_put_u8(out, (uint8_t)command->verb);
 	wire_put_bool(out, command->is_uid);
 	wire_put_str(out, command->args);
+	wire_put_str(out, command->tag);
 }
 
 enum err
@@ -21,6 +22,7 @@ store_read_command(struct str body, struct store_command *out)
 	out->verb = wire_below(&w, VERBS);
 	out->is_uid = wire_bool(&w);
 	out->args = wire_str(&w);
+	out->tag = wire_str(&w);
 	return wire_end(&w);
 }
 

@@ -83,6 +83,7 @@ struct store_command {
 	enum store_verb verb;
 	bool is_uid;	 // UID FETCH, UID EXPUNGE ...
 	struct str args; // after the verb and one space, literals inline
+	struct str tag;	 // for the ESEARCH response (RFC 4466 2.6.2)
 };
 
 struct store_append {

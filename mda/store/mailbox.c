@@ -232,12 +232,31 @@ new_mailbox(struct user *u, char *dir, const struct opening *o)
 	return m;
 }
 
+static enum err
+open_locked(struct co *co, struct user *u, char *name, struct mailbox **out)
+{
+	struct mailbox *m = map_get(&u->mailboxes, str_c(name));
+	struct opening o;
+	enum err e;
+
+	if (m != NULL) { // somebody was faster
+		free(name);
+		*out = mailbox_hold(m);
+		return OK;
+	}
+	e = open_dirs(co, u, name, &o);
+	if (e == OK)
+		*out = new_mailbox(u, name, &o);
+	else
+		free(name);
+	return e;
+}
+
 enum err
 mailbox_open(struct co *co, struct user *u, struct str dir,
 	     struct mailbox **out)
 {
 	struct mailbox *m = map_get(&u->mailboxes, dir);
-	struct opening o;
 	char *name;
 	enum err e;
 
@@ -249,23 +268,15 @@ mailbox_open(struct co *co, struct user *u, struct str dir,
 	if (dir.n >= TREE_NAME_SIZE)
 		return ERR_NOT_FOUND;
 	name = str_dup_c(dir);
-	e = open_dirs(co, u, name, &o);
+	/* Names and directories stay together: no RENAME runs meanwhile. */
+	e = lock_take(co, &u->lock, in_s(LOCK_TIMEOUT_S));
 	if (e != OK) {
 		free(name);
 		return e;
 	}
-	m = map_get(&u->mailboxes, str_c(name));
-	if (m == NULL) {
-		*out = new_mailbox(u, name, &o);
-		return OK;
-	}
-	/* Somebody was faster. */
-	for (int i = 0; i < 3; i++)
-		close(o.fds[i]);
-	close(o.dir_fd);
-	free(name);
-	*out = mailbox_hold(m);
-	return OK;
+	e = open_locked(co, u, name, out);
+	lock_give(&u->lock);
+	return e;
 }
 
 enum err
@@ -344,14 +355,13 @@ mailbox_removed(struct mailbox *m, struct message *msg)
 }
 
 void
-mailbox_cache_room(struct mailbox *m, size_t n_octets)
+mailbox_cache_trim(struct mailbox *m)
 {
-	m->cache_octets += n_octets;
 	if (m->cache_octets <= CACHE_MAX_OCTETS)
 		return;
 	for (size_t i = 0; i < m->n; i++)
 		forget_cached(m->messages[i]);
-	m->cache_octets = n_octets;
+	m->cache_octets = 0;
 }
 
 enum err
@@ -369,9 +379,11 @@ mailbox_wake(struct mailbox *m)
 {
 	struct seat *s;
 
-	TAILQ_FOREACH(s, &m->seats, link)
+	TAILQ_FOREACH(s, &m->seats, link) {
+		s->is_woken = true;
 		if (s->idle != NULL)
 			co_wake(s->idle);
+	}
 }
 
 static void

@@ -17,6 +17,7 @@
 struct seat {
 	TAILQ_ENTRY(seat) link;
 	struct co *idle; // waits to be told; NULL: not now
+	bool is_woken;	 // since it last looked
 };
 
 struct message {
@@ -63,18 +64,21 @@ struct mailbox {
 	uint32_t uidvalidity, next_uid;
 	char guid[33];
 	char *extra; // further fields of the header
+	bool has_list;	// the uidlist, as it was last read or written
 	ino_t list_inode;
 	int64_t list_octets;
 	size_t n_lines;
 	bool must_rewrite_list;
 	struct buf keywords_file; // what the names borrow from
 	struct timespec keywords_at;
+	ino_t keywords_inode;
 	struct keywords keywords;
 	struct message **messages; // by UID
 	size_t n, cap;
 	struct map by_base;
 	struct dir_time cur_time, new_time;
 	bool must_scan_cur;
+	bool is_assumed; // cur_time comes from own_change_end()
 	uint64_t n_scans;
 	uint64_t change;  // the last number given
 	uint64_t removal; // number when a message last went
@@ -153,5 +157,5 @@ enum err mailbox_flush(struct co *co, struct mailbox *m) MUST_USE;
 void mailbox_wake(struct mailbox *m);
 /* Watches the directories as long as sessions have it selected. */
 void mailbox_watch(struct mailbox *m, bool is_on);
-/* Forgets kept envelopes when they are too many; room for more octets. */
-void mailbox_cache_room(struct mailbox *m, size_t n_octets);
+/* Forgets the kept envelopes and structures when they are too many. */
+void mailbox_cache_trim(struct mailbox *m);

@@ -14,6 +14,7 @@
 #include "lib/rt/watch.h"
 #include "mda/store/delivery.h"
 #include "mda/store/ring.h"
+#include "mda/store/session.h"
 #include "mda/store/tree.h"
 
 #include <unistd.h>
@@ -25,6 +26,7 @@ enum {
 	DELIVERY_MAX_OCTETS = 1 << 20,
 	DELIVERIES_MAX = 4000,
 	ROOMS_MAX = 4000,
+	SESSIONS_MAX = 100000,
 };
 
 static const struct chan_rule rules[] = {
@@ -32,6 +34,8 @@ static const struct chan_rule rules[] = {
 	  false, serve_room, "room" },
 	{ STORE_DELIVER, DELIVERY_MAX_OCTETS, DELIVERIES_MAX, false,
 	  serve_delivery, "deliver" },
+	{ STORE_SESSION, STORE_COMMAND_MAX_OCTETS + FRAME_EXTRA_OCTETS,
+	  SESSIONS_MAX, false, serve_session, "session" },
 	{ 0 },
 };
 

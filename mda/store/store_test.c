@@ -313,6 +313,640 @@ test_second_server(struct co *co UNUSED)
 	assert_int_equal(ERR_EXISTS, tree_open(&other, t.root, 0, S("x")));
 }
 
+/* ---- sessions ---- */
+
+struct client {
+	struct call *call;
+	struct buf text; // untagged, bodies inline; then "OK text" and the like
+	bool is_selected;
+};
+
+static void
+read_body(struct client *c, const struct frame *f)
+{
+	struct store_body range;
+
+	assert_int_equal(OK, store_read_body(f->body, &range));
+	assert_true(f->fd >= 0);
+	assert_int_equal(OK, buf_reserve(&c->text, range.n_octets + 1));
+	assert_int_equal(OK, fs_read_at(f->fd, c->text.p + c->text.n,
+					range.n_octets,
+					(int64_t)range.offset));
+	c->text.n += range.n_octets;
+}
+
+/* Reads to the DONE. */
+static void
+read_answer(struct co *co, struct client *c)
+{
+	static const char *const words[] = { "OK", "NO", "BAD", "BYE" };
+	bool is_done = false;
+
+	while (!is_done) {
+		struct store_done done;
+		struct frame f;
+
+		assert_int_equal(OK, call_recv(co, c->call, in_s(30), &f));
+		is_done = f.type == STORE_DONE;
+		if (f.type == STORE_BODY) {
+			read_body(c, &f);
+		} else if (f.type == STORE_TEXT) {
+			buf_put(&c->text, f.body);
+		} else {
+			assert_true(is_done);
+			assert_int_equal(OK, store_read_done(f.body, &done));
+			buf_putf(&c->text, "%s %.*s", words[done.status],
+				 STR(done.text));
+			c->is_selected = done.is_selected;
+		}
+		frame_release(&f);
+	}
+}
+
+static void
+log_in_as(struct co *co, struct client *c, const char *user)
+{
+	*c = (struct client) { .call = call_open(t.front) };
+	buf_init(&c->text, OUT_MAX_OCTETS);
+	assert_int_equal(OK, call_send(co, c->call, STORE_SESSION, str_c(user),
+				       -1, false, NEVER_US));
+	read_answer(co, c);
+	assert_str(buf_str(&c->text), "OK done");
+}
+
+static void
+log_in(struct co *co, struct client *c)
+{
+	log_in_as(co, c, user1);
+}
+
+static void
+log_out(struct client *c)
+{
+	call_post(c->call, STORE_CLOSE, STR_NONE, -1, true);
+	call_free(&c->call);
+	buf_release(&c->text);
+}
+
+static const char *
+run_command(struct co *co, struct client *c, enum store_verb verb, bool is_uid,
+	    const char *args)
+{
+	const struct store_command command = { verb, is_uid, str_c(args),
+					       S("A1") };
+	struct buf b = BUF_INIT(OUT_MAX_OCTETS);
+
+	buf_clear(&c->text);
+	store_put_command(&b, &command);
+	assert_int_equal(OK, call_send(co, c->call, STORE_COMMAND, buf_str(&b),
+				       -1, false, NEVER_US));
+	read_answer(co, c);
+	buf_putc(&c->text, '\0');
+	buf_release(&b);
+	return c->text.p;
+}
+#define DO(verb, args) run_command(co, &c, VERB_##verb, false, args)
+#define UID(verb, args) run_command(co, &c, VERB_##verb, true, args)
+#define WANT(got, want) assert_string_equal((want), (got))
+
+static const char *
+append(struct co *co, struct client *c, const char *args, const char *text)
+{
+	const struct store_append a = { str_c(args), strlen(text) };
+	struct buf b = BUF_INIT(OUT_MAX_OCTETS);
+
+	buf_clear(&c->text);
+	store_put_append(&b, &a);
+	assert_int_equal(OK, call_send(co, c->call, STORE_APPEND, buf_str(&b),
+				       -1, false, NEVER_US));
+	read_answer(co, c);
+	if (str_eq(buf_str(&c->text), S("OK send it"))) {
+		buf_clear(&c->text);
+		assert_int_equal(OK, call_send(co, c->call, STORE_CHUNK,
+					       str_c(text), -1, false,
+					       NEVER_US));
+		assert_int_equal(OK, call_send(co, c->call, STORE_APPENDED,
+					       STR_NONE, -1, false, NEVER_US));
+		read_answer(co, c);
+	}
+	buf_putc(&c->text, '\0');
+	buf_release(&b);
+	return c->text.p;
+}
+
+static uint32_t
+number_after(const char *text, const char *word)
+{
+	const char *at = strstr(text, word);
+
+	assert_non_null(at);
+	return (uint32_t)strtoul(at + strlen(word), NULL, 10);
+}
+
+static void
+assert_has(const char *text, const char *part)
+{
+	if (strstr(text, part) != NULL)
+		return;
+	print_error("no \"%s\" in:\n%s\n", part, text);
+	fail();
+}
+
+static const char letter1[] = "Date: Mon, 7 Feb 1994 21:52:25 -0800 (PST)\r\n"
+			      "From: Fred Foobar <foobar@Blurdybloop.example>\r\n"
+			      "Subject: Re: afternoon meeting\r\n"
+			      "To: mooch@owatagu.example\r\n"
+			      "\r\n"
+			      "Hello Joe\r\n";
+static const char letter2[] = "Subject: bare lines\n\none\ntwo\n";
+
+static void
+test_select_and_fetch(struct co *co)
+{
+	struct client c;
+	const char *got;
+	uint32_t validity;
+
+	deliver(co, "AAAAAAAAAB1", letter1);
+	deliver(co, "AAAAAAAAAB2", letter2);
+	log_in(co, &c);
+	got = DO(SELECT, "INBOX");
+	assert_has(got, "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen "
+			"\\Draft)\r\n");
+	assert_has(got, "\\*)] ");
+	assert_has(got, "* 2 EXISTS\r\n* 2 RECENT\r\n* OK [UNSEEN 1] ");
+	assert_has(got, "[UIDNEXT 3]");
+	assert_has(got, "OK [READ-WRITE] ");
+	assert_true(c.is_selected);
+	validity = number_after(got, "[UIDVALIDITY ");
+	assert_int_equal(2, count_files("cur", NULL));
+	assert_int_equal(0, count_files("new", NULL));
+
+	WANT(DO(FETCH, "1:2 (UID FLAGS RFC822.SIZE)"),
+	     "* 1 FETCH (UID 1 FLAGS (\\Recent) RFC822.SIZE 238)\r\n"
+	     "* 2 FETCH (UID 2 FLAGS (\\Recent) RFC822.SIZE 107)\r\n"
+	     "OK fetched");
+	WANT(UID(FETCH, "2 (BODY.PEEK[TEXT])"),
+	     "* 2 FETCH (UID 2 BODY[TEXT] {10}\r\none\r\ntwo\r\n)\r\n"
+	     "OK fetched");
+	WANT(DO(FETCH, "1 (BODY.PEEK[HEADER.FIELDS (Subject TO)])"),
+	     "* 1 FETCH (BODY[HEADER.FIELDS (SUBJECT TO)] {61}\r\n"
+	     "Subject: Re: afternoon meeting\r\n"
+	     "To: mooch@owatagu.example\r\n\r\n)\r\nOK fetched");
+	WANT(DO(FETCH, "1 (BODY.PEEK[1]<6.100>)"),
+	     "* 1 FETCH (BODY[1]<6> {5}\r\nJoe\r\n)\r\nOK fetched");
+	WANT(DO(FETCH, "2 (BODY.PEEK[]<1.4> BODY.PEEK[5])"),
+	     "* 2 FETCH (BODY[]<1> {4}\r\netur BODY[5] NIL)\r\nOK fetched");
+	got = DO(FETCH, "1 (ENVELOPE INTERNALDATE)");
+	assert_has(got, "ENVELOPE (\"Mon, 7 Feb 1994 21:52:25 -0800 (PST)\" "
+			"\"Re: afternoon meeting\" ((\"Fred Foobar\" NIL "
+			"\"foobar\" \"Blurdybloop.example\")) ");
+	assert_has(got, "INTERNALDATE \"14-Nov-2023 ");
+	got = DO(FETCH, "1 (BODYSTRUCTURE)");
+	assert_has(got, "BODYSTRUCTURE (\"text\" \"plain\" (\"charset\" "
+			"\"us-ascii\") NIL NIL \"7bit\" 11 1 NIL NIL NIL NIL)");
+	WANT(DO(FETCH, "1 (BODY[TEXT])"),
+	     "* 1 FETCH (FLAGS (\\Seen \\Recent) BODY[TEXT] {11}\r\n"
+	     "Hello Joe\r\n)\r\nOK fetched");
+	assert_has(DO(FETCH, "3 (FLAGS)"), "BAD ");
+	WANT(UID(FETCH, "77 (FLAGS)"), "OK fetched");
+	log_out(&c);
+
+	restart(co);
+	log_in(co, &c);
+	got = DO(EXAMINE, "inbox");
+	assert_int_equal(validity, number_after(got, "[UIDVALIDITY "));
+	assert_has(got, "* 2 EXISTS\r\n* 0 RECENT\r\n* OK [UNSEEN 2]");
+	assert_has(got, "[PERMANENTFLAGS ()]");
+	WANT(UID(FETCH, "1:* (FLAGS)"),
+	     "* 1 FETCH (UID 1 FLAGS (\\Seen))\r\n"
+	     "* 2 FETCH (UID 2 FLAGS ())\r\nOK fetched");
+	assert_has(DO(STORE, "1 FLAGS ()"), "NO [READ-ONLY]");
+	assert_has(DO(SELECT, "Nope"), "NO [NONEXISTENT]");
+	assert_false(c.is_selected);
+	assert_has(DO(FETCH, "1 (FLAGS)"), "BAD ");
+	log_out(&c);
+}
+
+static void
+test_store_and_expunge(struct co *co)
+{
+	struct client c, d;
+	char name[256];
+
+	for (int i = 0; i < 4; i++) {
+		char id[32];
+
+		snprintf(id, sizeof(id), "AAAAAAAAAC%d", i);
+		deliver(co, id, letter2);
+	}
+	log_in(co, &c);
+	log_in(co, &d);
+	DO(SELECT, "INBOX");
+	run_command(co, &d, VERB_SELECT, false, "INBOX");
+	WANT(DO(STORE, "2 +FLAGS (\\Flagged $Forwarded)"),
+	     "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft "
+	     "$Forwarded)\r\n"
+	     "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen "
+	     "\\Draft $Forwarded \\*)] flags that stay\r\n"
+	     "* 2 FETCH (FLAGS (\\Flagged \\Recent $Forwarded))\r\nOK stored");
+	WANT(DO(STORE, "1,3 +FLAGS.SILENT (\\Deleted)"), "OK stored");
+	WANT(UID(STORE, "2 -FLAGS (\\Flagged)"),
+	     "* 2 FETCH (UID 2 FLAGS (\\Recent $Forwarded))\r\nOK stored");
+	/* The other session hears of it, and has no \Recent. */
+	assert_has(run_command(co, &d, VERB_NOOP, false, ""),
+		   "* 1 FETCH (UID 1 FLAGS (\\Deleted))\r\n"
+		   "* 2 FETCH (UID 2 FLAGS ($Forwarded))\r\n"
+		   "* 3 FETCH (UID 3 FLAGS (\\Deleted))\r\nOK done");
+	WANT(run_command(co, &d, VERB_NOOP, false, ""), "OK done");
+	WANT(UID(EXPUNGE, "3:4"), "* 3 EXPUNGE\r\n* 3 RECENT\r\nOK expunged");
+	WANT(DO(EXPUNGE, ""), "* 1 EXPUNGE\r\n* 2 RECENT\r\nOK expunged");
+	/* Numbers do not change under FETCH (RFC 9051 7.5.1) ... */
+	WANT(run_command(co, &d, VERB_FETCH, false, "4 (UID)"),
+	     "* 4 FETCH (UID 4)\r\nOK fetched");
+	assert_has(run_command(co, &d, VERB_FETCH, false, "1:4 (UID FLAGS)"),
+		   "* 4 FETCH (UID 4 FLAGS ())\r\nNO [EXPUNGEISSUED]");
+	/* ... but may under UID commands. */
+	WANT(run_command(co, &d, VERB_FETCH, true, "1:4 (UID)"),
+	     "* 2 FETCH (UID 2)\r\n* 4 FETCH (UID 4)\r\n"
+	     "* 3 EXPUNGE\r\n* 1 EXPUNGE\r\nOK fetched");
+	assert_int_equal(2, count_files("cur", NULL));
+	WANT(DO(CLOSE, ""), "OK closed");
+	log_out(&c);
+	log_out(&d);
+	restart(co);
+	log_in(co, &c);
+	DO(SELECT, "INBOX");
+	WANT(UID(FETCH, "1:* (FLAGS)"),
+	     "* 1 FETCH (UID 2 FLAGS ($Forwarded))\r\n"
+	     "* 2 FETCH (UID 4 FLAGS ())\r\nOK fetched");
+	/* A UID is never used again, also that of the last message. */
+	DO(STORE, "2 +FLAGS (\\Deleted)");
+	DO(EXPUNGE, "");
+	log_out(&c);
+	restart(co);
+	deliver(co, "AAAAAAAAAC9", letter2);
+	log_in(co, &c);
+	assert_has(DO(SELECT, "INBOX"), "[UIDNEXT 6]");
+	WANT(UID(FETCH, "* (UID)"), "* 2 FETCH (UID 5)\r\nOK fetched");
+	count_files("cur", name);
+	log_out(&c);
+}
+
+static void
+test_copy_move_append(struct co *co)
+{
+	struct client c, d;
+	const char *got;
+	uint32_t v;
+
+	deliver(co, "AAAAAAAAAD1", letter1);
+	deliver(co, "AAAAAAAAAD2", letter2);
+	deliver(co, "AAAAAAAAAD3", letter2);
+	log_in(co, &c);
+	log_in(co, &d);
+	DO(SELECT, "INBOX");
+	v = number_after(run_command(co, &d, VERB_SELECT, false, "Trash"),
+			 "[UIDVALIDITY ");
+	DO(STORE, "1:2 +FLAGS.SILENT (\\Seen Blue)");
+	got = DO(COPY, "1:2 Trash");
+	assert_has(got, "OK [COPYUID ");
+	assert_int_equal(v, number_after(got, "[COPYUID "));
+	assert_has(got, " 1:2 1:2] ");
+	assert_has(run_command(co, &d, VERB_NOOP, false, ""), "* 2 EXISTS\r\n");
+	WANT(run_command(co, &d, VERB_FETCH, false, "1:2 (FLAGS RFC822.SIZE)"),
+	     "* 1 FETCH (FLAGS (\\Seen Blue) RFC822.SIZE 238)\r\n"
+	     "* 2 FETCH (FLAGS (\\Seen Blue) RFC822.SIZE 107)\r\nOK fetched");
+	/* The second copy of the same cannot have the same name. */
+	assert_has(UID(COPY, "1 Trash"), " 1 3] ");
+	assert_has(DO(COPY, "1 Absent"), "NO [TRYCREATE]");
+	assert_int_equal(3, count_files(".Trash/cur", NULL));
+	assert_int_equal(3, count_files("cur", NULL));
+
+	got = UID(MOVE, "2:3 Trash");
+	assert_has(got, "* OK [COPYUID ");
+	assert_has(got, " 2:3 4:5] ");
+	assert_has(got, "* 3 EXPUNGE\r\n* 2 EXPUNGE\r\n");
+	assert_has(got, "OK moved");
+	assert_int_equal(1, count_files("cur", NULL));
+	assert_int_equal(5, count_files(".Trash/cur", NULL));
+	assert_has(run_command(co, &d, VERB_NOOP, false, ""), "* 5 EXISTS\r\n");
+
+	got = append(co, &c, "Sent (\\Seen $Label1) \"17-Jul-1996 02:44:25 -0700\" ",
+		     letter2);
+	assert_has(got, "OK [APPENDUID ");
+	assert_has(got, " 1] ");
+	assert_has(append(co, &c, "Absent ", letter2), "NO [TRYCREATE]");
+	got = append(co, &c, "INBOX ", letter1);
+	assert_has(got, "* 2 EXISTS\r\n");
+	WANT(UID(FETCH, "4 (BODY.PEEK[TEXT])"),
+	     "* 2 FETCH (UID 4 BODY[TEXT] {11}\r\nHello Joe\r\n)\r\nOK fetched");
+	assert_has(DO(MOVE, "2 INBOX"), "* 2 EXPUNGE\r\n* 2 EXISTS\r\n");
+	WANT(DO(FETCH, "2 (UID)"), "* 2 FETCH (UID 5)\r\nOK fetched");
+	log_out(&c);
+	log_out(&d);
+	restart(co);
+	log_in(co, &c);
+	DO(SELECT, "Sent");
+	got = DO(FETCH, "1 (FLAGS INTERNALDATE BODY.PEEK[TEXT])");
+	assert_has(got, "FLAGS (\\Seen $Label1)");
+	assert_has(got, "17-Jul-1996 09:44:25 +0000");
+	assert_has(got, "{10}\r\none\r\ntwo\r\n");
+	DO(SELECT, "Trash");
+	WANT(UID(FETCH, "1:* (UID)"),
+	     "* 1 FETCH (UID 1)\r\n* 2 FETCH (UID 2)\r\n* 3 FETCH (UID 3)\r\n"
+	     "* 4 FETCH (UID 4)\r\n* 5 FETCH (UID 5)\r\nOK fetched");
+	log_out(&c);
+}
+
+static void
+test_idle(struct co *co)
+{
+	struct client c;
+	struct frame f;
+	int64_t began_us;
+	char from[512], to[600], name[256];
+
+	log_in(co, &c);
+	DO(SELECT, "INBOX");
+	assert_int_equal(OK, call_send(co, c.call, STORE_IDLE, S("\1"), -1,
+				       false, NEVER_US));
+	assert_int_equal(OK, co_sleep_until(co, in_ms(5)));
+	began_us = now_us();
+	assert_int_equal(250, deliver(co, "AAAAAAAAAE1", letter1));
+	assert_int_equal(OK, call_recv(co, c.call, in_s(5), &f));
+	assert_int_equal(STORE_TEXT, f.type);
+	assert_str(f.body, "* 1 EXISTS\r\n* 1 RECENT\r\n");
+	assert_true(now_us() - began_us < 500 * US_PER_MS);
+	frame_release(&f);
+	/* Another program sets a flag. */
+	count_files("cur", name);
+	snprintf(from, sizeof(from), "%s/example1.local/user1/cur/%s", t.root,
+		 name);
+	snprintf(to, sizeof(to), "%sF", from);
+	assert_int_equal(0, rename(from, to));
+	assert_int_equal(OK, call_recv(co, c.call, in_s(5), &f));
+	assert_str(f.body, "* 1 FETCH (UID 1 FLAGS (\\Flagged \\Recent))\r\n");
+	frame_release(&f);
+	assert_int_equal(0, unlink(to));
+	assert_int_equal(OK, call_recv(co, c.call, in_s(5), &f));
+	assert_str(f.body, "* 1 EXPUNGE\r\n* 0 RECENT\r\n");
+	frame_release(&f);
+	assert_int_equal(OK, call_send(co, c.call, STORE_IDLE, S("\0"), -1,
+				       false, NEVER_US));
+	buf_clear(&c.text);
+	read_answer(co, &c);
+	assert_str(buf_str(&c.text), "OK done");
+	WANT(DO(NOOP, ""), "OK done");
+	log_out(&c);
+}
+
+static void
+test_folders(struct co *co)
+{
+	struct client c;
+	const char *got;
+	uint32_t v;
+
+	log_in(co, &c);
+	WANT(DO(LIST, "\"\" \"\""),
+	     "* LIST (\\Noselect) \"/\" \"\"\r\nOK listed");
+	WANT(DO(LIST, "\"\" *"),
+	     "* LIST (\\HasNoChildren \\Drafts) \"/\" Drafts\r\n"
+	     "* LIST (\\HasNoChildren) \"/\" INBOX\r\n"
+	     "* LIST (\\HasNoChildren \\Junk) \"/\" Junk\r\n"
+	     "* LIST (\\HasNoChildren \\Sent) \"/\" Sent\r\n"
+	     "* LIST (\\HasNoChildren \\Trash) \"/\" Trash\r\nOK listed");
+	WANT(DO(CREATE, "a/b/"), "OK created");
+	assert_has(DO(CREATE, "a/b"), "NO [ALREADYEXISTS]");
+	assert_has(DO(CREATE, "x.y"), "NO [CANNOT]");
+	assert_has(DO(CREATE, "INBOX"), "NO [ALREADYEXISTS]");
+	WANT(DO(CREATE, "Old (USE (\\Archive))"), "OK created");
+	assert_has(DO(CREATE, "All (USE (\\All))"), "NO [USEATTR]");
+	WANT(DO(LIST, "\"\" %"),
+	     "* LIST (\\HasNoChildren \\Drafts) \"/\" Drafts\r\n"
+	     "* LIST (\\HasNoChildren) \"/\" INBOX\r\n"
+	     "* LIST (\\HasNoChildren \\Junk) \"/\" Junk\r\n"
+	     "* LIST (\\HasNoChildren \\Archive) \"/\" Old\r\n"
+	     "* LIST (\\HasNoChildren \\Sent) \"/\" Sent\r\n"
+	     "* LIST (\\HasNoChildren \\Trash) \"/\" Trash\r\n"
+	     "* LIST (\\Noselect \\HasChildren) \"/\" a\r\nOK listed");
+	WANT(DO(LIST, "(SPECIAL-USE) \"\" \"O*\" RETURN (SUBSCRIBED)"),
+	     "* LIST (\\HasNoChildren \\Archive) \"/\" Old\r\nOK listed");
+	WANT(DO(SUBSCRIBE, "a/b"), "OK done");
+	WANT(DO(SUBSCRIBE, "gone"), "OK done");
+	WANT(DO(LSUB, "\"\" \"a*\""), "* LSUB () \"/\" a/b\r\nOK listed");
+	WANT(DO(LSUB, "\"\" \"a%\""),
+	     "* LSUB (\\Noselect) \"/\" a\r\nOK listed");
+	WANT(DO(LIST, "(SUBSCRIBED) \"\" (g* a*)"),
+	     "* LIST (\\HasNoChildren \\Subscribed) \"/\" a/b\r\n"
+	     "* LIST (\\NonExistent \\HasNoChildren \\Subscribed) \"/\" "
+	     "gone\r\nOK listed");
+	WANT(DO(LIST, "(SUBSCRIBED RECURSIVEMATCH) \"\" \"a\""),
+	     "* LIST (\\NonExistent \\HasChildren) \"/\" a (\"CHILDINFO\" "
+	     "(\"SUBSCRIBED\"))\r\nOK listed");
+	WANT(DO(UNSUBSCRIBE, "gone"), "OK done");
+	append(co, &c, "a/b (\\Seen) ", letter1);
+	got = DO(STATUS, "a/b (MESSAGES UNSEEN UIDNEXT UIDVALIDITY SIZE)");
+	assert_has(got, "* STATUS a/b (MESSAGES 1 UIDNEXT 2 UIDVALIDITY ");
+	assert_has(got, " UNSEEN 0 SIZE 164)\r\n");
+	v = number_after(got, "UIDVALIDITY ");
+	WANT(DO(LIST, "\"\" a/b RETURN (STATUS (MESSAGES))"),
+	     "* LIST (\\HasNoChildren) \"/\" a/b\r\n"
+	     "* STATUS a/b (MESSAGES 1)\r\nOK listed");
+	WANT(DO(CREATE, "a"), "OK created");
+	WANT(DO(RENAME, "a z"), "OK renamed");
+	assert_has(DO(SELECT, "z/b"), "* 1 EXISTS\r\n");
+	assert_has(DO(SELECT, "a/b"), "NO [NONEXISTENT]");
+	assert_has(DO(RENAME, "z z/x"), "NO [CANNOT]");
+	assert_has(DO(RENAME, "z Sent"), "NO [ALREADYEXISTS]");
+	WANT(DO(DELETE, "z/b"), "OK deleted");
+	assert_has(DO(DELETE, "z/b"), "NO [NONEXISTENT]");
+	assert_has(DO(DELETE, "INBOX"), "NO [CANNOT]");
+	/* The same name again: other UIDs. */
+	WANT(DO(CREATE, "z/b"), "OK created");
+	assert_true(number_after(DO(STATUS, "z/b (UIDVALIDITY)"),
+				 "UIDVALIDITY ") > v);
+	deliver(co, "AAAAAAAAAF1", letter1);
+	WANT(DO(RENAME, "INBOX Moved"), "OK renamed");
+	assert_has(DO(STATUS, "Moved (MESSAGES)"), "(MESSAGES 1)");
+	assert_has(DO(STATUS, "INBOX (MESSAGES)"), "(MESSAGES 0)");
+	log_out(&c);
+}
+
+static void
+test_deleted_under_a_session(struct co *co)
+{
+	struct client c, d;
+
+	log_in(co, &c);
+	log_in(co, &d);
+	run_command(co, &d, VERB_SELECT, false, "Junk");
+	WANT(DO(DELETE, "Junk"), "OK deleted");
+	assert_has(run_command(co, &d, VERB_NOOP, false, ""), "BYE ");
+	log_out(&c);
+	log_out(&d);
+}
+
+static void
+test_search_and_sort(struct co *co)
+{
+	static const char *const letters[] = {
+		"Subject: Re: beta\r\nFrom: Zoe <a@x.example>\r\n"
+		"Date: Tue, 1 Mar 2022 10:00:00 +0000\r\n\r\nneedle here\r\n",
+		"Subject: alpha\r\nFrom: Amy <z@x.example>\r\n"
+		"Date: Mon, 7 Mar 2022 10:00:00 +0000\r\n\r\nhay\r\n",
+		"Subject: =?utf-8?q?caf=C3=A9?=\r\nFrom: m@x.example\r\n"
+		"Date: Wed, 2 Mar 2022 10:00:00 +0000\r\n\r\n"
+		"much longer hay than before\r\n",
+	};
+	struct client c;
+
+	for (int i = 0; i < 3; i++) {
+		char id[32];
+
+		snprintf(id, sizeof(id), "AAAAAAAAAG%d", i);
+		deliver(co, id, letters[i]);
+	}
+	log_in(co, &c);
+	DO(SELECT, "INBOX");
+	DO(STORE, "2 +FLAGS.SILENT (\\Seen Blue)");
+	WANT(DO(SEARCH, "ALL"), "* SEARCH 1 2 3\r\nOK searched");
+	WANT(DO(SEARCH, "UNSEEN"), "* SEARCH 1 3\r\nOK searched");
+	WANT(DO(SEARCH, "KEYWORD blue"), "* SEARCH 2\r\nOK searched");
+	WANT(DO(SEARCH, "UNKEYWORD Blue"), "* SEARCH 1 3\r\nOK searched");
+	WANT(DO(SEARCH, "BODY NEEDLE"), "* SEARCH 1\r\nOK searched");
+	WANT(DO(SEARCH, "OR SEEN BODY needle"), "* SEARCH 1 2\r\nOK searched");
+	WANT(DO(SEARCH, "NOT TEXT hay"), "* SEARCH 1\r\nOK searched");
+	WANT(DO(SEARCH, "CHARSET UTF-8 SUBJECT {5}\r\nCAF\xc3\x89"),
+	     "* SEARCH 3\r\nOK searched");
+	WANT(DO(SEARCH, "SENTSINCE 2-Mar-2022"), "* SEARCH 2 3\r\nOK searched");
+	WANT(DO(SEARCH, "SINCE 1-Jan-2023 BEFORE 1-Jan-2024"),
+	     "* SEARCH 1 2 3\r\nOK searched");
+	WANT(DO(SEARCH, "YOUNGER 3600"), "* SEARCH\r\nOK searched");
+	WANT(DO(SEARCH, "OLDER 3600 1:2"), "* SEARCH 1 2\r\nOK searched");
+	WANT(UID(SEARCH, "RETURN (MIN MAX COUNT) ALL"),
+	     "* ESEARCH (TAG \"A1\") UID MIN 1 MAX 3 COUNT 3\r\nOK searched");
+	WANT(DO(SEARCH, "RETURN () UNSEEN"),
+	     "* ESEARCH (TAG \"A1\") ALL 1,3\r\nOK searched");
+	WANT(DO(SEARCH, "RETURN (ALL COUNT) BODY nowhere"),
+	     "* ESEARCH (TAG \"A1\") COUNT 0\r\nOK searched");
+	assert_has(DO(SEARCH, "CHARSET KOI8-R ALL"), "NO [BADCHARSET");
+	assert_has(DO(SEARCH, "WRONG"), "BAD ");
+	WANT(DO(SORT, "(SUBJECT) UTF-8 ALL"), "* SORT 2 1 3\r\nOK sorted");
+	WANT(UID(SORT, "(REVERSE DATE) US-ASCII ALL"),
+	     "* SORT 2 3 1\r\nOK sorted");
+	WANT(DO(SORT, "(FROM) UTF-8 ALL"), "* SORT 1 3 2\r\nOK sorted");
+	WANT(DO(SORT, "(DISPLAYFROM) UTF-8 ALL"), "* SORT 2 3 1\r\nOK sorted");
+	WANT(DO(SORT, "(REVERSE SIZE) UTF-8 NOT SEEN"),
+	     "* SORT 3 1\r\nOK sorted");
+	log_out(&c);
+}
+
+static void
+test_quota_of_sessions(struct co *co)
+{
+	struct client c;
+	char *text = malloc(3001);
+
+	memset(text, 'y', 3000);
+	text[3000] = '\0';
+	t.quota.storage_octets = 10 * 1024;
+	t.quota.messages = 100;
+	log_in(co, &c);
+	assert_has(append(co, &c, "INBOX ", text), "OK [APPENDUID ");
+	WANT(DO(GETQUOTAROOT, "INBOX"),
+	     "* QUOTAROOT INBOX \"User quota\"\r\n"
+	     "* QUOTA \"User quota\" (STORAGE 3 10 MESSAGE 1 100)\r\n"
+	     "OK quota given");
+	DO(SELECT, "INBOX");
+	assert_has(DO(COPY, "1 Drafts"), "OK [COPYUID");
+	assert_has(DO(COPY, "1 Drafts"), "OK [COPYUID");
+	assert_has(DO(COPY, "1 Drafts"), "NO [OVERQUOTA]");
+	assert_has(append(co, &c, "INBOX ", text), "NO [OVERQUOTA]");
+	/* Deleting must work: Trash has room of its own. */
+	assert_has(DO(COPY, "1 Trash"), "OK [COPYUID");
+	DO(STORE, "1 +FLAGS.SILENT (\\Deleted)");
+	DO(EXPUNGE, "");
+	WANT(DO(DELETE, "Drafts"), "OK deleted");
+	WANT(DO(GETQUOTA, "\"User quota\""),
+	     "* QUOTA \"User quota\" (STORAGE 3 10 MESSAGE 1 100)\r\n"
+	     "OK quota given");
+	assert_has(DO(GETQUOTA, "other"), "NO ");
+	log_out(&c);
+	free(text);
+}
+
+static void
+write_file(const char *name, const char *text)
+{
+	char path[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/example1.local/user1/%s", t.root,
+		 name);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(0, fclose(file));
+}
+
+/* Files as Debian's Dovecot 2.3 leaves them. */
+static void
+test_foreign_files(struct co *co)
+{
+	struct buf file = BUF_INIT(1 << 20);
+	struct client c;
+	const char *got;
+
+	assert_int_equal(250, ask_room(co, user1, 1));
+	write_file("cur/1795219920.M882804P9545.vm,S=48,W=50:2,FSab",
+		   "Subject: a\n\n0123456789012345678901234567890123456");
+	write_file("cur/1795219922.M1P1.vm:2,", "Subject: b\n\nx\n");
+	write_file("dovecot-uidlist",
+		   "3 V1795219922 N9 G098f2034d0e1006b4925000083ecc375\n"
+		   "1 :1795219900.gone.vm\n"
+		   "7 W50 :1795219920.M882804P9545.vm,S=48,W=50\n");
+	write_file("dovecot-keywords", "0 $Forwarded\n1 NonJunk\n");
+	log_in(co, &c);
+	got = DO(SELECT, "INBOX");
+	assert_has(got, "[UIDVALIDITY 1795219922]");
+	assert_has(got, "[UIDNEXT 10]");
+	WANT(UID(FETCH, "1:* (FLAGS RFC822.SIZE)"),
+	     "* 1 FETCH (UID 7 FLAGS (\\Flagged \\Seen $Forwarded NonJunk) "
+	     "RFC822.SIZE 50)\r\n"
+	     "* 2 FETCH (UID 9 FLAGS () RFC822.SIZE 17)\r\nOK fetched");
+	read_file("dovecot-uidlist", &file);
+	assert_str(buf_str(&file),
+		   "3 V1795219922 N9 G098f2034d0e1006b4925000083ecc375\n"
+		   "1 :1795219900.gone.vm\n"
+		   "7 W50 :1795219920.M882804P9545.vm,S=48,W=50\n"
+		   "9 :1795219922.M1P1.vm\n");
+	log_out(&c);
+	/* A torn line: its UID is burned. */
+	restart(co);
+	write_file("dovecot-uidlist",
+		   "3 V1795219922 N9 G098f2034d0e1006b4925000083ecc375\n"
+		   "7 :1795219920.M882804P9545.vm,S=48,W=50\n"
+		   "9 :17952199");
+	log_in(co, &c);
+	got = DO(SELECT, "INBOX");
+	assert_has(got, "[UIDVALIDITY 1795219922]");
+	WANT(UID(FETCH, "1:* (UID)"),
+	     "* 1 FETCH (UID 7)\r\n* 2 FETCH (UID 10)\r\nOK fetched");
+	log_out(&c);
+	/* What cannot be trusted gets a larger UIDVALIDITY. */
+	restart(co);
+	write_file("dovecot-uidlist", "rubbish\n");
+	log_in(co, &c);
+	got = DO(SELECT, "INBOX");
+	assert_true(number_after(got, "[UIDVALIDITY ") != 1795219922);
+	WANT(UID(FETCH, "1:* (UID)"),
+	     "* 1 FETCH (UID 1)\r\n* 2 FETCH (UID 2)\r\nOK fetched");
+	log_out(&c);
+	buf_release(&file);
+}
+
 /* ---- running ---- */
 
 typedef void scenario_fn(struct co *co);
@@ -338,9 +972,11 @@ in_loop(scenario_fn *scenario)
 	snprintf(t.root, sizeof(t.root), "/tmp/store_test.XXXXXX");
 	assert_non_null(mkdtemp(t.root));
 	loop_init();
+	watch_open();
 	assert_non_null(co_spawn(run_scenario, &scenario, "scenario"));
 	loop_run();
 	assert_true(t.is_over);
+	watch_close();
 	loop_close();
 	snprintf(command, sizeof(command), "rm -rf %s", t.root);
 	assert_int_equal(0, system(command));
@@ -357,6 +993,15 @@ SCENARIO(line_ends_and_large)
 SCENARIO(quota)
 SCENARIO(hostile_users)
 SCENARIO(second_server)
+SCENARIO(select_and_fetch)
+SCENARIO(store_and_expunge)
+SCENARIO(copy_move_append)
+SCENARIO(idle)
+SCENARIO(folders)
+SCENARIO(deleted_under_a_session)
+SCENARIO(search_and_sort)
+SCENARIO(quota_of_sessions)
+SCENARIO(foreign_files)
 
 int
 main(void)
@@ -368,7 +1013,17 @@ main(void)
 		cmocka_unit_test(run_quota),
 		cmocka_unit_test(run_hostile_users),
 		cmocka_unit_test(run_second_server),
+		cmocka_unit_test(run_select_and_fetch),
+		cmocka_unit_test(run_store_and_expunge),
+		cmocka_unit_test(run_copy_move_append),
+		cmocka_unit_test(run_idle),
+		cmocka_unit_test(run_folders),
+		cmocka_unit_test(run_deleted_under_a_session),
+		cmocka_unit_test(run_search_and_sort),
+		cmocka_unit_test(run_quota_of_sessions),
+		cmocka_unit_test(run_foreign_files),
 	};
 
+	cmocka_set_test_filter(getenv("T"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

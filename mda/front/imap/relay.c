@@ -164,7 +164,8 @@ enum err
 imap_run_in_store(struct co *co, struct imap_session *s, enum store_verb verb)
 {
 	const struct store_command command = { verb, s->command.is_uid,
-					       s->command.args };
+					       s->command.args,
+					       str_of(s->tag, s->n_tag) };
 	struct buf body = BUF_INIT(STORE_COMMAND_MAX_OCTETS);
 	enum err e;
 

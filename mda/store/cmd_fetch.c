@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/cmd_fetch.c - FETCH (RFC 9051 6.4.5, 7.5.2).
+ *
+ * Invariants:
+ *  (1) A literal has exactly the octets that its head promises: sizes are those
+ *      of the open file.
+ *  (2) Between the last look at the model and the end of a message's line nothing
+ *      waits but sending; the line was made of one state.
+ */
+#include "lib/base/check.h"
+#include "lib/mail/crlf.h"
+#include "lib/mail/header.h"
+#include "lib/mail/imap_body.h"
+#include "lib/mail/imap_date.h"
+#include "lib/mail/imap_envelope.h"
+#include "lib/mail/imap_fetch.h"
+#include "lib/mail/imap_flags.h"
+#include "lib/mail/imap_write.h"
+#include "mda/store/letter.h"
+#include "mda/store/session.h"
+
+#include <stdlib.h>
+
+enum {
+	INLINE_OCTETS = 16 * 1024, // a larger one is sent from its descriptor
+	TEXT_PIECE_OCTETS = 64 * 1024,
+	CACHED_MAX_OCTETS = 16 << 20,
+	HEADER_MAX_OCTETS = 32 << 20,
+};
+
+struct fetching {
+	struct session *s;
+	const struct imap_fetch *what;
+	bool is_flags_due; // \Seen was set by this command
+	size_t n_gone;
+	enum err e;
+};
+
+static enum imap_section_text
+text_of(const struct imap_fetch_item *item)
+{
+	if (item->kind == IMAP_FETCH_RFC822_HEADER)
+		return IMAP_SECTION_HEADER;
+	if (item->kind == IMAP_FETCH_RFC822_TEXT)
+		return IMAP_SECTION_TEXT;
+	return item->kind == IMAP_FETCH_RFC822 ? IMAP_SECTION_ALL :
+						 item->section.text;
+}
+
+/* What must be read for this item. -1: nothing. */
+static int
+depth_of(const struct imap_fetch_item *item, const struct message *msg)
+{
+	switch (item->kind) {
+	case IMAP_FETCH_INTERNALDATE:
+		return msg->has_date ? -1 : LETTER_OPEN;
+	case IMAP_FETCH_RFC822_SIZE:
+		return msg->has_wire_size && msg->has_size ? -1 : LETTER_ALL;
+	case IMAP_FETCH_ENVELOPE:
+		return msg->envelope != NULL ? -1 : LETTER_HEAD;
+	case IMAP_FETCH_BODY:
+		return msg->body != NULL ? -1 : LETTER_PARTS;
+	case IMAP_FETCH_BODYSTRUCTURE:
+		return msg->structure != NULL ? -1 : LETTER_PARTS;
+	case IMAP_FETCH_SECTION:
+	case IMAP_FETCH_RFC822:
+	case IMAP_FETCH_RFC822_HEADER:
+	case IMAP_FETCH_RFC822_TEXT:
+		if (item->section.n_parts > 0)
+			return LETTER_PARTS;
+		return text_of(item) == IMAP_SECTION_ALL ||
+				       text_of(item) == IMAP_SECTION_TEXT ?
+			       LETTER_BODY :
+			       LETTER_HEAD;
+	default:
+		return -1;
+	}
+}
+
+/* ---- sections ---- */
+
+static enum mime_what
+what_of(enum imap_section_text text)
+{
+	switch (text) {
+	case IMAP_SECTION_HEADER:
+	case IMAP_SECTION_FIELDS:
+	case IMAP_SECTION_FIELDS_NOT:
+		return MIME_HEADER;
+	case IMAP_SECTION_TEXT:
+		return MIME_TEXT;
+	case IMAP_SECTION_MIME:
+		return MIME_MIME;
+	case IMAP_SECTION_ALL:
+		break;
+	}
+	return MIME_WHOLE;
+}
+
+/* False: the message has no such section. */
+static bool
+find_range(const struct imap_fetch_item *item, const struct letter *l,
+	   size_t *at_out, size_t *n_out)
+{
+	enum mime_what what = what_of(text_of(item));
+	struct mime_section section;
+
+	if (item->section.n_parts > 0) {
+		if (mime_section(l->root, item->section.parts,
+				 item->section.n_parts, what, &section) != OK)
+			return false;
+		*at_out = section.range.at;
+		*n_out = section.range.n;
+		return true;
+	}
+	*at_out = what == MIME_TEXT ? l->head_octets : 0;
+	*n_out = what == MIME_HEADER ? l->head_octets :
+				       (size_t)l->size_octets - *at_out;
+	return true;
+}
+
+/* What part of n octets is asked for. */
+static void
+cut(const struct imap_fetch_item *item, uint64_t n, uint64_t *first_out,
+    uint64_t *n_out)
+{
+	*first_out = item->has_partial ? item->partial_first : 0;
+	if (*first_out > n)
+		*first_out = n;
+	*n_out = n - *first_out;
+	if (item->has_partial && item->partial_octets < *n_out)
+		*n_out = item->partial_octets;
+}
+
+/* Octets of a text in memory, as CRLF. */
+static void
+put_text(struct co *co, struct session *s, const struct imap_fetch_item *item,
+	 struct str text, bool is_crlf)
+{
+	uint64_t first, n;
+
+	cut(item, is_crlf ? text.n : crlf_size(text), &first, &n);
+	check(imap_write_literal_head(&s->out, n, false) == OK);
+	if (is_crlf) {
+		text = str_sub(text, (size_t)first, (size_t)n);
+		while (text.n > 0) {
+			struct str piece = str_first(text, TEXT_PIECE_OCTETS);
+
+			session_put_str(s, piece);
+			text = str_from(text, piece.n);
+			session_send_some(co, s);
+		}
+		return;
+	}
+	check(crlf_add_slice(&s->out, text, (size_t)first, (size_t)n) == OK);
+	session_send_some(co, s);
+}
+
+static bool
+is_wanted(const struct imap_section *section, struct str name)
+{
+	for (size_t i = 0; i < section->n_fields; i++)
+		if (str_ieq(section->fields[i], name))
+			return section->text == IMAP_SECTION_FIELDS;
+	return section->text == IMAP_SECTION_FIELDS_NOT;
+}
+
+static void
+put_fields(struct co *co, struct session *s,
+	   const struct imap_fetch_item *item, struct str header)
+{
+	struct buf out = BUF_INIT(HEADER_MAX_OCTETS);
+	struct header_iter it;
+	struct header_field field;
+
+	header_iter_init(&it, header);
+	while (header_next(&it, &field)) {
+		struct str whole = str_sub(header, field.at, field.n);
+
+		if (!is_wanted(&item->section, field.name))
+			continue;
+		if (crlf_add(&out, whole) != OK)
+			break;
+		if (!str_ends(whole, S("\n"))) // cut by the message's end
+			buf_put(&out, S("\r\n"));
+	}
+	buf_put(&out, S("\r\n"));
+	put_text(co, s, item, buf_str(&out), true);
+	buf_release(&out);
+}
+
+static void
+put_section(struct co *co, struct session *s,
+	    const struct imap_fetch_item *item, const struct letter *l)
+{
+	enum imap_section_text text = text_of(item);
+	uint64_t first, n_wanted;
+	size_t at, n;
+
+	check(imap_fetch_write_label(&s->out, item) == OK);
+	if (!find_range(item, l, &at, &n)) {
+		session_put(s, " NIL");
+		return;
+	}
+	session_put(s, " ");
+	if (text == IMAP_SECTION_FIELDS || text == IMAP_SECTION_FIELDS_NOT) {
+		put_fields(co, s, item, str_sub(buf_str(&l->bytes), at, n));
+		return;
+	}
+	cut(item, n, &first, &n_wanted);
+	if (l->is_crlf && (n_wanted > INLINE_OCTETS || at + n > l->bytes.n)) {
+		check(imap_write_literal_head(&s->out, n_wanted, false) == OK);
+		session_send_body(co, s, l->fd, at + first, n_wanted);
+		return;
+	}
+	put_text(co, s, item, str_sub(buf_str(&l->bytes), at, n), l->is_crlf);
+}
+
+/* ---- what is kept ---- */
+
+static char *
+make_cached(enum imap_fetch_kind kind, const struct letter *l)
+{
+	struct buf out = BUF_INIT(CACHED_MAX_OCTETS);
+	struct str bytes = buf_str(&l->bytes);
+	enum err e;
+
+	if (kind == IMAP_FETCH_ENVELOPE)
+		e = imap_envelope(&out, str_first(bytes, l->head_octets));
+	else if (kind == IMAP_FETCH_BODY)
+		e = imap_body(&out, bytes, l->root);
+	else
+		e = imap_body_structure(&out, bytes, l->root);
+	if (e == OK)
+		e = buf_addc(&out, '\0');
+	if (e != OK) // a monster; it is still one list
+		buf_release(&out);
+	return out.p;
+}
+
+static char **
+cached_of(struct message *msg, enum imap_fetch_kind kind)
+{
+	return kind == IMAP_FETCH_ENVELOPE ? &msg->envelope :
+	       kind == IMAP_FETCH_BODY	   ? &msg->body :
+					     &msg->structure;
+}
+
+/* Names of what the response text may not hold as NUL are gone already:
+ * imap_write leaves them out. */
+static void
+put_cached(struct session *s, struct message *msg, const struct letter *l,
+	   enum imap_fetch_kind kind)
+{
+	char **cached = cached_of(msg, kind);
+
+	if (*cached == NULL && l->fd >= 0 &&
+	    (kind == IMAP_FETCH_ENVELOPE || l->root != NULL)) {
+		char *made = make_cached(kind, l);
+
+		if (made != NULL)
+			s->mailbox->cache_octets += strlen(made);
+		*cached = made;
+	}
+	session_put_str(s, *cached != NULL ? str_c(*cached) : S("NIL"));
+}
+
+/* ---- one message ---- */
+
+static void
+put_date(struct session *s, const struct message *msg)
+{
+	const struct date date = {
+		msg->date_s, utc_offset_minutes(msg->date_s)
+	};
+
+	session_put(s, "INTERNALDATE ");
+	check(imap_date_time_write(&s->out, date) == OK);
+}
+
+/* Items that need the model; nothing waits in here. */
+static bool
+put_simple(struct session *s, const struct imap_fetch_item *item,
+	   struct message *msg, const struct letter *l)
+{
+	switch (item->kind) {
+	case IMAP_FETCH_UID:
+		session_put(s, "UID %u", msg->uid);
+		return true;
+	case IMAP_FETCH_FLAGS:
+		session_put(s, "FLAGS ");
+		session_add_flags(s, msg, &s->out);
+		return true;
+	case IMAP_FETCH_INTERNALDATE:
+		put_date(s, msg);
+		return true;
+	case IMAP_FETCH_RFC822_SIZE:
+		session_put(s, "RFC822.SIZE %llu",
+			    (unsigned long long)msg->wire_size_octets);
+		return true;
+	case IMAP_FETCH_ENVELOPE:
+		session_put(s, "ENVELOPE ");
+		put_cached(s, msg, l, item->kind);
+		return true;
+	case IMAP_FETCH_BODY:
+		session_put(s, "BODY ");
+		put_cached(s, msg, l, item->kind);
+		return true;
+	case IMAP_FETCH_BODYSTRUCTURE:
+		session_put(s, "BODYSTRUCTURE ");
+		put_cached(s, msg, l, item->kind);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void
+put_message(struct co *co, struct fetching *f, struct message *msg,
+	    const struct letter *l)
+{
+	struct session *s = f->s;
+	bool is_first = true, has_flags = false;
+
+	session_put(s, "* %u FETCH (", view_seq(&s->view, msg->uid));
+	for (size_t i = 0; i < f->what->n; i++) {
+		const struct imap_fetch_item *item = &f->what->items[i];
+		size_t at = s->out.n;
+
+		if (!is_first)
+			session_put(s, " ");
+		if (put_simple(s, item, msg, l))
+			is_first = false;
+		else
+			buf_truncate(&s->out, at);
+		has_flags |= item->kind == IMAP_FETCH_FLAGS;
+	}
+	if (f->is_flags_due && !has_flags) {
+		session_put(s, is_first ? "FLAGS " : " FLAGS ");
+		session_add_flags(s, msg, &s->out);
+		is_first = false;
+	}
+	/* From here on the message may go: only the open file is needed. */
+	for (size_t i = 0; i < f->what->n && l->fd >= 0; i++) {
+		const struct imap_fetch_item *item = &f->what->items[i];
+
+		if (item->kind != IMAP_FETCH_SECTION &&
+		    item->kind != IMAP_FETCH_RFC822 &&
+		    item->kind != IMAP_FETCH_RFC822_HEADER &&
+		    item->kind != IMAP_FETCH_RFC822_TEXT)
+			continue;
+		if (!is_first)
+			session_put(s, " ");
+		is_first = false;
+		put_section(co, s, item, l);
+	}
+	session_put(s, ")\r\n");
+}
+
+static int
+depth_of_all(const struct imap_fetch *what, const struct message *msg)
+{
+	int depth = -1;
+
+	for (size_t i = 0; i < what->n; i++) {
+		int needed = depth_of(&what->items[i], msg);
+
+		depth = needed > depth ? needed : depth;
+	}
+	return depth;
+}
+
+static void
+fetch_one(struct co *co, struct fetching *f, uint32_t uid)
+{
+	struct mailbox *m = f->s->mailbox;
+	struct message *msg = mailbox_find(m, uid);
+	struct letter l = { .fd = -1 };
+	int had = -1;
+	enum err e = OK;
+
+	mailbox_cache_trim(m);
+	/* Again if what was kept was forgotten meanwhile. */
+	while (msg != NULL && e == OK) {
+		int depth = depth_of_all(f->what, msg);
+
+		if (depth <= had)
+			break;
+		letter_release(&l);
+		e = letter_read(co, m, uid, (enum letter_depth)depth, &l);
+		msg = mailbox_find(m, uid);
+		had = depth;
+	}
+	if (msg == NULL || e == ERR_NOT_FOUND)
+		f->n_gone++;
+	else if (e != OK)
+		f->e = e;
+	else
+		put_message(co, f, msg, &l);
+	letter_release(&l);
+}
+
+static void
+set_seen(struct co *co, struct fetching *f, const struct uid_list *list)
+{
+	const struct flag_change change = { IMAP_STORE_ADD, IMAP_FLAG_SEEN, 0 };
+	size_t n_gone;
+
+	f->is_flags_due = true;
+	f->e = session_change_flags(co, f->s, list, &change, &n_gone);
+	/* On a full disk reading goes on. */
+	if (f->e == ERR_FULL || f->e == ERR_LIMIT)
+		f->e = OK;
+}
+
+static void
+fetch(struct co *co, struct session *s, const struct uid_list *list,
+      const struct imap_fetch *what)
+{
+	struct fetching f = { .s = s, .what = what };
+
+	if (what->sets_seen && !s->is_read_only)
+		set_seen(co, &f, list);
+	for (size_t i = 0; i < what->n; i++)
+		if (what->items[i].kind == IMAP_FETCH_INTERNALDATE)
+			letters_read_dates(co, s->mailbox, list->uids, list->n);
+	for (size_t i = 0; i < list->n && f.e == OK && s->broken == OK; i++) {
+		fetch_one(co, &f, list->uids[i]);
+		session_send_some(co, s);
+	}
+	if (f.e != OK)
+		session_fail(s, f.e);
+	else if (f.n_gone > 0 && !s->is_uid)
+		session_answer(s, STORE_NO,
+			       "[EXPUNGEISSUED] some messages are gone");
+	else
+		session_answer(s, STORE_OK, "fetched");
+}
+
+void
+cmd_fetch(struct co *co, struct session *s)
+{
+	struct imap_fetch what;
+	struct uid_list list;
+	bool ok;
+
+	if (!session_read_set(s, &list))
+		return;
+	imap_reader_space(&s->args);
+	ok = imap_fetch_read(&s->args, 0, &what);
+	if (ok && s->is_uid &&
+	    !imap_fetch_add_kind(&what, IMAP_FETCH_UID, &s->arena))
+		imap_reader_fail(&s->args, IMAP_FAULT_LIMIT,
+				 "too many items");
+	if (session_args_ok(s))
+		fetch(co, s, &list, &what);
+	free(list.uids);
+}

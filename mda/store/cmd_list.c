@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/cmd_list.c - LIST (RFC 9051 6.3.9, RFC 5258, RFC 5819, RFC 6154),
+ * LSUB (RFC 3501 6.3.9) and STATUS (RFC 9051 6.3.11, RFC 8438). */
+#include "lib/base/check.h"
+#include "lib/mail/imap_flags.h"
+#include "lib/mail/imap_list.h"
+#include "lib/mail/imap_mailbox_name.h"
+#include "lib/mail/imap_write.h"
+#include "mda/store/folders.h"
+#include "mda/store/letter.h"
+#include "mda/store/session.h"
+
+#include <stdlib.h>
+
+static const unsigned status_items =
+	IMAP_STATUS_MESSAGES | IMAP_STATUS_RECENT | IMAP_STATUS_UIDNEXT |
+	IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_UNSEEN | IMAP_STATUS_SIZE;
+
+/* ---- STATUS ---- */
+
+static void
+add_item(struct session *s, enum imap_status_item item, uint64_t value,
+	 unsigned items, bool *is_first)
+{
+	struct str name = imap_status_item_name(item);
+
+	if (!(items & item))
+		return;
+	session_put(s, "%s%.*s %llu", *is_first ? "" : " ", STR(name),
+		    (unsigned long long)value);
+	*is_first = false;
+}
+
+static enum err
+read_sizes(struct co *co, struct mailbox *m)
+{
+	size_t n = m->n;
+	uint32_t *uids = must_alloc((n + 1) * sizeof(*uids));
+	enum err e;
+
+	for (size_t i = 0; i < n; i++)
+		uids[i] = m->messages[i]->uid;
+	e = letters_read_sizes(co, m, uids, n);
+	free(uids);
+	return e;
+}
+
+static void
+put_counts(struct session *s, const struct mailbox *m, unsigned items)
+{
+	uint64_t n_unseen = 0, n_recent = 0, octets = 0;
+	bool is_first = true;
+
+	for (size_t i = 0; i < m->n; i++) {
+		const struct message *msg = m->messages[i];
+
+		n_unseen += !(msg->flags & IMAP_FLAG_SEEN);
+		n_recent += msg->is_unclaimed;
+		octets += msg->wire_size_octets;
+	}
+	add_item(s, IMAP_STATUS_MESSAGES, m->n, items, &is_first);
+	add_item(s, IMAP_STATUS_RECENT, n_recent, items, &is_first);
+	add_item(s, IMAP_STATUS_UIDNEXT, m->next_uid, items, &is_first);
+	add_item(s, IMAP_STATUS_UIDVALIDITY, m->uidvalidity, items, &is_first);
+	add_item(s, IMAP_STATUS_UNSEEN, n_unseen, items, &is_first);
+	add_item(s, IMAP_STATUS_SIZE, octets, items, &is_first);
+}
+
+static enum err
+put_status(struct co *co, struct session *s, struct mailbox *m,
+	   struct str wire, unsigned items)
+{
+	enum err e = mailbox_look(co, m, false);
+
+	if (e == OK && (items & IMAP_STATUS_SIZE))
+		e = read_sizes(co, m);
+	if (e != OK)
+		return e;
+	session_put(s, "* STATUS ");
+	check(imap_write_astring(&s->out, wire) == OK);
+	session_put(s, " (");
+	put_counts(s, m, items);
+	session_put(s, ")\r\n");
+	return OK;
+}
+
+void
+cmd_status(struct co *co, struct session *s)
+{
+	struct mailbox *m;
+	struct str name;
+	unsigned items;
+	enum err e;
+
+	imap_reader_astring(&s->args, &name);
+	imap_reader_space(&s->args);
+	imap_status_read_items(&s->args, status_items, &items);
+	imap_reader_end(&s->args);
+	if (!session_args_ok(s))
+		return;
+	m = session_open(co, s, name, false);
+	if (m == NULL)
+		return;
+	e = put_status(co, s, m,
+		       imap_name_is_inbox(name) ? S("INBOX") : name, items);
+	if (e == OK)
+		session_answer(s, STORE_OK, "status given");
+	else
+		session_fail(s, e);
+	mailbox_drop(&m);
+}
+
+/* ---- LIST ---- */
+
+struct listing {
+	struct session *s;
+	struct imap_list list;
+	const struct imap_list_pattern **patterns;
+	struct folders folders;
+};
+
+static bool
+make_patterns(struct listing *l)
+{
+	l->patterns = arena_array(&l->s->arena, l->list.n_patterns + 1,
+				  sizeof(*l->patterns));
+	for (size_t i = 0; l->patterns != NULL && i < l->list.n_patterns; i++) {
+		l->patterns[i] = imap_list_pattern_new(l->list.reference,
+						       l->list.patterns[i], '/',
+						       &l->s->arena);
+		if (l->patterns[i] == NULL)
+			return false;
+	}
+	return l->patterns != NULL;
+}
+
+static bool
+matches(const struct listing *l, struct str wire)
+{
+	for (size_t i = 0; i < l->list.n_patterns; i++)
+		if (imap_list_matches(l->patterns[i], wire))
+			return true;
+	return false;
+}
+
+/* A mailbox that cannot be opened now has no STATUS; LIST goes on (RFC 5819 2).
+ */
+static void
+list_status(struct co *co, struct listing *l, struct str wire)
+{
+	struct buf dir = BUF_INIT(IMAP_NAME_OCTETS_MAX);
+	struct mailbox *m = NULL;
+
+	if (session_dir_of(l->s, wire, &dir) &&
+	    mailbox_open(co, l->s->user, buf_str(&dir), &m) == OK &&
+	    put_status(co, l->s, m, wire, l->list.status_items) != OK)
+		session_put(l->s, "* NO status is unavailable\r\n");
+	mailbox_drop(&m);
+	buf_release(&dir);
+}
+
+static void
+put_folders(struct co *co, struct listing *l)
+{
+	struct session *s = l->s;
+
+	for (size_t i = 0; i < l->folders.n; i++) {
+		const struct folder *folder = l->folders.sorted[i];
+		struct buf wire = BUF_INIT(4 * IMAP_NAME_OCTETS_MAX);
+
+		if (folder_is_selected(folder, &l->list) &&
+		    imap_name_to_wire(folder->name, false, &wire) == OK &&
+		    matches(l, buf_str(&wire))) {
+			session_put(s, "* LIST ");
+			check(folder_put(folder, &l->list, &s->out) == OK);
+			session_put(s, "\r\n");
+			if ((l->list.return_bits & IMAP_LIST_RETURN_STATUS) &&
+			    folder->exists)
+				list_status(co, l, buf_str(&wire));
+			session_send_some(co, s);
+		}
+		buf_release(&wire);
+	}
+}
+
+/* RFC 3501 6.3.9: a "%" that would match what is above a subscribed name gives
+ * that, with \Noselect. */
+static void
+put_lsub(struct co *co, struct listing *l)
+{
+	struct session *s = l->s;
+	bool has_percent = str_chr(l->list.patterns[0], '%') >= 0;
+
+	for (size_t i = 0; i < l->folders.n; i++) {
+		const struct folder *folder = l->folders.sorted[i];
+		struct buf wire = BUF_INIT(4 * IMAP_NAME_OCTETS_MAX);
+
+		if ((folder->is_subscribed ||
+		     (has_percent && folder->has_subscribed_below)) &&
+		    imap_name_to_wire(folder->name, false, &wire) == OK &&
+		    matches(l, buf_str(&wire))) {
+			session_put(s, "* LSUB (%s) \"/\" ",
+				    folder->is_subscribed ? "" :
+							    "\\Noselect");
+			check(imap_write_astring(&s->out, buf_str(&wire)) ==
+			      OK);
+			session_put(s, "\r\n");
+			session_send_some(co, s);
+		}
+		buf_release(&wire);
+	}
+}
+
+static void
+list(struct co *co, struct listing *l,
+     void (*put)(struct co *co, struct listing *l))
+{
+	struct session *s = l->s;
+	enum err e = OK;
+
+	folders_init(&l->folders, &s->arena);
+	e = make_patterns(l) ? folders_read(co, s->user, &l->folders) :
+			       ERR_LIMIT;
+	if (e == OK) {
+		put(co, l);
+		session_answer(s, STORE_OK, "listed");
+	} else {
+		session_fail(s, e);
+	}
+	folders_release(&l->folders);
+}
+
+void
+cmd_list(struct co *co, struct session *s)
+{
+	struct listing l = { .s = s };
+
+	imap_list_read(&s->args, status_items, &l.list);
+	if (!session_args_ok(s))
+		return;
+	if (!l.list.asks_separator) {
+		list(co, &l, put_folders);
+		return;
+	}
+	session_put(s, "* LIST (\\Noselect) \"/\" \"\"\r\n");
+	session_answer(s, STORE_OK, "listed");
+}
+
+void
+cmd_lsub(struct co *co, struct session *s)
+{
+	struct listing l = { .s = s };
+
+	imap_list_read_lsub(&s->args, &l.list);
+	if (session_args_ok(s))
+		list(co, &l, put_lsub);
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/cmd_store.c - STORE (RFC 9051 6.4.6) and EXPUNGE (6.4.3, 6.4.9).
+ *
+ * Invariants:
+ *  (1) A flag is told, to whomever, only after the rename was flushed.
+ *  (2) A keyword's letter is named durably before a file name has it.
+ *  (3) A message is told as gone only after its removal was flushed, and no
+ *      delivered one is removed before the ring has it.
+ */
+#include "lib/base/check.h"
+#include "lib/mail/imap_flags.h"
+#include "lib/mail/maildir_name.h"
+#include "mda/store/batch.h"
+#include "mda/store/quota.h"
+#include "mda/store/ring.h"
+#include "mda/store/session.h"
+
+#include <stdlib.h>
+
+enum { CHANGE_TRIES = 3 };
+
+static bool
+name_with(const struct message *msg, const struct flag_change *change,
+	  struct buf *out, char old[TREE_NAME_SIZE], enum err *e_out)
+{
+	struct maildir_name parsed;
+	unsigned flags = msg->flags;
+	uint32_t keywords = msg->keywords;
+
+	if (change->mode == IMAP_STORE_SET) {
+		flags = change->flags;
+		keywords = change->keywords;
+	} else if (change->mode == IMAP_STORE_ADD) {
+		flags |= change->flags;
+		keywords |= change->keywords;
+	} else {
+		flags &= ~change->flags;
+		keywords &= ~change->keywords;
+	}
+	if (flags == msg->flags && keywords == msg->keywords)
+		return false;
+	buf_clear(out);
+	if (!message_name(msg, old) ||
+	    maildir_name_parse(str_c(old), &parsed) != OK ||
+	    maildir_name_change(&parsed, flags, keywords, out) != OK ||
+	    out->n >= TREE_NAME_SIZE) {
+		*e_out = ERR_LIMIT;
+		return false;
+	}
+	buf_putc(out, '\0');
+	return true;
+}
+
+static uint32_t *
+plan_change(struct session *s, const struct uid_list *list,
+	    const struct flag_change *change, struct batch *batch,
+	    size_t *n_gone_out, enum err *e_out)
+{
+	struct mailbox *m = s->mailbox;
+	struct buf to = BUF_INIT(2 * TREE_NAME_SIZE);
+	uint32_t *uids = must_alloc((list->n + 1) * sizeof(*uids));
+
+	*n_gone_out = 0;
+	for (size_t i = 0; i < list->n; i++) {
+		const struct message *msg = mailbox_find(m, list->uids[i]);
+		char from[TREE_NAME_SIZE];
+
+		if (msg == NULL) {
+			++*n_gone_out;
+		} else if (name_with(msg, change, &to, from, e_out)) {
+			uids[batch->n] = msg->uid;
+			batch_add(batch, STEP_RENAME, message_dir(m, msg), from,
+				  m->cur_fd, to.p);
+		}
+	}
+	buf_release(&to);
+	return uids;
+}
+
+/* Is there a change by others that the session was not told? */
+static bool
+has_unsaid(const struct session *s, const struct message *msg)
+{
+	return msg->change > s->told_change && msg->changed_by != s->id;
+}
+
+/* ERR_MORE: some had other names by now. */
+static enum err
+take_over(struct session *s, const struct batch *batch, const uint32_t *uids)
+{
+	struct mailbox *m = s->mailbox;
+	enum err e = OK;
+
+	for (size_t i = 0; i < batch->n; i++) {
+		const struct step *step = &batch->steps[i];
+		struct message *msg = mailbox_find(m, uids[i]);
+
+		if (step->e == ERR_NOT_FOUND) {
+			m->must_scan_cur = true;
+			e = e == OK ? ERR_MORE : e;
+		} else if (step->e != OK) {
+			e = step->e;
+		} else if (msg != NULL) {
+			msg->is_in_new = false;
+			mailbox_renamed(m, msg, str_c(step->to),
+					has_unsaid(s, msg) ? 0 : s->id);
+		}
+	}
+	return e;
+}
+
+static enum err
+change_once(struct co *co, struct session *s, const struct uid_list *list,
+	    const struct flag_change *change, size_t *n_gone_out)
+{
+	struct mailbox *m = s->mailbox;
+	struct batch batch = BATCH_INIT;
+	struct own_change own;
+	enum err planned = OK, e = OK;
+	uint32_t *uids = plan_change(s, list, change, &batch, n_gone_out,
+				     &planned);
+
+	if (batch.n > 0) {
+		own_change_begin(m, &own);
+		batch_run(co, &batch);
+		own_change_end(m, &own);
+		e = mailbox_flush(co, m);
+	}
+	if (e == OK)
+		e = take_over(s, &batch, uids);
+	batch_release(&batch);
+	free(uids);
+	return e == OK ? planned : e;
+}
+
+enum err
+session_change_flags(struct co *co, struct session *s,
+		     const struct uid_list *list,
+		     const struct flag_change *change, size_t *n_gone_out)
+{
+	struct mailbox *m = s->mailbox;
+	enum err e = mailbox_lock(co, m);
+
+	if (e != OK)
+		return e == ERR_NOT_FOUND ? ERR_UNAVAILABLE : e;
+	for (int i = 0; i < CHANGE_TRIES; i++) {
+		e = change_once(co, s, list, change, n_gone_out);
+		if (e != ERR_MORE)
+			break;
+		e = mailbox_sync(co, m, false);
+		if (e != OK)
+			break;
+		e = ERR_MORE;
+	}
+	mailbox_unlock(m);
+	mailbox_wake(m);
+	return e == ERR_MORE ? ERR_TIMEOUT : e;
+}
+
+static enum err
+letters_of(struct co *co, struct session *s, const struct imap_store *store,
+	   uint32_t *letters_out)
+{
+	struct mailbox *m = s->mailbox;
+	enum err e = OK;
+
+	*letters_out = 0;
+	if (store->flags.n_keywords == 0)
+		return OK;
+	e = mailbox_lock(co, m);
+	if (e != OK)
+		return e;
+	e = mailbox_keywords(co, m, store->flags.keywords,
+			     store->flags.n_keywords,
+			     store->mode != IMAP_STORE_REMOVE, letters_out);
+	mailbox_unlock(m);
+	return e;
+}
+
+static void
+tell_stored(struct co *co, struct session *s, const struct uid_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct message *msg =
+			mailbox_find(s->mailbox, list->uids[i]);
+		uint32_t seq = view_seq(&s->view, list->uids[i]);
+
+		if (msg != NULL && seq > 0)
+			session_put_flags(s, seq, msg, s->is_uid);
+		session_send_some(co, s);
+	}
+}
+
+static void
+store_flags(struct co *co, struct session *s, const struct uid_list *list,
+	    const struct imap_store *store)
+{
+	struct flag_change change = { .mode = store->mode,
+				      .flags = store->flags.bits &
+					       ~(unsigned)IMAP_FLAG_RECENT };
+	size_t n_gone = 0;
+	enum err e = letters_of(co, s, store, &change.keywords);
+
+	if (e == OK)
+		e = session_change_flags(co, s, list, &change, &n_gone);
+	if (e == ERR_LIMIT)
+		session_answer(s, STORE_NO, "[LIMIT] no more keywords here");
+	else if (e != OK)
+		session_fail(s, e);
+	else if (n_gone > 0)
+		session_answer(s, STORE_NO,
+			       "[EXPUNGEISSUED] some messages are gone");
+	else
+		session_answer(s, STORE_OK, "stored");
+	if (session_has_new_keywords(s))
+		session_put_mailbox_flags(s);
+	if (e == OK && !store->is_silent)
+		tell_stored(co, s, list);
+}
+
+void
+cmd_store(struct co *co, struct session *s)
+{
+	struct uid_list list;
+	struct imap_store store;
+
+	if (!session_read_set(s, &list))
+		return;
+	imap_reader_space(&s->args);
+	imap_store_read(&s->args, false, &store);
+	if (session_args_ok(s))
+		store_flags(co, s, &list, &store);
+	free(list.uids);
+}
+
+/* ---- EXPUNGE ---- */
+
+static uint32_t *
+plan_removal(struct session *s, const struct uid_list *list,
+	     struct batch *batch, bool *has_new_out)
+{
+	struct mailbox *m = s->mailbox;
+	size_t max = list != NULL ? list->n : m->n;
+	uint32_t *uids = must_alloc((max + 1) * sizeof(*uids));
+
+	*has_new_out = false;
+	for (size_t i = 0; i < max; i++) {
+		const struct message *msg =
+			list != NULL ? mailbox_find(m, list->uids[i]) :
+				       m->messages[i];
+		char name[TREE_NAME_SIZE];
+
+		if (msg == NULL || !(msg->flags & IMAP_FLAG_DELETED) ||
+		    !message_name(msg, name))
+			continue;
+		uids[batch->n] = msg->uid;
+		*has_new_out |= msg->is_in_new;
+		batch_add(batch, STEP_UNLINK, message_dir(m, msg), name, -1,
+			  NULL);
+	}
+	return uids;
+}
+
+static enum err
+remove_planned(struct co *co, struct session *s, struct batch *batch,
+	       const uint32_t *uids, bool has_new)
+{
+	struct mailbox *m = s->mailbox;
+	uint64_t octets = 0, messages = 0;
+	struct own_change own;
+	enum err e = ring_flush(co, s->tree->ring);
+
+	if (e != OK)
+		return e;
+	own_change_begin(m, &own);
+	batch_run(co, batch);
+	own_change_end(m, &own);
+	e = mailbox_flush(co, m);
+	if (e == OK && has_new)
+		e = shared_sync(co, &m->new_sync, m->new_fd);
+	for (size_t i = 0; i < batch->n && e == OK; i++) {
+		struct message *msg = mailbox_find(m, uids[i]);
+
+		if (batch->steps[i].e == ERR_NOT_FOUND)
+			m->must_scan_cur = true; // renamed, or removed
+		if (batch->steps[i].e != OK || msg == NULL)
+			continue;
+		octets += msg->size_octets;
+		messages++;
+		mailbox_removed(m, msg);
+	}
+	quota_remove(s->user, octets, messages);
+	for (size_t i = 0; i < batch->n && e == OK; i++)
+		if (batch->steps[i].e == ERR_IO)
+			e = ERR_IO;
+	return e;
+}
+
+enum err
+session_expunge(struct co *co, struct session *s, const struct uid_list *list)
+{
+	struct mailbox *m = s->mailbox;
+	struct batch batch = BATCH_INIT;
+	enum err e = mailbox_lock(co, m);
+	uint32_t *uids;
+	bool has_new;
+
+	if (e != OK)
+		return e == ERR_NOT_FOUND ? ERR_UNAVAILABLE : e;
+	e = mailbox_sync(co, m, false);
+	if (e == OK) {
+		uids = plan_removal(s, list, &batch, &has_new);
+		if (batch.n > 0)
+			e = remove_planned(co, s, &batch, uids, has_new);
+		batch_release(&batch);
+		free(uids);
+	}
+	mailbox_unlock(m);
+	mailbox_wake(m);
+	return e;
+}
+
+void
+cmd_expunge(struct co *co, struct session *s)
+{
+	struct uid_list list = { NULL, 0 };
+	enum err e;
+
+	if (s->is_uid && !session_read_set(s, &list))
+		return;
+	imap_reader_end(&s->args);
+	if (session_args_ok(s)) {
+		e = session_expunge(co, s, s->is_uid ? &list : NULL);
+		if (e == OK)
+			session_answer(s, STORE_OK, "expunged");
+		else
+			session_fail(s, e);
+	}
+	free(list.uids);
+}

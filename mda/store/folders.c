@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/folders.c - a user's folders as LIST and LSUB see them. */
+#include "mda/store/folders.h"
+
+#include "lib/base/check.h"
+#include "lib/mail/imap_mailbox_name.h"
+#include "lib/mail/imap_write.h"
+#include "lib/mail/subscriptions.h"
+#include "lib/rt/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const char special_uses_name[] = "estafeta-special-use";
+
+static const struct {
+	struct str attribute, folder; // what has it without being told
+	unsigned bit;
+} uses[USES] = {
+	{ STR_INIT("\\Archive"), STR_INIT("Archive"), USE_ARCHIVE },
+	{ STR_INIT("\\Drafts"), STR_INIT("Drafts"), USE_DRAFTS },
+	{ STR_INIT("\\Junk"), STR_INIT("Junk"), USE_JUNK },
+	{ STR_INIT("\\Sent"), STR_INIT("Sent"), USE_SENT },
+	{ STR_INIT("\\Trash"), STR_INIT("Trash"), USE_TRASH },
+};
+
+unsigned
+special_use_of(struct str attribute)
+{
+	for (int i = 0; i < USES; i++)
+		if (str_ieq(attribute, uses[i].attribute))
+			return uses[i].bit;
+	return 0;
+}
+
+static unsigned
+default_use(struct str name)
+{
+	for (int i = 0; i < USES; i++)
+		if (str_eq(name, uses[i].folder))
+			return uses[i].bit;
+	return 0;
+}
+
+/* ---- building ---- */
+
+void
+folders_init(struct folders *f, struct arena *arena)
+{
+	*f = (struct folders) { .arena = arena };
+}
+
+void
+folders_release(struct folders *f)
+{
+	map_release(&f->by_name);
+}
+
+enum err
+folders_add(struct folders *f, struct str name, bool exists,
+	    bool is_subscribed, unsigned use_bits)
+{
+	struct folder *folder = map_get(&f->by_name, name);
+
+	if (folder == NULL) {
+		folder = arena_alloc(f->arena, sizeof(*folder));
+		if (folder == NULL ||
+		    arena_str(f->arena, name, &folder->name) != OK)
+			return ERR_LIMIT;
+		map_set(&f->by_name, folder->name, folder);
+	}
+	folder->exists |= exists;
+	folder->is_subscribed |= is_subscribed;
+	folder->uses |= use_bits;
+	return OK;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct folder *const *x = a, *const *y = b;
+
+	return str_cmp((*x)->name, (*y)->name);
+}
+
+static enum err
+list_all(struct folders *f)
+{
+	struct str name;
+	void *value;
+
+	f->n = 0;
+	f->sorted = arena_array(f->arena, f->by_name.n + 1,
+				sizeof(*f->sorted));
+	if (f->sorted == NULL)
+		return ERR_LIMIT;
+	for (size_t at = 0; map_next(&f->by_name, &at, &name, &value);)
+		f->sorted[f->n++] = value;
+	qsort(f->sorted, f->n, sizeof(*f->sorted), compare);
+	return OK;
+}
+
+/* Tells those above. */
+static enum err
+tell_parents(struct folders *f, const struct folder *folder)
+{
+	struct str name = folder->name;
+	ptrdiff_t slash;
+
+	while ((slash = str_rchr(name, '/')) > 0) {
+		struct folder *parent;
+
+		name = str_first(name, (size_t)slash);
+		if (folders_add(f, name, false, false, 0) != OK)
+			return ERR_LIMIT;
+		parent = map_get(&f->by_name, name);
+		parent->has_children |= folder->exists;
+		parent->has_subscribed_below |= folder->is_subscribed;
+	}
+	return OK;
+}
+
+enum err
+folders_finish(struct folders *f)
+{
+	enum err e = list_all(f);
+
+	for (size_t i = 0; i < f->n && e == OK; i++)
+		e = tell_parents(f, f->sorted[i]);
+	if (e == OK)
+		e = list_all(f);
+	for (size_t i = 0; i < f->n && e == OK; i++)
+		if (f->sorted[i]->exists)
+			f->sorted[i]->uses |= default_use(f->sorted[i]->name);
+	return e;
+}
+
+/* ---- selecting (RFC 5258 3, RFC 6154) ---- */
+
+bool
+folder_is_selected(const struct folder *folder, const struct imap_list *list)
+{
+	bool is_wanted = true;
+
+	if (list->select_bits & IMAP_LIST_SELECT_SUBSCRIBED)
+		is_wanted = folder->is_subscribed ||
+			    ((list->select_bits &
+			      IMAP_LIST_SELECT_RECURSIVEMATCH) &&
+			     folder->has_subscribed_below);
+	else
+		is_wanted = folder->exists || folder->has_children;
+	if (list->select_bits & IMAP_LIST_SELECT_SPECIAL_USE)
+		is_wanted = is_wanted && folder->uses != 0;
+	return is_wanted;
+}
+
+static enum err
+add_word(struct buf *out, struct str word, bool *is_first)
+{
+	enum err e = *is_first ? OK : buf_addc(out, ' ');
+
+	*is_first = false;
+	return e == OK ? buf_add(out, word) : e;
+}
+
+static enum err
+put_attributes(const struct folder *folder, const struct imap_list *list,
+	       struct buf *out)
+{
+	bool is_first = true;
+	enum err e = OK;
+
+	if (!folder->exists)
+		e = add_word(out,
+			     list->is_extended ? S("\\NonExistent") :
+						 S("\\Noselect"),
+			     &is_first);
+	if (e == OK)
+		e = add_word(out,
+			     folder->has_children ? S("\\HasChildren") :
+						    S("\\HasNoChildren"),
+			     &is_first);
+	if (e == OK && folder->is_subscribed &&
+	    ((list->select_bits & IMAP_LIST_SELECT_SUBSCRIBED) ||
+	     (list->return_bits & IMAP_LIST_RETURN_SUBSCRIBED)))
+		e = add_word(out, S("\\Subscribed"), &is_first);
+	for (int i = 0; i < USES && e == OK; i++)
+		if (folder->uses & uses[i].bit)
+			e = add_word(out, uses[i].attribute, &is_first);
+	return e;
+}
+
+enum err
+folder_put(const struct folder *folder, const struct imap_list *list,
+	   struct buf *out)
+{
+	struct buf wire = BUF_INIT(4 * IMAP_NAME_OCTETS_MAX);
+	enum err e = buf_addc(out, '(');
+
+	if (e == OK)
+		e = put_attributes(folder, list, out);
+	if (e == OK)
+		e = buf_add(out, S(") \"/\" "));
+	if (e == OK)
+		e = imap_name_to_wire(folder->name, false, &wire);
+	if (e == OK)
+		e = imap_write_astring(out, buf_str(&wire));
+	if (e == OK && (list->select_bits & IMAP_LIST_SELECT_RECURSIVEMATCH) &&
+	    folder->has_subscribed_below)
+		e = buf_add(out, S(" (\"CHILDINFO\" (\"SUBSCRIBED\"))"));
+	buf_release(&wire);
+	return e;
+}
+
+/* ---- the file of special uses ---- */
+
+static bool
+is_at_or_below(struct str dir, struct str top)
+{
+	return str_starts(dir, top) &&
+	       (dir.n == top.n || dir.p[top.n] == '.');
+}
+
+enum err
+special_uses_change(struct str file, struct str dir, unsigned use,
+		    const char *to, struct buf *out)
+{
+	struct str line;
+	enum err e = OK;
+
+	while (e == OK && str_line(&file, &line)) {
+		struct str word, rest = line;
+
+		if (!str_split(&rest, ' ', &word) ||
+		    !is_at_or_below(rest, dir)) {
+			e = buf_addf(out, "%.*s\n", STR(line));
+			continue;
+		}
+		if (to != NULL)
+			e = buf_addf(out, "%.*s %s%.*s\n", STR(word), to,
+				     STR(str_from(rest, dir.n)));
+		else if (use != 0 || rest.n > dir.n)
+			e = buf_addf(out, "%.*s\n", STR(line));
+	}
+	for (int i = 0; i < USES && e == OK && to == NULL; i++)
+		if (use & uses[i].bit)
+			e = buf_addf(out, "%.*s %.*s\n",
+				     STR(uses[i].attribute), STR(dir));
+	return e;
+}
+
+/* ---- the disk ---- */
+
+struct reading {
+	int user_fd;
+	struct buf names; // of directories, each with NUL
+	struct buf subscriptions, special;
+	enum err e;
+};
+
+static bool
+is_directory(int fd, const struct dirent *entry)
+{
+	struct stat st;
+
+	if (entry->d_type != DT_UNKNOWN)
+		return entry->d_type == DT_DIR;
+	return fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(st.st_mode);
+}
+
+static void
+read_in_thread(void *arg)
+{
+	struct reading *r = arg;
+	int fd = fs_open_dir(r->user_fd, ".");
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (dir == NULL) {
+		log_error("store.read", FERRNO(errno));
+		if (fd >= 0)
+			close(fd);
+		r->e = ERR_UNAVAILABLE;
+		return;
+	}
+	while (r->e == OK && (entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] == '.' && entry->d_name[1] != '\0' &&
+		    entry->d_name[1] != '.' && is_directory(fd, entry))
+			r->e = buf_add(&r->names,
+				       str_of(entry->d_name,
+					      strlen(entry->d_name) + 1));
+	closedir(dir);
+	/* Without them there is a list all the same. */
+	if (fs_read_file(r->user_fd, "subscriptions", &r->subscriptions) != OK)
+		buf_clear(&r->subscriptions);
+	if (fs_read_file(r->user_fd, special_uses_name, &r->special) != OK)
+		buf_clear(&r->special);
+}
+
+static enum err
+add_dir(struct folders *f, struct str dir, bool exists, bool is_subscribed,
+	unsigned use_bits)
+{
+	struct buf name = BUF_INIT(IMAP_NAME_OCTETS_MAX);
+	enum err e = OK;
+
+	if (imap_name_from_dir(dir, &name) == IMAP_NAME_FINE)
+		e = folders_add(f, buf_str(&name), exists, is_subscribed,
+				use_bits);
+	buf_release(&name);
+	return e;
+}
+
+static enum err
+add_subscriptions(struct folders *f, struct str file)
+{
+	struct buf name = BUF_INIT(2 * SUBSCRIPTIONS_NAME_OCTETS_MAX);
+	struct buf dir = BUF_INIT(4 * SUBSCRIPTIONS_NAME_OCTETS_MAX);
+	struct subscriptions_reader r;
+	enum err e = OK;
+
+	if (subscriptions_begin(&r, file) != OK)
+		return OK;
+	while (e == OK && subscriptions_next(&r, &name)) {
+		buf_clear(&dir);
+		if (!str_eq(buf_str(&name), S("INBOX")))
+			buf_putf(&dir, ".%.*s", STR(buf_str(&name)));
+		e = add_dir(f, buf_str(&dir), false, true, 0);
+	}
+	buf_release(&name);
+	buf_release(&dir);
+	return e;
+}
+
+static enum err
+add_special_uses(struct folders *f, struct str file)
+{
+	struct str line;
+	enum err e = OK;
+
+	while (e == OK && str_line(&file, &line)) {
+		struct str word;
+
+		if (str_split(&line, ' ', &word) && line.n > 0)
+			e = add_dir(f, line, false, false,
+				    special_use_of(word));
+	}
+	return e;
+}
+
+enum err
+folders_read(struct co *co, struct user *u, struct folders *f)
+{
+	struct reading r = { .user_fd = u->fd };
+	const char *at;
+	enum err e;
+
+	buf_init(&r.names, FOLDERS_FILE_MAX_OCTETS);
+	buf_init(&r.subscriptions, FOLDERS_FILE_MAX_OCTETS);
+	buf_init(&r.special, FOLDERS_FILE_MAX_OCTETS);
+	offload(co, read_in_thread, &r);
+	e = r.e;
+	if (e == OK)
+		e = folders_add(f, S("INBOX"), true, false, 0);
+	for (at = r.names.p; e == OK && at != NULL && at < r.names.p + r.names.n;
+	     at += strlen(at) + 1)
+		e = add_dir(f, str_c(at), true, false, 0);
+	if (e == OK)
+		e = add_subscriptions(f, buf_str(&r.subscriptions));
+	if (e == OK)
+		e = add_special_uses(f, buf_str(&r.special));
+	if (e == OK)
+		e = folders_finish(f);
+	buf_release(&r.names);
+	buf_release(&r.subscriptions);
+	buf_release(&r.special);
+	return e;
+}

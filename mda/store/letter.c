@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/letter.c - one message, opened to be read.
+ *
+ * Process: store, mostly in threads.
+ * Invariants:
+ *  (1) A size that is told is that of the open file, or is what the name claims
+ *      and the open file did not contradict.
+ *  (2) Only regular files are opened, below the mailbox's directories.
+ */
+#include "mda/store/letter.h"
+
+#include "lib/base/check.h"
+#include "lib/mail/crlf.h"
+#include "lib/mail/header.h"
+#include "lib/rt/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	HEAD_STEP_OCTETS = 16 * 1024,
+	READ_TRIES = 3,
+	DATES_PER_JOB = 4096,
+	LETTERS_PER_JOB = 64,
+};
+
+/* Reads below a directory; in a thread. */
+struct letter_job {
+	int dir_fd;
+	char name[TREE_NAME_SIZE];
+	enum letter_depth depth;
+	bool has_wire_size; // what the name claims
+	uint64_t claimed_size, claimed_wire_size;
+	struct letter letter;
+	enum err e;
+};
+
+void
+letter_release(struct letter *l)
+{
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+	buf_release(&l->bytes);
+	arena_release(&l->arena);
+	l->root = NULL;
+}
+
+static enum err
+read_to(struct letter *l, size_t n)
+{
+	enum err e;
+
+	if (n > l->size_octets)
+		n = (size_t)l->size_octets;
+	if (n <= l->bytes.n)
+		return OK;
+	if (buf_reserve(&l->bytes, n - l->bytes.n) != OK)
+		return ERR_LIMIT;
+	e = fs_read_at(l->fd, l->bytes.p + l->bytes.n, n - l->bytes.n,
+		       (int64_t)l->bytes.n);
+	if (e == OK)
+		l->bytes.n = n;
+	return e;
+}
+
+/* Steps double, so that a long header is not looked through too often. */
+static enum err
+read_head(struct letter *l)
+{
+	for (size_t n = HEAD_STEP_OCTETS;; n *= 2) {
+		enum err e = read_to(l, n);
+
+		if (e != OK)
+			return e;
+		l->has_all = l->bytes.n == l->size_octets;
+		l->head_octets = header_length(buf_str(&l->bytes));
+		if (l->head_octets < l->bytes.n || l->has_all)
+			return OK;
+	}
+}
+
+static enum err
+open_letter(struct letter_job *job)
+{
+	struct letter *l = &job->letter;
+	struct stat st;
+
+	l->fd = fs_open_regular(job->dir_fd, job->name);
+	if (l->fd < 0) {
+		if (errno == ENOENT || errno == ELOOP || errno == EINVAL ||
+		    errno == ENXIO)
+			return ERR_NOT_FOUND;
+		log_error("store.open", FC("name", job->name), FERRNO(errno));
+		return ERR_UNAVAILABLE;
+	}
+	if (fstat(l->fd, &st) != 0)
+		return ERR_IO;
+	l->size_octets = (uint64_t)st.st_size;
+	l->date_s = st.st_mtim.tv_sec;
+	buf_init(&l->bytes, l->size_octets + 1);
+	if (job->has_wire_size && job->claimed_size == l->size_octets &&
+	    job->claimed_wire_size >= l->size_octets) {
+		l->wire_size_octets = job->claimed_wire_size;
+		l->is_crlf = l->wire_size_octets == l->size_octets;
+	} else {
+		job->depth = job->depth < LETTER_ALL ? LETTER_ALL : job->depth;
+	}
+	return OK;
+}
+
+static void
+run_in_thread(void *arg)
+{
+	struct letter_job *job = arg;
+	struct letter *l = &job->letter;
+
+	job->e = open_letter(job);
+	/* Without CRLF in the file its text has to be made here. */
+	if (job->e == OK && job->depth == LETTER_BODY && !l->is_crlf)
+		job->depth = LETTER_ALL;
+	if (job->e == OK && job->depth >= LETTER_HEAD)
+		job->e = read_head(l);
+	if (job->e != OK || job->depth < LETTER_ALL)
+		return;
+	job->e = read_to(l, (size_t)l->size_octets);
+	if (job->e != OK)
+		return;
+	l->has_all = true;
+	l->wire_size_octets = crlf_size(buf_str(&l->bytes));
+	l->is_crlf = l->wire_size_octets == l->size_octets;
+	if (job->depth == LETTER_PARTS)
+		job->e = mime_parse(&l->arena, buf_str(&l->bytes), &l->root);
+}
+
+/* False: the message has no usable name. */
+static bool
+init_job(struct letter_job *job, const struct mailbox *m,
+	 const struct message *msg, enum letter_depth depth)
+{
+	memset(job, 0, sizeof(*job));
+	job->letter.fd = -1;
+	arena_init(&job->letter.arena, MIME_ARENA_OCTETS);
+	job->dir_fd = message_dir(m, msg);
+	job->depth = depth;
+	job->has_wire_size = msg->has_size && msg->has_wire_size;
+	job->claimed_size = msg->size_octets;
+	job->claimed_wire_size = msg->wire_size_octets;
+	return message_name(msg, job->name);
+}
+
+/* Keeps what was learned. */
+static void
+learn(struct message *msg, const struct letter *l)
+{
+	msg->date_s = l->date_s;
+	msg->has_date = true;
+	msg->size_octets = l->size_octets;
+	msg->has_size = true;
+	if (l->wire_size_octets > 0 || l->has_all) {
+		msg->wire_size_octets = l->wire_size_octets;
+		msg->has_wire_size = true;
+	}
+}
+
+enum err
+letter_read(struct co *co, struct mailbox *m, uint32_t uid,
+	    enum letter_depth depth, struct letter *out)
+{
+	struct letter_job *job = must_alloc(sizeof(*job));
+	enum err e = ERR_NOT_FOUND;
+
+	*out = (struct letter) { .fd = -1 };
+	for (int i = 0; i < READ_TRIES && e == ERR_NOT_FOUND; i++) {
+		struct message *msg = mailbox_find(m, uid);
+
+		if (msg == NULL || !init_job(job, m, msg, depth))
+			break;
+		offload(co, run_in_thread, job);
+		e = job->e;
+		msg = mailbox_find(m, uid);
+		if (e == OK && msg != NULL) {
+			learn(msg, &job->letter);
+			*out = job->letter;
+			break;
+		}
+		letter_release(&job->letter);
+		/* Perhaps it has another name by now. */
+		if (e == ERR_NOT_FOUND) {
+			enum err looked;
+
+			m->must_scan_cur = true;
+			looked = mailbox_look(co, m, false);
+			if (looked != OK)
+				e = looked;
+		}
+	}
+	free(job);
+	return e;
+}
+
+/* ---- dates ---- */
+
+struct date_job {
+	int fds[2];
+	size_t n;
+	struct {
+		uint32_t uid;
+		bool is_in_new, is_found;
+		int64_t date_s;
+		char name[TREE_NAME_SIZE];
+	} entries[DATES_PER_JOB];
+};
+
+static void
+dates_in_thread(void *arg)
+{
+	struct date_job *job = arg;
+
+	for (size_t i = 0; i < job->n; i++) {
+		struct stat st;
+
+		if (fstatat(job->fds[job->entries[i].is_in_new],
+			    job->entries[i].name, &st,
+			    AT_SYMLINK_NOFOLLOW) != 0)
+			continue;
+		job->entries[i].is_found = true;
+		job->entries[i].date_s = st.st_mtim.tv_sec;
+	}
+}
+
+static void
+run_dates(struct co *co, struct mailbox *m, struct date_job *job)
+{
+	offload(co, dates_in_thread, job);
+	for (size_t i = 0; i < job->n; i++) {
+		struct message *msg = mailbox_find(m, job->entries[i].uid);
+
+		if (msg == NULL || !job->entries[i].is_found)
+			continue;
+		msg->date_s = job->entries[i].date_s;
+		msg->has_date = true;
+	}
+	job->n = 0;
+}
+
+void
+letters_read_dates(struct co *co, struct mailbox *m, const uint32_t *uids,
+		   size_t n)
+{
+	struct date_job *job = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct message *msg = mailbox_find(m, uids[i]);
+
+		if (msg == NULL || msg->has_date)
+			continue;
+		if (job == NULL) {
+			job = must_alloc(sizeof(*job));
+			job->fds[0] = m->cur_fd;
+			job->fds[1] = m->new_fd;
+		}
+		if (!message_name(msg, job->entries[job->n].name))
+			continue;
+		job->entries[job->n].uid = msg->uid;
+		job->entries[job->n].is_found = false;
+		job->entries[job->n++].is_in_new = msg->is_in_new;
+		if (job->n == DATES_PER_JOB)
+			run_dates(co, m, job);
+	}
+	if (job != NULL && job->n > 0)
+		run_dates(co, m, job);
+	free(job);
+}
+
+/* ---- many ---- */
+
+struct visit_job {
+	struct {
+		size_t at;
+		struct letter_job job;
+		struct letter learned; // without memory
+	} entries[LETTERS_PER_JOB];
+	size_t n;
+	letter_visit_fn *visit;
+	void *arg;
+};
+
+static void
+visit_in_thread(void *arg)
+{
+	struct visit_job *v = arg;
+
+	for (size_t i = 0; i < v->n; i++) {
+		struct letter_job *job = &v->entries[i].job;
+
+		run_in_thread(job);
+		if (job->e == OK)
+			v->visit(v->entries[i].at, &job->letter, v->arg);
+		v->entries[i].learned = job->letter;
+		letter_release(&job->letter);
+	}
+}
+
+/* One that has another name by now, or none. */
+static enum err
+visit_alone(struct co *co, struct mailbox *m, uint32_t uid, size_t at,
+	    enum letter_depth depth, const struct visit_job *v)
+{
+	struct letter l;
+	enum err e = letter_read(co, m, uid, depth, &l);
+
+	if (e == OK || e == ERR_NOT_FOUND)
+		v->visit(at, e == OK ? &l : NULL, v->arg);
+	letter_release(&l);
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static enum err
+visit_some(struct co *co, struct mailbox *m, const uint32_t *uids,
+	   enum letter_depth depth, struct visit_job *v)
+{
+	enum err e = OK;
+
+	offload(co, visit_in_thread, v);
+	for (size_t i = 0; i < v->n && e == OK; i++) {
+		uint32_t uid = uids[v->entries[i].at];
+		struct message *msg = mailbox_find(m, uid);
+
+		e = v->entries[i].job.e;
+		if (e == ERR_NOT_FOUND)
+			e = visit_alone(co, m, uid, v->entries[i].at, depth, v);
+		else if (e == OK && msg != NULL)
+			learn(msg, &v->entries[i].learned);
+	}
+	v->n = 0;
+	return e;
+}
+
+enum err
+letters_visit(struct co *co, struct mailbox *m, const uint32_t *uids, size_t n,
+	      enum letter_depth depth, letter_visit_fn *visit, void *arg)
+{
+	struct visit_job *v = must_alloc(sizeof(*v));
+	enum err e = OK;
+
+	v->visit = visit;
+	v->arg = arg;
+	for (size_t i = 0; i < n && e == OK; i++) {
+		const struct message *msg = mailbox_find(m, uids[i]);
+
+		if (msg == NULL ||
+		    !init_job(&v->entries[v->n].job, m, msg, depth)) {
+			visit(i, NULL, arg);
+			continue;
+		}
+		v->entries[v->n++].at = i;
+		if (v->n == LETTERS_PER_JOB)
+			e = visit_some(co, m, uids, depth, v);
+	}
+	if (e == OK && v->n > 0)
+		e = visit_some(co, m, uids, depth, v);
+	free(v);
+	return e;
+}
+
+enum err
+letters_read_sizes(struct co *co, struct mailbox *m, const uint32_t *uids,
+		   size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct message *msg = mailbox_find(m, uids[i]);
+		struct letter l;
+		enum err e;
+
+		if (msg == NULL || (msg->has_size && msg->has_wire_size))
+			continue;
+		e = letter_read(co, m, uids[i], LETTER_ALL, &l);
+		letter_release(&l);
+		if (e != OK && e != ERR_NOT_FOUND)
+			return e;
+	}
+	return OK;
+}

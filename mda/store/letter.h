@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/letter.h - one message, opened to be read. */
+#pragma once
+
+#include "lib/mail/mime.h"
+#include "mda/store/mailbox.h"
+
+enum letter_depth {
+	LETTER_OPEN,  // its descriptor and sizes
+	LETTER_HEAD,  // the header in memory, too
+	LETTER_BODY,  // and all of it if it is not what the wire has
+	LETTER_ALL,   // all of it
+	LETTER_PARTS, // and its tree of parts
+};
+
+struct letter {
+	int fd; // -1 after a failure
+	uint64_t size_octets;
+	uint64_t wire_size_octets; // 0 unless the sizes are known
+	bool has_all, is_crlf;	   // is_crlf: the file is what the wire has
+	int64_t date_s;
+	struct buf bytes;	   // all of it, or the header and more
+	size_t head_octets;	   // of the header with its empty line
+	struct arena arena;
+	struct mime_part *root;
+};
+
+/* Opens and reads in the pool. What is learned of sizes and date is kept in the
+ * model. ERR_NOT_FOUND: the message is gone. Release it in any case. */
+enum err letter_read(struct co *co, struct mailbox *m, uint32_t uid,
+		     enum letter_depth depth, struct letter *out) MUST_USE;
+void letter_release(struct letter *l);
+
+/* INTERNALDATEs of all these messages that are not known yet, in one job. */
+void letters_read_dates(struct co *co, struct mailbox *m, const uint32_t *uids,
+			size_t n);
+/* Sizes likewise, where the names do not tell them. */
+enum err letters_read_sizes(struct co *co, struct mailbox *m,
+			    const uint32_t *uids, size_t n) MUST_USE;
+
+/* Reads many, one after the other, and shows each: visit() may run in another
+ * thread, never two at once, and must not touch the model. letter is NULL when
+ * the message is gone. Stops at the first other error. */
+typedef void letter_visit_fn(size_t at, const struct letter *letter, void *arg);
+enum err letters_visit(struct co *co, struct mailbox *m, const uint32_t *uids,
+		       size_t n, enum letter_depth depth,
+		       letter_visit_fn *visit, void *arg) MUST_USE;

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/match.c - does a message fit a SEARCH program (RFC 9051 6.4.4)? */
+#include "mda/store/match.h"
+
+#include "lib/base/check.h"
+#include "lib/mail/date.h"
+#include "lib/mail/header.h"
+#include "lib/mail/imap_flags.h"
+#include "lib/mail/search_text.h"
+
+enum { FOLDED_MAX_OCTETS = 4 << 20 };
+
+static struct str
+key_of(const struct imap_search_node *const *node)
+{
+	return str_of(node, sizeof(*node));
+}
+
+static enum err
+fold(struct matcher *m, const struct imap_search_node *node)
+{
+	struct buf out = BUF_INIT(FOLDED_MAX_OCTETS);
+	const struct imap_search_node **key =
+		arena_alloc(m->arena, sizeof(*key));
+	struct str *folded = arena_alloc(m->arena, sizeof(*folded));
+	enum err e = search_text_fold(&out, node->text);
+
+	if (key == NULL || folded == NULL)
+		e = ERR_LIMIT;
+	if (e == OK)
+		e = arena_str(m->arena, buf_str(&out), folded);
+	buf_release(&out);
+	if (e != OK)
+		return e;
+	*key = node;
+	map_set(&m->folded, key_of(key), folded);
+	return OK;
+}
+
+/* The reader has bounded the depth. */
+static enum err
+prepare(struct matcher *m, const struct imap_search_node *node)
+{
+	enum err e = OK;
+
+	switch (node->key) {
+	case IMAP_SEARCH_BODY:
+	case IMAP_SEARCH_TEXT:
+		m->needs_parts = true;
+		e = fold(m, node);
+		break;
+	case IMAP_SEARCH_HEADER:
+		m->needs_header = true;
+		e = fold(m, node);
+		break;
+	case IMAP_SEARCH_SENTBEFORE:
+	case IMAP_SEARCH_SENTON:
+	case IMAP_SEARCH_SENTSINCE:
+		m->needs_header = true;
+		break;
+	case IMAP_SEARCH_BEFORE:
+	case IMAP_SEARCH_ON:
+	case IMAP_SEARCH_SINCE:
+	case IMAP_SEARCH_OLDER:
+	case IMAP_SEARCH_YOUNGER:
+		m->needs_date = true;
+		break;
+	case IMAP_SEARCH_LARGER:
+	case IMAP_SEARCH_SMALLER:
+		m->needs_size = true;
+		break;
+	default:
+		break;
+	}
+	for (const struct imap_search_node *c = node->first;
+	     c != NULL && e == OK; c = c->next)
+		e = prepare(m, c);
+	return e;
+}
+
+enum err
+matcher_init(struct matcher *m, const struct imap_search_node *root,
+	     const struct keywords *keywords, int64_t now_s,
+	     struct arena *arena)
+{
+	*m = (struct matcher) { .root = root, .arena = arena,
+				.now_s = now_s };
+	for (int i = 0; i < KEYWORDS_MAX; i++)
+		if (arena_str(arena, keywords->names[i],
+			      &m->keywords.names[i]) != OK)
+			return ERR_LIMIT;
+	return prepare(m, root);
+}
+
+void
+matcher_release(struct matcher *m)
+{
+	map_release(&m->folded);
+}
+
+static struct str
+folded_of(const struct matcher *m, const struct imap_search_node *node)
+{
+	const struct str *folded = map_get(&m->folded, key_of(&node));
+
+	check(folded != NULL);
+	return *folded;
+}
+
+static bool
+is_day(enum imap_search_key key, int64_t day, int64_t wanted)
+{
+	if (key == IMAP_SEARCH_BEFORE || key == IMAP_SEARCH_SENTBEFORE)
+		return day < wanted;
+	if (key == IMAP_SEARCH_ON || key == IMAP_SEARCH_SENTON)
+		return day == wanted;
+	return day >= wanted;
+}
+
+static bool
+was_sent(const struct imap_search_node *node, struct str header)
+{
+	struct header_field field;
+	struct date date;
+
+	return header_find(header, S("Date"), &field) &&
+	       date_parse(field.value, &date) &&
+	       is_day(node->key, date_day(date), node->day);
+}
+
+static bool
+test_letter(const struct matcher *m, const struct imap_search_node *node,
+	    const struct letter *l)
+{
+	struct str bytes = buf_str(&l->bytes);
+	struct str header = str_first(bytes, l->head_octets);
+
+	switch (node->key) {
+	case IMAP_SEARCH_HEADER:
+		return search_text_header(header, node->name,
+					  folded_of(m, node));
+	case IMAP_SEARCH_BODY:
+		return search_text_body(bytes, l->root, folded_of(m, node));
+	case IMAP_SEARCH_TEXT:
+		return search_text_text(bytes, l->root, folded_of(m, node));
+	default:
+		return was_sent(node, header);
+	}
+}
+
+static bool
+test_facts(const struct matcher *m, const struct imap_search_node *node,
+	   const struct facts *f)
+{
+	int number;
+
+	switch (node->key) {
+	case IMAP_SEARCH_ALL:
+		return true;
+	case IMAP_SEARCH_FLAG:
+		return (f->flags & node->flag) != 0;
+	case IMAP_SEARCH_KEYWORD:
+		number = keywords_find(&m->keywords, node->text);
+		return number >= 0 && (f->keywords & 1u << number);
+	case IMAP_SEARCH_SEQSET:
+		return imap_seqset_has(&node->set, f->seq);
+	case IMAP_SEARCH_UID:
+		return imap_seqset_has(&node->set, f->uid);
+	case IMAP_SEARCH_BEFORE:
+	case IMAP_SEARCH_ON:
+	case IMAP_SEARCH_SINCE:
+		return is_day(node->key,
+			      date_day((struct date) { f->date_s,
+						       f->date_offset_min }),
+			      node->day);
+	case IMAP_SEARCH_LARGER:
+		return f->size_octets > node->number;
+	case IMAP_SEARCH_SMALLER:
+		return f->size_octets < node->number;
+	case IMAP_SEARCH_OLDER: // RFC 5032
+		return m->now_s - f->date_s >= (int64_t)node->number;
+	case IMAP_SEARCH_YOUNGER:
+		return m->now_s - f->date_s < (int64_t)node->number;
+	default:
+		return false; // of extensions that are not announced
+	}
+}
+
+static enum match
+run(const struct matcher *m, const struct imap_search_node *node,
+    const struct facts *f, const struct letter *l);
+
+/* AND looks for a NO, OR for a YES. */
+static enum match
+run_children(const struct matcher *m, const struct imap_search_node *node,
+	     const struct facts *f, const struct letter *l)
+{
+	enum match decides = node->key == IMAP_SEARCH_OR ? MATCH_YES : MATCH_NO;
+	bool is_unknown = false;
+
+	for (const struct imap_search_node *c = node->first; c != NULL;
+	     c = c->next) {
+		enum match r = run(m, c, f, l);
+
+		if (r == decides)
+			return decides;
+		is_unknown |= r == MATCH_UNKNOWN;
+	}
+	if (is_unknown)
+		return MATCH_UNKNOWN;
+	return decides == MATCH_YES ? MATCH_NO : MATCH_YES;
+}
+
+static bool
+needs_letter(enum imap_search_key key)
+{
+	return key == IMAP_SEARCH_HEADER || key == IMAP_SEARCH_BODY ||
+	       key == IMAP_SEARCH_TEXT || key == IMAP_SEARCH_SENTBEFORE ||
+	       key == IMAP_SEARCH_SENTON || key == IMAP_SEARCH_SENTSINCE;
+}
+
+static enum match
+run(const struct matcher *m, const struct imap_search_node *node,
+    const struct facts *f, const struct letter *l)
+{
+	enum match r;
+
+	if (node->key == IMAP_SEARCH_AND || node->key == IMAP_SEARCH_OR)
+		r = run_children(m, node, f, l);
+	else if (!needs_letter(node->key))
+		r = test_facts(m, node, f) ? MATCH_YES : MATCH_NO;
+	else if (l == NULL)
+		r = MATCH_UNKNOWN;
+	else
+		r = test_letter(m, node, l) ? MATCH_YES : MATCH_NO;
+	if (r == MATCH_UNKNOWN || !node->is_not)
+		return r;
+	return r == MATCH_YES ? MATCH_NO : MATCH_YES;
+}
+
+enum match
+matcher_run(const struct matcher *m, const struct facts *facts,
+	    const struct letter *letter)
+{
+	return run(m, m->root, facts, letter);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/match.h - does a message fit a SEARCH program? Pure but for memory;
+ * the same for the loop, which knows the model, and for a thread, which has
+ * read the message. */
+#pragma once
+
+#include "lib/base/map.h"
+#include "lib/mail/imap_search.h"
+#include "lib/mail/keywords.h"
+#include "mda/store/letter.h"
+
+enum match { MATCH_NO, MATCH_YES, MATCH_UNKNOWN };
+
+/* A program made ready: its texts folded once. */
+struct matcher {
+	const struct imap_search_node *root;
+	struct map folded; // node -> struct str
+	struct arena *arena;
+	struct keywords keywords; // names in the arena
+	int64_t now_s;
+	bool needs_date, needs_size;
+	bool needs_header, needs_parts; // for some messages
+};
+
+/* ERR_LIMIT: the arena is full. The keywords are copied. */
+enum err matcher_init(struct matcher *m, const struct imap_search_node *root,
+		      const struct keywords *keywords, int64_t now_s,
+		      struct arena *arena) MUST_USE;
+void matcher_release(struct matcher *m);
+
+/* What the model knows of a message. */
+struct facts {
+	uint32_t seq, uid;
+	unsigned flags; // with IMAP_FLAG_RECENT
+	uint32_t keywords;
+	uint64_t size_octets; // on the wire
+	int64_t date_s;
+	int date_offset_min;
+};
+
+/* letter NULL: UNKNOWN where the message must be read. */
+enum match matcher_run(const struct matcher *m, const struct facts *facts,
+		       const struct letter *letter);

@@ -1,0 +1,1070 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/scan.c - makes the model of a mailbox equal to its directories.
+ *
+ * Process: store.  Formats: maildir_name.h, uidlist.h, keywords.h.
+ * Invariants:
+ *  (1) A message is in m->messages, where readers look, only after the line of
+ *      its UID is durable. Until then it is in m->by_base alone, with UID 0 or
+ *      the one it will have.
+ *  (2) The next UID only rises; a UIDVALIDITY is larger than all that this user
+ *      had before.
+ *  (3) A message counts as gone only when a whole reading of the directory, in
+ *      which nothing changed, did not meet it.
+ */
+#include "mda/store/mailbox.h"
+
+#include "lib/base/check.h"
+#include "lib/mail/maildir_name.h"
+#include "lib/mail/uidlist.h"
+#include "lib/rt/log.h"
+#include "mda/store/batch.h"
+#include "mda/store/list_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum {
+	NAMES_MAX_OCTETS = 1 << 30,
+	LIST_MAX_OCTETS = 1 << 30,
+	KEYWORDS_FILE_MAX_OCTETS = 64 * 1024,
+	READ_TRIES = 5,
+	SYNC_TRIES = 6,
+	FINE_GRAIN_US = 20000,	  // clocks of file systems tick at 4 to 10 ms
+	COARSE_GRAIN_US = 2000000, // or count seconds
+	LINES_FEW = 100,
+};
+
+/* ---- reading; in a thread ---- */
+
+struct names {
+	struct buf all; // inode, name, NUL; again
+	struct dir_time time;
+	bool is_wanted;
+};
+
+struct scan {
+	int dir_fd;
+	int fds[2];
+	struct names names[2]; // 0: new, 1: cur
+	/* The uidlist and the keywords, when they are not as known. */
+	bool has_known, has_list, is_list_read;
+	ino_t list_inode;
+	int64_t list_octets;
+	struct buf list;
+	bool is_keywords_read;
+	ino_t keywords_inode;
+	struct timespec keywords_at;
+	struct buf keywords;
+	enum err e;
+};
+
+static int64_t
+us_of(struct timespec at)
+{
+	return at.tv_sec * US_PER_S + at.tv_nsec / 1000;
+}
+
+static bool
+is_same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+static bool
+take_time(int fd, struct dir_time *out)
+{
+	struct stat st;
+	int64_t grain;
+
+	if (fstat(fd, &st) != 0)
+		return false;
+	out->at = st.st_mtim;
+	grain = st.st_mtim.tv_nsec == 0 ? COARSE_GRAIN_US : FINE_GRAIN_US;
+	out->is_settled = wall_us() - us_of(st.st_mtim) >= grain;
+	return true;
+}
+
+static enum err
+read_names_once(int fd, struct buf *out)
+{
+	int copy = fs_open_dir(fd, ".");
+	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+	enum err e = OK;
+
+	buf_clear(out);
+	if (dir == NULL) {
+		log_error("store.read", FERRNO(errno));
+		if (copy >= 0)
+			close(copy);
+		return ERR_UNAVAILABLE;
+	}
+	errno = 0;
+	while (e == OK && (entry = readdir(dir)) != NULL) {
+		ino_t inode = entry->d_ino;
+
+		if (entry->d_name[0] == '.' ||
+		    (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN))
+			continue;
+		e = buf_add(out, str_of(&inode, sizeof(inode)));
+		if (e == OK)
+			e = buf_add(out, str_of(entry->d_name,
+						strlen(entry->d_name) + 1));
+	}
+	if (e == OK && errno != 0) {
+		log_error("store.read", FERRNO(errno));
+		e = ERR_IO;
+	}
+	closedir(dir);
+	return e;
+}
+
+/* A name that changes while we read may be met twice or never. */
+static enum err
+read_names(int fd, struct names *names)
+{
+	for (int i = 0; i < READ_TRIES; i++) {
+		struct dir_time after;
+		enum err e;
+
+		if (!take_time(fd, &names->time))
+			return ERR_IO;
+		e = read_names_once(fd, &names->all);
+		if (e != OK)
+			return e;
+		if (!take_time(fd, &after))
+			return ERR_IO;
+		if (is_same_time(names->time.at, after.at))
+			return OK;
+	}
+	names->time.is_settled = false;
+	return OK;
+}
+
+static enum err
+read_list(struct scan *s)
+{
+	int fd = fs_open_regular(s->dir_fd, "dovecot-uidlist");
+	struct stat st;
+	enum err e;
+
+	if (fd < 0) {
+		s->is_list_read = s->has_known;
+		s->has_list = false;
+		return errno == ENOENT || errno == EINVAL || errno == ELOOP ?
+			       OK :
+			       ERR_UNAVAILABLE;
+	}
+	if (fstat(fd, &st) != 0) {
+		close(fd);
+		return ERR_IO;
+	}
+	s->has_list = true;
+	e = OK;
+	if (!s->has_known || st.st_ino != s->list_inode ||
+	    st.st_size != s->list_octets) {
+		s->is_list_read = true;
+		s->list_inode = st.st_ino;
+		e = fs_read_fd(fd, &s->list);
+		s->list_octets = (int64_t)s->list.n;
+	}
+	close(fd);
+	return e;
+}
+
+static void
+read_keywords(struct scan *s)
+{
+	struct stat st = { 0 };
+
+	if (fstatat(s->dir_fd, "dovecot-keywords", &st, AT_SYMLINK_NOFOLLOW) !=
+		    0 ||
+	    (st.st_ino == s->keywords_inode &&
+	     is_same_time(st.st_mtim, s->keywords_at)))
+		return;
+	s->keywords_inode = st.st_ino;
+	s->keywords_at = st.st_mtim;
+	/* What cannot be read has no names: letters are told as unknown-N. */
+	s->is_keywords_read = fs_read_file(s->dir_fd, "dovecot-keywords",
+					   &s->keywords) == OK;
+}
+
+static void
+scan_in_thread(void *arg)
+{
+	struct scan *s = arg;
+
+	/* new/ first: what moves to cur/ meanwhile is met at least once. */
+	for (int i = 0; i < 2 && s->e == OK; i++)
+		if (s->names[i].is_wanted)
+			s->e = read_names(s->fds[i], &s->names[i]);
+	if (s->e == OK)
+		s->e = read_list(s);
+	if (s->e == OK)
+		read_keywords(s);
+}
+
+/* ---- taking over what was read ---- */
+
+struct pending {
+	struct message **messages; // not in the model yet
+	size_t n, cap;
+};
+
+static struct message *
+new_message(struct str base)
+{
+	struct message *msg = must_alloc(sizeof(*msg) + base.n);
+	char *copy = (char *)(msg + 1);
+
+	memcpy(copy, base.p, base.n);
+	msg->base = str_of(copy, base.n);
+	return msg;
+}
+
+static void
+free_new_message(struct message *msg)
+{
+	free(msg->info);
+	free(msg->fields);
+	free(msg);
+}
+
+static void
+add_pending(struct mailbox *m, struct pending *p, struct message *msg)
+{
+	if (p->n == p->cap) {
+		p->cap = p->cap ? p->cap * 2 : LINES_FEW;
+		p->messages = must_realloc(p->messages,
+					   p->cap * sizeof(*p->messages));
+	}
+	p->messages[p->n++] = msg;
+	check(map_set(&m->by_base, msg->base, msg) == NULL);
+}
+
+static void
+set_info(struct mailbox *m, struct message *msg, struct str name,
+	 const struct maildir_name *parsed, unsigned session)
+{
+	struct str info = str_from(name, msg->base.n);
+
+	free(msg->info);
+	msg->info = info.n > 0 ? str_dup_c(info) : NULL;
+	if (msg->flags != parsed->flags || msg->keywords != parsed->keywords) {
+		msg->change = ++m->change;
+		msg->changed_by = session;
+	}
+	msg->flags = parsed->flags;
+	msg->keywords = parsed->keywords;
+	keywords_adopt(&m->keywords, parsed->keywords);
+}
+
+static struct message *
+message_of_name(struct mailbox *m, struct str name,
+		const struct maildir_name *parsed)
+{
+	struct message *msg = new_message(parsed->base);
+
+	set_info(m, msg, name, parsed, 0);
+	msg->change = 0; // it is told as new, not as changed
+	msg->has_size = parsed->has_size;
+	msg->has_wire_size = parsed->has_wire_size;
+	msg->size_octets = parsed->size_octets;
+	msg->wire_size_octets = parsed->wire_size_octets;
+	return msg;
+}
+
+static bool
+is_there(int fd, const char *name, ino_t inode)
+{
+	struct stat st;
+
+	return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_ino == inode;
+}
+
+/* Gives a file whose base is taken a name of its own. */
+static void
+rename_double(struct mailbox *m, int fd, const char *name,
+	      const struct maildir_name *parsed)
+{
+	struct tree *t = m->user->tree;
+	struct buf to = BUF_INIT(2 * TREE_NAME_SIZE);
+	struct stat st;
+
+	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return;
+	buf_putf(&to, "%lld.", (long long)st.st_mtim.tv_sec);
+	tree_unique(t, &to);
+	buf_putf(&to, ".%s,S=%lld%s%.*s", t->host, (long long)st.st_size,
+		 parsed->letters.n > 0 ? ":2," : "", STR(parsed->letters));
+	buf_putc(&to, '\0');
+	if (to.n <= TREE_NAME_SIZE && fs_move(fd, name, fd, to.p) == OK)
+		log_warn("store.double", FC("name", name), FC("to", to.p));
+	buf_release(&to);
+}
+
+/* A second name with a known base. */
+static void
+resolve_double(struct mailbox *m, struct message *msg, struct str name,
+	       const struct maildir_name *parsed, bool is_new, ino_t inode)
+{
+	char kept[TREE_NAME_SIZE];
+	int fd = is_new ? m->new_fd : m->cur_fd;
+
+	m->must_scan_cur = true;
+	m->new_time.is_settled = false;
+	if (!message_name(msg, kept))
+		return;
+	if (inode != msg->inode) {
+		rename_double(m, fd, name.p, parsed);
+		return;
+	}
+	/* One file with two names: a move that a crash cut in two, or a rename
+	 * that we saw from both sides. cur/ is where it was going. */
+	if (!is_there(fd, name.p, inode))
+		return;
+	if (!is_new && is_there(message_dir(m, msg), kept, inode) &&
+	    (msg->is_in_new || !str_eq(str_c(kept), name)))
+		unlinkat(message_dir(m, msg), kept, 0);
+	msg->is_in_new = is_new;
+	set_info(m, msg, name, parsed, 0);
+}
+
+static void
+meet_name(struct mailbox *m, struct pending *p, struct str name, bool is_new,
+	  ino_t inode)
+{
+	struct maildir_name parsed;
+	struct message *msg;
+
+	if (maildir_name_parse(name, &parsed) != OK)
+		return;
+	msg = map_get(&m->by_base, parsed.base);
+	if (msg == NULL) {
+		msg = message_of_name(m, name, &parsed);
+		msg->is_unclaimed = is_new;
+		add_pending(m, p, msg);
+	} else if (msg->seen == m->n_scans) {
+		resolve_double(m, msg, name, &parsed, is_new, inode);
+		return;
+	} else {
+		struct str info = str_from(name, parsed.base.n);
+
+		if (!str_eq(info, str_c(msg->info)))
+			set_info(m, msg, name, &parsed, 0);
+	}
+	msg->seen = m->n_scans;
+	msg->is_in_new = is_new;
+	msg->inode = inode;
+}
+
+static void
+meet_names(struct mailbox *m, struct pending *p, const struct names *names,
+	   bool is_new)
+{
+	const char *at = names->all.p, *end = at + names->all.n;
+
+	while (names->all.n > 0 && at < end) {
+		ino_t inode;
+
+		memcpy(&inode, at, sizeof(inode));
+		at += sizeof(inode);
+		meet_name(m, p, str_c(at), is_new, inode);
+		at += strlen(at) + 1;
+	}
+}
+
+static void
+find_gone(struct mailbox *m, const struct scan *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		struct message *msg = m->messages[i];
+		bool was_read = s->names[msg->is_in_new ? 0 : 1].is_wanted;
+
+		if (msg->seen != m->n_scans && was_read) {
+			if (s->names[1].is_wanted) {
+				m->removal = ++m->change;
+				map_remove(&m->by_base, msg->base);
+				free(msg->envelope);
+				free(msg->structure);
+				free(msg->body);
+				free_new_message(msg);
+				continue;
+			}
+			m->must_scan_cur = true; // it went there
+		}
+		m->messages[kept++] = msg;
+	}
+	m->n = kept;
+}
+
+static void
+take_keywords(struct mailbox *m, struct scan *s)
+{
+	uint32_t used = 0;
+
+	if (!s->is_keywords_read)
+		return;
+	buf_release(&m->keywords_file);
+	m->keywords_file = s->keywords;
+	s->keywords = (struct buf) BUF_INIT(0);
+	m->keywords_inode = s->keywords_inode;
+	m->keywords_at = s->keywords_at;
+	if (keywords_parse(buf_str(&m->keywords_file), &m->keywords) > 0)
+		log_warn("store.keywords", FC("user", m->user->address),
+			 FC("mailbox", m->dir));
+	for (size_t i = 0; i < m->n; i++)
+		used |= m->messages[i]->keywords;
+	keywords_adopt(&m->keywords, used);
+}
+
+/* ---- UIDs ---- */
+
+static uint32_t
+new_validity(struct mailbox *m)
+{
+	uint32_t v = (uint32_t)wall_s();
+
+	if (v <= m->user->last_validity)
+		v = m->user->last_validity + 1;
+	if (v <= m->uidvalidity)
+		v = m->uidvalidity + 1;
+	return m->user->last_validity = v;
+}
+
+static void
+begin_list(struct mailbox *m)
+{
+	uint8_t random[sizeof(m->guid) / 2];
+
+	m->uidvalidity = new_validity(m);
+	m->next_uid = 1;
+	free(m->extra);
+	m->extra = NULL;
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		memset(random, 0, sizeof(random));
+	for (size_t i = 0; i < sizeof(random); i++)
+		snprintf(m->guid + 2 * i, 3, "%02x", random[i]);
+	m->n_lines = 0;
+	m->must_rewrite_list = true;
+}
+
+static void
+keep_record(struct message *msg, const struct uidlist_record *record)
+{
+	msg->uid = record->uid;
+	free(msg->fields);
+	msg->fields = record->fields.n > 0 ? str_dup_c(record->fields) : NULL;
+}
+
+/* ERR_FORMAT: not to be trusted. ERR_REFUSED: it contradicts what was told. */
+static enum err
+take_records(struct mailbox *m, struct uidlist_reader *r)
+{
+	struct uidlist_record record;
+	enum uidlist_step step;
+
+	m->n_lines = 0;
+	while ((step = uidlist_next(r, &record)) == UIDLIST_RECORD) {
+		struct message *msg = map_get(&m->by_base, record.base);
+		bool is_told = msg != NULL && mailbox_find(m, msg->uid) == msg;
+
+		m->n_lines++;
+		if (is_told && msg->uid != record.uid)
+			return ERR_REFUSED;
+		if (msg != NULL && !is_told)
+			keep_record(msg, &record); // the last one counts
+	}
+	if (step == UIDLIST_BROKEN)
+		return ERR_FORMAT;
+	if (r->next_uid > m->next_uid)
+		m->next_uid = r->next_uid;
+	m->must_rewrite_list = r->is_torn;
+	return OK;
+}
+
+static enum err
+take_list(struct mailbox *m, const struct scan *s)
+{
+	struct uidlist_header header;
+	struct uidlist_reader r;
+	enum err e;
+
+	m->has_list = s->has_list;
+	m->list_inode = s->list_inode;
+	m->list_octets = s->list_octets;
+	if (!s->has_list) {
+		if (m->is_loaded)
+			return ERR_REFUSED;
+		begin_list(m);
+		return OK;
+	}
+	e = uidlist_begin(&r, buf_str(&s->list), &header);
+	if (e == OK && m->is_loaded && header.uidvalidity != m->uidvalidity)
+		return ERR_REFUSED;
+	if (e == OK) {
+		m->uidvalidity = header.uidvalidity;
+		m->next_uid = header.next_uid > m->next_uid ? header.next_uid :
+							      m->next_uid;
+		if (m->user->last_validity < m->uidvalidity)
+			m->user->last_validity = m->uidvalidity;
+		snprintf(m->guid, sizeof(m->guid), "%.*s", STR(header.guid));
+		free(m->extra);
+		m->extra = header.extra.n > 0 ? str_dup_c(header.extra) : NULL;
+		e = take_records(m, &r);
+	}
+	if (e != ERR_FORMAT)
+		return e;
+	log_error("store.uidlist", FC("user", m->user->address),
+		  FC("mailbox", m->dir),
+		  FC("hint", "not to be trusted; a new UIDVALIDITY is given"));
+	return m->is_loaded ? ERR_REFUSED : ERR_FORMAT;
+}
+
+/* Arrival: the seconds, then the bytes of the name. */
+static int
+compare_arrival(const void *a, const void *b)
+{
+	const struct message *const *x = a, *const *y = b;
+	unsigned long long s = strtoull((*x)->base.p, NULL, 10);
+	unsigned long long t = strtoull((*y)->base.p, NULL, 10);
+
+	if (s != t)
+		return s < t ? -1 : 1;
+	return str_cmp((*x)->base, (*y)->base);
+}
+
+static int
+compare_uid(const void *a, const void *b)
+{
+	const struct message *const *x = a, *const *y = b;
+
+	return (*x)->uid < (*y)->uid ? -1 : (*x)->uid > (*y)->uid;
+}
+
+static void
+sort(struct message **messages, size_t n,
+     int (*compare)(const void *, const void *))
+{
+	if (n > 1)
+		qsort(messages, n, sizeof(*messages), compare);
+}
+
+static bool
+give_uids(struct mailbox *m, struct message **messages, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (messages[i]->uid != 0)
+			continue;
+		if (m->next_uid > UIDLIST_UID_MAX)
+			return false;
+		messages[i]->uid = m->next_uid++;
+	}
+	return true;
+}
+
+static void
+put_record(struct buf *b, const struct message *msg)
+{
+	const struct uidlist_record record = {
+		.uid = msg->uid,
+		.fields = str_c(msg->fields),
+		.base = msg->base,
+	};
+
+	if (uidlist_put_record(b, &record) != OK)
+		log_error("store.uidlist", F("base", msg->base));
+}
+
+static void
+put_header(struct mailbox *m, struct buf *b)
+{
+	const struct uidlist_header header = {
+		.uidvalidity = m->uidvalidity,
+		.next_uid = m->next_uid,
+		.guid = str_c(m->guid),
+		.extra = str_c(m->extra),
+	};
+
+	check(uidlist_put_header(b, &header) == OK);
+}
+
+/* The messages of the model and the new ones, by UID. */
+static void
+put_whole_list(struct mailbox *m, struct buf *b, struct message **more,
+	       size_t n)
+{
+	struct message **all = must_alloc((m->n + n + 1) * sizeof(*all));
+
+	if (m->n > 0)
+		memcpy(all, m->messages, m->n * sizeof(*all));
+	if (n > 0)
+		memcpy(all + m->n, more, n * sizeof(*all));
+	sort(all, m->n + n, compare_uid);
+	put_header(m, b);
+	for (size_t i = 0; i < m->n + n; i++)
+		put_record(b, all[i]);
+	free(all);
+}
+
+/* Writes the lines of new messages that have none; ERR_MORE: read the list
+ * again first. first_new: the least UID without a line. */
+static enum err
+write_lines(struct co *co, struct mailbox *m, struct message **more, size_t n,
+	    uint32_t first_new)
+{
+	struct tree *t = m->user->tree;
+	struct buf b = BUF_INIT(LIST_MAX_OCTETS);
+	struct list_change change = {
+		.dir_fd = m->dir_fd,
+		.root_fd = t->root_fd,
+		.lock_name = t->lock_name,
+		.is_whole = m->must_rewrite_list || !m->has_list ||
+			    m->n_lines > LINES_FEW + 2 * (m->n + n),
+		.is_known = m->has_list,
+		.inode = m->list_inode,
+		.octets = m->list_octets,
+	};
+	size_t n_lines = 0;
+
+	if (change.is_whole)
+		put_whole_list(m, &b, more, n);
+	for (size_t i = 0; !change.is_whole && i < n; i++) {
+		if (more[i]->uid < first_new)
+			continue;
+		put_record(&b, more[i]);
+		n_lines++;
+	}
+	change.content = buf_str(&b);
+	if (b.n > 0)
+		offload(co, list_file_change, &change);
+	buf_release(&b);
+	if (change.e != OK)
+		return change.e;
+	m->has_list = true;
+	m->must_rewrite_list = false;
+	m->list_inode = change.inode;
+	m->list_octets = change.octets;
+	m->n_lines = change.is_whole ? m->n + n : m->n_lines + n_lines;
+	return OK;
+}
+
+static void
+join(struct mailbox *m, struct message **more, size_t n)
+{
+	bool is_sorted = true;
+
+	if (m->n + n > m->cap) {
+		m->cap = (m->n + n) + (m->n + n) / 2;
+		m->messages = must_realloc(m->messages,
+					   m->cap * sizeof(*m->messages));
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (m->n > 0 && m->messages[m->n - 1]->uid > more[i]->uid)
+			is_sorted = false;
+		m->messages[m->n++] = more[i];
+	}
+	if (!is_sorted)
+		sort(m->messages, m->n, compare_uid);
+	if (n > 0)
+		m->change++;
+}
+
+static void
+forget_pending(struct mailbox *m, struct pending *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		map_remove(&m->by_base, p->messages[i]->base);
+		free_new_message(p->messages[i]);
+	}
+	p->n = 0;
+}
+
+/* All lines again, with new numbers. */
+static void
+renumber(struct mailbox *m, struct pending *p)
+{
+	begin_list(m);
+	for (size_t i = 0; i < p->n; i++) {
+		free(p->messages[i]->fields);
+		p->messages[i]->fields = NULL;
+		p->messages[i]->uid = 0;
+	}
+}
+
+static enum err
+number_pending(struct co *co, struct mailbox *m, struct pending *p)
+{
+	uint32_t first_new;
+
+	sort(p->messages, p->n, compare_arrival);
+	first_new = m->next_uid;
+	if (!give_uids(m, p->messages, p->n)) {
+		if (m->is_loaded)
+			return ERR_REFUSED;
+		renumber(m, p);
+		first_new = m->next_uid;
+		check(give_uids(m, p->messages, p->n));
+	}
+	/* Those whose line was there already have lesser UIDs. */
+	return write_lines(co, m, p->messages, p->n, first_new);
+}
+
+static enum err
+take_scan(struct co *co, struct mailbox *m, struct scan *s, struct pending *p)
+{
+	enum err e = OK;
+
+	m->n_scans++;
+	m->must_scan_cur = false;
+	take_keywords(m, s);
+	for (int i = 0; i < 2; i++) {
+		if (!s->names[i].is_wanted)
+			continue;
+		meet_names(m, p, &s->names[i], i == 0);
+		*(i == 0 ? &m->new_time : &m->cur_time) = s->names[i].time;
+	}
+	if (s->names[1].is_wanted)
+		m->is_assumed = false;
+	find_gone(m, s);
+	if (s->is_list_read || !m->is_loaded)
+		e = take_list(m, s);
+	if (e == ERR_FORMAT) {
+		renumber(m, p);
+		e = OK;
+	}
+	if (e == OK && (p->n > 0 || m->must_rewrite_list))
+		e = number_pending(co, m, p);
+	if (e != OK)
+		return e;
+	sort(p->messages, p->n, compare_uid);
+	join(m, p->messages, p->n);
+	p->n = 0;
+	m->is_loaded = true;
+	return OK;
+}
+
+static enum err
+scan_once(struct co *co, struct mailbox *m, bool wants_new, bool wants_cur)
+{
+	struct scan *s = must_alloc(sizeof(*s));
+	struct pending p = { NULL, 0, 0 };
+	enum err e;
+
+	s->dir_fd = m->dir_fd;
+	s->fds[0] = m->new_fd;
+	s->fds[1] = m->cur_fd;
+	s->names[0].is_wanted = wants_new;
+	s->names[1].is_wanted = wants_cur;
+	for (int i = 0; i < 2; i++)
+		buf_init(&s->names[i].all, NAMES_MAX_OCTETS);
+	buf_init(&s->list, LIST_MAX_OCTETS);
+	buf_init(&s->keywords, KEYWORDS_FILE_MAX_OCTETS);
+	s->has_known = m->is_loaded && m->has_list;
+	s->list_inode = m->list_inode;
+	s->list_octets = m->list_octets;
+	s->keywords_inode = m->keywords_inode;
+	s->keywords_at = m->keywords_at;
+	offload(co, scan_in_thread, s);
+	e = s->e == OK ? take_scan(co, m, s, &p) : s->e;
+	forget_pending(m, &p);
+	free(p.messages);
+	for (int i = 0; i < 2; i++)
+		buf_release(&s->names[i].all);
+	buf_release(&s->list);
+	buf_release(&s->keywords);
+	free(s);
+	return e;
+}
+
+/* ---- from new/ to cur/ ---- */
+
+static void
+name_in_cur(const struct message *msg, char out[TREE_NAME_SIZE])
+{
+	int n = snprintf(out, TREE_NAME_SIZE, "%.*s%s", STR(msg->base),
+			 msg->info != NULL ? msg->info : ":2,");
+
+	if (n >= TREE_NAME_SIZE) // no room for flags: it moves as it is
+		snprintf(out, TREE_NAME_SIZE, "%.*s", STR(msg->base));
+}
+
+/* Not flushed: what is lost is in new/ again. */
+static void
+move_new(struct co *co, struct mailbox *m)
+{
+	struct batch batch = BATCH_INIT;
+	struct own_change own;
+	uint32_t *uids = must_alloc((m->n + 1) * sizeof(*uids));
+
+	for (size_t i = m->n; i > 0; i--) {
+		struct message *msg = m->messages[i - 1];
+		char from[TREE_NAME_SIZE], to[TREE_NAME_SIZE];
+
+		if (!msg->is_in_new || !message_name(msg, from))
+			continue;
+		name_in_cur(msg, to);
+		uids[batch.n] = msg->uid;
+		batch_add(&batch, STEP_RENAME, m->new_fd, from, m->cur_fd, to);
+	}
+	if (batch.n > 0) {
+		own_change_begin(m, &own);
+		batch_run(co, &batch);
+		own_change_end(m, &own);
+	}
+	for (size_t i = 0; i < batch.n; i++) {
+		struct message *msg = mailbox_find(m, uids[i]);
+
+		if (msg == NULL || batch.steps[i].e != OK)
+			continue;
+		msg->is_in_new = false;
+		mailbox_renamed(m, msg, str_c(batch.steps[i].to), 0);
+	}
+	batch_release(&batch);
+	free(uids);
+}
+
+/* ---- public ---- */
+
+static bool
+is_changed(int fd, const struct dir_time *known)
+{
+	struct stat st;
+
+	return fstat(fd, &st) != 0 || !known->is_settled ||
+	       !is_same_time(st.st_mtim, known->at);
+}
+
+static bool
+has_new(const struct mailbox *m)
+{
+	for (size_t i = m->n; i > 0; i--)
+		if (m->messages[i - 1]->is_in_new)
+			return true;
+	return false;
+}
+
+enum err
+mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough)
+{
+	enum err e = OK;
+
+	for (int i = 0; i < SYNC_TRIES; i++) {
+		bool wants_new = !m->is_loaded ||
+				 is_changed(m->new_fd, &m->new_time);
+		bool wants_cur = !m->is_loaded || m->must_scan_cur ||
+				 is_changed(m->cur_fd, &m->cur_time) ||
+				 (is_thorough && m->is_assumed);
+
+		if (m->must_scan_cur)
+			wants_new = true;
+		if (!wants_new && !wants_cur)
+			break;
+		e = scan_once(co, m, wants_new, wants_cur);
+		if (e == OK && !m->must_scan_cur)
+			break;
+		if (e != OK && e != ERR_MORE)
+			break;
+		m->must_scan_cur = true;
+	}
+	if (e == ERR_REFUSED) {
+		log_error("store.uidlist", FC("user", m->user->address),
+			  FC("mailbox", m->dir),
+			  FC("hint", "another program changed its UIDs"));
+		mailbox_kill(m);
+		return ERR_UNAVAILABLE;
+	}
+	if (e != OK && m->is_loaded) {
+		/* The new messages wait; the old ones can be read. */
+		m->must_scan_cur = true;
+		e = OK;
+	}
+	if (e == OK && m->n_writers > 0 && has_new(m))
+		move_new(co, m);
+	return e == ERR_MORE ? ERR_UNAVAILABLE : e;
+}
+
+enum err
+mailbox_look(struct co *co, struct mailbox *m, bool is_thorough)
+{
+	enum err e;
+
+	if (m->is_loaded && !m->is_dead && !m->must_scan_cur &&
+	    !is_changed(m->new_fd, &m->new_time) &&
+	    !is_changed(m->cur_fd, &m->cur_time) &&
+	    !(is_thorough && m->is_assumed) &&
+	    !(m->n_writers > 0 && has_new(m)))
+		return OK;
+	e = mailbox_lock(co, m);
+	if (e != OK)
+		return e;
+	e = mailbox_sync(co, m, is_thorough);
+	mailbox_unlock(m);
+	return e;
+}
+
+/* A foreign change in the same moment would be missed; it is met at the next
+ * thorough look, which every SELECT is. */
+void
+own_change_begin(struct mailbox *m, struct own_change *own)
+{
+	own->is_known = m->is_loaded && !m->must_scan_cur &&
+			!is_changed(m->cur_fd, &m->cur_time);
+}
+
+void
+own_change_end(struct mailbox *m, const struct own_change *own)
+{
+	if (!own->is_known || !take_time(m->cur_fd, &m->cur_time))
+		return;
+	m->cur_time.is_settled = true;
+	m->is_assumed = true;
+}
+
+/* The list changed under us; the scan has met our files and numbered them. */
+static enum err
+find_added(struct co *co, struct mailbox *m, const struct str *names, size_t n,
+	   uint32_t *uids_out)
+{
+	enum err e;
+
+	m->must_scan_cur = true;
+	e = mailbox_sync(co, m, true);
+	for (size_t i = 0; i < n && e == OK; i++) {
+		const struct message *msg =
+			map_get(&m->by_base, maildir_name_base(names[i]));
+
+		if (msg == NULL || m->must_scan_cur)
+			return ERR_UNAVAILABLE;
+		uids_out[i] = msg->uid;
+	}
+	return e;
+}
+
+enum err
+mailbox_add(struct co *co, struct mailbox *m, const struct str *names, size_t n,
+	    uint32_t *uids_out)
+{
+	struct pending p = { NULL, 0, 0 };
+	enum err e = OK;
+
+	for (size_t i = 0; i < n && e == OK; i++) {
+		struct maildir_name parsed;
+		struct message *msg;
+
+		e = maildir_name_parse(names[i], &parsed);
+		if (e == OK && map_get(&m->by_base, parsed.base) != NULL)
+			e = ERR_EXISTS;
+		if (e != OK)
+			break;
+		msg = message_of_name(m, names[i], &parsed);
+		msg->seen = m->n_scans;
+		add_pending(m, &p, msg);
+	}
+	if (e == OK) {
+		uint32_t first_new = m->next_uid;
+
+		e = give_uids(m, p.messages, p.n) ?
+			    write_lines(co, m, p.messages, p.n, first_new) :
+			    ERR_UNAVAILABLE;
+	}
+	if (e == OK) {
+		for (size_t i = 0; i < n; i++)
+			uids_out[i] = p.messages[i]->uid;
+		join(m, p.messages, p.n);
+		p.n = 0;
+	}
+	forget_pending(m, &p);
+	free(p.messages);
+	return e == ERR_MORE ? find_added(co, m, names, n, uids_out) : e;
+}
+
+void
+mailbox_renamed(struct mailbox *m, struct message *msg, struct str name,
+		unsigned session)
+{
+	struct maildir_name parsed;
+
+	if (maildir_name_parse(name, &parsed) == OK)
+		set_info(m, msg, name, &parsed, session);
+}
+
+struct replacing {
+	int dir_fd;
+	struct str content;
+	ino_t inode;
+	struct timespec at;
+	enum err e;
+};
+
+static void
+replace_keywords_in_thread(void *arg)
+{
+	struct replacing *r = arg;
+	struct stat st;
+
+	r->e = fs_replace(r->dir_fd, "dovecot-keywords", r->content,
+			  TREE_MODE_FILE);
+	if (r->e != OK ||
+	    fstatat(r->dir_fd, "dovecot-keywords", &st, AT_SYMLINK_NOFOLLOW))
+		return;
+	r->inode = st.st_ino;
+	r->at = st.st_mtim;
+}
+
+static enum err
+write_keywords(struct co *co, struct mailbox *m, const struct keywords *wanted)
+{
+	struct buf file = BUF_INIT(KEYWORDS_FILE_MAX_OCTETS);
+	struct replacing r = { .dir_fd = m->dir_fd };
+
+	r.e = keywords_put(wanted, &file);
+	r.content = buf_str(&file);
+	if (r.e == OK)
+		offload(co, replace_keywords_in_thread, &r);
+	if (r.e != OK) {
+		buf_release(&file);
+		return r.e;
+	}
+	buf_release(&m->keywords_file);
+	m->keywords_file = file;
+	m->keywords_inode = r.inode;
+	m->keywords_at = r.at;
+	keywords_parse(buf_str(&m->keywords_file), &m->keywords);
+	return OK;
+}
+
+enum err
+mailbox_keywords(struct co *co, struct mailbox *m, const struct str *names,
+		 size_t n, bool may_add, uint32_t *bits_out)
+{
+	struct keywords wanted = m->keywords;
+	bool is_limited = false, is_changed_list = false;
+	enum err e = OK;
+
+	for (size_t i = 0; may_add && i < n; i++) {
+		if (keywords_find(&wanted, names[i]) >= 0)
+			continue;
+		if (keywords_add(&wanted, names[i]) >= 0)
+			is_changed_list = true;
+		else
+			is_limited = true;
+	}
+	if (is_changed_list)
+		e = write_keywords(co, m, &wanted);
+	*bits_out = 0;
+	for (size_t i = 0; i < n; i++) {
+		int number = keywords_find(&m->keywords, names[i]);
+
+		if (number >= 0)
+			*bits_out |= 1u << number;
+	}
+	return e == OK && is_limited ? ERR_LIMIT : e;
+}

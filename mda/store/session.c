@@ -1,0 +1,648 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/session.c - one IMAP session: its commands one after the other, and
+ * what it is told.
+ *
+ * Process: store.  Standards: RFC 9051 5.2, 7.5.1 (when what may be told).
+ * Owns: the view; holds on user and mailbox.
+ * Invariants:
+ *  (1) s->view changes only in session_tell() and with a SELECT, so that numbers
+ *      mean what the client was told.
+ *  (2) A command is answered after all its text was sent.
+ */
+#include "mda/store/session.h"
+
+#include "lib/base/check.h"
+#include "lib/mail/imap_flags.h"
+#include "lib/mail/imap_mailbox_name.h"
+#include "lib/rt/log.h"
+
+enum {
+	TEXT_MAX_OCTETS = STORE_COMMAND_MAX_OCTETS,
+	DONE_MAX_OCTETS = 2 * TEXT_MAX_OCTETS,
+	IDLE_LOOK_S = 30, // where no event tells of foreign changes
+	FLAGS_MAX_OCTETS = 16 * 1024,
+	CHUNK_OCTETS = STORE_TEXT_MAX_OCTETS / 2,
+};
+
+enum verb_flag {
+	SELECTED = 1,	// needs a selected mailbox
+	WRITES = 2,	// that is not read-only
+	NO_EXPUNGE = 4, // RFC 9051 7.5.1, unless it is the UID form
+	SILENT = 8,	// tells nothing of the mailbox
+};
+
+static const struct verb {
+	command_fn *run;
+	unsigned flags;
+} verbs[VERBS] = {
+	[VERB_SELECT] = { cmd_select, SILENT },
+	[VERB_EXAMINE] = { cmd_examine, SILENT },
+	[VERB_CLOSE] = { cmd_close, SELECTED | SILENT },
+	[VERB_UNSELECT] = { cmd_unselect, SELECTED | SILENT },
+	[VERB_NOOP] = { cmd_noop, 0 },
+	[VERB_FETCH] = { cmd_fetch, SELECTED | NO_EXPUNGE },
+	[VERB_STORE] = { cmd_store, SELECTED | WRITES | NO_EXPUNGE },
+	[VERB_SEARCH] = { cmd_search, SELECTED | NO_EXPUNGE },
+	[VERB_SORT] = { cmd_sort, SELECTED | NO_EXPUNGE },
+	[VERB_COPY] = { cmd_copy, SELECTED },
+	[VERB_MOVE] = { cmd_move, SELECTED | WRITES },
+	[VERB_EXPUNGE] = { cmd_expunge, SELECTED | WRITES },
+	[VERB_LIST] = { cmd_list, 0 },
+	[VERB_LSUB] = { cmd_lsub, 0 },
+	[VERB_STATUS] = { cmd_status, 0 },
+	[VERB_CREATE] = { cmd_create, 0 },
+	[VERB_DELETE] = { cmd_delete, 0 },
+	[VERB_RENAME] = { cmd_rename, 0 },
+	[VERB_SUBSCRIBE] = { cmd_subscribe, 0 },
+	[VERB_UNSUBSCRIBE] = { cmd_unsubscribe, 0 },
+	[VERB_GETQUOTA] = { cmd_getquota, 0 },
+	[VERB_GETQUOTAROOT] = { cmd_getquotaroot, 0 },
+};
+
+/* ---- answers ---- */
+
+void
+session_answer(struct session *s, enum store_status status, const char *format,
+	       ...)
+{
+	va_list ap;
+
+	s->status = status;
+	buf_clear(&s->text);
+	va_start(ap, format);
+	if (buf_vaddf(&s->text, format, ap) != OK)
+		buf_put(&s->text, S("done"));
+	va_end(ap);
+}
+
+void
+session_fail(struct session *s, enum err e)
+{
+	if (e == ERR_NOT_FOUND)
+		session_answer(s, STORE_NO, "[NONEXISTENT] no such mailbox");
+	else if (e == ERR_EXISTS)
+		session_answer(s, STORE_NO, "[ALREADYEXISTS] it exists");
+	else if (e == ERR_FULL)
+		session_answer(s, STORE_NO, "[OVERQUOTA] no space left");
+	else if (e == ERR_TIMEOUT)
+		session_answer(s, STORE_NO, "[INUSE] mailbox is busy");
+	else if (e == ERR_LIMIT)
+		session_answer(s, STORE_NO, "[LIMIT] too much for one command");
+	else
+		session_answer(s, STORE_NO,
+			       "[UNAVAILABLE] mail store failed, try later");
+}
+
+bool
+session_args_ok(struct session *s)
+{
+	const char *text = s->args.fault_text;
+
+	switch (s->args.fault) {
+	case IMAP_FINE:
+		return true;
+	case IMAP_FAULT_SYNTAX:
+		session_answer(s, STORE_BAD, "%s", text);
+		break;
+	case IMAP_FAULT_LIMIT:
+		session_answer(s, STORE_NO, "[LIMIT] %s", text);
+		break;
+	case IMAP_FAULT_CHARSET:
+		session_answer(s, STORE_NO, "[BADCHARSET (US-ASCII UTF-8)] %s",
+			       text);
+		break;
+	}
+	return false;
+}
+
+/* ---- output ---- */
+
+void
+session_put(struct session *s, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	check(buf_vaddf(&s->out, format, ap) == OK);
+	va_end(ap);
+}
+
+void
+session_put_str(struct session *s, struct str text)
+{
+	buf_put(&s->out, text);
+}
+
+static void
+send_frame(struct co *co, struct session *s, enum store_type type,
+	   struct str body, int fd)
+{
+	if (s->broken == OK)
+		s->broken = call_send(co, s->call, (uint16_t)type, body, fd,
+				      false, in_s(SESSION_SEND_TIMEOUT_S));
+}
+
+void
+session_send(struct co *co, struct session *s)
+{
+	struct str rest = buf_str(&s->out);
+
+	while (rest.n > 0) {
+		struct str piece = str_first(rest, CHUNK_OCTETS);
+
+		send_frame(co, s, STORE_TEXT, piece, -1);
+		rest = str_from(rest, piece.n);
+	}
+	if (s->out.cap > 2 * SESSION_SEND_OCTETS)
+		buf_release(&s->out);
+	buf_clear(&s->out);
+}
+
+void
+session_send_some(struct co *co, struct session *s)
+{
+	if (s->out.n >= SESSION_SEND_OCTETS)
+		session_send(co, s);
+}
+
+void
+session_send_body(struct co *co, struct session *s, int fd, uint64_t offset,
+		  uint64_t n_octets)
+{
+	const struct store_body range = { offset, n_octets };
+	struct buf b = BUF_INIT(SESSION_SEND_OCTETS);
+
+	session_send(co, s);
+	store_put_body(&b, &range);
+	send_frame(co, s, STORE_BODY, buf_str(&b), fd);
+	buf_release(&b);
+}
+
+void
+session_done(struct co *co, struct session *s)
+{
+	const struct store_done done = { s->status, buf_str(&s->text),
+					 s->mailbox != NULL };
+	struct buf b = BUF_INIT(DONE_MAX_OCTETS);
+
+	session_send(co, s);
+	store_put_done(&b, &done);
+	send_frame(co, s, STORE_DONE, buf_str(&b), -1);
+	buf_release(&b);
+}
+
+/* ---- mailboxes ---- */
+
+bool
+session_dir_of(struct session *s, struct str wire, struct buf *dir_out)
+{
+	struct buf name = BUF_INIT(IMAP_NAME_OCTETS_MAX);
+	enum imap_name_fault fault = imap_name_from_wire(wire, false, &name);
+
+	buf_clear(dir_out);
+	if (fault != IMAP_NAME_FINE)
+		session_answer(s, STORE_NO, "[CANNOT] %s",
+			       imap_name_fault_text(fault));
+	else
+		check(imap_name_to_dir(buf_str(&name), dir_out) == OK);
+	buf_release(&name);
+	return fault == IMAP_NAME_FINE;
+}
+
+struct mailbox *
+session_open(struct co *co, struct session *s, struct str wire, bool for_new)
+{
+	struct buf dir = BUF_INIT(IMAP_NAME_OCTETS_MAX);
+	struct mailbox *m = NULL;
+	enum err e;
+
+	if (!session_dir_of(s, wire, &dir)) {
+		buf_release(&dir);
+		return NULL;
+	}
+	e = mailbox_open(co, s->user, buf_str(&dir), &m);
+	buf_release(&dir);
+	if (e == ERR_NOT_FOUND && for_new)
+		session_answer(s, STORE_NO, "[TRYCREATE] no such mailbox");
+	else if (e != OK)
+		session_fail(s, e);
+	return m;
+}
+
+void
+session_leave(struct session *s)
+{
+	struct mailbox *m = s->mailbox;
+
+	if (m == NULL)
+		return;
+	TAILQ_REMOVE(&m->seats, &s->seat, link);
+	if (!s->is_read_only)
+		m->n_writers--;
+	if (TAILQ_EMPTY(&m->seats))
+		mailbox_watch(m, false);
+	mailbox_drop(&s->mailbox);
+	view_release(&s->view);
+}
+
+bool
+mailbox_is_trash(const struct mailbox *m)
+{
+	return str_eq(str_c(m->dir), S(".Trash"));
+}
+
+/* ---- what is told ---- */
+
+bool
+session_is_recent(const struct session *s, const struct message *msg)
+{
+	return msg->recent_session == s->id ||
+	       (s->is_read_only && msg->is_unclaimed);
+}
+
+static size_t
+names_of(const struct keywords *k, uint32_t letters, struct str *names)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < KEYWORDS_MAX; i++)
+		if ((letters & 1u << i) && k->names[i].n > 0)
+			names[n++] = k->names[i];
+	return n;
+}
+
+void
+session_add_flags(struct session *s, const struct message *msg, struct buf *out)
+{
+	struct str names[KEYWORDS_MAX];
+	struct imap_flags flags = {
+		.bits = msg->flags |
+			(session_is_recent(s, msg) ? IMAP_FLAG_RECENT : 0u),
+		.keywords = names,
+		.n_keywords = names_of(&s->mailbox->keywords, msg->keywords,
+				       names),
+	};
+
+	check(imap_flags_write(out, &flags, false) == OK);
+}
+
+void
+session_put_flags(struct session *s, uint32_t seq, const struct message *msg,
+		  bool with_uid)
+{
+	session_put(s, "* %u FETCH (", seq);
+	if (with_uid)
+		session_put(s, "UID %u ", msg->uid);
+	session_put(s, "FLAGS ");
+	session_add_flags(s, msg, &s->out);
+	session_put(s, ")\r\n");
+}
+
+static uint32_t
+named_letters(const struct keywords *k)
+{
+	uint32_t letters = 0;
+
+	for (int i = 0; i < KEYWORDS_MAX; i++)
+		if (k->names[i].n > 0)
+			letters |= 1u << i;
+	return letters;
+}
+
+bool
+session_has_new_keywords(const struct session *s)
+{
+	return (named_letters(&s->mailbox->keywords) & ~s->told_keywords) != 0;
+}
+
+void
+session_put_mailbox_flags(struct session *s)
+{
+	struct str names[KEYWORDS_MAX];
+	struct imap_flags flags = {
+		.bits = IMAP_FLAG_ANSWERED | IMAP_FLAG_FLAGGED |
+			IMAP_FLAG_DELETED | IMAP_FLAG_SEEN | IMAP_FLAG_DRAFT,
+		.keywords = names,
+	};
+	uint32_t letters = named_letters(&s->mailbox->keywords);
+	bool has_room = letters != (1u << KEYWORDS_MAX) - 1;
+
+	flags.n_keywords = names_of(&s->mailbox->keywords, letters, names);
+	s->told_keywords = letters;
+	session_put(s, "* FLAGS ");
+	check(imap_flags_write(&s->out, &flags, false) == OK);
+	session_put(s, "\r\n* OK [PERMANENTFLAGS ");
+	if (s->is_read_only)
+		session_put(s, "()");
+	else
+		check(imap_flags_write(&s->out, &flags, has_room) == OK);
+	session_put(s, "] flags that stay\r\n");
+}
+
+static void
+put_expunge(uint32_t seq, void *arg)
+{
+	session_put(arg, "* %u EXPUNGE\r\n", seq);
+}
+
+static void
+tell_gone(struct session *s)
+{
+	struct mailbox *m = s->mailbox;
+	uint32_t *uids = must_alloc((m->n + 1) * sizeof(*uids));
+
+	for (size_t i = 0; i < m->n; i++)
+		uids[i] = m->messages[i]->uid;
+	view_keep(&s->view, uids, m->n, put_expunge, s);
+	free(uids);
+	s->told_removal = m->removal;
+}
+
+static bool
+take_new(struct session *s)
+{
+	struct mailbox *m = s->mailbox;
+	bool is_more = false;
+
+	for (size_t i = mailbox_place(m, view_last(&s->view) + 1); i < m->n;
+	     i++) {
+		struct message *msg = m->messages[i];
+
+		is_more |= view_add(&s->view, msg->uid);
+		if (msg->is_unclaimed && !s->is_read_only) {
+			msg->is_unclaimed = false;
+			msg->recent_session = s->id;
+		}
+	}
+	return is_more;
+}
+
+static size_t
+count_recent(const struct session *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->mailbox->n; i++)
+		n += session_is_recent(s, s->mailbox->messages[i]);
+	return n;
+}
+
+static void
+tell_flags(struct co *co, struct session *s, uint64_t since)
+{
+	/* By UID: others may run while text is sent. */
+	for (size_t i = 0; i < s->view.n; i++) {
+		struct message *msg = mailbox_find(s->mailbox,
+						   s->view.uids[i]);
+
+		if (msg == NULL || msg->change <= since ||
+		    msg->changed_by == s->id)
+			continue;
+		session_put_flags(s, (uint32_t)i + 1, msg, true);
+		session_send_some(co, s);
+	}
+}
+
+void
+session_tell(struct co *co, struct session *s, bool with_expunge)
+{
+	struct mailbox *m = s->mailbox;
+	uint64_t since = s->told_change;
+	bool has_changed = m->change > since;
+	size_t n_recent;
+
+	if (session_has_new_keywords(s))
+		session_put_mailbox_flags(s);
+	if (with_expunge && m->removal > s->told_removal)
+		tell_gone(s);
+	if (!has_changed)
+		return;
+	s->told_change = m->change;
+	if (take_new(s))
+		session_put(s, "* %zu EXISTS\r\n", s->view.n);
+	n_recent = count_recent(s);
+	if (n_recent != s->told_recent)
+		session_put(s, "* %zu RECENT\r\n", n_recent);
+	s->told_recent = n_recent;
+	tell_flags(co, s, since);
+}
+
+static void
+say_bye(struct session *s)
+{
+	session_leave(s);
+	session_answer(s, STORE_BYE,
+		       "[UNAVAILABLE] the mailbox is gone, or failed");
+}
+
+static void
+look_and_tell(struct co *co, struct session *s, bool with_expunge)
+{
+	enum err e = OK;
+
+	if (!s->mailbox->is_dead)
+		e = mailbox_look(co, s->mailbox, false);
+	if (s->mailbox->is_dead)
+		say_bye(s);
+	else if (e == OK)
+		session_tell(co, s, with_expunge);
+}
+
+void
+session_news(struct co *co, struct session *s)
+{
+	if (s->mailbox != NULL)
+		look_and_tell(co, s, true);
+}
+
+/* ---- messages ---- */
+
+static void
+list_numbers(const struct session *s, const struct imap_seqset *set,
+	     struct uid_list *out)
+{
+	uint32_t seq = 1, found;
+
+	while (imap_seqset_from(set, seq, &found) && found <= s->view.n) {
+		out->uids[out->n++] = view_uid(&s->view, found);
+		seq = found + 1;
+	}
+}
+
+static void
+list_uids(const struct session *s, const struct imap_seqset *set,
+	  struct uid_list *out)
+{
+	for (size_t i = 0; i < set->n; i++)
+		for (size_t at = view_place(&s->view, set->ranges[i].first) - 1;
+		     at < s->view.n &&
+		     s->view.uids[at] <= set->ranges[i].last;
+		     at++)
+			out->uids[out->n++] = s->view.uids[at];
+}
+
+bool
+session_read_set(struct session *s, struct uid_list *out)
+{
+	uint32_t max = s->is_uid ? view_last(&s->view) : (uint32_t)s->view.n;
+	struct imap_seqset set;
+
+	*out = (struct uid_list) { NULL, 0 };
+	if (!imap_seqset_read(&s->args, max, &set))
+		return session_args_ok(s);
+	if (!s->is_uid && !imap_seqset_is_within(&set, max)) {
+		session_answer(s, STORE_BAD, "no message has that number");
+		return false;
+	}
+	out->uids = must_alloc((s->view.n + 1) * sizeof(*out->uids));
+	if (s->is_uid)
+		list_uids(s, &set, out);
+	else
+		list_numbers(s, &set, out);
+	return true;
+}
+
+/* ---- commands ---- */
+
+static void
+run(struct co *co, struct session *s)
+{
+	const struct verb *verb = &verbs[s->verb];
+
+	if (s->mailbox != NULL && s->mailbox->is_dead) {
+		say_bye(s);
+		return;
+	}
+	if ((verb->flags & SELECTED) && s->mailbox == NULL) {
+		session_answer(s, STORE_BAD, "no mailbox is selected");
+		return;
+	}
+	if ((verb->flags & WRITES) && s->is_read_only) {
+		session_answer(s, STORE_NO, "[READ-ONLY] mailbox is read-only");
+		return;
+	}
+	verb->run(co, s);
+	if (s->mailbox != NULL && !(verb->flags & SILENT) &&
+	    s->status != STORE_BAD)
+		look_and_tell(co, s,
+			      s->is_uid || !(verb->flags & NO_EXPUNGE));
+}
+
+static enum err
+do_command(struct co *co, struct session *s, struct str body)
+{
+	struct store_command command;
+
+	if (store_read_command(body, &command) != OK)
+		return ERR_FORMAT;
+	s->verb = command.verb;
+	s->is_uid = command.is_uid;
+	s->tag = command.tag;
+	imap_reader_init(&s->args, command.args, &s->arena);
+	session_answer(s, STORE_OK, "done");
+	run(co, s);
+	session_done(co, s);
+	arena_clear(&s->arena);
+	return s->broken;
+}
+
+static enum err
+do_idle(struct co *co, struct session *s, struct str body)
+{
+	if (body.n != 1)
+		return ERR_FORMAT;
+	session_answer(s, STORE_OK, "done");
+	if (body.p[0] == 0) {
+		if (s->is_lost)
+			say_bye(s);
+		session_done(co, s);
+		return s->broken;
+	}
+	call_set_listener(s->call, co);
+	co_shrink(co);
+	while (!call_has_input(s->call) && s->broken == OK &&
+	       s->status != STORE_BYE) {
+		s->seat.is_woken = false;
+		s->seat.idle = co;
+		if (s->mailbox != NULL)
+			look_and_tell(co, s, true);
+		session_send(co, s);
+		if (s->status == STORE_BYE || s->seat.is_woken ||
+		    call_has_input(s->call))
+			continue;
+		if (co_wait(co, in_s(IDLE_LOOK_S)) == ERR_CANCELED)
+			s->broken = ERR_CANCELED;
+	}
+	s->seat.idle = NULL;
+	call_set_listener(s->call, NULL);
+	s->is_lost = s->status == STORE_BYE; // said when IDLE ends
+	return s->broken;
+}
+
+static enum err
+do_frame(struct co *co, struct session *s, const struct frame *f)
+{
+	switch (f->type) {
+	case STORE_COMMAND:
+		return do_command(co, s, f->body);
+	case STORE_IDLE:
+		return do_idle(co, s, f->body);
+	case STORE_APPEND:
+		return session_append(co, s, f->body);
+	case STORE_CLOSE:
+		return ERR_EOF;
+	default:
+		return ERR_FORMAT;
+	}
+}
+
+static void
+serve_frames(struct co *co, struct session *s)
+{
+	enum err e = s->broken;
+
+	session_answer(s, STORE_OK, "done");
+	session_done(co, s);
+	while (e == OK) {
+		struct frame f;
+
+		e = call_recv(co, s->call, NEVER_US, &f);
+		if (e != OK)
+			break;
+		e = do_frame(co, s, &f);
+		frame_release(&f);
+	}
+	if (e == ERR_FORMAT) {
+		log_error("store.message", FC("type", "session"));
+		chan_close(call_chan(s->call));
+	}
+}
+
+void
+serve_session(struct co *co, struct call *call, struct frame *first,
+	      void *owner)
+{
+	static unsigned last_id;
+	struct session *s = must_alloc(sizeof(*s));
+	enum err e;
+
+	s->call = call;
+	s->tree = owner;
+	s->id = ++last_id == 0 ? ++last_id : last_id;
+	arena_init(&s->arena, SESSION_ARENA_OCTETS);
+	buf_init(&s->out, SESSION_OUT_OCTETS);
+	buf_init(&s->text, TEXT_MAX_OCTETS);
+	e = tree_user(co, s->tree, first->body, &s->user);
+	if (e == OK) {
+		serve_frames(co, s);
+	} else {
+		session_fail(s, e == ERR_NOT_FOUND ? ERR_UNAVAILABLE : e);
+		session_done(co, s);
+	}
+	session_leave(s);
+	user_drop(&s->user);
+	arena_release(&s->arena);
+	buf_release(&s->out);
+	buf_release(&s->text);
+	free(s);
+}

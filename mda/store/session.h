@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/session.h - one IMAP session of a user: STORE_SESSION of
+ * lib/ipc/store.h. owner of the channel is the struct tree.
+ *
+ * What the files of the commands (cmd_*.c) share: they parse the arguments with
+ * the readers of lib/mail, read or change through mailbox.h, write untagged
+ * responses into the session's output and set the answer. */
+#pragma once
+
+#include "lib/ipc/store.h"
+#include "lib/mail/imap_reader.h"
+#include "lib/mail/imap_seqset.h"
+#include "lib/rt/chan.h"
+#include "mda/store/mailbox.h"
+#include "mda/store/view.h"
+
+enum {
+	SESSION_ARENA_OCTETS = 4 << 20,
+	SESSION_OUT_OCTETS = 256 << 20, // never reached: it is sent at 64 KiB
+	SESSION_SEND_OCTETS = 64 * 1024,
+	SESSION_SEND_TIMEOUT_S = 1800, // RFC 9051 5.4
+};
+
+struct session {
+	struct call *call;
+	struct tree *tree;
+	struct user *user;
+	unsigned id; // not 0, of this process
+
+	struct mailbox *mailbox; // selected, or NULL
+	bool is_read_only;
+	bool is_lost; // the mailbox went during IDLE
+	struct seat seat;
+	struct view view;
+	uint64_t told_change; // flag changes up to this one were told
+	uint64_t told_removal;
+	size_t told_recent;
+	uint32_t told_keywords; // the letters that had names
+
+	struct arena arena; // of the command
+	struct imap_reader args;
+	bool is_uid;
+	enum store_verb verb;
+	struct str tag;
+
+	struct buf out;
+	enum err broken; // nothing can be sent any more
+	enum store_status status;
+	struct buf text;
+};
+
+chan_serve_fn serve_session;
+
+/* ---- answers ---- */
+
+/* The tagged answer; format as printf, with the response code. */
+void session_answer(struct session *s, enum store_status status,
+		    const char *format, ...) PRINTF(3, 4);
+/* NO with the code that fits the error. */
+void session_fail(struct session *s, enum err e);
+/* BAD or NO by the fault of the arguments; true when there was none. */
+bool session_args_ok(struct session *s);
+
+/* ---- output ---- */
+
+void session_put(struct session *s, const char *format, ...) PRINTF(2, 3);
+void session_put_str(struct session *s, struct str text);
+/* Sends when there is much; a place where others run. */
+void session_send_some(struct co *co, struct session *s);
+void session_send(struct co *co, struct session *s);
+/* Sends octets of a file behind what was put. */
+void session_send_body(struct co *co, struct session *s, int fd,
+		       uint64_t offset, uint64_t n_octets);
+
+/* ---- mailboxes ---- */
+
+/* Wire name to directory; false: answered. */
+bool session_dir_of(struct session *s, struct str wire, struct buf *dir_out);
+/* Opens by wire name, without a look at it. NULL: answered; for_new: with
+ * [TRYCREATE] where it does not exist. */
+struct mailbox *session_open(struct co *co, struct session *s, struct str wire,
+			     bool for_new);
+/* Leaves the selected mailbox. */
+void session_leave(struct session *s);
+/* Reserves room, as quota_reserve(); ERR_FULL: it does not fit. */
+enum err session_reserve(struct co *co, struct session *s,
+			 const struct mailbox *m, uint64_t octets,
+			 uint64_t messages) MUST_USE;
+/* Moves all messages, as MOVE does. */
+enum err session_move_all(struct co *co, struct session *s,
+			  struct mailbox *from, struct mailbox *to) MUST_USE;
+/* Is it the user's Trash? */
+bool mailbox_is_trash(const struct mailbox *m);
+
+/* ---- messages ---- */
+
+struct uid_list {
+	uint32_t *uids;
+	size_t n;
+};
+
+/* Reads the set that the command begins with, of UIDs or of numbers. The list
+ * is of those messages that the session was told of, rising. False: answered.
+ * The caller frees uids. */
+bool session_read_set(struct session *s, struct uid_list *out);
+/* "* 3 FETCH (UID 7 FLAGS (\Seen))" */
+void session_put_flags(struct session *s, uint32_t seq,
+		       const struct message *msg, bool with_uid);
+/* "(\Seen $label)" */
+void session_add_flags(struct session *s, const struct message *msg,
+		       struct buf *out);
+bool session_is_recent(const struct session *s, const struct message *msg);
+/* What the session was not told yet. */
+void session_tell(struct co *co, struct session *s, bool with_expunge);
+/* Looks at the selected mailbox first. */
+void session_news(struct co *co, struct session *s);
+/* FLAGS and PERMANENTFLAGS of the selected mailbox. */
+void session_put_mailbox_flags(struct session *s);
+/* Are there keywords that it was not told of? */
+bool session_has_new_keywords(const struct session *s);
+
+/* Changes flags of messages of the selected mailbox, durably. */
+struct flag_change {
+	int mode; // enum imap_store_mode
+	unsigned flags;
+	uint32_t keywords;
+};
+/* The number of messages that are gone goes to *n_gone_out. */
+enum err session_change_flags(struct co *co, struct session *s,
+			      const struct uid_list *list,
+			      const struct flag_change *change,
+			      size_t *n_gone_out) MUST_USE;
+
+/* Removes the messages with \\Deleted, durably; of the list, or all (NULL). */
+enum err session_expunge(struct co *co, struct session *s,
+			 const struct uid_list *list) MUST_USE;
+
+/* ---- the commands ---- */
+
+typedef void command_fn(struct co *co, struct session *s);
+command_fn cmd_select, cmd_examine, cmd_close, cmd_unselect, cmd_noop,
+	cmd_fetch, cmd_store, cmd_search, cmd_sort, cmd_copy, cmd_move,
+	cmd_expunge, cmd_list, cmd_lsub, cmd_status, cmd_create, cmd_delete,
+	cmd_rename, cmd_subscribe, cmd_unsubscribe, cmd_getquota,
+	cmd_getquotaroot;
+/* STORE_APPEND and the chunks behind it; ERR_* when the call is over. */
+enum err session_append(struct co *co, struct session *s, struct str body)
+	MUST_USE;
+/* STORE_DONE with the answer. */
+void session_done(struct co *co, struct session *s);

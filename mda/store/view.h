@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/view.h - which messages a session was told of: their UIDs, in the
+ * order of their sequence numbers. Pure.
+ *
+ * Numbers begin at 1. UIDs rise with them, so both ways are a binary search. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct view {
+	uint32_t *uids;
+	size_t n, cap;
+};
+
+#define VIEW_INIT { NULL, 0, 0 }
+
+void view_release(struct view *v);
+/* Appends; false (nothing done) when the UID is not above all others. */
+bool view_add(struct view *v, uint32_t uid);
+/* 0: no such message. */
+uint32_t view_seq(const struct view *v, uint32_t uid);
+uint32_t view_uid(const struct view *v, uint32_t seq);
+/* The number of the first message whose UID is not below; n + 1 without one. */
+size_t view_place(const struct view *v, uint32_t uid);
+/* The greatest UID, 0 without messages. */
+uint32_t view_last(const struct view *v);
+/* Takes one out; the numbers behind it sink by one. */
+void view_remove(struct view *v, uint32_t seq);
+/* Takes out those whose UIDs are not in the sorted list; calls gone() with the
+ * number of each, as it is at that moment, from the highest to the lowest.
+ * Linear. */
+void view_keep(struct view *v, const uint32_t *uids, size_t n,
+	       void (*gone)(uint32_t seq, void *arg), void *arg);
