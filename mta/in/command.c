@@ -43,6 +43,16 @@ keep_address(struct session *s, const struct address *a, struct str *out)
 	return e;
 }
 
+/* What is parsed borrows from the line, whose memory goes with the next read;
+ * the transaction lives longer. */
+static enum smtp_syntax
+keep_argument(struct session *s, struct str *argument)
+{
+	return arena_str(&s->memory, *argument, argument) == OK ?
+		       SMTP_OK :
+		       SMTP_NO_MEMORY;
+}
+
 static enum err
 hello(struct session *s, struct str argument, bool is_extended)
 {
@@ -148,10 +158,13 @@ do_mail(struct co *co UNUSED, struct session *s, struct str argument)
 	s->settings = settings_hold();
 	limit = settings_of(s->settings)->message_size_limit;
 	s->size_limit = limit ? limit : UINT64_MAX;
-	bad = smtp_mail_parse(argument,
-			      SMTP_WITH_LONG_LOCAL |
-				      (s->is_extended ? SMTP_WITH_AUTH : 0),
-			      &s->memory, &s->mail);
+	bad = keep_argument(s, &argument);
+	if (bad == SMTP_OK)
+		bad = smtp_mail_parse(
+			argument,
+			SMTP_WITH_LONG_LOCAL |
+				(s->is_extended ? SMTP_WITH_AUTH : 0),
+			&s->memory, &s->mail);
 	if (bad == SMTP_OK && keep_address(s, &s->mail.from, &s->sender) != OK)
 		bad = SMTP_SENDER_TOO_LONG;
 	if (bad != SMTP_OK) {
@@ -236,9 +249,11 @@ do_rcpt(struct co *co, struct session *s, struct str argument)
 	struct router_verdict v;
 	struct frame f = { .fd = -1 };
 	struct str address;
-	enum smtp_syntax bad = smtp_rcpt_parse(argument, SMTP_WITH_LONG_LOCAL,
-					       &s->memory, &args);
+	enum smtp_syntax bad = keep_argument(s, &argument);
 
+	if (bad == SMTP_OK)
+		bad = smtp_rcpt_parse(argument, SMTP_WITH_LONG_LOCAL,
+				      &s->memory, &args);
 	if (bad == SMTP_OK && keep_address(s, &args.to, &address) != OK)
 		bad = SMTP_RECIPIENT_TOO_LONG;
 	if (bad != SMTP_OK) {
