@@ -601,6 +601,7 @@ accept_call(struct chan *chan, uint32_t id, struct frame *first)
 	serving->first = *first;
 	chan->n_open[i]++;
 	check(co_spawn(serve, serving, rule->name) != NULL);
+	give_credit(serving->call); // the first frame may fill the window
 }
 
 static void

@@ -866,6 +866,25 @@ frames_may_come_octet_by_octet(struct co *co)
 }
 
 static void
+large_first_frame_does_not_fill_the_window_for_ever(struct co *co)
+{
+	struct call *call = call_open(t.a);
+	char *first = must_alloc(2 * WINDOW_OCTETS);
+	struct frame f;
+
+	assert_int_equal(call_send(co, call, SINK,
+				   str_of(first, 2 * WINDOW_OCTETS), -1, false,
+				   soon()), OK);
+	free(first);
+	assert_int_equal(call_send(co, call, PART, STR_NONE, -1, true, soon()),
+			 OK);
+	assert_int_equal(call_recv(co, call, soon(), &f), OK);
+	assert_str(f.body, "sunk");
+	frame_release(&f);
+	call_free(&call);
+}
+
+static void
 listener_is_woken(struct co *co)
 {
 	struct call *call = call_open(t.a);
@@ -905,6 +924,7 @@ static struct named tests[] = {
 	T(crimes_end_the_channel),
 	T(a_descriptor_where_none_is_allowed),
 	T(frames_may_come_octet_by_octet),
+	T(large_first_frame_does_not_fill_the_window_for_ever),
 	T(listener_is_woken),
 };
 
