@@ -96,6 +96,9 @@ room_for(struct co *co, struct tree *t, struct str mailbox, uint64_t size)
 	if (e != OK)
 		return answer_of(e);
 	e = quota_prepare(co, u);
+	/* mta/in may ask any copy; only the owner's count goes with the mail. */
+	if (t->n_copies > 1 && store_of_user(mailbox, t->n_copies) != t->copy)
+		u->quota.is_counted = false;
 	if (e != OK) {
 		answer = answer_of(e);
 	} else {

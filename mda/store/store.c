@@ -104,6 +104,7 @@ store_start(struct role *role)
 	router = peer_new(SERVICE_ROUTER, 0, NULL);
 	if (tree_open(&tree, o->mail_dir, role->copy, str_c(o->hostname)) == OK)
 		tree.ring = ring_open(tree.root_fd, role->copy);
+	tree.n_copies = o->n_store;
 	tree.ask_quota = ask_router;
 	watch_open();
 	confine_paths(writable, readable);

@@ -32,7 +32,7 @@ typedef enum err ask_quota_fn(struct co *co, struct tree *t, struct str address,
 
 struct tree {
 	int root_fd, lock_fd;
-	unsigned copy;
+	unsigned copy, n_copies; // 0: the only one
 	char lock_name[32];
 	char host[65];	// in the names of new messages
 	uint64_t salt;	// of this process's names
