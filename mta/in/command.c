@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * mta/in/command.c - SMTP commands (RFC 5321 4.1). */
 #include "lib/base/check.h"
+#include "lib/ipc/queue.h"
 #include "lib/ipc/router.h"
 #include "lib/ipc/store.h"
 #include "mta/in/session.h"
@@ -10,6 +11,12 @@ enum {
 	ROUTER_TIMEOUT_S = 30,
 	ROOM_TIMEOUT_MS = 2000, // without an answer there is no opinion
 	JUNK_LIMIT = 100,	// commands that move nothing, as Postfix
+	/* Recipients beyond the limit that count as no error, so that a client
+	 * that pipelines can send to the others (RFC 5321 4.5.3.1.10). */
+	OVERSHOOT_LIMIT = 1000, // smtpd_recipient_overshoot_limit
+	ENVELOPE_RCPT_OCTETS = 16, // lengths and flags of one recipient
+	/* Of all, less one more and the other fields (8 KiB at most). */
+	ENVELOPE_RCPTS_OCTETS = QUEUE_ENVELOPE_MAX_OCTETS - 16 * 1024,
 };
 
 enum allowed {
@@ -19,6 +26,7 @@ enum allowed {
 	NOT_IN_MAIL = 4,
 	LAST_IN_GROUP = 8, // nothing may be pipelined behind it (RFC 2920 3.1)
 	JUNK = 16,
+	NOT_IN_BDAT = 32, // the envelope has gone to the queue (RFC 3030 2)
 };
 
 typedef enum err command_fn(struct co *co, struct session *s,
@@ -31,16 +39,19 @@ struct verb {
 };
 
 /* "user@domain" as the router and the queue write addresses. */
-static enum err
-keep_address(struct session *s, const struct address *a, struct str *out)
+static enum smtp_syntax
+keep_address(struct session *s, const struct address *a,
+	     enum smtp_syntax too_long, struct str *out)
 {
 	struct buf text = BUF_INIT(ENVELOPE_ADDRESS_MAX_OCTETS);
-	enum err e = address_is_null(a) ? OK : address_format(&text, a);
+	enum smtp_syntax bad = SMTP_OK;
 
-	if (e == OK)
-		e = arena_str(&s->memory, buf_str(&text), out);
+	if (!address_is_null(a) && address_format(&text, a) != OK)
+		bad = too_long;
+	else if (arena_str(&s->memory, buf_str(&text), out) != OK)
+		bad = SMTP_NO_MEMORY;
 	buf_release(&text);
-	return e;
+	return bad;
 }
 
 /* What is parsed borrows from the line, whose memory goes with the next read;
@@ -165,8 +176,9 @@ do_mail(struct co *co UNUSED, struct session *s, struct str argument)
 			SMTP_WITH_LONG_LOCAL |
 				(s->is_extended ? SMTP_WITH_AUTH : 0),
 			&s->memory, &s->mail);
-	if (bad == SMTP_OK && keep_address(s, &s->mail.from, &s->sender) != OK)
-		bad = SMTP_SENDER_TOO_LONG;
+	if (bad == SMTP_OK)
+		bad = keep_address(s, &s->mail.from, SMTP_SENDER_TOO_LONG,
+				   &s->sender);
 	if (bad != SMTP_OK) {
 		session_syntax(s, bad);
 		session_reset_mail(s);
@@ -218,6 +230,7 @@ add_recipient(struct session *s, const struct smtp_rcpt_args *args,
 	if (s->n_rcpts == 0)
 		s->first_rcpt = args->to;
 	s->rcpts[s->n_rcpts++] = (struct recipient){ .address = address };
+	s->rcpt_octets += address.n + ENVELOPE_RCPT_OCTETS;
 	session_reply(s, 250, S("2.1.5"), S("Ok"));
 }
 
@@ -242,6 +255,23 @@ ask_router(struct co *co, struct session *s, struct str address,
 					   ERR_FORMAT;
 }
 
+/* The queue takes no longer envelope, whatever the configuration says. */
+static bool
+has_room_for_rcpt(const struct session *s)
+{
+	return s->n_rcpts < settings_of(s->settings)->recipient_limit &&
+	       s->n_rcpts < ENVELOPE_MAX_RECIPIENTS &&
+	       s->rcpt_octets <= ENVELOPE_RCPTS_OCTETS;
+}
+
+static void
+refuse_more_rcpts(struct session *s)
+{
+	if (++s->n_overshoot > OVERSHOOT_LIMIT)
+		session_count_error(s);
+	stream_put(s->stream, S("452 4.5.3 Too many recipients\r\n"));
+}
+
 static enum err
 do_rcpt(struct co *co, struct session *s, struct str argument)
 {
@@ -249,19 +279,21 @@ do_rcpt(struct co *co, struct session *s, struct str argument)
 	struct router_verdict v;
 	struct frame f = { .fd = -1 };
 	struct str address;
-	enum smtp_syntax bad = keep_argument(s, &argument);
+	enum smtp_syntax bad;
 
+	if (!has_room_for_rcpt(s)) {
+		refuse_more_rcpts(s);
+		return OK;
+	}
+	bad = keep_argument(s, &argument);
 	if (bad == SMTP_OK)
 		bad = smtp_rcpt_parse(argument, SMTP_WITH_LONG_LOCAL,
 				      &s->memory, &args);
-	if (bad == SMTP_OK && keep_address(s, &args.to, &address) != OK)
-		bad = SMTP_RECIPIENT_TOO_LONG;
+	if (bad == SMTP_OK)
+		bad = keep_address(s, &args.to, SMTP_RECIPIENT_TOO_LONG,
+				   &address);
 	if (bad != SMTP_OK) {
 		session_syntax(s, bad);
-		return OK;
-	}
-	if (s->n_rcpts >= settings_of(s->settings)->recipient_limit) {
-		session_reply(s, 452, S("4.5.3"), S("Too many recipients"));
 		return OK;
 	}
 	if (ask_router(co, s, address, &f, &v) != OK) {
@@ -346,12 +378,12 @@ do_quit(struct co *co UNUSED, struct session *s, struct str argument UNUSED)
 
 static const struct verb verbs[] = {
 	/* verb                run           allowed when    RFC 5321, or */
-	{ SMTP_VERB_EHLO, do_ehlo, LAST_IN_GROUP },		     // 4.1.1.1
-	{ SMTP_VERB_HELO, do_helo, ANY },			     // 4.1.1.1
+	{ SMTP_VERB_EHLO, do_ehlo, LAST_IN_GROUP | JUNK },	     // 4.1.1.1
+	{ SMTP_VERB_HELO, do_helo, JUNK },			     // 4.1.1.1
 	{ SMTP_VERB_STARTTLS, do_starttls, LAST_IN_GROUP },	     // 3207 4
 	{ SMTP_VERB_AUTH, login_run, GREETED | NOT_IN_MAIL },	     // 4954 4
 	{ SMTP_VERB_MAIL, do_mail, GREETED | NOT_IN_MAIL },	     // 4.1.1.2
-	{ SMTP_VERB_RCPT, do_rcpt, IN_MAIL },			     // 4.1.1.3
+	{ SMTP_VERB_RCPT, do_rcpt, IN_MAIL | NOT_IN_BDAT },	     // 4.1.1.3
 	{ SMTP_VERB_DATA, do_data, IN_MAIL | LAST_IN_GROUP },	     // 4.1.1.4
 	{ SMTP_VERB_BDAT, content_bdat, ANY },			     // 3030 2
 	{ SMTP_VERB_RSET, do_rset, JUNK },			     // 4.1.1.5
@@ -395,6 +427,11 @@ is_in_order(struct session *s, const struct verb *v)
 	if ((v->allowed & NOT_IN_MAIL) && s->has_mail) {
 		session_reply(s, 503, S("5.5.1"),
 			      S("Not inside a mail transaction"));
+		return false;
+	}
+	if ((v->allowed & NOT_IN_BDAT) && s->transfer != TRANSFER_NONE) {
+		session_reply(s, 503, S("5.5.1"),
+			      S("Not between chunks of a message (RFC 3030)"));
 		return false;
 	}
 	if ((v->allowed & JUNK) && ++s->n_junk > JUNK_LIMIT)

@@ -266,6 +266,7 @@ accept_content(struct co *co, struct session *s)
 			    F("login", s->login), F("helo", s->helo));
 		stream_putf(s->stream, "250 2.0.0 Ok: queued as %.*s\r\n",
 			    STR(f.body));
+		session_forgive(s);
 	} else {
 		SESSION_LOG(s, LOG_ERROR, "smtp.not-queued");
 		say_refused(s, &f);

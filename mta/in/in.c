@@ -14,7 +14,7 @@ enum {
 	MAX_SESSIONS = 20000,
 	CERTIFICATE_MAX_OCTETS = 1 << 20,
 	SESSION_MEMORY_OCTETS = 64 * 1024,
-	MAIL_MEMORY_OCTETS = 2 << 20,
+	MAIL_MEMORY_OCTETS = 6 << 20, // an envelope, and what parsing it takes
 	OUT_OCTETS = 1 << 20,
 };
 

@@ -26,7 +26,8 @@ session_reset_mail(struct session *s)
 	buf_release(&s->out);
 	s->has_mail = false;
 	s->sender = STR_NONE;
-	s->n_rcpts = 0;
+	s->n_rcpts = s->rcpt_octets = 0;
+	s->n_overshoot = 0;
 	s->transfer = TRANSFER_NONE;
 	s->is_header_sent = false;
 	memset(&s->mail, 0, sizeof(s->mail));
@@ -55,6 +56,12 @@ session_count_error(struct session *s)
 	s->is_quit = true;
 	stream_put(s->stream, S("421 4.7.0 Too many errors\r\n"));
 	SESSION_LOG(s, LOG_WARN, "smtp.too-many-errors");
+}
+
+void
+session_forgive(struct session *s)
+{
+	s->n_errors = s->n_junk = 0;
 }
 
 void

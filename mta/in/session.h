@@ -56,6 +56,8 @@ struct session {
 	struct smtp_mail_args mail;
 	struct recipient *rcpts;
 	size_t n_rcpts, n_rcpts_cap;
+	size_t rcpt_octets;   // that they take in the envelope
+	unsigned n_overshoot; // recipients over the limit
 	struct address first_rcpt;
 
 	/* Content on its way to the queue. */
@@ -76,8 +78,10 @@ void session_reset_mail(struct session *s);
 void session_reply(struct session *s, int code, struct str enhanced,
 		   struct str text);
 void session_syntax(struct session *s, enum smtp_syntax what);
-/* Counts towards the limit of errors; the session ends there. */
+/* Counts towards the limit of errors; the session ends there. An accepted
+ * message forgives them: session_forgive(). */
 void session_count_error(struct session *s);
+void session_forgive(struct session *s);
 /* Ends the session after what was said is sent. */
 void session_hang_up(struct session *s);
 
