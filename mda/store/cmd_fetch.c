@@ -370,6 +370,21 @@ depth_of_all(const struct imap_fetch *what, const struct message *msg)
 	return depth;
 }
 
+/* Of a message that another session removed the UID is still known. */
+static void
+put_gone(struct fetching *f, uint32_t uid)
+{
+	struct session *s = f->s;
+
+	for (size_t i = 0; i < f->what->n; i++)
+		if (s->is_uid || f->what->items[i].kind != IMAP_FETCH_UID) {
+			f->n_gone++;
+			return;
+		}
+	session_put(s, "* %u FETCH (UID %u)\r\n", view_seq(&s->view, uid),
+		    uid);
+}
+
 static void
 fetch_one(struct co *co, struct fetching *f, uint32_t uid)
 {
@@ -392,7 +407,7 @@ fetch_one(struct co *co, struct fetching *f, uint32_t uid)
 		had = depth;
 	}
 	if (msg == NULL || e == ERR_NOT_FOUND)
-		f->n_gone++;
+		put_gone(f, uid);
 	else if (e != OK)
 		f->e = e;
 	else

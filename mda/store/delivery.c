@@ -102,6 +102,7 @@ room_for(struct co *co, struct tree *t, struct str mailbox, uint64_t size)
 	if (e != OK) {
 		answer = answer_of(e);
 	} else {
+		size = size > 0 ? size : 1; // not told: it will have some
 		e = quota_reserve(co, u, QUOTA_DELIVERY, size, 1);
 		answer = answer_of_quota(e);
 		if (e == OK)

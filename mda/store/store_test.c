@@ -274,6 +274,7 @@ test_quota(struct co *co)
 	assert_int_equal(250, deliver(co, "AAAAAAAAAA6", text)); // the grace
 	assert_int_equal(552, deliver(co, "AAAAAAAAAA7", text));
 	assert_int_equal(552, ask_room(co, user1, 1));
+	assert_int_equal(552, ask_room(co, user1, 0)); // RCPT without SIZE
 	assert_int_equal(2, count_files("new", NULL));
 	restart(co);
 	assert_int_equal(552, ask_room(co, user1, 1));
@@ -566,6 +567,8 @@ test_store_and_expunge(struct co *co)
 	     "* 4 FETCH (UID 4)\r\nOK fetched");
 	assert_has(run_command(co, &d, VERB_FETCH, false, "1:4 (UID FLAGS)"),
 		   "* 4 FETCH (UID 4 FLAGS ())\r\nNO [EXPUNGEISSUED]");
+	WANT(run_command(co, &d, VERB_FETCH, false, "1 (UID)"),
+	     "* 1 FETCH (UID 1)\r\nOK fetched");
 	/* ... but may under UID commands. */
 	WANT(run_command(co, &d, VERB_FETCH, true, "1:4 (UID)"),
 	     "* 2 FETCH (UID 2)\r\n* 4 FETCH (UID 4)\r\n"
