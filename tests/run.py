@@ -40,6 +40,10 @@ class Job:
     def run(self):
         path = os.path.join(LOGS, self.name.replace("/", "_") + ".log")
         began = time.monotonic()
+        program = os.path.join(ROOT, self.command[0])
+        if "/" in self.command[0] and not os.path.exists(program):
+            self.failed, self.output = 1, f"{program} was not built\n"
+            return self
         with open(path, "wb") as log:
             process = subprocess.Popen(
                 self.command, cwd=ROOT, stdin=subprocess.DEVNULL,
@@ -170,7 +174,9 @@ def build(jobs, n_jobs):
              if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")})
     print(f"# built in {time.monotonic() - began:.0f} s", flush=True)
     if result.returncode != 0:
-        print(result.stderr[-4000:])
+        lines = [line for line in result.stderr.splitlines()
+                 if "not remade" not in line]
+        print("\n".join(lines[-60:]))
         print("not ok - build\n    again: make -k all dev units replays")
     return result.returncode == 0
 

@@ -152,7 +152,8 @@ class Reader(Worker):
         self.ledger, self.host, self.user = ledger, host, user
         self.seen = {}          # (uv, uid) -> id
         self.kept = set()       # (uv, uid) left in INBOX on purpose
-        self.next = {}          # uv -> largest UIDNEXT
+        self.next = {}          # uv -> largest UIDNEXT told
+        self.floor = {}         # uv -> all below was there when last listed
         self.faults = []
 
     def note(self, what, **entry):
@@ -185,7 +186,7 @@ class Reader(Worker):
         self.next[uv] = max(n, self.next.get(uv, 0))
 
     def once(self, client, uv):
-        floor = self.next.get(uv, 0)
+        floor, told = self.floor.get(uv, 0), self.next.get(uv, 0)
         code, rows = client.uid(
             "FETCH", "1:*", "(BODY.PEEK[HEADER.FIELDS (X-LEDGER)])")
         if code != "OK":
@@ -201,15 +202,17 @@ class Reader(Worker):
             if known is None:
                 if uid < floor:
                     self.faults.append(
-                        f"L6 {self.user}: new UID {uid} below the UIDNEXT "
-                        f"{floor} told before")
+                        f"L6 {self.user}: UID {uid} is new, and below "
+                        f"{floor}, that was told before")
                 self.seen[uv, uid] = ident
                 self.note("seen", uv=uv, uid=uid, id=ident)
             elif known != ident:
                 self.faults.append(f"L6 {self.user}: UID {uid} was {known}, "
                                    f"is {ident}")
+            told = max(told, uid + 1)
             if (uv, uid) not in self.kept:
                 fresh.append((uid, ident))
+        self.floor[uv] = max(floor, told)
         if not fresh:
             client.noop()
             self.ending.wait(0.02)

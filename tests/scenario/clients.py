@@ -260,7 +260,7 @@ def neomutt_reads_flags_copies_deletes(lab):
     host, user = lab.mta2, USER4
     ids = []
     for i in range(3):
-        message_id, content = message(f"mutt {i}", recipient=user,
+        message_id, content = message(f"mutt-{i}", recipient=user,
                                       sender=USER3)
         host.submit(USER3, user, content)
         host.wait_mail(user, message_id)
@@ -278,7 +278,7 @@ set ssl_verify_host = no
 set mail_check = 0
 set header_cache = ""
 set record = ""
-set sort = date-received
+set sort = mailbox-order
 set delete = yes
 set move = no
 set confirm_append = no
@@ -286,9 +286,9 @@ set confirm_create = no
 set wait_key = no
 set mark_old = no
 set sleep_time = 0
-push "<first-entry><flag-message>\
-<first-entry><next-entry><copy-message>=Sent<enter>\
-<last-entry><delete-message><sync-mailbox><quit>"
+push "<search>mutt-0<enter><flag-message>\
+<search>mutt-1<enter><copy-message>=Sent<enter>\
+<search>mutt-2<enter><delete-message><sync-mailbox><quit>"
 """)
     try:
         run(script, "-qec", f"{program} -n -F {rc}",

@@ -312,8 +312,13 @@ class Host:
         expect(result.returncode, 0, f"postqueue -f: {result.stderr}")
 
     def wait_queue_empty(self, timeout_s=20):
-        wait_for(f"{self.name}'s queue is empty",
-                 lambda: "Mail queue is empty" in self.queue(), timeout_s)
+        try:
+            wait_for(f"{self.name}'s queue is empty",
+                     lambda: "Mail queue is empty" in self.queue(),
+                     timeout_s)
+        except Failed as failed:
+            result = self.ctl("-p", name="postqueue")
+            raise Failed(f"{failed}\n{result}") from None
 
     def append(self, name, text):
         with open(os.path.join(self.config, name), "a") as file:
