@@ -5,7 +5,7 @@
  *   load smtp PORT CLIENTS SECONDS OCTETS PER_CONNECTION FROM TO[,TO...]
  *   load delay PORT MESSAGES PAUSE_MS OCTETS FROM TO[,TO...]
  *   load arrive SECONDS N DIRECTORY...
- *   load login PORT CLIENTS SECONDS PASSWORD USER[,USER...]
+ *   load login PORT CLIENTS SECONDS EXISTS PASSWORD USER[,USER...]
  *   load idle PORT CONNECTIONS PASSWORD USER[,USER...]
  *
  * smtp: CLIENTS at once send until the time is over, then finish what they
@@ -14,7 +14,8 @@
  * delay: one client sends one message after another; from the final dot to the
  * reply, in microseconds: median and 99th percentile.
  * arrive: waits until N files lie in the directories.
- * login: LOGIN, SELECT INBOX, LOGOUT, each time on a new connection.
+ * login: LOGIN, SELECT INBOX, LOGOUT, each time on a new connection; INBOX must
+ * have EXISTS messages.
  * idle: CONNECTIONS in IDLE, until standard input ends.
  *
  * One line of JSON tells the result. Exit code 1: the server said something
@@ -71,7 +72,8 @@ struct client {
 	const char *name; // recipient or user
 	char in[IN_OCTETS];
 	size_t n_in;
-	const char *out; // what is not yet sent
+	unsigned long exists; // as SELECT said
+	const char *out;      // what is not yet sent
 	size_t n_out;
 	char line[OUT_OCTETS]; // where out points to, but for contents
 	int64_t began_us;
@@ -92,6 +94,7 @@ static struct {
 	unsigned long n_done, wanted; // wanted 0: until the time is over
 	int64_t delays[MAX_DELAYS];
 	size_t n_delays;
+	unsigned long exists; // messages that INBOX must have, 0: any
 } load;
 
 static int64_t
@@ -286,11 +289,18 @@ take_line(struct client *c, const char *line, size_t n)
 		load.is_imap ? n > 0 && line[0] == '*' && c->step != IMAP_BANNER
 			     : n > 3 && line[3] == '-';
 
-	if (has_more)
+	if (has_more) {
+		if (c->step == IMAP_SELECT && n > 9 &&
+		    memcmp(line + n - 9, " EXISTS\r\n", 9) == 0)
+			c->exists = strtoul(line + 2, NULL, 10);
 		return;
+	}
 	if (n < 2 ||
 	    strncmp(line, answers[c->step], strlen(answers[c->step])) != 0)
 		die("unexpected", line, n);
+	if (c->step == IMAP_SELECT && load.exists > 0 &&
+	    c->exists != load.exists)
+		die("messages are missing", line, n);
 	go_on(c);
 }
 
@@ -495,7 +505,8 @@ usage(void)
 	      "TO,...\n"
 	      "       load delay PORT MESSAGES PAUSE_MS OCTETS FROM TO,...\n"
 	      "       load arrive SECONDS N DIRECTORY...\n"
-	      "       load login PORT CLIENTS SECONDS PASSWORD USER,...\n"
+	      "       load login PORT CLIENTS SECONDS EXISTS PASSWORD "
+	      "USER,...\n"
 	      "       load idle PORT CONNECTIONS PASSWORD USER,...\n",
 	      stderr);
 	return 2;
@@ -535,11 +546,12 @@ main(int argc, char **argv)
 		run(1);
 	} else if (strcmp(what, "arrive") == 0 && argc > 4) {
 		wait_arrivals(strtod(argv[2], NULL), number(argv[3]), argv + 4);
-	} else if (strcmp(what, "login") == 0 && argc == 7) {
+	} else if (strcmp(what, "login") == 0 && argc == 8) {
 		load.is_imap = true;
 		load.until_us = in_seconds(argv[4]);
-		load.password = argv[5];
-		split_names(argv[6]);
+		load.exists = number(argv[5]);
+		load.password = argv[6];
+		split_names(argv[7]);
 		run(number(argv[3]));
 	} else if (strcmp(what, "idle") == 0 && argc == 6) {
 		load.is_imap = load.is_idle = true;

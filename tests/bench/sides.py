@@ -21,6 +21,7 @@ import frame  # noqa: E402
 
 PASSWORD = frame.PASSWORD
 N_BOXES = 8  # readers that the throughput of deliveries is measured with
+FIRST_PORT = 9000  # below those of the scenarios
 START_TIMEOUT_S = 30
 TICKS_S = os.sysconf("SC_CLK_TCK")
 DOMAINS = {1: "example1.local", 2: "example2.local"}
@@ -79,7 +80,7 @@ class Side:
     """name, directory, smtp and imap ports by host number."""
 
     def __init__(self, name, directory, base):
-        self.name = name
+        self.name, self.base = name, base
         self.directory = os.path.join(directory, name.split()[0].lower())
         self.ports = {n: dict(smtp=base + 1000 * n + 25,
                               submission=base + 1000 * n + 587,
@@ -141,12 +142,12 @@ class Side:
 
 class Estafeta(Side):
     def __init__(self, directory):
-        super().__init__("Estafeta", directory, 20000)
+        super().__init__("Estafeta", directory, FIRST_PORT)
         self.hosts = {}
 
     def prepare(self, n):
-        ports = dict(self.ports[n], submissions=20000 + 1000 * n + 465,
-                     imaps=20000 + 1000 * n + 993)
+        ports = dict(self.ports[n], submissions=self.base + 1000 * n + 465,
+                     imaps=self.base + 1000 * n + 993)
         host = frame.Host(n, os.path.join(self.directory, str(n)), ports)
         host.environment = {"SSL_TYPE": ""}
         host.peers[f"[mta{3 - n}]:25"] = self.ports[3 - n]["smtp"]
@@ -173,7 +174,7 @@ class Peer(Side):
     them faster: more processes, kept alive; no throttling; cached passwords."""
 
     def __init__(self, directory):
-        super().__init__("Postfix + Dovecot", directory, 24000)
+        super().__init__("Postfix + Dovecot", directory, FIRST_PORT + 3000)
 
     def path(self, n, *parts):
         return os.path.join(self.directory, str(n), *parts)
