@@ -35,6 +35,7 @@ enum {
 	QUEUE_CHUNK_MAX_OCTETS = 128 * 1024,
 	QUEUE_ID_OCTETS = 14, // letters and digits
 	QUEUE_ENVELOPE_MAX_OCTETS = 1 << 20,
+	QUEUE_CONTENT_MAX_OCTETS = 500 << 20, // of one message
 };
 
 enum queue_refusal {

@@ -98,6 +98,16 @@ do_helo(struct co *co UNUSED, struct session *s, struct str argument)
 	return OK;
 }
 
+static uint64_t
+size_limit(const struct settings *settings)
+{
+	uint64_t limit = settings_of(settings)->message_size_limit;
+
+	return limit > 0 && limit < QUEUE_CONTENT_MAX_OCTETS ?
+		       limit :
+		       QUEUE_CONTENT_MAX_OCTETS;
+}
+
 static enum err
 do_ehlo(struct co *co UNUSED, struct session *s, struct str argument)
 {
@@ -111,7 +121,7 @@ do_ehlo(struct co *co UNUSED, struct session *s, struct str argument)
 	stream_putf(s->stream, "250-%.*s\r\n250-PIPELINING\r\n",
 		    STR(now->hostname));
 	stream_putf(s->stream, "250-SIZE %llu\r\n",
-		    (unsigned long long)now->message_size_limit);
+		    (unsigned long long)size_limit(settings));
 	if (session_may_starttls(s))
 		stream_put(s->stream, S("250-STARTTLS\r\n"));
 	if (session_may_auth(s))
@@ -161,14 +171,12 @@ static enum err
 do_mail(struct co *co UNUSED, struct session *s, struct str argument)
 {
 	enum smtp_syntax bad;
-	uint64_t limit;
 
 	if (must_login_first(s))
 		return OK;
 	session_reset_mail(s);
 	s->settings = settings_hold();
-	limit = settings_of(s->settings)->message_size_limit;
-	s->size_limit = limit ? limit : UINT64_MAX;
+	s->size_limit = size_limit(s->settings);
 	bad = keep_argument(s, &argument);
 	if (bad == SMTP_OK)
 		bad = smtp_mail_parse(

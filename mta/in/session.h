@@ -66,7 +66,7 @@ struct session {
 	struct smtp_data data;
 	struct buf out;
 	bool is_header_sent;
-	uint64_t size_limit; // octets, UINT64_MAX: none
+	uint64_t size_limit; // octets
 };
 
 /* Runs a whole connection; closes it. */

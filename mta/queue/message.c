@@ -7,10 +7,11 @@
 #include "lib/rt/log.h"
 
 enum {
-	MESSAGE_MEMORY_OCTETS = 4 << 20, // envelope and recipients
+	/* The longest envelope, and as many recipients as there may be. */
+	MESSAGE_MEMORY_OCTETS = 8 << 20,
+	EXPANDED_STEP = 1000, // recipients of one record: it is small enough
 	CONTENT_MEMORY_OCTETS = 64 << 20, // of all messages
 	PIECE_OCTETS = 128 * 1024,
-	DRAFT_MAX_EXTENTS = MESSAGE_MAX_EXTENTS / 8,
 	MAX_RCPTS = ENVELOPE_MAX_RECIPIENTS,
 	REASON_MAX_OCTETS = 500,
 };
@@ -32,7 +33,7 @@ message_find(const struct message_table *t, struct str id)
 
 /* Microseconds since 1970 in base 32, most significant first: unique, because
  * it only rises, and in the order of arrival. No vowels, so no words. */
-static const char id_digits[] = "0123456789bcdfghjklmnpqrstvwxyzB";
+static const char id_digits[] = "0123456789Bbcdfghjklmnpqrstvwxyz";
 
 static void
 put_id(int64_t at_us, char id[QUEUE_ID_OCTETS + 1])
@@ -218,6 +219,7 @@ replay_message(struct message_table *t, struct str body, struct arena *arena,
 		return;
 	}
 	if (old != NULL) {
+		m->is_copied = true;
 		drop_content(t, m);
 		if (m->extents != &m->held)
 			free(m->extents);
@@ -231,6 +233,16 @@ replay_message(struct message_table *t, struct str body, struct arena *arena,
 		t->last_id_us = id_time(r.id);
 }
 
+static bool
+has_rcpt(const struct message *m, struct str address)
+{
+	for (size_t i = 0; i < m->n_rcpts; i++)
+		if (str_eq(m->rcpts[i].address, address))
+			return true;
+	return false;
+}
+
+/* A copy tells all recipients again; those that are known keep their index. */
 static void
 replay_expanded(struct message_table *t, struct str body, struct arena *arena)
 {
@@ -240,12 +252,13 @@ replay_expanded(struct message_table *t, struct str body, struct arena *arena)
 	if (record_expanded_read(body, arena, &r) != OK)
 		return;
 	m = message_find(t, r.id);
-	if (m == NULL || m->n_rcpts + r.n_rcpts > MAX_RCPTS)
-		return;
-	for (size_t i = 0; i < r.n_rcpts; i++) {
+	for (size_t i = 0; m != NULL && i < r.n_rcpts; i++) {
 		struct str address;
 
-		if (arena_str(&m->arena, r.rcpts[i].address, &address) != OK ||
+		if (m->is_copied && has_rcpt(m, r.rcpts[i].address))
+			continue;
+		if (m->n_rcpts == MAX_RCPTS ||
+		    arena_str(&m->arena, r.rcpts[i].address, &address) != OK ||
 		    r.rcpts[i].original >= m->envelope.n_recipients)
 			return;
 		add_rcpt(m, address, r.rcpts[i].original);
@@ -389,7 +402,7 @@ spill(struct co *co, struct message_table *t, struct message_draft *d)
 
 	if (d->content.n == 0)
 		return OK;
-	if (d->n_extents == DRAFT_MAX_EXTENTS)
+	if (d->n_extents == MESSAGE_MAX_EXTENTS)
 		return ERR_LIMIT;
 	e = spool_append_piece(co, t->spool, buf_str(&d->content), &place);
 	if (e != OK)
@@ -417,13 +430,14 @@ message_draft_add(struct co *co, struct message_table *t,
 		size_t n = chunk.n;
 		enum err e;
 
-		if (d->content.n + n > limit && d->content.n > 0) {
+		if (d->content.n >= limit) {
 			e = spill(co, t, d);
 			if (e != OK)
 				return e;
+			continue; // the next piece may be larger
 		}
-		if (n > PIECE_OCTETS)
-			n = PIECE_OCTETS;
+		if (n > limit - d->content.n)
+			n = limit - d->content.n;
 		buf_put(&d->content, str_first(chunk, n));
 		d->size_octets += n;
 		chunk = str_from(chunk, n);
@@ -685,7 +699,7 @@ static enum err
 copy_state(struct co *co, struct message_table *t, const struct message *m)
 {
 	struct buf body = BUF_INIT(RECORD_BODY_MAX_OCTETS);
-	size_t n_original = m->envelope.n_recipients;
+	size_t n_original = m->envelope.n_recipients, n_added = 0;
 	uint32_t *done = must_alloc(m->n_rcpts * sizeof(*done));
 	struct final_rcpt *added =
 		must_alloc((m->n_rcpts - n_original) * sizeof(*added));
@@ -696,13 +710,17 @@ copy_state(struct co *co, struct message_table *t, const struct message *m)
 
 	for (uint32_t i = 0; i < m->n_rcpts; i++) {
 		if (i >= n_original)
-			added[x.n_rcpts++] = (struct final_rcpt){
+			added[n_added++] = (struct final_rcpt){
 				m->rcpts[i].original, m->rcpts[i].address
 			};
 		if (m->rcpts[i].is_done)
 			done[d.n_indexes++] = i;
 	}
-	if (x.n_rcpts > 0) {
+	for (size_t at = 0; at < n_added && e == OK; at += x.n_rcpts) {
+		x.rcpts = added + at;
+		x.n_rcpts = n_added - at < EXPANDED_STEP ? n_added - at :
+							   EXPANDED_STEP;
+		buf_clear(&body);
 		record_expanded_put(&body, &x);
 		e = spool_append(co, t->spool, RECORD_EXPANDED, buf_str(&body),
 				 &place);

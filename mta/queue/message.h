@@ -38,6 +38,7 @@ struct message {
 	int64_t next_try_us; // wall clock
 	bool is_repeat;	     // an earlier attempt may have been delivered
 	bool is_held, is_active, is_removed;
+	bool is_copied; // the scan met it a second time
 };
 
 TAILQ_HEAD(message_list, message);

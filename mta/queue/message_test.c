@@ -251,6 +251,152 @@ a_torn_tail_opens_and_shows_only_whole_records(void **state UNUSED)
 	}
 }
 
+/* A stranger in the old segment keeps it, so that the next scan meets both
+ * places of each message that was copied. */
+static void
+rewrite_alias(struct co *co, void *arg UNUSED)
+{
+	struct message *m;
+
+	open_spool(co);
+	check(message_rewrite(co, &table, by_sender(S("alias@s"))) == OK);
+	check(message_rewrite(co, &table, by_sender(S("half@s"))) == OK);
+	m = by_sender(S("last@s"));
+	message_remove(&table, &m);
+	put_message(co, S("last@s"), two, 1, S("."));
+	_exit(0);
+}
+
+static void
+a_copy_beside_its_original_adds_no_recipients(void **state UNUSED)
+{
+	in_process(write_all);
+	in_process(rewrite_alias);
+	in_process(read_all);
+	in_process(rewrite_alias);
+	in_process(read_all);
+}
+
+enum { MANY = 9000, LONG_OCTETS = 500 };
+
+static void
+write_many(struct co *co, void *arg UNUSED)
+{
+	enum { STEP = 1000 };
+	static struct final_rcpt added[STEP];
+	char *text = must_alloc(LONG_OCTETS + 1);
+	struct message *m;
+
+	memset(text, 'x', LONG_OCTETS);
+	open_spool(co);
+	m = put_message(co, S("many@s"), two, 1, S("x"));
+	for (int i = 0; i < STEP; i++)
+		added[i].address = str_of(text, LONG_OCTETS);
+	for (int i = 0; i < MANY / STEP; i++)
+		check(message_expand(co, &table, m, added, STEP) == OK);
+	_exit(0);
+}
+
+static void
+rewrite_many(struct co *co, void *arg UNUSED)
+{
+	struct message *m;
+
+	open_spool(co);
+	m = by_sender(S("many@s"));
+	check(m != NULL && m->n_rcpts == MANY + 1);
+	check(message_rewrite(co, &table, m) == OK);
+	_exit(0);
+}
+
+static void
+the_longest_list_of_recipients_is_kept_and_copied(void **state UNUSED)
+{
+	in_process(write_many);
+	in_process(rewrite_many);
+	in_process(rewrite_many);
+}
+
+static void
+write_huge(struct co *co, void *arg UNUSED)
+{
+	enum { OCTETS = 1 << 20, TIMES = 70 };
+	struct message_draft *d = message_draft_new();
+	struct recipient to = { .address = S("a@x") };
+	struct envelope envelope = { .recipients = &to, .n_recipients = 1 };
+	struct buf body = BUF_INIT(65536);
+	char *piece = must_alloc(OCTETS);
+	struct message *m;
+
+	open_spool(co);
+	envelope_put(&body, &envelope);
+	for (int i = 0; i < TIMES; i++)
+		check(message_draft_add(co, &table, d, str_of(piece, OCTETS)) ==
+		      OK);
+	check(message_commit(co, &table, &d, buf_str(&body), &m) == OK);
+	check(m->size_octets == (uint64_t)OCTETS * TIMES);
+	check(message_read(&table, m, m->size_octets - OCTETS, piece, OCTETS) ==
+	      OK);
+	_exit(0);
+}
+
+static void
+a_message_of_70_megabytes_is_taken(void **state UNUSED)
+{
+	in_process(write_huge);
+}
+
+static void
+make_segment(uint64_t number, const struct segment_head *head)
+{
+	struct buf b = BUF_INIT(4096);
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%010d.seg", dir, (int)number);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	if (head != NULL)
+		segment_put_head(&b, head);
+	assert_int_equal(write(fd, b.p, b.n), b.n);
+	close(fd);
+	buf_release(&b);
+}
+
+static void
+read_none(struct co *co, void *arg UNUSED)
+{
+	open_spool(co);
+	check(table.n == 0);
+	_exit(0);
+}
+
+static void
+an_abandoned_tail_stays_abandoned_behind_an_empty_segment(void **state UNUSED)
+{
+	struct segment_head head = { 9, 1, SEGMENT_HEAD_OCTETS };
+
+	in_process(write_all);
+	/* Its head could not be written; the one after it says where the
+	 * first one ended. */
+	make_segment(8, NULL);
+	make_segment(9, &head);
+	in_process(read_none);
+}
+
+static void
+ids_sort_by_age(void **state UNUSED)
+{
+	char older[QUEUE_ID_OCTETS + 1] = "", id[QUEUE_ID_OCTETS + 1] = "";
+
+	for (int64_t at_us = 1; at_us < 5000; at_us++) {
+		put_id(at_us, id);
+		assert_true(strcmp(older, id) < 0);
+		assert_int_equal(id_time(str_c(id)), at_us);
+		memcpy(older, id, sizeof(older));
+	}
+}
+
 int
 main(void)
 {
@@ -264,6 +410,19 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			a_torn_tail_opens_and_shows_only_whole_records,
 			make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(
+			a_copy_beside_its_original_adds_no_recipients,
+			make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(
+			the_longest_list_of_recipients_is_kept_and_copied,
+			make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(
+			a_message_of_70_megabytes_is_taken, make_dir,
+			remove_dir),
+		cmocka_unit_test_setup_teardown(
+			an_abandoned_tail_stays_abandoned_behind_an_empty_segment,
+			make_dir, remove_dir),
+		cmocka_unit_test(ids_sort_by_age),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

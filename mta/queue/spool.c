@@ -215,14 +215,38 @@ keep_headless(struct spool *s, uint64_t number, int fd)
 	return OK;
 }
 
+/* Where the next segment that was begun says that this one ends. One whose
+ * head could not be written may stand between. */
+static uint64_t
+end_of_segment(struct spool *s, const struct scan *scan, size_t i)
+{
+	for (size_t k = i + 1; k < scan->n; k++) {
+		char name[NAME_OCTETS];
+		struct segment_head next;
+		enum err e;
+		int fd;
+
+		segment_name(scan->numbers[k], name);
+		fd = openat(s->dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0)
+			continue;
+		e = read_head(fd, &next);
+		close(fd);
+		if (e == OK)
+			return next.previous == scan->numbers[i] ?
+				       next.previous_end :
+				       UINT64_MAX;
+	}
+	return UINT64_MAX;
+}
+
 static enum err
 scan_segment(struct spool *s, const struct scan *scan, size_t i,
 	     spool_found_fn *found, void *arg)
 {
 	char name[NAME_OCTETS];
-	struct segment_head head, next = { 0 };
-	uint64_t limit = UINT64_MAX;
-	int fd, next_fd;
+	struct segment_head head;
+	int fd;
 
 	segment_name(scan->numbers[i], name);
 	fd = openat(s->dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -231,20 +255,11 @@ scan_segment(struct spool *s, const struct scan *scan, size_t i,
 			  FERRNO(errno));
 		return ERR_IO;
 	}
-	if (i + 1 < scan->n) {
-		segment_name(scan->numbers[i + 1], name);
-		next_fd = openat(s->dir_fd, name, O_RDONLY | O_CLOEXEC);
-		if (next_fd >= 0 && read_head(next_fd, &next) == OK &&
-		    next.previous == scan->numbers[i])
-			limit = next.previous_end;
-		if (next_fd >= 0)
-			close(next_fd);
-	}
 	if (read_head(fd, &head) != OK || head.segment != scan->numbers[i])
 		return keep_headless(s, scan->numbers[i], fd);
 	s->scanned_last = head.segment;
-	enum err e = scan_records(add_segment(s, head.segment, fd), limit,
-				  found, arg);
+	enum err e = scan_records(add_segment(s, head.segment, fd),
+				  end_of_segment(s, scan, i), found, arg);
 	s->scanned_end = TAILQ_LAST(&s->segments, segment_list)->end;
 	return e;
 }
