@@ -26,6 +26,7 @@ enum {
 	TEXT_PIECE_OCTETS = 64 * 1024,
 	CACHED_MAX_OCTETS = 16 << 20,
 	HEADER_MAX_OCTETS = 32 << 20,
+	BREATHE_EVERY = 500, // messages that need no reading
 };
 
 struct fetching {
@@ -442,6 +443,8 @@ fetch(struct co *co, struct session *s, const struct uid_list *list,
 	for (size_t i = 0; i < list->n && f.e == OK && s->broken == OK; i++) {
 		fetch_one(co, &f, list->uids[i]);
 		session_send_some(co, s);
+		if (i % BREATHE_EVERY == BREATHE_EVERY - 1)
+			co_breathe(co);
 	}
 	if (f.e != OK)
 		session_fail(s, f.e);

@@ -62,6 +62,9 @@ struct mailbox {
 
 	bool is_loaded;
 	uint32_t uidvalidity, next_uid;
+	/* What clients are told as UIDNEXT: everything below it is in messages.
+	 * next_uid runs ahead while new lines are being synced. */
+	uint32_t told_next_uid;
 	char guid[33];
 	char *extra; // further fields of the header
 	bool has_list;	// the uidlist, as it was last read or written
@@ -78,6 +81,7 @@ struct mailbox {
 	struct map by_base;
 	struct dir_time cur_time, new_time;
 	bool must_scan_cur;
+	bool has_new;	 // some message may be in new/
 	bool is_assumed; // cur_time comes from own_change_end()
 	uint64_t n_scans;
 	uint64_t change;  // the last number given

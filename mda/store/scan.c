@@ -361,6 +361,7 @@ meet_name(struct mailbox *m, struct pending *p, struct str name, bool is_new,
 	msg->seen = m->n_scans;
 	msg->is_in_new = is_new;
 	msg->inode = inode;
+	m->has_new |= is_new;
 }
 
 static void
@@ -437,6 +438,37 @@ new_validity(struct mailbox *m)
 	if (v <= m->uidvalidity)
 		v = m->uidvalidity + 1;
 	return m->user->last_validity = v;
+}
+
+struct keeping {
+	int user_fd;
+	uint32_t validity;
+	enum err e;
+};
+
+static void
+keep_in_thread(void *arg)
+{
+	struct keeping *k = arg;
+	struct buf file = BUF_INIT(TREE_NAME_SIZE);
+
+	buf_putf(&file, "%u\n", k->validity);
+	k->e = fs_replace(k->user_fd, tree_validity_name, buf_str(&file),
+			  TREE_MODE_FILE);
+	buf_release(&file);
+}
+
+/* One that runs before the clock would come again after a restart. */
+static enum err
+keep_validity(struct co *co, const struct mailbox *m)
+{
+	struct keeping k = { .user_fd = m->user->fd,
+			     .validity = m->user->last_validity };
+
+	if (k.validity <= (uint32_t)wall_s())
+		return OK;
+	offload(co, keep_in_thread, &k);
+	return k.e;
 }
 
 static void
@@ -740,6 +772,8 @@ take_scan(struct co *co, struct mailbox *m, struct scan *s, struct pending *p)
 		renumber(m, p);
 		e = OK;
 	}
+	if (e == OK && m->must_rewrite_list)
+		e = keep_validity(co, m);
 	if (e == OK && (p->n > 0 || m->must_rewrite_list))
 		e = number_pending(co, m, p);
 	if (e != OK)
@@ -747,6 +781,7 @@ take_scan(struct co *co, struct mailbox *m, struct scan *s, struct pending *p)
 	sort(p->messages, p->n, compare_uid);
 	join(m, p->messages, p->n);
 	p->n = 0;
+	m->told_next_uid = m->next_uid;
 	m->is_loaded = true;
 	return OK;
 }
@@ -819,11 +854,14 @@ move_new(struct co *co, struct mailbox *m)
 		batch_run(co, &batch);
 		own_change_end(m, &own);
 	}
+	m->has_new = false;
 	for (size_t i = 0; i < batch.n; i++) {
 		struct message *msg = mailbox_find(m, uids[i]);
 
-		if (msg == NULL || batch.steps[i].e != OK)
+		if (msg == NULL || batch.steps[i].e != OK) {
+			m->new_time.is_settled = false; // it is met again
 			continue;
+		}
 		msg->is_in_new = false;
 		mailbox_renamed(m, msg, str_c(batch.steps[i].to), 0);
 	}
@@ -840,15 +878,6 @@ is_changed(int fd, const struct dir_time *known)
 
 	return fstat(fd, &st) != 0 || !known->is_settled ||
 	       !is_same_time(st.st_mtim, known->at);
-}
-
-static bool
-has_new(const struct mailbox *m)
-{
-	for (size_t i = m->n; i > 0; i--)
-		if (m->messages[i - 1]->is_in_new)
-			return true;
-	return false;
 }
 
 enum err
@@ -886,7 +915,7 @@ mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough)
 		m->must_scan_cur = true;
 		e = OK;
 	}
-	if (e == OK && m->n_writers > 0 && has_new(m))
+	if (e == OK && m->n_writers > 0 && m->has_new)
 		move_new(co, m);
 	return e == ERR_MORE ? ERR_UNAVAILABLE : e;
 }
@@ -900,7 +929,7 @@ mailbox_look(struct co *co, struct mailbox *m, bool is_thorough)
 	    !is_changed(m->new_fd, &m->new_time) &&
 	    !is_changed(m->cur_fd, &m->cur_time) &&
 	    !(is_thorough && m->is_assumed) &&
-	    !(m->n_writers > 0 && has_new(m)))
+	    !(m->n_writers > 0 && m->has_new))
 		return OK;
 	e = mailbox_lock(co, m);
 	if (e != OK)
@@ -980,6 +1009,7 @@ mailbox_add(struct co *co, struct mailbox *m, const struct str *names, size_t n,
 			uids_out[i] = p.messages[i]->uid;
 		join(m, p.messages, p.n);
 		p.n = 0;
+		m->told_next_uid = m->next_uid;
 	}
 	forget_pending(m, &p);
 	free(p.messages);

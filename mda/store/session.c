@@ -390,17 +390,24 @@ count_recent(const struct session *s)
 static void
 tell_flags(struct co *co, struct session *s, uint64_t since)
 {
-	/* By UID: others may run while text is sent. */
-	for (size_t i = 0; i < s->view.n; i++) {
-		struct message *msg = mailbox_find(s->mailbox,
-						   s->view.uids[i]);
+	struct mailbox *m = s->mailbox;
+	uint32_t *uids = must_alloc((m->n + 1) * sizeof(*uids));
+	size_t n = 0;
 
-		if (msg == NULL || msg->change <= since ||
-		    msg->changed_by == s->id)
-			continue;
-		session_put_flags(s, (uint32_t)i + 1, msg, true);
+	for (size_t i = 0; i < m->n; i++)
+		if (m->messages[i]->change > since &&
+		    m->messages[i]->changed_by != s->id)
+			uids[n++] = m->messages[i]->uid;
+	/* By UID: others may run while text is sent. */
+	for (size_t i = 0; i < n; i++) {
+		const struct message *msg = mailbox_find(m, uids[i]);
+		uint32_t seq = view_seq(&s->view, uids[i]);
+
+		if (msg != NULL && seq > 0)
+			session_put_flags(s, seq, msg, true);
 		session_send_some(co, s);
 	}
+	free(uids);
 }
 
 void

@@ -770,6 +770,19 @@ test_folders(struct co *co)
 	WANT(DO(CREATE, "z/b"), "OK created");
 	assert_true(number_after(DO(STATUS, "z/b (UIDVALIDITY)"),
 				 "UIDVALIDITY ") > v);
+	/* Also when names come and go faster than the clock, and we restart. */
+	for (int i = 0; i < 5; i++) {
+		uint32_t before = v;
+
+		v = number_after(DO(STATUS, "z/b (UIDVALIDITY)"),
+				 "UIDVALIDITY ");
+		assert_true(v > before);
+		WANT(DO(DELETE, "z/b"), "OK deleted");
+		log_out(&c);
+		restart(co);
+		log_in(co, &c);
+		WANT(DO(CREATE, "z/b"), "OK created");
+	}
 	deliver(co, "AAAAAAAAAF1", letter1);
 	WANT(DO(RENAME, "INBOX Moved"), "OK renamed");
 	assert_has(DO(STATUS, "Moved (MESSAGES)"), "(MESSAGES 1)");

@@ -35,6 +35,7 @@ enum {
 	SUBSCRIPTIONS_MAX_OCTETS = 4096,
 };
 
+const char tree_validity_name[] = ".estafeta.uidvalidity";
 static const struct str deleted_prefix = STR_INIT("..estafeta-deleted.");
 static const char *const default_folders[] = { "Drafts", "Sent", "Junk",
 					       "Trash" };
@@ -365,8 +366,22 @@ struct opening {
 	int root_fd;
 	char domain[TREE_NAME_SIZE], local[TREE_NAME_SIZE];
 	int fd;
+	uint32_t validity;
 	enum err e;
 };
+
+static uint32_t
+read_validity(int user_fd)
+{
+	struct buf file = BUF_INIT(TREE_NAME_SIZE);
+	uint64_t n = 0;
+
+	if (fs_read_file(user_fd, tree_validity_name, &file) != OK ||
+	    !str_to_u64(str_trim(buf_str(&file)), UINT32_MAX - 1, &n))
+		n = 0;
+	buf_release(&file);
+	return (uint32_t)n;
+}
 
 static enum err
 open_or_make(int dir_fd, const char *name, int *fd_out)
@@ -395,6 +410,7 @@ open_in_thread(void *arg)
 	if (o->e != OK)
 		return;
 	if (faccessat(o->fd, "cur", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		o->validity = read_validity(o->fd);
 		clean_tmp(o->fd);
 		clean_deleted(o->fd);
 		return;
@@ -480,6 +496,7 @@ tree_user(struct co *co, struct tree *t, struct str address, struct user **out)
 			o->root_fd = t->root_fd;
 			offload(co, open_in_thread, o);
 			u->fd = o->fd;
+			u->last_validity = o->validity;
 			e = o->e;
 		}
 		lock_give(&u->lock);

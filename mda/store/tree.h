@@ -77,6 +77,10 @@ struct user {
 	struct quota_state quota;
 };
 
+/* In a user's directory: the largest UIDVALIDITY given so far, when that was
+ * before the clock. */
+extern const char tree_validity_name[];
+
 /* Opens the root and takes its lock. Blocks; for start. ERR_IO: the tree cannot
  * be used (t->root_fd -1; logged). ERR_EXISTS: another server has it. */
 enum err tree_open(struct tree *t, const char *root, unsigned copy,

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/folders_test.c - against the examples of RFC 5258 5 and RFC 6154. */
+#include "mda/store/folders.c"
+
+#include "tests/unit/unit.h"
+
+enum { ARENA_OCTETS = 1 << 20 };
+
+/* RFC 5258 5: existing and subscribed folders of the examples 1 to 9. */
+static const struct {
+	struct str name;
+	bool exists, is_subscribed;
+} rfc5258[] = {
+	{ STR_INIT("INBOX"), true, true },
+	{ STR_INIT("Fruit"), true, false },
+	{ STR_INIT("Fruit/Apple"), true, false },
+	{ STR_INIT("Fruit/Banana"), true, true },
+	{ STR_INIT("Fruit/Peach"), false, true },
+	{ STR_INIT("Tofu"), true, false },
+	{ STR_INIT("Vegetable"), true, true },
+	{ STR_INIT("Vegetable/Broccoli"), true, true },
+	{ STR_INIT("Vegetable/Corn"), true, false },
+	{ STR_INIT("Deep/er/est"), true, false },
+	{ STR_INIT("Gone/below"), false, true },
+};
+
+static void
+fill(struct folders *f, struct arena *arena)
+{
+	folders_init(f, arena);
+	for (size_t i = 0; i < N_OF(rfc5258); i++)
+		assert_int_equal(OK, folders_add(f, rfc5258[i].name,
+						 rfc5258[i].exists,
+						 rfc5258[i].is_subscribed, 0));
+	assert_int_equal(OK, folders_finish(f));
+}
+
+static void
+put_all(const struct folders *f, const struct imap_list *list, struct buf *out)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		if (!folder_is_selected(f->sorted[i], list))
+			continue;
+		assert_int_equal(OK, folder_put(f->sorted[i], list, out));
+		buf_putc(out, '\n');
+	}
+}
+
+static const struct {
+	const char *name;
+	struct imap_list list;
+	const char *want;
+} cases[] = {
+	{ "plain LIST: what exists, and what lies above it",
+	  { .n_patterns = 1 },
+	  "(\\Noselect \\HasChildren) \"/\" Deep\n"
+	  "(\\Noselect \\HasChildren) \"/\" Deep/er\n"
+	  "(\\HasNoChildren) \"/\" Deep/er/est\n"
+	  "(\\HasChildren) \"/\" Fruit\n"
+	  "(\\HasNoChildren) \"/\" Fruit/Apple\n"
+	  "(\\HasNoChildren) \"/\" Fruit/Banana\n"
+	  "(\\HasNoChildren) \"/\" INBOX\n"
+	  "(\\HasNoChildren) \"/\" Tofu\n"
+	  "(\\HasChildren) \"/\" Vegetable\n"
+	  "(\\HasNoChildren) \"/\" Vegetable/Broccoli\n"
+	  "(\\HasNoChildren) \"/\" Vegetable/Corn\n" },
+	{ "example 2: SUBSCRIBED, with one that does not exist",
+	  { .select_bits = IMAP_LIST_SELECT_SUBSCRIBED, .is_extended = true },
+	  "(\\HasNoChildren \\Subscribed) \"/\" Fruit/Banana\n"
+	  "(\\NonExistent \\HasNoChildren \\Subscribed) \"/\" Fruit/Peach\n"
+	  "(\\NonExistent \\HasNoChildren \\Subscribed) \"/\" Gone/below\n"
+	  "(\\HasNoChildren \\Subscribed) \"/\" INBOX\n"
+	  "(\\HasChildren \\Subscribed) \"/\" Vegetable\n"
+	  "(\\HasNoChildren \\Subscribed) \"/\" Vegetable/Broccoli\n" },
+	{ "RECURSIVEMATCH adds those above, with CHILDINFO",
+	  { .select_bits = IMAP_LIST_SELECT_SUBSCRIBED |
+			   IMAP_LIST_SELECT_RECURSIVEMATCH,
+	    .is_extended = true },
+	  "(\\HasChildren) \"/\" Fruit (\"CHILDINFO\" (\"SUBSCRIBED\"))\n"
+	  "(\\HasNoChildren \\Subscribed) \"/\" Fruit/Banana\n"
+	  "(\\NonExistent \\HasNoChildren \\Subscribed) \"/\" Fruit/Peach\n"
+	  "(\\NonExistent \\HasNoChildren) \"/\" Gone (\"CHILDINFO\" "
+	  "(\"SUBSCRIBED\"))\n"
+	  "(\\NonExistent \\HasNoChildren \\Subscribed) \"/\" Gone/below\n"
+	  "(\\HasNoChildren \\Subscribed) \"/\" INBOX\n"
+	  "(\\HasChildren \\Subscribed) \"/\" Vegetable (\"CHILDINFO\" "
+	  "(\"SUBSCRIBED\"))\n"
+	  "(\\HasNoChildren \\Subscribed) \"/\" Vegetable/Broccoli\n" },
+	{ "SPECIAL-USE: none here",
+	  { .select_bits = IMAP_LIST_SELECT_SPECIAL_USE, .is_extended = true },
+	  "" },
+};
+
+static void
+test_lists(void **state UNUSED)
+{
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct arena arena = ARENA_INIT(ARENA_OCTETS);
+		struct buf out = BUF_INIT(1 << 16);
+		struct folders f;
+
+		fill(&f, &arena);
+		put_all(&f, &cases[i].list, &out);
+		if (!str_eq(buf_str(&out), str_c(cases[i].want)))
+			print_error("case: %s\n", cases[i].name);
+		assert_str_eq(buf_str(&out), str_c(cases[i].want));
+		folders_release(&f);
+		arena_release(&arena);
+		buf_release(&out);
+	}
+}
+
+static void
+test_special_uses(void **state UNUSED)
+{
+	struct imap_list list = { .select_bits = IMAP_LIST_SELECT_SPECIAL_USE,
+				  .is_extended = true };
+	struct arena arena = ARENA_INIT(ARENA_OCTETS);
+	struct buf out = BUF_INIT(1 << 16);
+	struct folders f;
+
+	folders_init(&f, &arena);
+	assert_int_equal(OK, folders_add(&f, S("Sent"), true, false, 0));
+	assert_int_equal(OK, folders_add(&f, S("Old"), true, false, 0));
+	/* A line that outlived its folder makes none. */
+	assert_int_equal(OK, add_special_uses(&f, S("\\Archive .Old\n"
+						    "\\Junk .Gone\n"
+						    "rubbish\n"
+						    "\\Nonsense .Old\n")));
+	assert_int_equal(OK, folders_finish(&f));
+	assert_int_equal(USE_ARCHIVE, f.sorted[1]->uses);
+	put_all(&f, &list, &out);
+	assert_str(buf_str(&out), "(\\HasNoChildren \\Archive) \"/\" Old\n"
+				  "(\\HasNoChildren \\Sent) \"/\" Sent\n");
+	folders_release(&f);
+	arena_release(&arena);
+	buf_release(&out);
+}
+
+static const struct {
+	const char *name, *file, *dir, *to, *want;
+	unsigned use;
+} changes[] = {
+	{ "a new one", "\\Junk .a\n", ".b", NULL, "\\Junk .a\n\\Sent .b\n",
+	  USE_SENT },
+	{ "two uses", "", ".b", NULL, "\\Drafts .b\n\\Sent .b\n",
+	  USE_SENT | USE_DRAFTS },
+	{ "taken out, those below stay", "\\Junk .a\n\\Sent .a.b\n", ".a", NULL,
+	  "\\Sent .a.b\n", 0 },
+	{ "renamed with those below", "\\Junk .a\n\\Sent .a.b\n\\Trash .ab\n",
+	  ".a", ".z", "\\Junk .z\n\\Sent .z.b\n\\Trash .ab\n", 0 },
+};
+
+static void
+test_changes(void **state UNUSED)
+{
+	for (size_t i = 0; i < N_OF(changes); i++) {
+		struct buf out = BUF_INIT(1 << 16);
+
+		assert_int_equal(OK, special_uses_change(
+					     str_c(changes[i].file),
+					     str_c(changes[i].dir),
+					     changes[i].use, changes[i].to,
+					     &out));
+		if (!str_eq(buf_str(&out), str_c(changes[i].want)))
+			print_error("case: %s\n", changes[i].name);
+		assert_str_eq(buf_str(&out), str_c(changes[i].want));
+		buf_release(&out);
+	}
+}
+
+static void
+test_limit(void **state UNUSED)
+{
+	struct arena arena = ARENA_INIT(200);
+	struct folders f;
+	enum err e = OK;
+
+	folders_init(&f, &arena);
+	for (int i = 0; i < 10 && e == OK; i++) {
+		char name[2] = { (char)('a' + i), '\0' };
+
+		e = folders_add(&f, str_c(name), true, false, 0);
+	}
+	assert_int_equal(ERR_LIMIT, e);
+	folders_release(&f);
+	arena_release(&arena);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_special_uses),
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
