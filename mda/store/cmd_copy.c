@@ -108,6 +108,9 @@ put_name(struct copying *c, const struct message *msg, struct buf *out)
 	buf_clear(out);
 	if (map_get(&c->to->by_base, msg->base) != NULL) {
 		c->has_new_base = true;
+		if (c->is_move)
+			ring_add_file(c->s->tree->ring,
+				      str_c(c->s->user->address), msg->base);
 		ok = put_new_base(c, msg, &whole);
 	} else {
 		buf_put(&whole, msg->base);

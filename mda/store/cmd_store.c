@@ -255,6 +255,8 @@ plan_removal(struct session *s, const struct uid_list *list,
 			continue;
 		uids[batch->n] = msg->uid;
 		*has_new_out |= msg->is_in_new;
+		ring_add_file(s->tree->ring, str_c(s->user->address),
+			      msg->base);
 		batch_add(batch, STEP_UNLINK, message_dir(m, msg), name, -1,
 			  NULL);
 	}

@@ -10,6 +10,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/crc32c.h"
+#include "lib/mail/maildir_name.h"
 #include "lib/rt/log.h"
 
 #include <errno.h>
@@ -113,6 +114,15 @@ ring_add(struct ring *ring, struct str user, struct str unique)
 		log_warn("store.ring", FERRNO(errno));
 	ring->is_dirty = true;
 	buf_release(&line);
+}
+
+void
+ring_add_file(struct ring *ring, struct str user, struct str base)
+{
+	struct str unique = maildir_base_unique(base);
+
+	if (str_starts(unique, S("Q")))
+		ring_add(ring, user, unique);
 }
 
 struct flushing {

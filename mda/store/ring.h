@@ -20,6 +20,10 @@ struct ring *ring_open(int root_fd, unsigned copy);
 void ring_close(struct ring **ring);
 
 void ring_add(struct ring *ring, struct str user, struct str unique);
+/* The same for a file that is about to go, when a delivery made it: a process
+ * that died between the rename and its record left none, and a power cut takes
+ * records that were not flushed. */
+void ring_add_file(struct ring *ring, struct str user, struct str base);
 /* Makes all records so far durable; at once when they are. */
 enum err ring_flush(struct co *co, struct ring *ring) MUST_USE;
 /* Was it delivered? Reads the files. */
