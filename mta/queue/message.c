@@ -32,7 +32,8 @@ message_find(const struct message_table *t, struct str id)
 /* ---- ids ---- */
 
 /* Microseconds since 1970 in base 32, most significant first: unique, because
- * it only rises, and in the order of arrival. No vowels, so no words. */
+ * it only rises. Sorted as bytes they are in the order of arrival. No vowels but Y,
+ * so no words. */
 static const char id_digits[] = "0123456789Bbcdfghjklmnpqrstvwxyz";
 
 static void
