@@ -44,7 +44,7 @@ deps-test: ## Debian packages that the tests need
 # Only what the programs need; PYTHON and make are there already.
 lab-deps:
 	@$(MAKE) --no-print-directory deps
-	@$(SUBMAKE) all
+	@$(SUBMAKE) -s all
 lab: lab-deps ## both hosts on loopback, mail both ways; until Ctrl-C
 	@$(PYTHON) tests/lab/lab.py run
 lab-up: lab-deps ## the same hosts in the background
@@ -72,7 +72,7 @@ replays: $(REPLAYS)
 test: ## all tests (T=word: those whose name has it)
 	@$(PYTHON) tests/run.py --jobs $(JOBS) $(if $(T),--only '$(T)')
 crash: ## 200 random kill -9 under load, and the ledger
-	@$(SUBMAKE) all
+	@$(SUBMAKE) -s all
 	@$(PYTHON) tests/crash/kill.py --kills 200
 
 # ---- fuzzing --------------------------------------------------------------

@@ -158,7 +158,7 @@ def send_and_show(source, target, sender, recipient):
             ("submission", source, f"port {source.ports['submission']}, "
              f"session {accept.get('s', '?')}, {accept.get('size', '?')} "
              "octets"),
-            ("auth", source, f"{login.get('user', '?')} over "
+            ("auth", source, f"{login.get('user', '?').strip('<>')} over "
              f"{login.get('tls', 'TLS')}"),
             ("validation", source, f"queued, on disk, as {queue_id}"),
             ("route", source, route[-1].strip() if route else "?"),
