@@ -524,7 +524,7 @@ static void
 put_command(struct buf *out)
 {
 	store_put_command(out, &(struct store_command){ VERB_GETQUOTAROOT, true,
-							S("INBOX") });
+							S("INBOX"), S("a1") });
 }
 
 static enum err
