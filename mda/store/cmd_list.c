@@ -60,7 +60,7 @@ put_counts(struct session *s, const struct mailbox *m, unsigned items)
 	}
 	add_item(s, IMAP_STATUS_MESSAGES, m->n, items, &is_first);
 	add_item(s, IMAP_STATUS_RECENT, n_recent, items, &is_first);
-	add_item(s, IMAP_STATUS_UIDNEXT, m->next_uid, items, &is_first);
+	add_item(s, IMAP_STATUS_UIDNEXT, m->told_next_uid, items, &is_first);
 	add_item(s, IMAP_STATUS_UIDVALIDITY, m->uidvalidity, items, &is_first);
 	add_item(s, IMAP_STATUS_UNSEEN, n_unseen, items, &is_first);
 	add_item(s, IMAP_STATUS_SIZE, octets, items, &is_first);

@@ -53,7 +53,7 @@ put_state(struct session *s)
 	session_put(s,
 		    "* OK [UIDVALIDITY %u] UIDs are valid\r\n"
 		    "* OK [UIDNEXT %u] next UID\r\n",
-		    m->uidvalidity, m->next_uid);
+		    m->uidvalidity, m->told_next_uid);
 }
 
 static void
