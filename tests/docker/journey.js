@@ -306,6 +306,7 @@ async function journey()
 	await step('user1 deletes it, and Trash has it', async () => {
 		await selectMail(one, subject);
 		await one.locator('#toolbar-menu a.delete').click();
+		await idle(one); // the row is gone before the mail has moved
 		await row(one, subject).waitFor({ state: 'hidden' });
 		await openFolder(one, 'Trash');
 		await row(one, subject).waitFor();
