@@ -140,6 +140,19 @@ def free_port():
     return free_ports()["smtp"]
 
 
+def own_directory(name):
+    """build/test/NAME; with a number if somebody runs the same test now."""
+    base = os.path.join(ROOT, "build", "test", name)
+    os.makedirs(os.path.dirname(base), exist_ok=True)
+    lock = open(base + ".lock", "w")
+    _held.append(lock)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return f"{base}-{os.getpid()}"
+    return base
+
+
 class Host:
     """One mail host: its folders, ports and processes."""
 
@@ -647,7 +660,7 @@ class Lab:
 
     def __init__(self, name, hosts=1, build="release", main_cf="",
                  directory=None, environment=None):
-        base = directory or os.path.join(ROOT, "build", "test", name)
+        base = directory or own_directory(name)
         self.name, self.build = name, build
         self.directory = base
         # A stranger by default: the tests all come from loopback.

@@ -43,6 +43,18 @@ def quota(host):
             else (0, None)
 
 
+def settle(host):
+    """Until the queue is empty; who was told "nearly full" comes again."""
+    def look():
+        text = host.queue()
+        if "Mail queue is empty" in text:
+            return True
+        if not re.search(r"(?m)^\w+\*", text):
+            host.flush()
+        return False
+    wait_for("the queue settles", look, 20)
+
+
 def disk_octets(host, user):
     total = 0
     for folder in ("", ".Sent", ".Trash", ".Drafts", ".Junk"):
@@ -67,7 +79,7 @@ def a_full_mailbox_is_refused_at_rcpt(lab):
             break
         with host.smtp() as client:
             client.ehlo()
-            deliver(client, "a@stranger.example", NEW,
+            deliver(client, "", NEW,
                     message("fill", BODY, recipient=NEW)[1])
         host.wait_queue_empty()
         n += 1
@@ -125,7 +137,7 @@ def parallel_deliveries_overshoot_little(lab):
         try:
             with host.smtp() as client:
                 client.ehlo()
-                deliver(client, "a@stranger.example", NEW,
+                deliver(client, "", NEW,
                         message("race", BODY, recipient=NEW)[1])
             results.append(250)
         except Exception as error:  # refused at RCPT: as it should be
@@ -135,11 +147,18 @@ def parallel_deliveries_overshoot_little(lab):
         thread.start()
     for thread in threads:
         thread.join(30)
-    wait_for("nothing is being delivered", lambda: "*" not in
-             re.sub(r"(?m)^.*Queue ID.*$", "", host.queue()), 20)
+    settle(host)
     disk = disk_octets(host, NEW)
     expect_true(disk <= LIMIT * 1.1 + 2300,
                 f"{disk} octets with a limit of {LIMIT}: {results}")
+
+
+@scenario
+def emptied_and_filled_again_it_still_counts(lab):
+    """What a recount saw and what an expunge took are not taken twice."""
+    for _ in range(4):
+        deleting_makes_room(lab)
+        parallel_deliveries_overshoot_little(lab)
 
 
 @scenario
