@@ -70,6 +70,7 @@ $(D)/tests/fuzz/%.c.o: DEV_FLAGS += -Wno-missing-prototypes
 units: $(TESTS)
 replays: $(REPLAYS)
 test: ## all tests (T=word: those whose name has it)
+	@$(MAKE) --no-print-directory deps-test
 	@$(PYTHON) tests/run.py --jobs $(JOBS) $(if $(T),--only '$(T)')
 crash: ## 200 random kill -9 under load, and the ledger
 	@$(SUBMAKE) -s all

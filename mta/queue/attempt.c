@@ -414,8 +414,9 @@ bounce(struct co *co, struct attempt *a)
 	}
 }
 
-/* Doubles from the minimal to the maximal back-off, one eighth earlier or
- * later by chance, so that what failed together is not tried together. */
+/* Doubles from the minimal to the maximal back-off. Then, as if the next of the
+ * queue runs that come every queue_run_delay found it: a part of that time by
+ * chance, so that what failed together is not tried together. */
 static int64_t
 backoff_us(const struct message *m, const struct router_snapshot *settings)
 {
@@ -423,6 +424,8 @@ backoff_us(const struct message *m, const struct router_snapshot *settings)
 				    FALLBACK_BACKOFF_S;
 	int64_t most_s = settings ? settings->maximal_backoff_s :
 				    FALLBACK_BACKOFF_S;
+	int64_t run_s = settings ? settings->queue_run_delay_s :
+				   FALLBACK_BACKOFF_S;
 	uint16_t chance = 0;
 
 	for (uint32_t i = 1; i < m->n_attempts && wait_s < most_s; i++)
@@ -430,8 +433,7 @@ backoff_us(const struct message *m, const struct router_snapshot *settings)
 	if (wait_s > most_s)
 		wait_s = most_s;
 	RAND_bytes((unsigned char *)&chance, sizeof(chance));
-	return wait_s * US_PER_S / 8 * 7 +
-	       wait_s * US_PER_S / 4 * chance / UINT16_MAX;
+	return wait_s * US_PER_S + run_s * US_PER_S * chance / UINT16_MAX;
 }
 
 static void

@@ -124,6 +124,15 @@ goes_to(const struct message *m, struct str site)
 	return false;
 }
 
+/* Naming a held message is how an operator lets it go. */
+static void
+let_go(struct message *m)
+{
+	m->is_held = false;
+	message_note_held(&queue.table, m);
+	log_info("message.released", FC("id", m->id));
+}
+
 uint64_t
 schedule_flush(enum queue_flush what, struct str key)
 {
@@ -133,10 +142,14 @@ schedule_flush(enum queue_flush what, struct str key)
 	destination_revive_all();
 	for (m = TAILQ_FIRST(&queue.table.all); m != NULL; m = next) {
 		next = TAILQ_NEXT(m, link);
-		if (m->is_active || m->is_held ||
+		if (m->is_active ||
 		    (what == FLUSH_ID && !str_eq(str_c(m->id), key)) ||
 		    (what == FLUSH_SITE && !goes_to(m, key)))
 			continue;
+		if (m->is_held && what != FLUSH_ID)
+			continue;
+		if (m->is_held)
+			let_go(m);
 		schedule_now(m);
 		n++;
 	}

@@ -716,6 +716,66 @@ nearest(struct str name)
 	return found;
 }
 
+/* Read and checked, but nobody acts on them yet: the operator must know. */
+static const char *const not_yet[] = {
+	"alias_maps",
+	"always_bcc",
+	"canonical_maps",
+	"delay_warning_time",
+	"disable_vrfy_command",
+	"header_checks",
+	"inet_interfaces",
+	"inet_protocols",
+	"milter_default_action",
+	"non_smtpd_milters",
+	"notify_classes",
+	"postscreen_dnsbl_sites",
+	"postscreen_dnsbl_threshold",
+	"postscreen_greet_action",
+	"postscreen_greet_wait",
+	"recipient_bcc_maps",
+	"recipient_canonical_maps",
+	"sender_bcc_maps",
+	"sender_canonical_maps",
+	"smtp_fallback_relay",
+	"smtp_header_checks",
+	"smtp_sasl_security_options",
+	"smtp_tls_CAfile",
+	"smtp_tls_CApath",
+	"smtp_tls_policy_maps",
+	"smtpd_banner",
+	"smtpd_client_connection_rate_limit",
+	"smtpd_client_message_rate_limit",
+	"smtpd_client_restrictions",
+	"smtpd_data_restrictions",
+	"smtpd_discard_ehlo_keywords",
+	"smtpd_forbid_bare_newline",
+	"smtpd_helo_required",
+	"smtpd_helo_restrictions",
+	"smtpd_milters",
+	"smtpd_recipient_restrictions",
+	"smtpd_relay_restrictions",
+	"smtpd_sender_login_maps",
+	"smtpd_sender_restrictions",
+	"smtpd_tls_cert_file",
+	"smtpd_tls_chain_files",
+	"smtpd_tls_key_file",
+	"smtpd_tls_protocols",
+	"smtpd_tls_security_level",
+	"smtputf8_enable",
+};
+
+static bool
+is_not_yet(const struct setting *v)
+{
+	const struct known *k = known_find(v->name);
+
+	for (size_t i = 0; i < sizeof(not_yet) / sizeof(*not_yet); i++)
+		if (str_eq(v->name, str_c(not_yet[i])))
+			return !str_eq(v->value, k->preset);
+	return false;
+}
+
 static void
 tell_unknown(const struct setting *v, struct diag *d)
 {
@@ -816,6 +876,11 @@ settings_finish(struct settings *s, struct diag *d)
 		if (k != NULL && k->kind == IGNORED)
 			diag_note(d, v->file, v->line,
 				  "%.*s has no effect here", STR(v->name));
+		else if (v->file.n > 0 && is_not_yet(v))
+			diag_warn(d, v->file, v->line,
+				  "%.*s is understood but has no effect in this "
+				  "version",
+				  STR(v->name));
 		else if (k == NULL && map_get(&used, v->name) == NULL)
 			tell_unknown(v, d);
 	}

@@ -259,6 +259,18 @@ unknown_names_are_told_with_the_nearest_known_one(void **state UNUSED)
 }
 
 static void
+nothing_that_is_written_is_silently_without_effect(void **state UNUSED)
+{
+	load(S("delay_warning_time = 4h\n"));
+	assert_int_equal(diag.n_warnings, 1);
+	assert_int_equal(diag.first->line, 1);
+	assert_true(str_find(diag.first->text, S("no effect")) >= 0);
+	/* Writing down what happens anyway is no mistake. */
+	load(S("delay_warning_time = 0h\n"));
+	assert_int_equal(diag.n_warnings, 0);
+}
+
+static void
 the_seeds_main_cf_is_read_whole(void **state UNUSED)
 {
 	load(S("queue_run_delay = 300s\nmessage_size_limit = 10240000\n"
@@ -353,6 +365,8 @@ main(void)
 		cmocka_unit_test(the_domain_comes_from_the_host_name),
 		cmocka_unit_test(
 			unknown_names_are_told_with_the_nearest_known_one),
+		cmocka_unit_test(
+			nothing_that_is_written_is_silently_without_effect),
 		cmocka_unit_test(the_seeds_main_cf_is_read_whole),
 		cmocka_unit_test(presets_fill_in_what_no_file_sets),
 		cmocka_unit_test(hostile_expansions_end),
