@@ -9,7 +9,7 @@
  * The side that serves gives a table of rules: which types may open a call, how
  * large they are, what runs. Whatever is not in the table, or breaks the frame
  * format, ends the channel: that is how a sender without rights is stopped
- * (ARCHITECTURE 1). Each served call runs in a coroutine of its own. */
+ * (doc/design/security.md). Each served call runs in a coroutine of its own. */
 #pragma once
 
 #include "lib/base/buf.h"

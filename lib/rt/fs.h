@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * lib/rt/fs.h - files that must survive a power cut (ARCHITECTURE 4).
+ * lib/rt/fs.h - files that must survive a power cut (HACKING.md).
  *
  * The order for a file is: write, fsync(file), rename, fsync(directory), answer.
  * Nothing else in Estafeta calls rename or fsync. Functions without a co block

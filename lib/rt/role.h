@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * lib/rt/role.h - a program is a privileged, tiny parent and its roles; a role
- * is a process forked from it (ARCHITECTURE 1).
+ * is a process forked from it (doc/design/security.md).
  *
  * The parent binds, reads key files, forks, restarts with back-off and brings
  * roles together: it makes a socket pair between two of its own, or connects to
