@@ -44,6 +44,10 @@ receive(struct co *co, struct call *call, struct message_draft *draft)
 
 		if (e != OK)
 			return ERR_CANCELED;
+		if (!spool_has_room(queue.table.spool)) {
+			frame_release(&f);
+			return ERR_FULL;
+		}
 		if (f.type == QUEUE_COMMIT) {
 			frame_release(&f);
 			return OK;
@@ -68,8 +72,10 @@ accept_serve(struct co *co, struct call *call, struct frame *first,
 	struct message *m = NULL;
 	enum err e = envelope_read(first->body, &arena, &envelope);
 
-	if (e != OK || envelope.n_recipients == 0)
-		log_error("queue.bad-envelope");
+	if (e == OK && envelope.n_recipients == 0)
+		e = ERR_FORMAT;
+	if (e != OK)
+		log_error("queue.bad-envelope", FERR(e));
 	else
 		e = wait_for_start(co);
 	if (e == OK)

@@ -20,6 +20,7 @@ enum {
 	ROUTER_TIMEOUT_S = 30,
 	RCPTS_PER_DELIVERY = 50,
 	GROUP_MEMORY_OCTETS = 16 << 20,
+	ROUTES_MEMORY_OCTETS = 8 << 20,
 	MAX_ROUTES = 1000, // of one recipient
 	FALLBACK_BACKOFF_S = 60, // without settings
 };
@@ -30,7 +31,8 @@ struct attempt {
 	size_t n_running; // deliveries
 	struct failure *failures;
 	size_t n_failures;
-	struct arena arena; // routes and deliveries
+	struct arena arena;  // deliveries
+	struct arena routes; // the router's answer about one recipient
 	TAILQ_HEAD(, delivery) groups;
 	uint32_t *done; // delivered, not noted yet
 	size_t n_done;
@@ -146,13 +148,23 @@ fail_or_defer(struct attempt *a, uint32_t index,
 	attempt_result(a, index, &r);
 }
 
-static struct str
-keep(struct attempt *a, struct str s)
+/* False when the attempt has as many deliveries as its memory holds. */
+static bool
+fill_delivery(struct attempt *a, const struct router_route *route,
+	      enum out_protocol protocol, struct delivery *d)
 {
-	struct str copy;
-
-	check(arena_str(&a->arena, s, &copy) == OK);
-	return copy;
+	d->message = a->message;
+	d->attempt = a;
+	d->protocol = protocol;
+	d->indexes = arena_array(&a->arena, RCPTS_PER_DELIVERY,
+				 sizeof(*d->indexes));
+	d->mailboxes = arena_array(&a->arena, RCPTS_PER_DELIVERY,
+				   sizeof(*d->mailboxes));
+	return d->indexes != NULL && d->mailboxes != NULL &&
+	       arena_str(&a->arena, route->next_hop, &d->next_hop) == OK &&
+	       arena_str(&a->arena, route->sasl_user, &d->sasl_user) == OK &&
+	       arena_str(&a->arena, route->sasl_password,
+			 &d->sasl_password) == OK;
 }
 
 static struct delivery *
@@ -170,34 +182,43 @@ group_of(struct attempt *a, const struct router_route *route)
 		    str_eq(d->sasl_user, route->sasl_user))
 			return d;
 	d = arena_alloc(&a->arena, sizeof(*d));
-	check(d != NULL);
-	d->message = a->message;
-	d->attempt = a;
-	d->protocol = protocol;
-	d->next_hop = keep(a, route->next_hop);
-	d->sasl_user = keep(a, route->sasl_user);
-	d->sasl_password = keep(a, route->sasl_password);
-	d->indexes = arena_array(&a->arena, RCPTS_PER_DELIVERY,
-				 sizeof(*d->indexes));
-	d->mailboxes = arena_array(&a->arena, RCPTS_PER_DELIVERY,
-				   sizeof(*d->mailboxes));
-	check(d->indexes != NULL && d->mailboxes != NULL);
+	if (d == NULL || !fill_delivery(a, route, protocol, d))
+		return NULL;
 	TAILQ_INSERT_HEAD(&a->groups, d, link);
 	return d;
+}
+
+/* Without memory the recipient waits for the next try: those before it are
+ * done then. */
+static void
+join_delivery(struct attempt *a, uint32_t index,
+	      const struct router_route *route)
+{
+	struct delivery *d = NULL;
+	struct str mailbox;
+	struct out_result later = {
+		.index = index, .enhanced = S("4.5.3"),
+		.text = S("too many recipients for one try")
+	};
+
+	if (arena_str(&a->arena, route->mailbox, &mailbox) == OK)
+		d = group_of(a, route);
+	if (d == NULL) {
+		attempt_result(a, index, &later);
+		return;
+	}
+	d->indexes[d->n] = index;
+	d->mailboxes[d->n++] = mailbox;
 }
 
 static void
 take_route(struct attempt *a, uint32_t index,
 	   const struct router_route *route)
 {
-	struct delivery *d;
-
 	switch (route->class) {
 	case ROUTE_LOCAL:
 	case ROUTE_REMOTE:
-		d = group_of(a, route);
-		d->indexes[d->n] = index;
-		d->mailboxes[d->n++] = keep(a, route->mailbox);
+		join_delivery(a, index, route);
 		return;
 	case ROUTE_ERROR:
 	case ROUTE_RETRY:
@@ -231,11 +252,10 @@ replace(struct co *co, struct attempt *a, uint32_t index,
 	const struct router_route *routes, size_t n, bool *keeps_out)
 {
 	struct message *m = a->message;
-	struct final_rcpt *added = arena_array(&a->arena, n, sizeof(*added));
+	struct final_rcpt *added = must_alloc(n * sizeof(*added));
 	size_t n_added = 0;
 	enum err e = OK;
 
-	check(added != NULL);
 	*keeps_out = false;
 	for (size_t i = 0; i < n; i++) {
 		if (str_ieq(routes[i].address, m->rcpts[index].address))
@@ -247,6 +267,7 @@ replace(struct co *co, struct attempt *a, uint32_t index,
 	}
 	if (n_added > 0)
 		e = message_expand(co, &queue.table, m, added, n_added);
+	free(added);
 	if (e != OK || *keeps_out)
 		return e;
 	message_rcpt_done(m, index);
@@ -285,6 +306,7 @@ ask_router(struct co *co, struct attempt *a, uint32_t index,
 	enum err e = peer_chan(co, queue.router, deadline_us, &chan);
 
 	routes->n = 0;
+	arena_clear(&a->routes);
 	if (e != OK)
 		return e;
 	call = call_open(chan);
@@ -303,7 +325,7 @@ ask_router(struct co *co, struct attempt *a, uint32_t index,
 		    (f.type != ROUTER_ROUTE || routes->n == MAX_ROUTES))
 			e = ERR_FORMAT;
 		if (e == OK)
-			e = arena_str(&a->arena, f.body, &kept);
+			e = arena_str(&a->routes, f.body, &kept);
 		if (e == OK)
 			e = router_read_route(kept, next_route(routes));
 		frame_release(&f);
@@ -360,6 +382,7 @@ free_attempt(struct attempt *a)
 	free(a->failures);
 	free(a->done);
 	arena_release(&a->arena);
+	arena_release(&a->routes);
 }
 
 /* Those that are still waiting have waited long enough. */
@@ -395,7 +418,7 @@ bounce(struct co *co, struct attempt *a)
 	struct message *m = a->message;
 	enum err e;
 
-	if (a->n_failures == 0)
+	if (a->n_failures == 0 || m->is_removed)
 		return;
 	e = bounce_send(co, m, a->failures, a->n_failures);
 	if (e != OK) {
@@ -481,6 +504,7 @@ attempt_run(struct co *co, void *message)
 
 	TAILQ_INIT(&a.groups);
 	arena_init(&a.arena, GROUP_MEMORY_OCTETS);
+	arena_init(&a.routes, ROUTES_MEMORY_OCTETS);
 	route_all(co, &a);
 	TAILQ_FOREACH(d, &a.groups, link)
 		a.n_running++;

@@ -69,10 +69,13 @@ free_if_idle(struct destination *to)
 static void
 mark_dead(struct destination *to, struct str reason)
 {
-	to->dead_s = to->dead_s ? to->dead_s * 2 : DEAD_FIRST_S;
-	if (to->dead_s > DEAD_MAX_S)
-		to->dead_s = DEAD_MAX_S;
-	to->dead_until_us = in_s(to->dead_s);
+	/* The others that were on their way tell nothing new. */
+	if (to->dead_until_us <= now_us()) {
+		to->dead_s = to->dead_s ? to->dead_s * 2 : DEAD_FIRST_S;
+		if (to->dead_s > DEAD_MAX_S)
+			to->dead_s = DEAD_MAX_S;
+		to->dead_until_us = in_s(to->dead_s);
+	}
 	free(to->dead_reason);
 	to->dead_reason = must_alloc(reason.n + 1);
 	if (reason.n > 0)

@@ -10,6 +10,7 @@ enum {
 	/* The longest envelope, and as many recipients as there may be. */
 	MESSAGE_MEMORY_OCTETS = 8 << 20,
 	EXPANDED_STEP = 1000, // recipients of one record: it is small enough
+	STATE_OCTETS = 512, // of one recipient, in records after the first
 	CONTENT_MEMORY_OCTETS = 64 << 20, // of all messages
 	PIECE_OCTETS = 128 * 1024,
 	MAX_RCPTS = ENVELOPE_MAX_RECIPIENTS,
@@ -79,7 +80,7 @@ next_id(struct message_table *t, char id[QUEUE_ID_OCTETS + 1])
 static void
 hold_content(struct message_table *t, const struct message *m)
 {
-	spool_hold(t->spool, m->held.segment, m->held.n_octets);
+	spool_hold(t->spool, m->held.segment, m->weight_octets);
 	if (m->extents == &m->held)
 		return;
 	for (size_t i = 0; i < m->n_extents; i++)
@@ -99,7 +100,7 @@ drop_content(struct message_table *t, const struct message *m)
 {
 	if (m->extents != &m->held)
 		drop_extents(t, m->extents, m->n_extents);
-	drop_extents(t, &m->held, 1);
+	spool_drop(t->spool, m->held.segment, m->weight_octets);
 }
 
 static void
@@ -155,8 +156,12 @@ make_message(const struct record_message *r)
 /* content_offset is where the content inside the record lies. */
 static void
 place_message(struct message *m, const struct record_message *r,
-	      uint64_t segment, uint64_t content_offset)
+	      size_t body_octets, uint64_t segment, uint64_t content_offset)
 {
+	/* What compaction would write again: too little here, and it would
+	 * never come to an end. */
+	m->weight_octets = (uint32_t)(record_size(body_octets) +
+				      m->n_rcpts * STATE_OCTETS);
 	m->held = (struct extent){ segment, content_offset,
 				   (uint32_t)r->content.n };
 	m->extents = &m->held;
@@ -224,11 +229,11 @@ replay_message(struct message_table *t, struct str body, struct arena *arena,
 		drop_content(t, m);
 		if (m->extents != &m->held)
 			free(m->extents);
-		place_message(m, &r, segment, offset + r.content_at);
+		place_message(m, &r, body.n, segment, offset + r.content_at);
 		hold_content(t, m);
 		return;
 	}
-	place_message(m, &r, segment, offset + r.content_at);
+	place_message(m, &r, body.n, segment, offset + r.content_at);
 	enter(t, m);
 	if (id_time(r.id) > t->last_id_us)
 		t->last_id_us = id_time(r.id);
@@ -498,7 +503,7 @@ message_commit(struct co *co, struct message_table *t,
 	if (e == OK)
 		e = check_pieces(t, d);
 	if (e == OK) {
-		place_message(m, &r, place.segment,
+		place_message(m, &r, body.n, place.segment,
 			      place.offset + body.n - r.content.n);
 		enter(t, m);
 		keep_content(t, m, &d->content);
@@ -673,6 +678,15 @@ message_read(struct message_table *t, const struct message *m,
 
 /* ---- compaction ---- */
 
+bool
+message_lies_in(const struct message *m, uint64_t segment)
+{
+	for (size_t i = 0; i < m->n_extents; i++)
+		if (m->extents[i].segment == segment)
+			return true;
+	return m->held.segment == segment;
+}
+
 static enum err
 copy_content(struct co *co, struct message_table *t, const struct message *m,
 	     struct message_draft *d)
@@ -770,7 +784,7 @@ message_rewrite(struct co *co, struct message_table *t, struct message *m)
 		drop_content(t, m);
 		if (m->extents != &m->held)
 			free(m->extents);
-		place_message(m, &r, place.segment,
+		place_message(m, &r, body.n, place.segment,
 			      place.offset + body.n - r.content.n);
 		hold_content(t, m);
 	}

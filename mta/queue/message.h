@@ -33,6 +33,7 @@ struct message {
 	struct extent *extents; // where the content lies
 	size_t n_extents;
 	struct extent held;	// the MESSAGE record itself
+	uint32_t weight_octets; // that its records take in the spool
 	char *content;		// in memory while young, or NULL
 	uint32_t n_attempts;
 	int64_t next_try_us; // wall clock
@@ -97,6 +98,8 @@ void message_note_held(struct message_table *t, const struct message *m);
 void message_remove(struct message_table *t, struct message **m);
 /* Gives the content's memory back; it is read from the spool afterwards. */
 void message_forget_content(struct message_table *t, struct message *m);
+/* Has it octets in that segment? */
+bool message_lies_in(const struct message *m, uint64_t segment);
 /* Reads part of the content. */
 enum err message_read(struct message_table *t, const struct message *m,
 		      uint64_t offset, char *to, size_t n) MUST_USE;

@@ -385,6 +385,36 @@ an_abandoned_tail_stays_abandoned_behind_an_empty_segment(void **state UNUSED)
 }
 
 static void
+write_empty(struct co *co, void *arg UNUSED)
+{
+	open_spool(co);
+	for (int i = 0; i < 20; i++)
+		put_message(co, S("empty@s"), two, 2, S(""));
+	check(spool_wants_compaction(table.spool) == 0);
+	_exit(0);
+}
+
+static void
+live_messages_without_content_are_not_copied_for_ever(void **state UNUSED)
+{
+	for (int i = 0; i < 8; i++)
+		in_process(write_empty); // a segment each
+}
+
+static void
+a_piece_alone_pins_its_segment(void **state UNUSED)
+{
+	struct extent pieces[] = { { 3, 64, 10 }, { 4, 64, 10 } };
+	struct message m = { .extents = pieces, .n_extents = 2,
+			     .held = { .segment = 5 } };
+
+	assert_true(message_lies_in(&m, 3));
+	assert_true(message_lies_in(&m, 4));
+	assert_true(message_lies_in(&m, 5));
+	assert_false(message_lies_in(&m, 6));
+}
+
+static void
 ids_sort_by_age(void **state UNUSED)
 {
 	char older[QUEUE_ID_OCTETS + 1] = "", id[QUEUE_ID_OCTETS + 1] = "";
@@ -422,6 +452,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			an_abandoned_tail_stays_abandoned_behind_an_empty_segment,
 			make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(
+			live_messages_without_content_are_not_copied_for_ever,
+			make_dir, remove_dir),
+		cmocka_unit_test(a_piece_alone_pins_its_segment),
 		cmocka_unit_test(ids_sort_by_age),
 	};
 

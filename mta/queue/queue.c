@@ -13,6 +13,7 @@ enum {
 	MAX_ACCEPTS = 20000,
 	MAX_COMMANDS = 16,
 	THREADS = 4, // one flushes, others prepare segments
+	BEGIN_RETRY_S = 1,
 };
 
 struct queue queue;
@@ -64,7 +65,13 @@ begin(struct co *co, void *arg UNUSED)
 {
 	struct message *m, *next;
 
-	check(spool_begin(co, queue.table.spool) == OK);
+	/* On a full disk, until there is room: nobody needs to come. */
+	while (spool_begin(co, queue.table.spool) != OK) {
+		log_error("queue.no-segment",
+			  FC("hint", "the queue's disk is full or broken"));
+		if (co_sleep_until(co, in_s(BEGIN_RETRY_S)) != OK)
+			return;
+	}
 	queue.is_started = true;
 	gate_wake_all(&queue.started);
 	/* The first try needs the settings; accepting does not. */

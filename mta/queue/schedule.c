@@ -29,26 +29,42 @@ of_node(struct heap_node *node)
 					  offsetof(struct message, due));
 }
 
-/* Compaction rides along: it needs to look now and then, and waits as well. */
-static void
-compact(struct co *co)
+/* Moves one message out of that segment. ERR_NOT_FOUND: none can be moved. */
+static enum err
+compact(struct co *co, uint64_t segment)
 {
-	uint64_t segment = spool_wants_compaction(queue.table.spool);
 	struct message *m;
+	enum err e;
 
-	if (segment == 0)
-		return;
-	TAILQ_FOREACH(m, &queue.table.all, link) {
-		if (m->held.segment != segment || m->is_active)
-			continue;
-		heap_remove(&queue.schedule, &m->due);
-		m->is_active = true; // nobody else touches it meanwhile
-		if (message_rewrite(co, &queue.table, m) != OK)
-			log_warn("queue.compact-failed", FC("id", m->id));
-		m->is_active = false;
-		if (!m->is_held)
-			schedule_at(m, m->next_try_us);
-		return; // one at a time: the list may have changed
+	TAILQ_FOREACH(m, &queue.table.all, link)
+		if (!m->is_active && message_lies_in(m, segment))
+			break;
+	if (m == NULL)
+		return ERR_NOT_FOUND;
+	heap_remove(&queue.schedule, &m->due);
+	m->is_active = true; // nobody else touches it meanwhile
+	e = message_rewrite(co, &queue.table, m);
+	if (e != OK)
+		log_warn("queue.compact-failed", FC("id", m->id), FERR(e));
+	m->is_active = false;
+	if (m->is_removed) // by the operator, while it was copied
+		message_remove(&queue.table, &m);
+	else if (!m->is_held)
+		schedule_at(m, m->next_try_us);
+	return e;
+}
+
+static void
+run_compaction(struct co *co, void *arg UNUSED)
+{
+	for (;;) {
+		uint64_t segment = spool_wants_compaction(queue.table.spool);
+
+		if (segment != 0 && compact(co, segment) == OK)
+			continue; // that waited for a flush
+		spool_has_room(queue.table.spool); // looks for room again
+		if (co_sleep_until(co, in_s(1)) != OK)
+			return;
 	}
 }
 
@@ -68,7 +84,6 @@ run_clock(struct co *co, void *arg UNUSED)
 		if (first != NULL && first->key < wake_us &&
 		    queue.n_active < MAX_ACTIVE)
 			wake_us = first->key;
-		compact(co);
 		if (co_wait(co, wake_us) == ERR_CANCELED)
 			return;
 	}
@@ -79,6 +94,7 @@ schedule_start(void)
 {
 	queue.clock = co_spawn(run_clock, NULL, "queue.clock");
 	check(queue.clock != NULL);
+	check(co_spawn(run_compaction, NULL, "queue.compact") != NULL);
 }
 
 void

@@ -16,13 +16,14 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum {
 	SEGMENT_OCTETS = 32 << 20,
 	BATCH_MAX_OCTETS = 4 << 20,
 	NOTE_LINGER_MS = 20, // notes wait so long for company
-	RESERVE_RETRY_S = 5,
+	RESERVE_RETRY_S = 1,
 	MAX_SEGMENTS = 4096,
 	NAME_OCTETS = 24,
 	ZEROS_OCTETS = 1 << 20,
@@ -364,6 +365,9 @@ write_head(void *arg)
 	job->result = fs_write_all_at(job->fd, buf_str(&b), 0);
 	if (job->result == OK)
 		job->result = fs_sync_data(job->fd);
+	/* The name, too: a killed process may have left it without. */
+	if (job->result == OK)
+		job->result = fs_sync_dir(job->s->dir_fd);
 	buf_release(&b);
 }
 
@@ -391,6 +395,18 @@ prepare_reserve(struct co *co, void *arg)
 		log_info("spool.has-room");
 	s->is_full = false;
 	s->reserve = add_segment(s, job.number, job.fd);
+}
+
+/* Whether a new segment may fit: to try would take the last octets from
+ * others for a moment. A file system that does not tell is tried. */
+static bool
+has_free_octets(const struct spool *s)
+{
+	struct statfs fs;
+
+	return fstatfs(s->dir_fd, &fs) != 0 || fs.f_blocks == 0 ||
+	       (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >=
+		       SEGMENT_OCTETS + SEGMENT_OCTETS / 8;
 }
 
 static void
@@ -432,8 +448,10 @@ begin_segment(struct co *co, struct spool *s)
 		s->current ? s->synced_end : s->scanned_end,
 	};
 	offload(co, write_head, &job);
-	if (job.result != OK)
+	if (job.result != OK) {
+		seg->lost_from = 0; // never tried again
 		return job.result;
+	}
 	s->current = seg;
 	seg->end = s->synced_end = SEGMENT_HEAD_OCTETS;
 	want_reserve(s);
@@ -629,8 +647,7 @@ writer(struct co *co, void *arg)
 		else
 			fail_batch(s, &batch);
 		buf_release(&batch.bytes);
-		if (s->is_full && now_us() > s->reserve_retry_us)
-			want_reserve(s);
+		spool_has_room(s);
 	}
 }
 
@@ -654,7 +671,7 @@ spool_begin(struct co *co, struct spool *s)
 	enum err e;
 
 	/* A segment that was prepared and never begun. */
-	if (last != NULL && last->end == 0)
+	if (last != NULL && last->end == 0 && last->lost_from == UINT64_MAX)
 		s->reserve = last;
 	e = begin_segment(co, s);
 	if (e != OK)
@@ -672,11 +689,6 @@ append(struct co *co, struct spool *s, enum record_type type, struct str body,
 	struct request r = { .co = co, .type = type, .body = body,
 			     .is_durable = is_durable };
 
-	if (s->is_full) {
-		if (now_us() > s->reserve_retry_us)
-			want_reserve(s);
-		return ERR_FULL;
-	}
 	enqueue(s, &r);
 	while (!r.is_done)
 		co_park(co);
@@ -803,7 +815,10 @@ spool_wants_compaction(const struct spool *s)
 }
 
 bool
-spool_is_full(const struct spool *s)
+spool_has_room(struct spool *s)
 {
-	return s->is_full;
+	if (s->is_full && now_us() > s->reserve_retry_us &&
+	    has_free_octets(s))
+		want_reserve(s);
+	return !s->is_full;
 }

@@ -29,7 +29,9 @@ struct spool_place {
 };
 
 /* Appends one record. Durable when OK is returned (waits for the shared
- * flush). ERR_FULL: no room for new mail. Any failure: nothing was accepted. */
+ * flush). ERR_FULL: no room at all. Any failure: nothing was accepted. New mail
+ * asks spool_has_room() first: what is left then is for the mail that is here
+ * (expansions, reports, compaction). */
 enum err spool_append(struct co *co, struct spool *s, enum record_type type,
 		      struct str body, struct spool_place *place_out) MUST_USE;
 /* The same for pieces of content: returns when the octets are handed to the
@@ -55,5 +57,5 @@ void spool_drop(struct spool *s, uint64_t segment, uint64_t n_octets);
  * space back; 0: none needs it. */
 uint64_t spool_wants_compaction(const struct spool *s);
 
-/* No room for new mail now. */
-bool spool_is_full(const struct spool *s);
+/* Is there room for new mail? When there is not, looks for it again. */
+bool spool_has_room(struct spool *s);
