@@ -18,6 +18,7 @@ enum {
 	DELIVERY_TIMEOUT_S = 3600,
 	CONNECT_S = 30,
 	JOB_OCTETS = OUT_JOB_MAX_OCTETS,
+	USUAL_OCTETS = 1024, // of a job without its content
 };
 
 struct destination {
@@ -106,6 +107,7 @@ put_job(struct buf *body, const struct delivery *d,
 {
 	const struct message *m = d->message;
 	struct out_rcpt *rcpts = must_alloc(d->n * sizeof(*rcpts));
+	size_t n_content = m->content ? m->size_octets : 0;
 	struct out_job job = {
 		.id = str_c(m->id),
 		.protocol = d->protocol,
@@ -123,7 +125,7 @@ put_job(struct buf *body, const struct delivery *d,
 		.arrived_us = m->envelope.arrived_us,
 		.size_octets = m->size_octets,
 		.has_content = m->content != NULL || m->size_octets == 0,
-		.content = str_of(m->content, m->content ? m->size_octets : 0),
+		.content = str_of(m->content, n_content),
 		.rcpts = rcpts,
 		.n_rcpts = d->n,
 	};
@@ -141,6 +143,7 @@ put_job(struct buf *body, const struct delivery *d,
 			.index = d->indexes[i],
 		};
 	}
+	check(buf_reserve(body, n_content + USUAL_OCTETS) == OK);
 	out_put_job(body, &job);
 	free(rcpts);
 }
@@ -261,13 +264,14 @@ run_delivery(struct co *co, struct destination *to, struct delivery *d)
 	attempt_delivery_over(d->attempt);
 }
 
+/* Puts it off without a try. */
 static void
-answer_dead(struct destination *to, struct delivery *d)
+answer(struct delivery *d, struct str why)
 {
 	for (size_t i = 0; i < d->n; i++) {
 		struct out_result r = { .index = d->indexes[i],
 					.enhanced = S("4.4.1"),
-					.text = str_c(to->dead_reason) };
+					.text = why };
 
 		attempt_result(d->attempt, r.index, &r);
 	}
@@ -283,7 +287,7 @@ work(struct co *co, void *arg)
 	while ((d = TAILQ_FIRST(&to->waiting)) != NULL) {
 		TAILQ_REMOVE(&to->waiting, d, link);
 		if (to->dead_until_us > now_us())
-			answer_dead(to, d);
+			answer(d, str_c(to->dead_reason));
 		else
 			run_delivery(co, to, d);
 	}
@@ -307,6 +311,8 @@ destination_add(struct delivery *d)
 	if (to->n_running >= to->limit)
 		return;
 	to->n_running++;
-	if (co_spawn(work, to, "queue.deliver") == NULL)
-		to->n_running--;
+	if (co_spawn(work, to, "queue.deliver") != NULL || --to->n_running > 0)
+		return; // those that run come to it
+	TAILQ_REMOVE(&to->waiting, d, link);
+	answer(d, S("no memory for a delivery now"));
 }
