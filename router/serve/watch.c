@@ -20,6 +20,7 @@ extern char **environ;
 
 enum {
 	LOOK_MS = 400,
+	FIRST_NAMES_S = 3,
 	DIAG_MAX_OCTETS = 1 << 20,
 	MAX_VARIABLES = 4096,
 };
@@ -172,6 +173,11 @@ run(struct co *co, void *arg UNUSED)
 {
 	uint64_t before = 0;
 
+	/* Nobody is told of a set that would only put mail off: the names of
+	 * the accounts come within milliseconds, unless mda/auth is down. */
+	if (!serving.has_names && co_wait(co, in_s(FIRST_NAMES_S)) ==
+					  ERR_CANCELED)
+		return;
 	serving.is_stale = true;
 	for (;;) {
 		uint64_t now = directory_state(
