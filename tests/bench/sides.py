@@ -77,11 +77,14 @@ def family(roots, table):
 
 
 class Side:
-    """name, directory, smtp and imap ports by host number."""
+    """One pair; ports are by host number and service."""
 
-    def __init__(self, name, directory, base):
-        self.name, self.base = name, base
-        self.directory = os.path.join(directory, name.split()[0].lower())
+    NAME = ""
+
+    def __init__(self, directory, base):
+        self.name, self.base = self.NAME, base
+        self.directory = os.path.join(directory,
+                                      self.NAME.split()[0].lower())
         self.ports = {n: dict(smtp=base + 1000 * n + 25,
                               submission=base + 1000 * n + 587,
                               imap=base + 1000 * n + 143) for n in DOMAINS}
@@ -96,7 +99,6 @@ class Side:
 
     def start(self):
         """Seconds until all ports of host 1 answered."""
-        shutil.rmtree(self.directory, ignore_errors=True)
         for ports in self.ports.values():
             for port in ports.values():
                 if not frame.is_free(port):
@@ -141,8 +143,10 @@ class Side:
 
 
 class Estafeta(Side):
+    NAME = "Estafeta"
+
     def __init__(self, directory):
-        super().__init__("Estafeta", directory, FIRST_PORT)
+        super().__init__(directory, FIRST_PORT)
         self.hosts = {}
 
     def prepare(self, n):
@@ -151,7 +155,7 @@ class Estafeta(Side):
         host = frame.Host(n, os.path.join(self.directory, str(n)), ports)
         host.environment = {"SSL_TYPE": ""}
         host.peers[f"[mta{3 - n}]:25"] = self.ports[3 - n]["smtp"]
-        host.prepare()
+        host.prepare("smtp_tls_security_level = none\n")
         hashed = hash_of(PASSWORD)
         host.append("accounts.cf", "".join(f"{user}|{hashed}\n"
                                            for user in boxes(n)))
@@ -173,8 +177,10 @@ class Peer(Side):
     """Postfix and Dovecot as Debian has them, with the settings that make
     them faster: more processes, kept alive; no throttling; cached passwords."""
 
+    NAME = "Postfix + Dovecot"
+
     def __init__(self, directory):
-        super().__init__("Postfix + Dovecot", directory, FIRST_PORT + 3000)
+        super().__init__(directory, FIRST_PORT + 3000)
 
     def path(self, n, *parts):
         return os.path.join(self.directory, str(n), *parts)
