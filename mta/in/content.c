@@ -25,6 +25,7 @@ enum {
 	QUEUE_TIMEOUT_S = 60,
 	QUEUE_CONNECT_S = 10,
 	PIECE_OCTETS = 64 * 1024,
+	USUAL_OCTETS = 8192, // of a message
 	/* A header longer than this is sent on before its end is known. */
 	HEADER_WAIT_OCTETS = 256 * 1024,
 	TRACE_OCTETS = 8192,
@@ -311,6 +312,7 @@ content_data(struct co *co, struct session *s)
 		return e == ERR_CANCELED ? e : OK;
 	}
 	buf_init(&s->out, HEADER_WAIT_OCTETS + 2 * PIECE_OCTETS + 262144);
+	check(buf_reserve(&s->out, USUAL_OCTETS) == OK);
 	smtp_data_init(&s->data, SMTP_DATA_DOTS, s->size_limit);
 	stream_put(s->stream, S("354 End data with <CR><LF>.<CR><LF>\r\n"));
 	while (result == SMTP_DATA_MORE) {

@@ -22,6 +22,7 @@
 enum {
 	SEGMENT_OCTETS = 32 << 20,
 	BATCH_MAX_OCTETS = 4 << 20,
+	BATCH_KEEP_OCTETS = 512 * 1024, // a larger buffer is given back
 	NOTE_LINGER_MS = 20, // notes wait so long for company
 	RESERVE_RETRY_S = 1,
 	MAX_SEGMENTS = 4096,
@@ -626,14 +627,14 @@ static void
 writer(struct co *co, void *arg)
 {
 	struct spool *s = arg;
+	struct batch batch = { .result = OK };
 
+	TAILQ_INIT(&batch.requests);
+	buf_init(&batch.bytes, BATCH_MAX_OCTETS + 2 * RECORD_BODY_MAX_OCTETS);
 	for (;;) {
-		struct batch batch = { .result = OK };
-
-		TAILQ_INIT(&batch.requests);
-		buf_init(&batch.bytes,
-			 BATCH_MAX_OCTETS + 2 * RECORD_BODY_MAX_OCTETS);
 		wait_for_work(co, s);
+		buf_clear(&batch.bytes);
+		batch.is_durable = false;
 		if (s->current->lost_from == UINT64_MAX)
 			fill_batch(s, &batch);
 		s->has_only_notes = true;
@@ -646,7 +647,8 @@ writer(struct co *co, void *arg)
 			finish_batch(s, &batch);
 		else
 			fail_batch(s, &batch);
-		buf_release(&batch.bytes);
+		if (batch.bytes.cap > BATCH_KEEP_OCTETS)
+			buf_release(&batch.bytes);
 		spool_has_room(s);
 	}
 }
