@@ -191,22 +191,25 @@ free_stack(uv_handle_t *timer)
 	TAILQ_INSERT_TAIL(&sched.stacks, co, link);
 }
 
-static void
-run_one(struct co *co)
+/* Returns when it ended: the next one begins then. */
+static int64_t
+run_one(struct co *co, int64_t begin_us)
 {
-	int64_t begin_us = now_us(), slice_us;
+	int64_t end_us;
 
 	co->state = RUNNING;
 	sched.running = co;
 	enter(co);
 	sched.running = NULL;
-	slice_us = now_us() - begin_us;
-	if (slice_us > HOG_US)
-		log_warn("loop.slow", FC("co", co->name), FN("us", slice_us));
-	if (!co->is_done)
-		return;
-	sched.n_live--;
-	uv_close((uv_handle_t *)&co->timer, free_stack);
+	end_us = now_us();
+	if (end_us - begin_us > HOG_US)
+		log_warn("loop.slow", FC("co", co->name),
+			 FN("us", end_us - begin_us));
+	if (co->is_done) {
+		sched.n_live--;
+		uv_close((uv_handle_t *)&co->timer, free_stack);
+	}
+	return end_us;
 }
 
 /* Runs those that are ready now, not those that become ready meanwhile: I/O
@@ -215,12 +218,13 @@ static void
 run_ready(void)
 {
 	struct co_queue batch = TAILQ_HEAD_INITIALIZER(batch);
+	int64_t at_us = TAILQ_EMPTY(&sched.ready) ? 0 : now_us();
 	struct co *co;
 
 	TAILQ_CONCAT(&batch, &sched.ready, link);
 	while ((co = TAILQ_FIRST(&batch)) != NULL) {
 		TAILQ_REMOVE(&batch, co, link);
-		run_one(co);
+		at_us = run_one(co, at_us);
 	}
 	if (TAILQ_EMPTY(&sched.ready) && sched.is_idle_on) {
 		uv_idle_stop(&sched.idle);

@@ -15,7 +15,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -92,11 +91,11 @@ stream_new(int fd, size_t in_max_octets)
 	int one = 1;
 
 	s->fd = fd;
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	buf_init(&s->in, in_max_octets);
 	buf_init(&s->out, OUT_MAX_OCTETS);
 	s->poll = must_alloc(sizeof(*s->poll));
+	/* It makes the socket non-blocking, too. */
 	check(uv_poll_init(loop_uv(), s->poll, fd) == 0);
 	s->poll->data = s;
 	name_peer(s);
