@@ -69,6 +69,7 @@ static void
 rcpt_over(struct attempt *a, uint32_t index)
 {
 	message_rcpt_done(a->message, index);
+	a->message->rcpts[index].is_settled = true;
 	a->done = must_realloc(a->done, (a->n_done + 1) * sizeof(*a->done));
 	a->done[a->n_done++] = index;
 }
@@ -236,13 +237,27 @@ take_route(struct attempt *a, uint32_t index,
 	}
 }
 
-static bool
-has_rcpt(const struct message *m, struct str address)
+enum presence { ABSENT, PRESENT, LOOP };
+
+/* Does the message have this recipient already? One that is done, nobody knows
+ * how (before a restart), counts as absent: to deliver twice is better than not
+ * at all. One that was replaced leads in a circle. */
+static enum presence
+find_rcpt(const struct message *m, struct str address)
 {
-	for (size_t i = 0; i < m->n_rcpts; i++)
-		if (str_ieq(m->rcpts[i].address, address))
-			return true;
-	return false;
+	enum presence found = ABSENT;
+
+	for (size_t i = 0; i < m->n_rcpts; i++) {
+		const struct message_rcpt *r = &m->rcpts[i];
+
+		if (!str_ieq(r->address, address))
+			continue;
+		if (!r->is_done || r->is_settled)
+			return PRESENT;
+		if (r->is_replaced)
+			found = LOOP;
+	}
+	return found;
 }
 
 /* Aliases made other addresses of this recipient: they join the message once,
@@ -258,19 +273,24 @@ replace(struct co *co, struct attempt *a, uint32_t index,
 
 	*keeps_out = false;
 	for (size_t i = 0; i < n; i++) {
+		enum presence found = find_rcpt(m, routes[i].address);
+
 		if (str_ieq(routes[i].address, m->rcpts[index].address))
 			*keeps_out = true;
-		else if (!has_rcpt(m, routes[i].address))
+		else if (found == LOOP)
+			e = ERR_REFUSED;
+		else if (found == ABSENT)
 			added[n_added++] = (struct final_rcpt){
 				m->rcpts[index].original, routes[i].address
 			};
 	}
-	if (n_added > 0)
+	if (e == OK && n_added > 0)
 		e = message_expand(co, &queue.table, m, added, n_added);
 	free(added);
 	if (e != OK || *keeps_out)
 		return e;
 	message_rcpt_done(m, index);
+	m->rcpts[index].is_replaced = true;
 	message_note_done(&queue.table, m, &index, 1);
 	return OK;
 }
@@ -334,6 +354,23 @@ ask_router(struct co *co, struct attempt *a, uint32_t index,
 	return e == ERR_EOF && routes->n > 0 ? OK : ERR_UNAVAILABLE;
 }
 
+/* ERR_REFUSED: its aliases lead back to one that they replaced (the maps were
+ * changed meanwhile, or are wrong): the sender must be told. */
+static void
+not_routed(struct attempt *a, uint32_t index, enum err why)
+{
+	bool is_loop = why == ERR_REFUSED;
+	struct out_result r = {
+		.index = index,
+		.code = is_loop ? 554 : 0,
+		.enhanced = is_loop ? S("5.4.6") : S("4.3.0"),
+		.text = is_loop ? S("the aliases lead in a circle") :
+				  S("the router does not answer now"),
+	};
+
+	attempt_result(a, index, &r);
+}
+
 /* Routes the recipients from index on, those that aliases add included. */
 static void
 route_all(struct co *co, struct attempt *a)
@@ -354,11 +391,7 @@ route_all(struct co *co, struct attempt *a)
 			e = replace(co, a, i, routes.list, routes.n,
 				    &is_itself);
 		if (e != OK) {
-			struct out_result r = {
-				.index = i, .enhanced = S("4.3.0"),
-				.text = S("the router does not answer now")
-			};
-			attempt_result(a, i, &r);
+			not_routed(a, i, e);
 			continue;
 		}
 		for (size_t k = 0; k < routes.n && is_itself; k++)
@@ -431,6 +464,7 @@ bounce(struct co *co, struct attempt *a)
 	}
 	for (size_t i = 0; i < a->n_failures; i++) {
 		message_rcpt_done(m, a->failures[i].index);
+		m->rcpts[a->failures[i].index].is_settled = true;
 		if (m->n_left > 0)
 			message_note_done(&queue.table, m,
 					  &a->failures[i].index, 1);

@@ -361,6 +361,22 @@ message_replay(struct message_table *t, enum record_type type,
 	arena_release(&arena);
 }
 
+/* Pieces of it lay in a segment that is gone: it was delivered, and a power cut
+ * took the unwaited record that said so; or somebody removed the file. */
+static bool
+is_without_content(const struct message_table *t, const struct message *m)
+{
+	for (size_t i = 0; i < m->n_extents; i++) {
+		if (!spool_is_lost(t->spool, &m->extents[i]))
+			continue;
+		log_error("spool.content-gone", FC("id", m->id),
+			  FA("from", m->envelope.sender),
+			  FC("hint", "held; mailctl queue delete removes it"));
+		return true;
+	}
+	return false;
+}
+
 void
 message_replay_end(struct message_table *t)
 {
@@ -371,6 +387,8 @@ message_replay_end(struct message_table *t)
 		m->is_repeat = true;
 		if (m->n_left == 0)
 			replay_gone(t, str_c(m->id));
+		else if (is_without_content(t, m))
+			m->is_held = true; // the operator decides
 	}
 }
 

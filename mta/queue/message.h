@@ -18,6 +18,9 @@ struct message_rcpt {
 	struct str address;
 	uint32_t original; // index into the envelope's recipients
 	bool is_done;
+	/* Why it is done; false for what an earlier process did. */
+	bool is_settled;  // delivered, discarded or bounced
+	bool is_replaced; // by what its alias made of it
 	char *reason; // why it was deferred, own memory, or NULL
 };
 
