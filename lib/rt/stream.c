@@ -315,6 +315,16 @@ stream_has_input(struct stream *s)
 	       errno != EAGAIN;
 }
 
+bool
+stream_has_octets(struct stream *s)
+{
+	char byte;
+
+	return s->in.n > s->in_at ||
+	       (s->ssl != NULL && SSL_pending(s->ssl) > 0) ||
+	       recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 enum err
 stream_wait(struct co *co, struct stream *s, int64_t deadline_us)
 {

@@ -34,6 +34,8 @@ enum err stream_wait(struct co *co, struct stream *s,
 		     int64_t deadline_us) MUST_USE;
 /* Octets are there, here or in the system's or TLS's buffer, or the end is. */
 bool stream_has_input(struct stream *s);
+/* The same without the end: the peer sent something that nobody read yet. */
+bool stream_has_octets(struct stream *s);
 
 /* One line up to and with LF, borrowed until the next call: *line_out is
  * without LF and a CR before it; *has_crlf_out (may be NULL) tells whether the

@@ -416,8 +416,7 @@ is_in_order(struct session *s, const struct verb *v)
 {
 	/* A body that was pipelined behind DATA, or plain text behind STARTTLS,
 	 * must never be run as commands. */
-	if ((v->allowed & LAST_IN_GROUP) &&
-	    stream_peek(s->stream).n > 0) {
+	if ((v->allowed & LAST_IN_GROUP) && stream_has_octets(s->stream)) {
 		session_reply(s, 503, S("5.5.0"),
 			      S("Nothing may be pipelined behind this "
 				"command (RFC 2920)"));

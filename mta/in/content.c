@@ -20,8 +20,9 @@
 enum {
 	/* RFC 5321 4.5.3.2.5: 3 minutes for each block. */
 	DATA_TIMEOUT_S = 180,
-	/* All of it; slower than this is no honest client. */
-	CONTENT_TIMEOUT_S = 3600,
+	/* Slower than this on the whole is no honest client (as
+	 * smtpd_min_data_rate of Postfix). */
+	MIN_RATE_OCTETS_PER_S = 500,
 	QUEUE_TIMEOUT_S = 60,
 	QUEUE_CONNECT_S = 10,
 	PIECE_OCTETS = 64 * 1024,
@@ -296,12 +297,24 @@ end_content(struct co *co, struct session *s)
 	session_reset_mail(s);
 }
 
+/* For the next octets, when so many came since began_us. */
+static int64_t
+next_deadline(int64_t began_us, uint64_t n_octets)
+{
+	int64_t block_us = in_s(DATA_TIMEOUT_S);
+	int64_t rate_us = began_us + DATA_TIMEOUT_S * US_PER_S +
+			  (int64_t)(n_octets / MIN_RATE_OCTETS_PER_S) *
+				  US_PER_S;
+
+	return block_us < rate_us ? block_us : rate_us;
+}
+
 /* ---- DATA ---- */
 
 enum err
 content_data(struct co *co, struct session *s)
 {
-	int64_t last_us = in_s(CONTENT_TIMEOUT_S);
+	int64_t began_us = now_us();
 	enum smtp_data_result result = SMTP_DATA_MORE;
 	enum err e = open_call(co, s);
 
@@ -316,13 +329,12 @@ content_data(struct co *co, struct session *s)
 	smtp_data_init(&s->data, SMTP_DATA_DOTS, s->size_limit);
 	stream_put(s->stream, S("354 End data with <CR><LF>.<CR><LF>\r\n"));
 	while (result == SMTP_DATA_MORE) {
-		int64_t deadline_us = in_s(DATA_TIMEOUT_S);
 		size_t n;
 
 		if (stream_peek(s->stream).n == 0)
 			e = stream_fill(co, s->stream,
-					deadline_us < last_us ? deadline_us :
-								last_us);
+					next_deadline(began_us,
+						      s->data.size_octets));
 		if (e != OK)
 			return e; // the connection is over, nothing is queued
 		result = smtp_data_feed(&s->data, stream_peek(s->stream), &n,
@@ -341,13 +353,17 @@ content_data(struct co *co, struct session *s)
 static enum err
 read_chunk(struct co *co, struct session *s, uint64_t size, bool is_wanted)
 {
+	int64_t began_us = now_us();
+	uint64_t n_read = 0;
+
 	while (size > 0) {
 		struct str in_now = stream_peek(s->stream);
 		size_t n;
 
 		if (in_now.n == 0) {
 			enum err e = stream_fill(co, s->stream,
-						 in_s(DATA_TIMEOUT_S));
+						 next_deadline(began_us,
+							       n_read));
 
 			if (e != OK)
 				return e;
@@ -361,6 +377,7 @@ read_chunk(struct co *co, struct session *s, uint64_t size, bool is_wanted)
 			check_failed("end within a chunk", __FILE__, __LINE__);
 		stream_take(s->stream, in_now.n);
 		size -= in_now.n;
+		n_read += in_now.n;
 		if (is_wanted && hand_on(co, s, false) != OK)
 			call_free(&s->call);
 	}

@@ -108,7 +108,7 @@ greet(struct co *co, struct session *s)
 
 	/* A server that talks before the banner is no mail server. */
 	if (s->kind == LISTEN_SMTP && !s->is_trusted &&
-	    stream_has_input(s->stream)) {
+	    stream_has_octets(s->stream)) {
 		SESSION_LOG(s, LOG_WARN, "smtp.pregreet",
 			    F("client", stream_peer(s->stream)));
 		session_reply(s, 554, S("5.5.1"),

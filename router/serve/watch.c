@@ -171,13 +171,13 @@ load_now(struct co *co)
 static void
 run(struct co *co, void *arg UNUSED)
 {
+	int64_t names_by_us = in_s(FIRST_NAMES_S);
 	uint64_t before = 0;
 
 	/* Nobody is told of a set that would only put mail off: the names of
 	 * the accounts come within milliseconds, unless mda/auth is down. */
-	if (!serving.has_names && co_wait(co, in_s(FIRST_NAMES_S)) ==
-					  ERR_CANCELED)
-		return;
+	while (!serving.has_names && co_wait(co, names_by_us) == OK)
+		;
 	serving.is_stale = true;
 	for (;;) {
 		uint64_t now = directory_state(
