@@ -142,6 +142,7 @@ add_locked(struct co *co, struct session *s, struct appending *a,
 	if (e == OK) {
 		struct str stored = buf_str(&name);
 
+		quota_enter(co, s->user);
 		own_change_begin(m, &own);
 		e = place(co, s, a, stored, date_s * US_PER_S);
 		own_change_end(m, &own);
@@ -153,6 +154,9 @@ add_locked(struct co *co, struct session *s, struct appending *a,
 			unlinkat(m->cur_fd, name.p, 0);
 		if (e != OK)
 			m->must_scan_cur = true;
+		if (e == OK)
+			quota_commit(s->user, a->size_octets, 1);
+		quota_leave(s->user);
 	}
 	buf_release(&name);
 	return e;
@@ -181,7 +185,6 @@ finish(struct co *co, struct session *s, struct appending *a)
 		session_fail(s, e);
 		return;
 	}
-	quota_commit(s->user, a->size_octets, 1);
 	session_answer(s, STORE_OK, "[APPENDUID %u %u] appended",
 		       a->m->uidvalidity, uid);
 }

@@ -32,6 +32,7 @@ struct copying {
 	struct str *names;  // in the batch's memory
 	uint32_t *uids;	    // of the copies
 	uint64_t octets;
+	bool is_unsure;	    // some size is not known
 	uint32_t letters[MAILDIR_KEYWORDS_MAX]; // ours -> bit of the target
 	bool has_new_base;
 };
@@ -145,7 +146,7 @@ plan(struct copying *c)
 		} else if (!message_name(msg, from) || !put_name(c, msg, &to)) {
 			e = ERR_LIMIT;
 		} else {
-			c->octets += msg->size_octets;
+			c->is_unsure |= !message_counted(msg, &c->octets);
 			batch_add(&c->batch,
 				  c->is_move ? STEP_RENAME : STEP_LINK,
 				  message_dir(c->from, msg), from,
@@ -294,11 +295,15 @@ copy_locked(struct co *co, struct copying *c)
 		if (e != OK)
 			return e;
 	}
+	quota_enter(co, c->s->user);
 	e = make_files(co, c);
 	if (!c->is_move && e == OK)
 		quota_commit(c->s->user, c->octets, c->batch.n);
 	else if (!c->is_move)
 		quota_cancel(c->s->user, c->octets, c->batch.n);
+	if (!c->is_move && e == OK && c->is_unsure)
+		quota_forget(c->s->user);
+	quota_leave(c->s->user);
 	if (e == OK && c->is_move)
 		e = forget_moved(co, c);
 	return e;

@@ -198,7 +198,10 @@ delete_locked(struct co *co, struct session *s, struct folder_job *job)
 		e = mailbox_lock(co, m);
 	}
 	if (e == OK) {
+		quota_enter(co, s->user);
 		offload(co, hide_in_thread, job);
+		quota_forget(s->user);
+		quota_leave(s->user);
 		e = job->e;
 		if (e == OK && m != NULL)
 			mailbox_kill(m);
@@ -238,7 +241,6 @@ delete(struct co *co, struct session *s, struct str dir)
 		return;
 	}
 	offload(co, empty_in_thread, &job);
-	quota_forget(s->user);
 	session_answer(s, STORE_OK, "deleted");
 }
 
@@ -349,7 +351,9 @@ rename_folder(struct co *co, struct session *s, struct folder_job *job)
 	if (job->to[0] != '\0')
 		e = lock_take(co, &s->user->lock, in_s(LOCK_TIMEOUT_S));
 	if (e == OK) {
+		quota_enter(co, s->user);
 		offload(co, rename_in_thread, job);
+		quota_leave(s->user);
 		e = job->e;
 		if (e == OK)
 			rename_open(s->user, job);

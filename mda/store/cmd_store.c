@@ -121,9 +121,11 @@ change_once(struct co *co, struct session *s, const struct uid_list *list,
 				     &planned);
 
 	if (batch.n > 0) {
+		quota_enter(co, s->user);
 		own_change_begin(m, &own);
 		batch_run(co, &batch);
 		own_change_end(m, &own);
+		quota_leave(s->user);
 		e = mailbox_flush(co, m);
 	}
 	if (e == OK)
@@ -269,11 +271,13 @@ remove_planned(struct co *co, struct session *s, struct batch *batch,
 {
 	struct mailbox *m = s->mailbox;
 	uint64_t octets = 0, messages = 0;
+	bool is_unsure = false;
 	struct own_change own;
 	enum err e = ring_flush(co, s->tree->ring);
 
 	if (e != OK)
 		return e;
+	quota_enter(co, s->user);
 	own_change_begin(m, &own);
 	batch_run(co, batch);
 	own_change_end(m, &own);
@@ -287,11 +291,15 @@ remove_planned(struct co *co, struct session *s, struct batch *batch,
 			m->must_scan_cur = true; // renamed, or removed
 		if (batch->steps[i].e != OK || msg == NULL)
 			continue;
-		octets += msg->size_octets;
+		is_unsure |= !message_counted(msg, &octets);
 		messages++;
 		mailbox_removed(m, msg);
 	}
-	quota_remove(s->user, octets, messages);
+	if (e == OK && !is_unsure)
+		quota_remove(s->user, octets, messages);
+	else
+		quota_forget(s->user);
+	quota_leave(s->user);
 	for (size_t i = 0; i < batch->n && e == OK; i++)
 		if (batch->steps[i].e == ERR_IO)
 			e = ERR_IO;

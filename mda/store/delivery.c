@@ -97,7 +97,7 @@ room_for(struct co *co, struct tree *t, struct str mailbox, uint64_t size)
 		return answer_of(e);
 	e = quota_prepare(co, u);
 	/* mta/in may ask any copy; only the owner's count goes with the mail. */
-	if (t->n_copies > 1 && store_of_user(mailbox, t->n_copies) != t->copy)
+	if (!quota_is_ours(u))
 		u->quota.is_counted = false;
 	if (e != OK) {
 		answer = answer_of(e);
@@ -249,7 +249,8 @@ has_sane_lengths(const struct store_delivery *what,
 	       HEAD_MAX_OCTETS / 2;
 }
 
-/* Writes the file; OK when it is durable in new/. */
+/* Writes the file; OK when it is durable in new/, ERR_EXISTS when it was there
+ * before and is durable. */
 static enum err
 place(struct co *co, const struct delivery *d, struct mailbox *inbox,
       struct str unique, struct str head)
@@ -265,6 +266,7 @@ place(struct co *co, const struct delivery *d, struct mailbox *inbox,
 				    d->content->bare_lfs,
 	};
 	enum err e = maildir_base_build(&base, &name);
+	bool was_there = false;
 
 	if (e == OK)
 		e = str_to_c(buf_str(&name), p->name, sizeof(p->name));
@@ -276,7 +278,8 @@ place(struct co *co, const struct delivery *d, struct mailbox *inbox,
 		p->date_us = d->what->arrived_us;
 		tree_temporary(d->tree, p->temporary, sizeof(p->temporary));
 		offload(co, content_place, p);
-		e = p->e == ERR_EXISTS ? OK : p->e;
+		was_there = p->e == ERR_EXISTS;
+		e = was_there ? OK : p->e;
 	} else {
 		e = ERR_UNAVAILABLE; // an id of ours that is none
 	}
@@ -286,7 +289,7 @@ place(struct co *co, const struct delivery *d, struct mailbox *inbox,
 		e = shared_sync(co, &inbox->new_sync, inbox->new_fd);
 	if (e == ERR_NOT_FOUND || e == ERR_FORMAT)
 		e = ERR_UNAVAILABLE; // not the user's absence
-	return e;
+	return e == OK && was_there ? ERR_EXISTS : e;
 }
 
 static const struct store_answer *
@@ -297,22 +300,33 @@ deliver_as(struct co *co, const struct delivery *d, struct user *u,
 	struct mailbox *inbox;
 	enum err e = d->what->is_repeat ? look_for_repeat(co, u, unique) : OK;
 
+	if (e == ERR_EXISTS) {
+		quota_forget(u); // who placed it may have died before it told
+		return &had_before;
+	}
 	if (e != OK)
-		return e == ERR_EXISTS ? &had_before : answer_of(e);
+		return answer_of(e);
 	e = quota_reserve(co, u, QUOTA_DELIVERY, size, 1);
 	if (e != OK)
 		return answer_of_quota(e);
 	e = mailbox_open(co, u, STR_NONE, &inbox);
+	quota_enter(co, u);
 	if (e == OK)
 		e = place(co, d, inbox, unique, head);
-	if (e == OK) {
+	if (e == OK)
 		quota_commit(u, size, 1);
+	else
+		quota_cancel(u, size, 1);
+	quota_leave(u);
+	if (e == ERR_EXISTS) {
+		quota_forget(u);
+		e = OK;
+	}
+	if (e == OK) {
 		ring_add(d->tree->ring, str_c(u->address), unique);
 		mailbox_wake(inbox);
-	} else {
-		quota_cancel(u, size, 1);
-		if (inbox != NULL && inbox->new_sync.failure != OK)
-			mailbox_kill(inbox);
+	} else if (inbox != NULL && inbox->new_sync.failure != OK) {
+		mailbox_kill(inbox);
 	}
 	mailbox_drop(&inbox);
 	return e == ERR_NOT_FOUND ? &unavailable : answer_of(e);

@@ -333,6 +333,17 @@ message_name(const struct message *msg, char out[TREE_NAME_SIZE])
 	return n > 0 && n < TREE_NAME_SIZE;
 }
 
+bool
+message_counted(const struct message *msg, uint64_t *octets)
+{
+	struct maildir_name parsed;
+	bool is_claimed = maildir_name_parse(msg->base, &parsed) == OK &&
+			  parsed.has_size;
+
+	*octets += is_claimed ? parsed.size_octets : msg->size_octets;
+	return is_claimed;
+}
+
 int
 message_dir(const struct mailbox *m, const struct message *msg)
 {

@@ -127,6 +127,9 @@ struct message *mailbox_find(const struct mailbox *m, uint32_t uid);
 size_t mailbox_place(const struct mailbox *m, uint32_t uid);
 /* The file name; false when it is too long. */
 bool message_name(const struct message *msg, char out[TREE_NAME_SIZE]);
+/* Adds what a count takes for its size: the name's claim. false: the name has
+ * none, and the size may be unknown. */
+bool message_counted(const struct message *msg, uint64_t *octets);
 int message_dir(const struct mailbox *m, const struct message *msg);
 
 /* ---- for those who change the mailbox; the lock is held ---- */

@@ -4,12 +4,15 @@
  * Process: store.  Format: lib/mail/maildirsize.h.
  * Invariants:
  *  (1) usage + reservations <= limit (and the grace) whenever one is given.
- *  (2) Each change is one line in one write, unsynced: a dead process loses
+ *  (2) No change is under way while a count runs: it is in the count, or is
+ *      added to it, never both. Who counts holds the lock of the quota.
+ *  (3) Each change is one line in one write, unsynced: a dead process loses
  *      none, and a power cut's error ends with the next count.
  */
 #include "mda/store/quota.h"
 
 #include "lib/base/check.h"
+#include "lib/ipc/store.h"
 #include "lib/mail/maildir_name.h"
 #include "lib/mail/maildirsize.h"
 #include "lib/rt/log.h"
@@ -25,6 +28,21 @@ enum {
 	GRACE_PARTS = 10, // one tenth
 	LINE_OCTETS_MAX = 100,
 };
+
+bool
+quota_is_ours(const struct user *u)
+{
+	const struct tree *t = u->tree;
+
+	return t->n_copies <= 1 ||
+	       store_of_user(str_c(u->address), t->n_copies) == t->copy;
+}
+
+static bool
+has_limit(const struct quota_state *q)
+{
+	return q->limits.octets > 0 || q->limits.messages > 0;
+}
 
 enum err
 quota_prepare(struct co *co, struct user *u)
@@ -49,6 +67,8 @@ quota_prepare(struct co *co, struct user *u)
 			q->is_counted = false;
 		q->limits.octets = answer.storage_octets;
 		q->limits.messages = answer.messages;
+		if (!has_limit(q) && quota_is_ours(u)) // it would grow old
+			unlinkat(u->fd, "maildirsize", 0);
 		q->exists = answer.exists;
 		q->epoch = epoch;
 	}
@@ -64,6 +84,7 @@ struct counting {
 	int user_fd;
 	struct quota_limits limits;
 	bool is_forced; // count, whatever the file says
+	bool is_ours;
 	struct maildirsize found;
 	size_t file_octets;
 	bool was_counted;
@@ -175,8 +196,8 @@ count_in_thread(void *arg)
 	check(maildirsize_put_delta(&file, c->found.octets,
 				    c->found.messages) == OK);
 	/* On a full disk the count holds all the same. */
-	if (fs_replace(c->user_fd, "maildirsize", buf_str(&file),
-		       TREE_MODE_FILE) != OK)
+	if (c->is_ours && fs_replace(c->user_fd, "maildirsize", buf_str(&file),
+				     TREE_MODE_FILE) != OK)
 		log_warn("quota.unwritten");
 	c->file_octets = file.n;
 	c->found.n_lines = 1;
@@ -189,33 +210,68 @@ count(struct co *co, struct user *u, bool is_forced)
 {
 	struct quota_state *q = &u->quota;
 	struct counting c = { .user_fd = u->fd, .is_forced = is_forced };
-	enum err e = lock_take(co, &q->lock, in_s(LOCK_TIMEOUT_S));
+	uint64_t n_counts = q->n_counts;
+	int64_t deadline_us = in_s(LOCK_TIMEOUT_S);
+	enum err e;
 
+	if (q->is_counted && !is_forced)
+		return OK;
+	e = lock_take(co, &q->lock, deadline_us);
 	if (e != OK)
 		return ERR_UNAVAILABLE;
-	if (q->is_counted && !is_forced) {
+	/* Another's count serves all who waited for it. */
+	if (q->is_counted && (!is_forced || q->n_counts != n_counts)) {
 		lock_give(&q->lock);
 		return OK;
 	}
+	while (q->n_inside > 0 && e == OK)
+		e = gate_wait(co, &q->gate, deadline_us);
+	if (e != OK) {
+		lock_give(&q->lock);
+		return ERR_UNAVAILABLE;
+	}
+	c.is_ours = quota_is_ours(u);
+	q->is_counting = true;
+	q->is_disturbed = false;
 	c.limits.octets = q->limits.octets;
 	c.limits.messages = q->limits.messages;
 	offload(co, count_in_thread, &c);
+	q->is_counting = false;
+	gate_wake_all(&q->gate);
 	if (c.e == OK) {
 		q->octets = c.found.octets;
 		q->messages = c.found.messages;
 		q->n_lines = c.found.n_lines;
 		q->file_octets = c.file_octets;
 		q->counted_at_us = c.was_counted ? now_us() : 0;
-		q->is_counted = true;
+		q->is_counted = !q->is_disturbed;
+		q->n_counts++;
 	}
 	lock_give(&q->lock);
 	return c.e;
 }
 
-static bool
-has_limit(const struct quota_state *q)
+void
+quota_enter(struct co *co, struct user *u)
 {
-	return q->limits.octets > 0 || q->limits.messages > 0;
+	struct quota_state *q = &u->quota;
+
+	while (q->is_counting)
+		if (gate_wait(co, &q->gate, in_s(LOCK_TIMEOUT_S)) != OK) {
+			q->is_disturbed = true;
+			break;
+		}
+	q->n_inside++;
+}
+
+void
+quota_leave(struct user *u)
+{
+	struct quota_state *q = &u->quota;
+
+	check(q->n_inside > 0);
+	if (--q->n_inside == 0)
+		gate_wake_all(&q->gate);
 }
 
 enum err
@@ -333,5 +389,6 @@ void
 quota_forget(struct user *u)
 {
 	u->quota.is_counted = false;
+	u->quota.is_disturbed = true;
 	unlinkat(u->fd, "maildirsize", 0);
 }

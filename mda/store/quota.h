@@ -4,7 +4,11 @@
  * The limits come from the router and are kept until its settings change. The
  * usage is that of maildirsize plus what is reserved for messages under way,
  * so that many at once cannot pass together. Without a limit nothing is
- * counted. */
+ * counted.
+ *
+ * A count needs directories that stand still: whoever adds, moves or removes
+ * files stands between quota_enter() and quota_leave(), and tells the amount
+ * before it leaves. So each change is in the count or comes after it. */
 #pragma once
 
 #include "mda/store/tree.h"
@@ -15,6 +19,8 @@ enum quota_kind {
 	QUOTA_DELIVERY, // the last message may pass by a tenth
 };
 
+/* Is the user this copy's? Other copies only read the file. */
+bool quota_is_ours(const struct user *u);
 /* Learns the limits. ERR_NOT_FOUND: there is no such user. ERR_UNAVAILABLE:
  * nobody can tell, and nobody did before. */
 enum err quota_prepare(struct co *co, struct user *u) MUST_USE;
@@ -23,6 +29,10 @@ enum err quota_prepare(struct co *co, struct user *u) MUST_USE;
  * ERR_UNAVAILABLE, ERR_IO: it cannot be counted now. */
 enum err quota_reserve(struct co *co, struct user *u, enum quota_kind kind,
 		       uint64_t octets, uint64_t messages) MUST_USE;
+/* Before and after the change of the directories and the next three calls. May
+ * wait for a count; may be nested. */
+void quota_enter(struct co *co, struct user *u);
+void quota_leave(struct user *u);
 void quota_commit(struct user *u, uint64_t octets, uint64_t messages);
 void quota_cancel(struct user *u, uint64_t octets, uint64_t messages);
 /* Messages went. */

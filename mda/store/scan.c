@@ -19,6 +19,7 @@
 #include "lib/rt/log.h"
 #include "mda/store/batch.h"
 #include "mda/store/list_file.h"
+#include "mda/store/quota.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -850,9 +851,11 @@ move_new(struct co *co, struct mailbox *m)
 		batch_add(&batch, STEP_RENAME, m->new_fd, from, m->cur_fd, to);
 	}
 	if (batch.n > 0) {
+		quota_enter(co, m->user);
 		own_change_begin(m, &own);
 		batch_run(co, &batch);
 		own_change_end(m, &own);
+		quota_leave(m->user);
 	}
 	m->has_new = false;
 	for (size_t i = 0; i < batch.n; i++) {

@@ -893,6 +893,94 @@ test_quota_of_sessions(struct co *co)
 	free(text);
 }
 
+struct racer {
+	struct co *waiter;
+	unsigned *n_running;
+	char id[32];
+	int code;
+};
+
+static void
+run_racer(struct co *co, void *arg)
+{
+	struct racer *r = arg;
+	char text[1601];
+
+	memset(text, 'y', 1600);
+	text[1600] = '\0';
+	r->code = deliver(co, r->id, text); // 1.6 KiB with its head
+	--*r->n_running;
+	co_wake(r->waiter);
+}
+
+/* Octets and messages of the file's lines. */
+static void
+read_usage(int64_t *octets_out, int64_t *messages_out)
+{
+	struct buf file = BUF_INIT(1 << 16);
+	struct str rest, line;
+	long long octets, messages;
+
+	*octets_out = *messages_out = 0;
+	read_file("maildirsize", &file);
+	buf_putc(&file, '\0');
+	rest = str_first(buf_str(&file), file.n - 1);
+	assert_true(str_line(&rest, &line)); // the limits
+	while (str_line(&rest, &line)) {
+		assert_int_equal(2, sscanf(line.p, "%lld %lld", &octets,
+					   &messages));
+		*octets_out += octets;
+		*messages_out += messages;
+	}
+	buf_release(&file);
+}
+
+/* Many deliveries at once into a mailbox that an EXPUNGE empties: room for
+ * half of them, and the counts meet both. */
+static void
+test_quota_race(struct co *co)
+{
+	enum { ROUNDS = 12, RACERS = 40, ROOM = 20 * 1700 };
+	struct racer *racers = calloc(RACERS, sizeof(*racers));
+	int64_t octets, messages;
+	size_t n_files;
+	struct client c;
+
+	t.quota.storage_octets = ROOM;
+	tree.epoch++;
+	for (int round = 0; round < ROUNDS; round++) {
+		unsigned n_running = RACERS;
+		int n_told = 0;
+
+		for (int i = 0; i < RACERS; i++) {
+			struct racer *r = &racers[i];
+
+			*r = (struct racer) { .waiter = co,
+					      .n_running = &n_running };
+			snprintf(r->id, sizeof(r->id), "B%05dC%04d", round, i);
+			assert_non_null(co_spawn(run_racer, r, "racer"));
+		}
+		while (n_running > 0)
+			co_park(co);
+		for (int i = 0; i < RACERS; i++)
+			n_told += racers[i].code == 250;
+		n_files = count_files("new", NULL);
+		assert_int_equal(n_told, n_files);
+		/* The grace is a tenth, for the last one. */
+		assert_true(n_files * 1674 <= ROOM * 11 / 10);
+		assert_true(n_files >= 19);
+		read_usage(&octets, &messages);
+		assert_int_equal(n_files, messages);
+		assert_int_equal(n_files * 1674, octets);
+		log_in(co, &c);
+		DO(SELECT, "INBOX");
+		DO(STORE, "1:* +FLAGS.SILENT (\\Deleted)");
+		assert_has(DO(EXPUNGE, ""), "OK expunged");
+		log_out(&c);
+	}
+	free(racers);
+}
+
 static void
 write_file(const char *name, const char *text)
 {
@@ -905,6 +993,43 @@ write_file(const char *name, const char *text)
 	assert_non_null(file);
 	assert_true(fputs(text, file) >= 0);
 	assert_int_equal(0, fclose(file));
+}
+
+/* A process that died before it told the amount: the repeat puts it right. */
+static void
+test_quota_of_repeats(struct co *co)
+{
+	struct letter l = { .id = "AAAAAAAAAB1", .to = user1, .text = "x\r\n" };
+	int64_t octets, messages;
+
+	t.quota.storage_octets = 10000;
+	tree.epoch++;
+	for (int i = 0; i < 2; i++) {
+		l.is_repeat = i == 1;
+		assert_int_equal(250, deliver_in_steps(co, &l, 100));
+		restart(co);
+		write_file("maildirsize", "10000S\n0 0\n");
+		assert_int_equal(250, deliver_in_steps(co, &l, 100));
+		assert_int_equal(250, ask_room(co, user1, 1));
+		assert_int_equal(1, count_files("new", NULL));
+		read_usage(&octets, &messages);
+		assert_int_equal(1, messages);
+		assert_int_equal(77, octets);
+		/* Known already: not twice. */
+		assert_int_equal(250, deliver_in_steps(co, &l, 100));
+		assert_int_equal(250, ask_room(co, user1, 1));
+		read_usage(&octets, &messages);
+		assert_int_equal(1, messages);
+	}
+	/* While there is no limit nothing is counted, and none is believed. */
+	t.quota.storage_octets = 0;
+	tree.epoch++;
+	assert_int_equal(250, deliver(co, "AAAAAAAAAB2", "x\r\n"));
+	t.quota.storage_octets = 10000;
+	tree.epoch++;
+	assert_int_equal(250, ask_room(co, user1, 1));
+	read_usage(&octets, &messages);
+	assert_int_equal(2, messages);
 }
 
 /* Files as Debian's Dovecot 2.3 leaves them. */
@@ -1017,6 +1142,8 @@ SCENARIO(folders)
 SCENARIO(deleted_under_a_session)
 SCENARIO(search_and_sort)
 SCENARIO(quota_of_sessions)
+SCENARIO(quota_race)
+SCENARIO(quota_of_repeats)
 SCENARIO(foreign_files)
 
 int
@@ -1037,6 +1164,8 @@ main(void)
 		cmocka_unit_test(run_deleted_under_a_session),
 		cmocka_unit_test(run_search_and_sort),
 		cmocka_unit_test(run_quota_of_sessions),
+		cmocka_unit_test(run_quota_race),
+		cmocka_unit_test(run_quota_of_repeats),
 		cmocka_unit_test(run_foreign_files),
 	};
 

@@ -352,12 +352,19 @@ clean_deleted(int user_fd)
 	int fd = fs_open_dir(user_fd, ".");
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
+	bool was_left = false;
 
 	if (dir == NULL && fd >= 0)
 		close(fd);
-	while (dir != NULL && (entry = readdir(dir)) != NULL)
-		if (tree_is_deleted_name(str_c(entry->d_name)))
-			tree_remove_folder(user_fd, entry->d_name);
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		if (!tree_is_deleted_name(str_c(entry->d_name)))
+			continue;
+		tree_remove_folder(user_fd, entry->d_name);
+		was_left = true;
+	}
+	/* Nobody knows whether it was taken from the usage. */
+	if (was_left)
+		unlinkat(user_fd, "maildirsize", 0);
 	if (dir != NULL)
 		closedir(dir);
 }
@@ -463,6 +470,7 @@ find_or_add(struct tree *t, char *address)
 	u->n_holds = 1;
 	lock_init(&u->lock);
 	lock_init(&u->quota.lock);
+	gate_init(&u->quota.gate);
 	map_set(&t->users, str_c(u->address), u);
 	return u;
 }

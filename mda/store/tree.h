@@ -52,6 +52,12 @@ struct tree {
 /* Who owns how much; kept by quota.c. */
 struct quota_state {
 	struct lock lock;
+	/* Whoever changes the directories is inside, a count is not. */
+	struct gate gate;
+	unsigned n_inside;
+	bool is_counting;
+	bool is_disturbed; // by a change that could not wait for the count
+	uint64_t n_counts;
 	uint64_t epoch; // of the tree when the limits were asked for; 0: never
 	bool exists;
 	struct {
