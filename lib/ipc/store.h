@@ -7,7 +7,8 @@
  *   STORE_COMMAND  command               -> (STORE_TEXT | STORE_BODY) ...,
  *                                           then STORE_DONE
  *   STORE_IDLE     one octet, 1 on, 0 off. While on, STORE_TEXT may come at any
- *                  time (untagged responses); off -> STORE_DONE
+ *                  time (untagged responses); off -> STORE_DONE. STORE_DONE
+ *                  with BYE may come at any time, too, and ends the session
  *   STORE_APPEND   append                begins; -> STORE_DONE: NO (refused,
  *                                           nothing follows) or OK (send it)
  *   STORE_CHUNK    content octets ...    the message

@@ -560,8 +560,6 @@ do_idle(struct co *co, struct session *s, struct str body)
 		return ERR_FORMAT;
 	session_answer(s, STORE_OK, "done");
 	if (body.p[0] == 0) {
-		if (s->is_lost)
-			say_bye(s);
 		session_done(co, s);
 		return s->broken;
 	}
@@ -582,8 +580,10 @@ do_idle(struct co *co, struct session *s, struct str body)
 	}
 	s->seat.idle = NULL;
 	call_set_listener(s->call, NULL);
-	s->is_lost = s->status == STORE_BYE; // said when IDLE ends
-	return s->broken;
+	if (s->status != STORE_BYE || s->broken != OK)
+		return s->broken;
+	session_done(co, s); // nothing follows, whatever is on its way
+	return ERR_EOF;
 }
 
 static enum err

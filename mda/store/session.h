@@ -29,7 +29,6 @@ struct session {
 
 	struct mailbox *mailbox; // selected, or NULL
 	bool is_read_only;
-	bool is_lost; // the mailbox went during IDLE
 	struct seat seat;
 	struct view view;
 	uint64_t told_change; // flag changes up to this one were told

@@ -794,12 +794,29 @@ static void
 test_deleted_under_a_session(struct co *co)
 {
 	struct client c, d;
+	struct store_done done;
+	struct frame f;
 
 	log_in(co, &c);
 	log_in(co, &d);
 	run_command(co, &d, VERB_SELECT, false, "Junk");
 	WANT(DO(DELETE, "Junk"), "OK deleted");
 	assert_has(run_command(co, &d, VERB_NOOP, false, ""), "BYE ");
+	/* In IDLE it is told at once. */
+	run_command(co, &d, VERB_SELECT, false, "Drafts");
+	assert_int_equal(OK, call_send(co, d.call, STORE_IDLE, S("\1"), -1,
+				       false, NEVER_US));
+	assert_int_equal(OK, co_sleep_until(co, in_ms(5)));
+	WANT(DO(DELETE, "Drafts"), "OK deleted");
+	assert_int_equal(OK, call_recv(co, d.call, in_s(1), &f));
+	assert_int_equal(STORE_DONE, f.type);
+	assert_int_equal(OK, store_read_done(f.body, &done));
+	assert_int_equal(STORE_BYE, done.status);
+	frame_release(&f);
+	/* What front sent before it heard of it does no harm. */
+	assert_true(call_send(co, d.call, STORE_IDLE, S("\0"), -1, false,
+			      in_s(1)) != ERR_TIMEOUT);
+	WANT(DO(NOOP, ""), "OK done");
 	log_out(&c);
 	log_out(&d);
 }

@@ -14,15 +14,15 @@ BAR_S = 0.050
 N = 20
 
 
-def idling(host, user):
-    """A raw connection that idles in INBOX."""
+def idling(host, user, mailbox="INBOX"):
+    """A raw connection that idles in a mailbox."""
     raw = host.raw("imap", 10)
     raw.line()
     raw.tagged("a", "STARTTLS")
     raw.start_tls(host.tls())
     lines = raw.tagged("b", f"LOGIN {user} password123")
     expect_true(lines[-1].startswith("b OK"), lines)
-    lines = raw.tagged("c", "SELECT INBOX")
+    lines = raw.tagged("c", f"SELECT {mailbox}")
     expect_true(lines[-1].startswith("c OK"), lines)
     raw.send(b"d IDLE\r\n")
     expect(raw.line()[:1], b"+", "IDLE")
@@ -74,6 +74,20 @@ def changes_of_others_are_told(lab):
             def look():
                 return raw.line().startswith(b"* 1 EXPUNGE")
             wait_for("EXPUNGE", look, 5)
+
+
+@scenario
+def a_deleted_mailbox_is_left_at_once(lab):
+    """BYE before DONE: RFC 9051 7.1.5."""
+    with lab.mta1.imap(USER2) as other:
+        expect(other.create("Fleeting")[0], "OK")
+        with idling(lab.mta1, USER2, "Fleeting") as raw:
+            began = time.monotonic()
+            expect(other.delete("Fleeting")[0], "OK")
+            line = raw.line()
+            expect_true(line.startswith(b"* BYE "), f"{line!r}")
+            expect_true(time.monotonic() - began < 1, "at once")
+            expect(raw.line(), b"", "the connection ends")
 
 
 @scenario

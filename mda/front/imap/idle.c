@@ -34,14 +34,15 @@ take_input(struct imap_session *s, struct idle *idle)
 static enum err
 copy_news(struct co *co, struct imap_session *s)
 {
-	while (call_has_input(s->store)) {
+	while (!s->is_quit && call_has_input(s->store)) {
 		struct frame f;
 		enum err e = call_recv(co, s->store, NEVER_US, &f);
 
 		if (e == OK && f.type == STORE_TEXT)
 			e = imap_relay_text(co, s, &f);
 		else
-			e = imap_lost_store(s);
+			e = e == OK ? imap_relay_bye(s, &f) :
+				      imap_lost_store(s);
 		frame_release(&f);
 		if (e != OK)
 			return e;
@@ -72,7 +73,7 @@ wait_for_done(struct co *co, struct imap_session *s, struct idle *idle)
 	for (;;) {
 		enum err e = copy_news(co, s);
 
-		if (e != OK || take_input(s, idle))
+		if (e != OK || s->is_quit || take_input(s, idle))
 			return e;
 		if (front.is_stopping)
 			front_end(&s->client, "the server is stopping");
@@ -97,9 +98,9 @@ imap_idle(struct co *co, struct imap_session *s)
 	arena_release(&s->arena);
 	stream_put(s->stream, S("+ idling\r\n"));
 	e = wait_for_done(co, s, &idle);
-	if (e == OK)
+	if (e == OK && !s->is_quit)
 		e = imap_send_store(co, s, STORE_IDLE, S("\0"));
-	if (e != OK)
+	if (e != OK || s->is_quit)
 		return e;
 	is_done = str_ieq(str_of(idle.word, idle.n), S("DONE\r\n"));
 	e = imap_relay(co, s, is_done, NULL);

@@ -118,6 +118,18 @@ answer_done(struct imap_session *s, const struct store_done *done)
 		    words[done->status], STR(done->text));
 }
 
+enum err
+imap_relay_bye(struct imap_session *s, const struct frame *f)
+{
+	struct store_done done;
+
+	if (f->type != STORE_DONE || store_read_done(f->body, &done) != OK ||
+	    done.status != STORE_BYE)
+		return imap_lost_store(s);
+	answer_done(s, &done);
+	return OK;
+}
+
 static enum err
 end_command(struct imap_session *s, const struct frame *f, bool is_final,
 	    enum store_status *status_out)

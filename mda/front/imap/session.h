@@ -79,6 +79,8 @@ enum err imap_relay(struct co *co, struct imap_session *s, bool is_final,
 /* One frame of the kind that comes at any time. */
 enum err imap_relay_text(struct co *co, struct imap_session *s,
 			 const struct frame *f) MUST_USE;
+/* The STORE_DONE that ends the session: tells the client. */
+enum err imap_relay_bye(struct imap_session *s, const struct frame *f) MUST_USE;
 /* Store left the conversation, or broke its rules. */
 enum err imap_lost_store(struct imap_session *s) MUST_USE;
 
