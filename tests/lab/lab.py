@@ -24,7 +24,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))), "scenario"))
 import frame  # noqa: E402
 
-BASE = os.path.join(frame.ROOT, "build", "lab")
 PORTS = {
     1: dict(smtp=2525, submission=2587, submissions=2465, imap=2143,
             imaps=2993),
@@ -35,7 +34,8 @@ ARRIVAL_S = 5
 
 
 def hosts():
-    pair = [frame.Host(n, os.path.join(BASE, str(n)), PORTS[n])
+    base = frame.place("lab")
+    pair = [frame.Host(n, os.path.join(base, str(n)), PORTS[n])
             for n in (1, 2)]
     for host, other in (pair, pair[::-1]):
         host.peers[f"[{other.name}]:25"] = other.ports["smtp"]
@@ -56,8 +56,7 @@ def start(host):
     for folder in (host.mail, host.run):
         os.makedirs(folder, exist_ok=True)
     shutil.rmtree(host.config, ignore_errors=True)
-    shutil.copytree(os.path.join(frame.ROOT, f"config{host.n}"),
-                    host.config)
+    frame.copy_config(host.n, host.config)
     with contextlib.suppress(FileNotFoundError):
         os.replace(host.log_path, host.log_path + ".old")
     for service, port in host.ports.items():
@@ -205,12 +204,9 @@ def explain(pair):
         print(f"  {host.name:6} {' '.join(host.users):42} "
               + " ".join(f"{host.ports[s]:5}" for s in frame.SERVICES))
     for host in pair:
-        print(f"  {host.name}: CA "
-              f"{os.path.relpath(host.state, frame.ROOT)}/tls/ca.pem; edit "
-              f"{os.path.relpath(host.config, frame.ROOT)}/, it is read "
-              "within 2 s")
-    ca = os.path.relpath(pair[0].state, frame.ROOT) + "/tls/ca.pem"
-    print(f"  curl --ssl-reqd --cacert {ca} -u "
+        print(f"  {host.name}: CA build/lab/{host.n}/tls/ca.pem; edit "
+              f"build/lab/{host.n}/config/, it is read within 2 s")
+    print("  curl --ssl-reqd --cacert build/lab/1/tls/ca.pem -u "
           "user1@example1.local:password123 imap://localhost:2143/INBOX")
     shown = " ".join(
         f'{key}="{value}"' for key, value in pair[0].variables().items()
@@ -226,6 +222,8 @@ def explain(pair):
 
 def run(pair):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # A shell without job control lets "make lab &" ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     up(pair)
     try:
         mail(pair)

@@ -35,6 +35,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -50,6 +51,8 @@ STOP_TIMEOUT_S = 15
 SANITIZER_MARKS = ("AddressSanitizer", "LeakSanitizer", "runtime error:",
                    "UndefinedBehaviorSanitizer", "ev=check.failed",
                    "check failed")
+
+os.umask(0o022)  # roles that root starts are other users
 
 imaplib.Commands.setdefault("IDLE", ("SELECTED", "AUTH"))
 imaplib._MAXLINE = 20_000_000
@@ -140,6 +143,54 @@ def free_port():
     return free_ports()["smtp"]
 
 
+# Folders.
+
+def is_open_to_all(path):
+    """May every user pass through it and what is above it?"""
+    while os.stat(path).st_mode & 0o001:
+        if path == "/":
+            return True
+        path = os.path.dirname(path)
+    return False
+
+
+def outside():
+    """A folder of this checkout that every user can reach."""
+    link = os.path.join(ROOT, "build", "outside")
+    with contextlib.suppress(OSError):
+        if os.stat(link).st_uid == 0:
+            return os.path.realpath(link)
+        os.unlink(link)
+    made = tempfile.mkdtemp(prefix="estafeta-", dir="/var/tmp")
+    os.chmod(made, 0o755)
+    try:
+        os.symlink(made, link)
+    except FileExistsError:  # another test was quicker
+        os.rmdir(made)
+    return os.path.realpath(link)
+
+
+def place(name):
+    """build/NAME, for what hosts own. When root starts them, their roles are
+    other users; if those may not come here (a checkout in /root), build/NAME is
+    a link to a folder where they may. Returns the path without links."""
+    path = os.path.join(ROOT, "build", name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if os.geteuid() != 0 or is_open_to_all(ROOT):
+        if os.path.islink(path):
+            os.unlink(path)
+        return path
+    target = os.path.join(outside(), name)
+    if not os.path.islink(path) or os.readlink(path) != target:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if os.path.islink(path):
+            os.unlink(path)
+        elif os.path.exists(path):
+            shutil.move(path, target)
+        os.symlink(target, path)
+    return target
+
+
 def own_directory(name):
     """build/test/NAME; with a number if somebody runs the same test now."""
     base = os.path.join(ROOT, "build", "test", name)
@@ -149,8 +200,15 @@ def own_directory(name):
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        return f"{base}-{os.getpid()}"
-    return base
+        name = f"{name}-{os.getpid()}"
+    return place(os.path.join("test", name))
+
+
+def copy_config(n, target):
+    """confign/, readable whatever the umask of the checkout was."""
+    shutil.copytree(os.path.join(ROOT, f"config{n}"), target,
+                    copy_function=shutil.copyfile)
+    os.chmod(target, 0o755)
 
 
 class Host:
@@ -180,7 +238,7 @@ class Host:
         shutil.rmtree(self.directory, ignore_errors=True)
         os.makedirs(self.mail)
         os.makedirs(self.run)
-        shutil.copytree(os.path.join(ROOT, f"config{self.n}"), self.config)
+        copy_config(self.n, self.config)
         if main_cf:
             self.append("main.cf", main_cf)
 
