@@ -6,7 +6,9 @@
  * Owns: descriptors of the directories, the messages of the model.
  * Invariants:
  *  (1) A mailbox is in its user's map exactly as long as it is not dead.
- *  (2) A dead one is freed when the last holder drops it.
+ *  (2) A dead one is freed when the last holder drops it. Until then it is in
+ *      the user's list of them: who changes it yet goes before who opens the
+ *      directory anew.
  */
 #include "mda/store/mailbox.h"
 
@@ -64,7 +66,9 @@ free_mailbox(struct mailbox *m)
 	map_release(&m->by_base);
 	buf_release(&m->keywords_file);
 	free(m->extra);
-	if (!m->is_dead)
+	if (m->is_dead)
+		TAILQ_REMOVE(&m->user->dead_mailboxes, m, dead_link);
+	else
 		map_remove(&m->user->mailboxes, str_c(m->dir));
 	close_dirs(m);
 	user_drop(&m->user);
@@ -133,6 +137,7 @@ mailbox_kill(struct mailbox *m)
 		return;
 	map_remove(&m->user->mailboxes, str_c(m->dir));
 	m->is_dead = true;
+	TAILQ_INSERT_TAIL(&m->user->dead_mailboxes, m, dead_link);
 	mailbox_wake(m);
 }
 
@@ -252,6 +257,42 @@ open_locked(struct co *co, struct user *u, char *name, struct mailbox **out)
 	return e;
 }
 
+static struct mailbox *
+find_changing(const struct user *u, const char *name)
+{
+	struct mailbox *m;
+
+	TAILQ_FOREACH(m, &u->dead_mailboxes, dead_link)
+		if (m->lock.is_held && strcmp(m->dir, name) == 0)
+			return m;
+	return NULL;
+}
+
+/* Takes the user's lock when nobody changes that directory any more. */
+static enum err
+lock_for_opening(struct co *co, struct user *u, const char *name)
+{
+	int64_t deadline_us = in_s(LOCK_TIMEOUT_S);
+	enum err e;
+
+	while ((e = lock_take(co, &u->lock, deadline_us)) == OK) {
+		struct mailbox *m = find_changing(u, name);
+
+		if (m == NULL)
+			return OK;
+		/* Not with the lock: its holder may want that, too. */
+		lock_give(&u->lock);
+		mailbox_hold(m);
+		e = lock_take(co, &m->lock, deadline_us);
+		if (e == OK)
+			lock_give(&m->lock);
+		mailbox_drop(&m);
+		if (e != OK)
+			return e;
+	}
+	return e;
+}
+
 enum err
 mailbox_open(struct co *co, struct user *u, struct str dir,
 	     struct mailbox **out)
@@ -269,7 +310,7 @@ mailbox_open(struct co *co, struct user *u, struct str dir,
 		return ERR_NOT_FOUND;
 	name = str_dup_c(dir);
 	/* Names and directories stay together: no RENAME runs meanwhile. */
-	e = lock_take(co, &u->lock, in_s(LOCK_TIMEOUT_S));
+	e = lock_for_opening(co, u, name);
 	if (e != OK) {
 		free(name);
 		return e;

@@ -53,7 +53,7 @@ struct mailbox {
 	int dir_fd, cur_fd, new_fd, tmp_fd;
 	unsigned n_holds;
 	bool is_idle;
-	TAILQ_ENTRY(mailbox) idle_link;
+	TAILQ_ENTRY(mailbox) idle_link, dead_link;
 	struct lock lock;
 	struct shared_sync cur_sync, new_sync;
 	/* Deleted, or a flush failed: no more of it is told. Sessions get BYE,
@@ -93,7 +93,8 @@ struct mailbox {
 	struct watch *watches[2];
 };
 
-/* Holds the mailbox of that directory; opens its directories. ERR_NOT_FOUND. */
+/* Holds the mailbox of that directory; opens its directories, once nobody
+ * changes what a dead one had open. ERR_NOT_FOUND, ERR_TIMEOUT. */
 enum err mailbox_open(struct co *co, struct user *u, struct str dir,
 		      struct mailbox **out) MUST_USE;
 struct mailbox *mailbox_hold(struct mailbox *m);

@@ -821,6 +821,55 @@ test_deleted_under_a_session(struct co *co)
 	log_out(&d);
 }
 
+struct selecting {
+	struct client c;
+	struct co *waiter;
+	bool is_over;
+};
+
+static void
+run_select(struct co *co, void *arg)
+{
+	struct selecting *s = arg;
+
+	assert_has(run_command(co, &s->c, VERB_SELECT, false, "INBOX"),
+		   "OK [READ-WRITE]");
+	s->is_over = true;
+	co_wake(s->waiter);
+}
+
+/* A flush fails while a job appends to the uidlist: whoever opens the mailbox
+ * anew waits for that job, so that there is one writer. */
+static void
+test_dead_while_it_is_changed(struct co *co)
+{
+	struct selecting s = { .waiter = co };
+	struct client c;
+	struct mailbox *m;
+	struct user *u;
+
+	log_in(co, &c);
+	log_in(co, &s.c);
+	DO(SELECT, "INBOX");
+	u = map_get(&tree.users, str_c(user1));
+	assert_non_null(u);
+	m = map_get(&u->mailboxes, STR_NONE);
+	assert_non_null(m);
+	mailbox_hold(m);
+	assert_int_equal(OK, mailbox_lock(co, m));
+	mailbox_kill(m);
+	assert_non_null(co_spawn(run_select, &s, "select"));
+	assert_int_equal(OK, co_sleep_until(co, in_ms(50)));
+	assert_false(s.is_over);
+	assert_has(DO(NOOP, ""), "BYE ");
+	mailbox_unlock(m);
+	mailbox_drop(&m);
+	while (!s.is_over)
+		co_park(co);
+	log_out(&s.c);
+	log_out(&c);
+}
+
 static void
 test_search_and_sort(struct co *co)
 {
@@ -1157,6 +1206,7 @@ SCENARIO(copy_move_append)
 SCENARIO(idle)
 SCENARIO(folders)
 SCENARIO(deleted_under_a_session)
+SCENARIO(dead_while_it_is_changed)
 SCENARIO(search_and_sort)
 SCENARIO(quota_of_sessions)
 SCENARIO(quota_race)
@@ -1179,6 +1229,7 @@ main(void)
 		cmocka_unit_test(run_idle),
 		cmocka_unit_test(run_folders),
 		cmocka_unit_test(run_deleted_under_a_session),
+		cmocka_unit_test(run_dead_while_it_is_changed),
 		cmocka_unit_test(run_search_and_sort),
 		cmocka_unit_test(run_quota_of_sessions),
 		cmocka_unit_test(run_quota_race),

@@ -469,6 +469,7 @@ find_or_add(struct tree *t, char *address)
 	u->fd = -1;
 	u->n_holds = 1;
 	lock_init(&u->lock);
+	TAILQ_INIT(&u->dead_mailboxes);
 	lock_init(&u->quota.lock);
 	gate_init(&u->quota.gate);
 	map_set(&t->users, str_c(u->address), u);

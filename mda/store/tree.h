@@ -78,6 +78,7 @@ struct user {
 	unsigned n_holds;
 	TAILQ_ENTRY(user) idle_link;
 	struct map mailboxes;	 // by directory name
+	TAILQ_HEAD(, mailbox) dead_mailboxes; // somebody holds them yet
 	struct lock lock;	 // opening, folders, subscriptions
 	uint32_t last_validity;	 // the largest UIDVALIDITY seen or given
 	struct quota_state quota;
