@@ -138,6 +138,7 @@ mailbox_kill(struct mailbox *m)
 	map_remove(&m->user->mailboxes, str_c(m->dir));
 	m->is_dead = true;
 	TAILQ_INSERT_TAIL(&m->user->dead_mailboxes, m, dead_link);
+	mailbox_watch(m, false); // the next one watches these directories
 	mailbox_wake(m);
 }
 
@@ -447,7 +448,7 @@ on_change(void *arg)
 void
 mailbox_watch(struct mailbox *m, bool is_on)
 {
-	if (is_on && m->watches[0] == NULL) {
+	if (is_on && !m->is_dead && m->watches[0] == NULL) {
 		m->watches[0] = watch_dir(m->new_fd, on_change, m);
 		m->watches[1] = watch_dir(m->cur_fd, on_change, m);
 	} else if (!is_on) {

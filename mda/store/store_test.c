@@ -866,6 +866,14 @@ test_dead_while_it_is_changed(struct co *co)
 	mailbox_drop(&m);
 	while (!s.is_over)
 		co_park(co);
+	/* Nor does a session that has not noticed keep the next one away. */
+	m = map_get(&u->mailboxes, STR_NONE);
+	assert_non_null(m);
+	mailbox_kill(m);
+	log_out(&c);
+	log_in(co, &c);
+	assert_has(DO(SELECT, "INBOX"), "OK [READ-WRITE]");
+	assert_has(run_command(co, &s.c, VERB_NOOP, false, ""), "BYE ");
 	log_out(&s.c);
 	log_out(&c);
 }
