@@ -209,9 +209,10 @@ fs_replace(int dir_fd, const char *name, struct str content, mode_t mode)
 		     (int)getpid(), atomic_fetch_add(&n_made, 1));
 	if (n < 0 || (size_t)n >= sizeof(temporary))
 		return ERR_LIMIT;
+	/* What stands there is not ours: a left-over, or somebody's link. */
+	unlinkat(dir_fd, temporary, 0);
 	fd = openat(dir_fd, temporary,
-		    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		    mode);
+		    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return failed("create", temporary);
 	e = fs_write_all(fd, content);

@@ -165,6 +165,28 @@ replace_a_link_not_what_it_points_to(void **state UNUSED)
 	assert_content("link", S("new"));
 }
 
+/* A directory that others can write: the next names are easy to guess. */
+static void
+replace_writes_nothing_through_its_temporary_name(void **state UNUSED)
+{
+	close(create("a", S("target")));
+	for (unsigned i = 0; i < 1000; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "b.tmp.%d.%u", (int)getpid(), i);
+		assert_int_equal(linkat(dir, "a", dir, name, 0), 0);
+	}
+	assert_int_equal(fs_replace(dir, "b", S("new"), 0600), OK);
+	assert_content("a", S("target"));
+	assert_content("b", S("new"));
+	for (unsigned i = 0; i < 1000; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "b.tmp.%d.%u", (int)getpid(), i);
+		unlinkat(dir, name, 0);
+	}
+}
+
 static void
 only_regular_files_open(void **state UNUSED)
 {
@@ -326,6 +348,7 @@ main(void)
 		T(publish_needs_the_flush),
 		T(replace_is_old_or_new),
 		T(replace_a_link_not_what_it_points_to),
+		T(replace_writes_nothing_through_its_temporary_name),
 		T(only_regular_files_open),
 		T(reading_stops_at_the_limit),
 		T(a_flush_that_had_begun_does_not_count),
