@@ -153,8 +153,27 @@ put_text(struct co *co, struct session *s, const struct imap_fetch_item *item,
 		}
 		return;
 	}
-	check(crlf_add_slice(&s->out, text, (size_t)first, (size_t)n) == OK);
-	session_send_some(co, s);
+	while (n > 0 && text.n > 0) {
+		struct str piece = str_first(text, TEXT_PIECE_OCTETS);
+		uint64_t size, more;
+
+		/* A CRLF stays whole. */
+		if (str_ends(piece, S("\r")) &&
+		    str_starts(str_from(text, piece.n), S("\n")))
+			piece = str_first(text, piece.n + 1);
+		text = str_from(text, piece.n);
+		size = crlf_size(piece);
+		if (first >= size) {
+			first -= size;
+			continue;
+		}
+		more = n < size - first ? n : size - first;
+		check(crlf_add_slice(&s->out, piece, (size_t)first,
+				     (size_t)more) == OK);
+		first = 0;
+		n -= more;
+		session_send_some(co, s);
+	}
 }
 
 static bool

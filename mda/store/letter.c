@@ -24,6 +24,7 @@ enum {
 	READ_TRIES = 3,
 	DATES_PER_JOB = 4096,
 	LETTERS_PER_JOB = 64,
+	LETTER_MAX_OCTETS = 256 << 20, // of one message in memory
 };
 
 /* Reads below a directory; in a thread. */
@@ -57,6 +58,8 @@ read_to(struct letter *l, size_t n)
 		n = (size_t)l->size_octets;
 	if (n <= l->bytes.n)
 		return OK;
+	if (n > LETTER_MAX_OCTETS)
+		return ERR_LIMIT;
 	if (buf_reserve(&l->bytes, n - l->bytes.n) != OK)
 		return ERR_LIMIT;
 	e = fs_read_at(l->fd, l->bytes.p + l->bytes.n, n - l->bytes.n,
@@ -330,10 +333,14 @@ visit_some(struct co *co, struct mailbox *m, const uint32_t *uids,
 		struct message *msg = mailbox_find(m, uid);
 
 		e = v->entries[i].job.e;
-		if (e == ERR_NOT_FOUND)
+		if (e == ERR_NOT_FOUND) {
 			e = visit_alone(co, m, uid, v->entries[i].at, depth, v);
-		else if (e == OK && msg != NULL)
+		} else if (e == ERR_LIMIT) { // it has nothing that is found
+			v->visit(v->entries[i].at, NULL, v->arg);
+			e = OK;
+		} else if (e == OK && msg != NULL) {
 			learn(msg, &v->entries[i].learned);
+		}
 	}
 	v->n = 0;
 	return e;
@@ -379,7 +386,8 @@ letters_read_sizes(struct co *co, struct mailbox *m, const uint32_t *uids,
 			continue;
 		e = letter_read(co, m, uids[i], LETTER_ALL, &l);
 		letter_release(&l);
-		if (e != OK && e != ERR_NOT_FOUND)
+		/* Too large to be read: its size stays unknown. */
+		if (e != OK && e != ERR_NOT_FOUND && e != ERR_LIMIT)
 			return e;
 	}
 	return OK;

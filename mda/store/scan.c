@@ -459,14 +459,14 @@ keep_in_thread(void *arg)
 	buf_release(&file);
 }
 
-/* One that runs before the clock would come again after a restart. */
+/* One that is not behind the clock would come again after a restart. */
 static enum err
 keep_validity(struct co *co, const struct mailbox *m)
 {
 	struct keeping k = { .user_fd = m->user->fd,
 			     .validity = m->user->last_validity };
 
-	if (k.validity <= (uint32_t)wall_s())
+	if (k.validity < (uint32_t)wall_s())
 		return OK;
 	offload(co, keep_in_thread, &k);
 	return k.e;

@@ -790,6 +790,26 @@ test_folders(struct co *co)
 	log_out(&c);
 }
 
+/* A restart in the same second would give it again. */
+static void
+test_validity_of_this_second(struct co *co)
+{
+	struct buf file = BUF_INIT(1000);
+	struct client c;
+	int64_t began_s;
+	uint32_t v;
+
+	log_in(co, &c);
+	began_s = wall_s();
+	v = number_after(DO(STATUS, "INBOX (UIDVALIDITY)"), "UIDVALIDITY ");
+	if (wall_s() == began_s) {
+		read_file(tree_validity_name, &file);
+		assert_int_equal(v, strtoul(file.p, NULL, 10));
+	}
+	buf_release(&file);
+	log_out(&c);
+}
+
 static void
 test_deleted_under_a_session(struct co *co)
 {
@@ -1069,6 +1089,55 @@ write_file(const char *name, const char *text)
 	assert_int_equal(0, fclose(file));
 }
 
+/* What nobody should put into a Maildir harms nobody. */
+static void
+test_monsters(struct co *co)
+{
+	enum { TEXT_OCTETS = 200000, PIECE = 64 * 1024 };
+	static const char name[] = "cur/1700000001.M1P1.vm:2,";
+	struct buf text = BUF_INIT(1 << 20), wire = BUF_INIT(1 << 20);
+	char path[512], want[64], args[64];
+	struct client c;
+	const char *got;
+
+	assert_int_equal(250, deliver(co, "AAAAAAAAAM1", "a: b\r\n\r\nhay"));
+	snprintf(path, sizeof(path), "%s/example1.local/user1/%s", t.root,
+		 name);
+	write_file(name, "a: b\n\n");
+	assert_int_equal(0, truncate(path, (off_t)1 << 41)); // a hole
+	log_in(co, &c);
+	assert_has(DO(SELECT, "INBOX"), "* 2 EXISTS");
+	assert_has(DO(FETCH, "2 (RFC822.SIZE)"), "NO [LIMIT]");
+	assert_has(DO(FETCH, "2 (BODY.PEEK[])"), "NO [LIMIT]");
+	WANT(DO(SEARCH, "TEXT hay"), "* SEARCH 1\r\nOK searched");
+	WANT(DO(SEARCH, "LARGER 1"), "* SEARCH 1\r\nOK searched");
+	/* Line ends of all kinds at the borders of the pieces. */
+	for (size_t i = 0; i < TEXT_OCTETS; i++) {
+		char now = "x\r\n\n\r"[(i + i / PIECE) % 5];
+
+		if (now == '\n' && (i == 0 || text.p[i - 1] != '\r'))
+			buf_putc(&wire, '\r');
+		buf_putc(&wire, now);
+		buf_putc(&text, now);
+	}
+	buf_putc(&text, '\0');
+	write_file("cur/1700000002.M1P1.vm:2,", text.p);
+	assert_has(DO(NOOP, ""), "* 3 EXISTS");
+	for (size_t at = PIECE - 5; at < wire.n; at += PIECE / 2 + 1) {
+		snprintf(args, sizeof(args), "3 BODY.PEEK[]<%zu.70000>", at);
+		got = DO(FETCH, args);
+		snprintf(want, sizeof(want), "* 3 FETCH (BODY[]<%zu> {%zu}\r\n",
+			 at, wire.n - at < 70000 ? wire.n - at : 70000);
+		assert_has(got, want);
+		got = strchr(got, '}') + 3;
+		assert_memory_equal(got, wire.p + at,
+				    wire.n - at < 70000 ? wire.n - at : 70000);
+	}
+	log_out(&c);
+	buf_release(&text);
+	buf_release(&wire);
+}
+
 /* A process that died before it told the amount: the repeat puts it right. */
 static void
 test_quota_of_repeats(struct co *co)
@@ -1215,6 +1284,8 @@ SCENARIO(idle)
 SCENARIO(folders)
 SCENARIO(deleted_under_a_session)
 SCENARIO(dead_while_it_is_changed)
+SCENARIO(monsters)
+SCENARIO(validity_of_this_second)
 SCENARIO(search_and_sort)
 SCENARIO(quota_of_sessions)
 SCENARIO(quota_race)
@@ -1238,6 +1309,8 @@ main(void)
 		cmocka_unit_test(run_folders),
 		cmocka_unit_test(run_deleted_under_a_session),
 		cmocka_unit_test(run_dead_while_it_is_changed),
+		cmocka_unit_test(run_monsters),
+		cmocka_unit_test(run_validity_of_this_second),
 		cmocka_unit_test(run_search_and_sort),
 		cmocka_unit_test(run_quota_of_sessions),
 		cmocka_unit_test(run_quota_race),

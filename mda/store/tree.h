@@ -84,8 +84,8 @@ struct user {
 	struct quota_state quota;
 };
 
-/* In a user's directory: the largest UIDVALIDITY given so far, when that was
- * before the clock. */
+/* In a user's directory: the largest UIDVALIDITY given so far, unless that was
+ * behind the clock. */
 extern const char tree_validity_name[];
 
 /* Opens the root and takes its lock. Blocks; for start. ERR_IO: the tree cannot
