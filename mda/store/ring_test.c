@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/ring_test.c - the ring of delivered ids: what is in it is found,
+ * what a crash or somebody else left in its file is not. */
+#include "mda/store/ring.c"
+
+#include "tests/unit/unit.h"
+
+#include <stdlib.h>
+
+static const struct str user = STR_INIT("user1@example1.local");
+static char root[] = "/tmp/ring_test.XXXXXX";
+static int root_fd;
+
+static void
+append_raw(const char *name, struct str bytes)
+{
+	int fd = openat(root_fd, name, O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(OK, fs_write_all(fd, bytes));
+	close(fd);
+}
+
+static void
+found_and_not_found(struct co *co, void *arg UNUSED)
+{
+	struct ring *r = ring_open(root_fd, 3);
+
+	assert_non_null(r);
+	assert_false(ring_has(co, r, user, S("QaR0")));
+	ring_add(r, user, S("QaR0"));
+	ring_add_file(r, user, S("1700000000.QbR1.host,S=5"));
+	ring_add_file(r, user, S("1700000000.E77N1.host,S=5")); // an APPEND
+	assert_true(ring_has(co, r, user, S("QaR0")));
+	assert_true(ring_has(co, r, user, S("QbR1")));
+	assert_false(ring_has(co, r, user, S("E77N1")));
+	assert_false(ring_has(co, r, user, S("R0"))); // the end of one
+	assert_false(ring_has(co, r, user, S("QaR")));
+	assert_false(ring_has(co, r, S("user2@example1.local"), S("QaR0")));
+	assert_int_equal(OK, ring_flush(co, r));
+	assert_false(r->is_dirty);
+	ring_close(&r);
+	assert_null(r);
+	ring_close(&r);
+}
+
+/* A torn end swallows no later record; a line whose checksum is not right,
+ * whether damaged or forged, counts for nothing. */
+static void
+damage(struct co *co, void *arg UNUSED)
+{
+	static const char name[] = ".estafeta.delivered.4";
+	struct buf line = BUF_INIT(4096);
+	struct ring *r;
+
+	put_record(&line, user, S("QcR0"));
+	append_raw(name, str_first(buf_str(&line), line.n - 1));
+	line.p[0] = line.p[0] == '0' ? '1' : '0';
+	append_raw(name, S("\n"));
+	append_raw(name, buf_str(&line));
+	append_raw(name, S("00000000\t1\tuser1@example1.local\tQdR0\n\n\t\n"));
+	buf_clear(&line);
+	put_record(&line, user, S("QeR0"));
+	append_raw(name, str_first(buf_str(&line), line.n / 2));
+	r = ring_open(root_fd, 4);
+	assert_non_null(r);
+	ring_add(r, user, S("QfR0"));
+	assert_true(ring_has(co, r, user, S("QcR0")));
+	assert_false(ring_has(co, r, user, S("QdR0")));
+	assert_false(ring_has(co, r, user, S("QeR0")));
+	assert_true(ring_has(co, r, user, S("QfR0")));
+	ring_close(&r);
+	buf_release(&line);
+}
+
+/* Full: it becomes the old one, and is still looked into. */
+static void
+turns(struct co *co, void *arg UNUSED)
+{
+	struct ring *r = ring_open(root_fd, 5);
+
+	assert_non_null(r);
+	ring_add(r, user, S("QgR0"));
+	r->octets = RING_MAX_OCTETS + 1;
+	assert_int_equal(OK, ring_flush(co, r));
+	assert_int_equal(0, faccessat(root_fd, ".estafeta.delivered.5.old",
+				      F_OK, 0));
+	assert_int_equal(0, r->octets);
+	ring_add(r, user, S("QhR0"));
+	assert_true(ring_has(co, r, user, S("QgR0")));
+	assert_true(ring_has(co, r, user, S("QhR0")));
+	ring_close(&r);
+}
+
+/* Without a ring mail is taken all the same. */
+static void
+no_ring(struct co *co, void *arg UNUSED)
+{
+	assert_null(ring_open(-1, 0));
+	ring_add(NULL, user, S("QaR0"));
+	assert_int_equal(OK, ring_flush(co, NULL));
+	assert_false(ring_has(co, NULL, user, S("QaR0")));
+}
+
+static void
+in_loop(co_fn *run)
+{
+	loop_init();
+	assert_non_null(co_spawn(run, NULL, "test"));
+	loop_run();
+	loop_close();
+}
+
+#define SCENARIO(name)                              \
+	static void run_##name(void **state UNUSED) \
+	{                                           \
+		in_loop(name);                      \
+	}
+SCENARIO(found_and_not_found)
+SCENARIO(damage)
+SCENARIO(turns)
+SCENARIO(no_ring)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(run_found_and_not_found),
+		cmocka_unit_test(run_damage),
+		cmocka_unit_test(run_turns),
+		cmocka_unit_test(run_no_ring),
+	};
+	char command[64];
+	int n_failed;
+
+	if (mkdtemp(root) == NULL)
+		return 1;
+	root_fd = fs_open_dir(AT_FDCWD, root);
+	n_failed = cmocka_run_group_tests(tests, NULL, NULL);
+	close(root_fd);
+	snprintf(command, sizeof(command), "rm -rf %s", root);
+	return n_failed + (system(command) != 0);
+}
