@@ -18,7 +18,8 @@ DEPS := gcc libc6-dev libcrypt-dev libidn2-dev libinih-dev libpcre2-dev \
 	libseccomp-dev libssl-dev libunbound-dev libunistring-dev libuv1-dev \
 	make pkg-config python3 dns-root-data
 DEPS_TEST := $(DEPS) bsdutils clang clang-format curl gcovr isync \
-	libclang-rt-14-dev libcmocka-dev libnet-ssleay-perl neomutt swaks
+	libclang-rt-14-dev libcmocka-dev libnet-ssleay-perl neomutt openssl \
+	strace swaks
 
 # A quick nothing when all are there; not root: says what to type.
 define install

@@ -832,7 +832,9 @@ ask_name_server(void)
 static int
 read_resolver_configuration(void)
 {
-	return try_open("/etc/hosts", O_RDONLY);
+	int e = try_open("/etc/hosts", O_RDONLY);
+
+	return e == ENOENT ? try_open("/etc/resolv.conf", O_RDONLY) : e;
 }
 
 static int

@@ -119,7 +119,8 @@ def fd_path(argument):
 
 
 class Law:
-    def __init__(self, roots):
+    def __init__(self, base, roots):
+        self.base = base
         self.roots = tuple(root + "/" for root in roots)
         self.owed = {}          # directory -> name that is not durable
         self.dirty = {}         # file -> written after its last flush
@@ -128,7 +129,9 @@ class Law:
         self.n = 0
 
     def concerns(self, path):
-        return path.startswith(self.roots) and not PASSING.search(path)
+        # The base may lie in a tmp/ itself.
+        return (path.startswith(self.roots)
+                and not PASSING.search(path[len(self.base):]))
 
     def named(self, path):
         if self.concerns(path):
@@ -231,7 +234,8 @@ def main():
     lab = frame.Lab("law", 1)
     frame.Host = ordinary
     host = lab.mta1
-    law = Law((os.path.join(host.state, "spool"), host.mail))
+    law = Law(host.directory,
+              (os.path.join(host.state, "spool"), host.mail))
     try:
         for _ in range(2):  # the second begins the segment that was prepared
             host.start()
