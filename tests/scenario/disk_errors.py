@@ -5,7 +5,8 @@
 
 import subprocess
 
-from frame import expect, expect_true, main, need, new_id, scenario, wait_for
+from frame import (Skipped, expect, expect_true, main, need, new_id, scenario,
+                   wait_for)
 
 USER2 = "user2@example1.local"
 CASES = (  # call, error, which calls (of each thread)
@@ -38,6 +39,10 @@ def check(lab, codes, when):
 @scenario
 def codes_tell_the_truth(lab):
     need("strace")
+    if lab.build == "release":
+        # strace makes a call fail by giving it no number, which the system
+        # call filter takes for an attack.
+        raise Skipped("the filter is on in release builds")
     refused = 0
     for call, error, when in CASES:
         pid = [p for p, role in lab.mta1.processes().items()

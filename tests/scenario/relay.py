@@ -136,6 +136,7 @@ def same_domain_mail_stays_here(lab):
     message_id, content = message(recipient=USER2)
     lab.mta1.submit(USER1, USER2, content)
     lab.mta1.wait_mail(USER2, message_id)
+    lab.mta1.wait_log("ev=out.attempt", marks[0])  # written after the mail
     hops = [line for line in lab.mta1.log_since(marks[0]).splitlines()
             if "ev=out.attempt" in line]
     expect_true(hops and all('hop=local' in line or 'hop="local"' in line
