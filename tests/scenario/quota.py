@@ -131,6 +131,7 @@ def parallel_deliveries_overshoot_little(lab):
     """F07: 40 at once, room for half."""
 
     host = lab.mta1
+    set_quota(host, f"{NEW}:50k")
     results = []
 
     def send():
@@ -156,6 +157,7 @@ def parallel_deliveries_overshoot_little(lab):
 @scenario
 def emptied_and_filled_again_it_still_counts(lab):
     """What a recount saw and what an expunge took are not taken twice."""
+    set_quota(lab.mta1, f"{NEW}:50k")
     for _ in range(4):
         deleting_makes_room(lab)
         parallel_deliveries_overshoot_little(lab)
