@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Programs of other people against ours (Must hold 2)."""
+"""Programs of other people against ours."""
 
 import email.message
 import email.policy

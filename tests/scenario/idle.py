@@ -108,7 +108,7 @@ def many_idle_sessions_hear_it(lab):
 
 @scenario
 def memory_and_start_of_an_idle_host(lab):
-    """Must hold 13: at most 60 MiB PSS, all ports within 0.5 s."""
+    """At most 60 MiB PSS, all ports within 0.5 s."""
     host = lab.mta1
     host.stop()
     began = time.monotonic()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Mail that has to wait, and mail that comes back (Must hold 4; A4, A36, A37).
+"""Mail that has to wait, and mail that comes back (A4, A36, A37).
 """
 
 import json
