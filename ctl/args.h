@@ -13,8 +13,8 @@ struct args {
 
 /* own: the command's own flags ("--json"), which take no value and stay among
  * the words; ends with NULL, or is NULL. --help prints help and exits. */
-void args_read(struct args *out, int argc, char **argv,
-	       const char *const *own, const char *help);
+void args_read(struct args *out, int argc, char **argv, const char *const *own,
+	       const char *help);
 /* Takes a flag out of the words; was it there? */
 bool args_take(struct args *args, const char *flag);
 /* Prints what is wrong and the way to the help; EX_USAGE. */

@@ -16,7 +16,8 @@ static const char help[] =
 	"usage: mailctl cert make [--new-ca] | ca | show\n"
 	"\n"
 	"make   a new key and certificate for this host, signed by the lab's\n"
-	"       own authority, which is made when there is none. --new-ca makes\n"
+	"       own authority, which is made when there is none. --new-ca "
+	"makes\n"
 	"       a new authority as well: every client must be told again.\n"
 	"       Running programs use the new files within a second.\n"
 	"ca     prints the authority's certificate, for clients to trust\n"
@@ -25,7 +26,8 @@ static const char help[] =
 	"$ mailctl cert ca >estafeta-ca.pem\n"
 	"\n"
 	"Files: STATE/tls/{ca,ca-key,cert,key}.pem; STATE is --state or\n"
-	"ESTAFETA_STATE. The names come from --hostname or OVERRIDE_HOSTNAME.\n";
+	"ESTAFETA_STATE. The names come from --hostname or "
+	"OVERRIDE_HOSTNAME.\n";
 
 static int
 make(const struct options *o, enum certs_want want)
@@ -56,8 +58,9 @@ print_authority(const struct options *o)
 	snprintf(path, sizeof(path), "%s/tls/ca.pem", o->state_dir);
 	f = fopen(path, "re");
 	if (f == NULL) {
-		fprintf(stderr, "mailctl cert: %s: %s; mailctl cert make "
-				"creates it\n",
+		fprintf(stderr,
+			"mailctl cert: %s: %s; mailctl cert make "
+			"creates it\n",
 			path, strerror(errno));
 		return EX_NOINPUT;
 	}

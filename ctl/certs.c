@@ -24,14 +24,14 @@ enum {
 	PEM_MAX_OCTETS = 1 << 20,
 	PATH_OCTETS = 1024,
 	NAMES_MAX_OCTETS = 4096,
-	HOST_MAX_OCTETS = 253,	  // RFC 1035 3.1
-	NAME_MAX_OCTETS = 64,	  // RFC 5280 A.1: ub-common-name
-	SERIAL_OCTETS = 16,	  // RFC 5280 4.1.2.2: at most 20
+	HOST_MAX_OCTETS = 253, // RFC 1035 3.1
+	NAME_MAX_OCTETS = 64,  // RFC 5280 A.1: ub-common-name
+	SERIAL_OCTETS = 16,    // RFC 5280 4.1.2.2: at most 20
 	DAY_S = 86400,
 	AUTHORITY_DAYS = 3650,
-	LEAF_DAYS = 397,	  // what browsers accept at most
+	LEAF_DAYS = 397, // what browsers accept at most
 	RENEW_DAYS = 30,
-	SKEW_S = 3600,		  // clients whose clock is late
+	SKEW_S = 3600, // clients whose clock is late
 };
 
 /* ---- names ---- */
@@ -125,13 +125,12 @@ set_subject(X509 *x, struct str common_name)
 	X509_NAME *name = X509_get_subject_name(x);
 
 	common_name = str_first(common_name, NAME_MAX_OCTETS);
-	return X509_NAME_add_entry_by_txt(
-		       name, "O", MBSTRING_UTF8,
-		       (const unsigned char *)"Estafeta", -1, -1, 0) == 1 &&
-	       X509_NAME_add_entry_by_txt(
-		       name, "CN", MBSTRING_UTF8,
-		       (const unsigned char *)common_name.p, (int)common_name.n,
-		       -1, 0) == 1;
+	return X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8,
+					  (const unsigned char *)"Estafeta", -1,
+					  -1, 0) == 1 &&
+	       X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+					  (const unsigned char *)common_name.p,
+					  (int)common_name.n, -1, 0) == 1;
 }
 
 static bool
@@ -238,7 +237,7 @@ release_found(struct found *f)
 	X509_free(f->leaf);
 	EVP_PKEY_free(f->authority_key);
 	EVP_PKEY_free(f->key);
-	*f = (struct found){ 0 };
+	*f = (struct found) { 0 };
 }
 
 static void
@@ -325,8 +324,8 @@ write_bio(int dir, const char *name, BIO *bio, mode_t mode)
 	char *p = NULL;
 	long n = BIO_get_mem_data(bio, &p);
 
-	return n <= 0 ? ERR_IO :
-			fs_replace(dir, name, str_of(p, (size_t)n), mode);
+	return n <= 0 ? ERR_IO
+		      : fs_replace(dir, name, str_of(p, (size_t)n), mode);
 }
 
 static enum err
@@ -461,8 +460,8 @@ make_in(int dir, const char *hostname, enum certs_want want,
 static int
 open_locked(int dir)
 {
-	int fd = openat(dir, ".lock",
-			O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = openat(dir, ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+			0600);
 
 	while (fd >= 0 && flock(fd, LOCK_EX) != 0) {
 		if (errno == EINTR)
@@ -505,7 +504,7 @@ certs_make(const char *state_dir, const char *hostname, enum certs_want want,
 void
 certs_facts_init(struct certs_facts *f)
 {
-	*f = (struct certs_facts){
+	*f = (struct certs_facts) {
 		.names = BUF_INIT(NAMES_MAX_OCTETS * 4),
 		.issuer = BUF_INIT(NAMES_MAX_OCTETS),
 		.sha256 = BUF_INIT(EVP_MAX_MD_SIZE * 3),
@@ -580,8 +579,8 @@ time_of(const ASN1_TIME *t, time_t *out)
 static enum err
 put_facts(X509 *x, struct certs_facts *out)
 {
-	GENERAL_NAMES *list = X509_get_ext_d2i(x, NID_subject_alt_name, NULL,
-					       NULL);
+	GENERAL_NAMES *list =
+		X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
 	char issuer[256] = "";
 	enum err e = OK;
 

@@ -77,8 +77,7 @@ assert_names(const char *want)
 	certs_facts_init(&facts);
 	assert_int_equal(certs_read(path, &facts), OK);
 	assert_str_eq(buf_str(&facts.names), str_c(want));
-	assert_in_range(facts.until_s - facts.from_s, 397 * 86400,
-			397 * 86400);
+	assert_in_range(facts.until_s - facts.from_s, 397 * 86400, 397 * 86400);
 	certs_facts_release(&facts);
 }
 
@@ -121,8 +120,7 @@ a_foreign_certificate_is_kept(void **state UNUSED)
 
 	snprintf(path, sizeof(path), "%s/tls/ca-key.pem", dir);
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(make_for("c.example", CERTS_IF_NEEDED),
-			 CERTS_FOREIGN);
+	assert_int_equal(make_for("c.example", CERTS_IF_NEEDED), CERTS_FOREIGN);
 	assert_names("b.example b localhost 127.0.0.1 ::1");
 	assert_int_equal(make_for("c.example", CERTS_ANEW), CERTS_MADE);
 	assert_names("c.example c localhost 127.0.0.1 ::1");
@@ -144,9 +142,9 @@ starters_do_not_race(void **state UNUSED)
 
 		if (fork() == 0)
 			_exit(certs_make(dir, "d.example", CERTS_IF_NEEDED,
-					 &done) == OK ?
-				      (int)done :
-				      99);
+					 &done) == OK
+				      ? (int)done
+				      : 99);
 	}
 	while (wait(&status) > 0) {
 		assert_in_range(WEXITSTATUS(status), CERTS_KEPT, CERTS_MADE);
@@ -160,8 +158,8 @@ starters_do_not_race(void **state UNUSED)
 static void
 a_path_that_cannot_be_is_an_error(void **state UNUSED)
 {
-	static const char *const names[] = { "ca.pem",	"ca-key.pem",
-					     "cert.pem", "key.pem", ".lock" };
+	static const char *const names[] = { "ca.pem", "ca-key.pem", "cert.pem",
+					     "key.pem", ".lock" };
 	char path[PATH_OCTETS];
 	enum certs_done done;
 

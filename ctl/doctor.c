@@ -38,12 +38,9 @@ struct doctor {
 	int n_problems;
 };
 
-static void
-good(const char *format, ...) PRINTF(1, 2);
-static void
-problem(struct doctor *d, const char *format, ...) PRINTF(2, 3);
-static void
-fix(const char *format, ...) PRINTF(1, 2);
+static void good(const char *format, ...) PRINTF(1, 2);
+static void problem(struct doctor *d, const char *format, ...) PRINTF(2, 3);
+static void fix(const char *format, ...) PRINTF(1, 2);
 
 static void
 good(const char *format, ...)
@@ -197,8 +194,9 @@ judge_certificate(struct doctor *d, const char *path, const char *key_path,
 		/* Root without capabilities; the programs can read it. */
 		good("certificate: %s; its key is hidden from you", path);
 	} else if (!certs_do_fit(path, key_path)) {
-		problem(d, "certificate: %s does not belong to %s, or that "
-			   "cannot be read",
+		problem(d,
+			"certificate: %s does not belong to %s, or that "
+			"cannot be read",
 			key_path, path);
 		fix("mailctl cert make");
 	} else if (facts->until_s < now_s + SOON_S) {
@@ -231,8 +229,8 @@ look_at_certificate(struct doctor *d)
 	} else {
 		problem(d, "certificate: %s: %s: STARTTLS is not offered", path,
 			err_text(e));
-		fix("%s", is_given ? "SSL_CERT_PATH must name a PEM file" :
-				     "mailctl cert make");
+		fix("%s", is_given ? "SSL_CERT_PATH must name a PEM file"
+				   : "mailctl cert make");
 	}
 	certs_facts_release(&facts);
 	if (!options_is_plaintext_auth_allowed(o))

@@ -25,8 +25,11 @@ strings_are_escaped(void **state UNUSED)
 		  STR_INIT("\"a\xEF\xBF\xBD\xEF\xBF\xBD\"") },
 		{ "a surrogate", STR_INIT("\xed\xa0\x80"),
 		  STR_INIT("\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"") },
-		{ "Latin-1 before text", STR_INIT("\xfc" "b"),
-		  STR_INIT("\"\xEF\xBF\xBD" "b\"") },
+		{ "Latin-1 before text",
+		  STR_INIT("\xfc"
+			   "b"),
+		  STR_INIT("\"\xEF\xBF\xBD"
+			   "b\"") },
 	};
 
 	for (size_t i = 0; i < N_OF(cases); i++) {

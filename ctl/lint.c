@@ -13,7 +13,8 @@ enum { DIAG_MAX_OCTETS = 16 << 20 };
 static const char help[] =
 	"usage: mailctl lint [DIRECTORY]\n"
 	"\n"
-	"Reads main.cf, accounts.cf, virtual.cf, transport.cf ... as the router\n"
+	"Reads main.cf, accounts.cf, virtual.cf, transport.cf ... as the "
+	"router\n"
 	"does, and prints what is wrong as file:line: error: what to write\n"
 	"instead. Without a directory: --config or ESTAFETA_CONFIG.\n"
 	"Exit status 1 when there are errors.\n"

@@ -33,9 +33,8 @@ add_printable(struct buf *out, struct str s)
 		uint32_t character = 0;
 		size_t n = utf8_char(s, &character);
 
-		e = n > 0 && is_shown(character) ?
-			    buf_add(out, str_first(s, n)) :
-			    buf_addc(out, '?');
+		e = n > 0 && is_shown(character) ? buf_add(out, str_first(s, n))
+						 : buf_addc(out, '?');
 		s = str_from(s, n ? n : 1);
 	}
 	return e;
@@ -60,8 +59,7 @@ add_head(struct buf *out, const struct queue_entry *entry)
 	struct tm tm;
 	enum err e;
 
-	snprintf(id, sizeof(id), "%.*s%s", STR(entry->id),
-		 marks[entry->state]);
+	snprintf(id, sizeof(id), "%.*s%s", STR(entry->id), marks[entry->state]);
 	localtime_r(&at_s, &tm);
 	strftime(date, sizeof(date), "%a %b %e %H:%M:%S", &tm);
 	e = buf_addf(out, "%-11s %7" PRIu64 " %-20.20s ", id,
@@ -115,8 +113,7 @@ add_rcpts(struct buf *out, const struct queue_entry *entry, bool is_tried)
 }
 
 enum err
-listing_add(struct listing *l, struct buf *out,
-	    const struct queue_entry *entry)
+listing_add(struct listing *l, struct buf *out, const struct queue_entry *entry)
 {
 	enum err e = OK;
 

@@ -20,5 +20,5 @@ enum err listing_add(struct listing *l, struct buf *out,
 /* The last line. */
 void listing_put_total(const struct listing *l, struct buf *out);
 /* One message as one line of JSON. */
-enum err listing_add_json(struct buf *out,
-			  const struct queue_entry *entry) MUST_USE;
+enum err
+listing_add_json(struct buf *out, const struct queue_entry *entry) MUST_USE;

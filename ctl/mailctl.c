@@ -17,8 +17,7 @@ static const struct command {
 	  "starts router, mda and mta, and keeps them running",
 	  "mailctl run --config ./config1 --hostname mta1.example1.local" },
 	{ NULL, "healthcheck", healthcheck_main,
-	  "is all of it answering? exit status 0 or 1",
-	  "mailctl healthcheck" },
+	  "is all of it answering? exit status 0 or 1", "mailctl healthcheck" },
 	{ NULL, "doctor", doctor_main,
 	  "looks for what is wrong, and says how to mend it",
 	  "mailctl doctor" },
@@ -114,8 +113,9 @@ main(int argc, char **argv)
 		print_help(stdout);
 		return 0;
 	}
-	fprintf(stderr, "mailctl: there is no command '%s'; "
-			"mailctl --help lists them\n",
+	fprintf(stderr,
+		"mailctl: there is no command '%s'; "
+		"mailctl --help lists them\n",
 		argv[1]);
 	return EX_USAGE;
 }

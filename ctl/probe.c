@@ -85,9 +85,9 @@ probe_queue(struct co *co, struct asking *a)
 	if (!ask(co, a, chan, QUEUE_STATUS, &f, &e)) {
 		bad(a, fix_start, "does not answer: %s", err_text(e));
 	} else {
-		a->probe->is_good = f.type == QUEUE_COUNT &&
-				    queue_read_count(f.body,
-						     &a->probe->n_queued) == OK;
+		a->probe->is_good =
+			f.type == QUEUE_COUNT &&
+			queue_read_count(f.body, &a->probe->n_queued) == OK;
 		if (!a->probe->is_good)
 			bad(a, fix_start, "answers something else");
 		frame_release(&f);
@@ -246,8 +246,8 @@ probe_all(const struct options *o, int deadline_ms, struct probe out[PROBES])
 	signal(SIGPIPE, SIG_IGN);
 	loop_init();
 	for (size_t i = 0; i < PROBES; i++) {
-		out[i] = (struct probe){ .name = probes[i].name };
-		list[i] = (struct asking){ o, &out[i], in_ms(deadline_ms) };
+		out[i] = (struct probe) { .name = probes[i].name };
+		list[i] = (struct asking) { o, &out[i], in_ms(deadline_ms) };
 		check(co_spawn(run_one, &list[i], "probe") != NULL);
 	}
 	loop_run();

@@ -16,5 +16,5 @@ struct probe {
 };
 
 /* Asks all at once; returns after deadline_ms at the latest. */
-void probe_all(const struct options *o, int deadline_ms,
-	       struct probe out[PROBES]);
+void
+probe_all(const struct options *o, int deadline_ms, struct probe out[PROBES]);

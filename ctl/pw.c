@@ -31,7 +31,8 @@ static const char help[] =
 	"       mailctl pw -l\n"
 	"\n"
 	"Prints the hash of a password for accounts.cf, or tests one (-t).\n"
-	"Without -p it is asked for; -p shows it to everybody who can list the\n"
+	"Without -p it is asked for; -p shows it to everybody who can list "
+	"the\n"
 	"processes. -l lists the schemes. -u is taken for doveadm's sake: no\n"
 	"hash here depends on the user.\n"
 	"\n"
@@ -207,8 +208,7 @@ hash_or_test(const struct scheme *scheme, unsigned long rounds,
 			PASSWORD_OCTETS - 1);
 		return EX_NOINPUT;
 	}
-	result = field ? test(field, password) :
-			 make(scheme, rounds, password);
+	result = field ? test(field, password) : make(scheme, rounds, password);
 	explicit_bzero(password, sizeof(password));
 	return result;
 }

@@ -35,8 +35,8 @@ print_entry(struct list_question *q, struct str body)
 	enum err e = queue_read_entry(body, &arena, &entry);
 
 	if (e == OK)
-		e = q->is_json ? listing_add_json(&out, &entry) :
-				 listing_add(&q->listing, &out, &entry);
+		e = q->is_json ? listing_add_json(&out, &entry)
+			       : listing_add(&q->listing, &out, &entry);
 	if (e == OK && fwrite(out.p, 1, out.n, stdout) != out.n)
 		e = ERR_IO;
 	buf_release(&out);
@@ -59,8 +59,8 @@ list(struct co *co, struct chan *chan, void *arg)
 		e = call_recv(co, call, in_s(ANSWER_S), &f);
 		if (e != OK)
 			break;
-		e = f.type == QUEUE_ENTRY ? print_entry(arg, f.body) :
-					    ERR_FORMAT;
+		e = f.type == QUEUE_ENTRY ? print_entry(arg, f.body)
+					  : ERR_FORMAT;
 		frame_release(&f);
 	}
 	call_free(&call);
@@ -82,8 +82,8 @@ ask_count(struct co *co, struct chan *chan, void *arg)
 
 	if (e != OK)
 		return e;
-	e = f.type == QUEUE_COUNT ? queue_read_count(f.body, &q->count) :
-				    ERR_FORMAT;
+	e = f.type == QUEUE_COUNT ? queue_read_count(f.body, &q->count)
+				  : ERR_FORMAT;
 	frame_release(&f);
 	return e;
 }
@@ -114,9 +114,8 @@ no_answer(const struct options *o, const char *who, enum err e, int no)
 			"user only\n",
 			who);
 	else
-		fprintf(stderr,
-			"%s: mail system is down (%s/queue.sock: %s)\n", who,
-			o->run_dir, no ? strerror(no) : err_text(e));
+		fprintf(stderr, "%s: mail system is down (%s/queue.sock: %s)\n",
+			who, o->run_dir, no ? strerror(no) : err_text(e));
 	return EX_UNAVAILABLE;
 }
 
@@ -166,9 +165,9 @@ static int
 queue_flush(struct args *args, const char *who)
 {
 	bool is_site = args_take(args, "--site");
-	enum queue_flush what = args->n_words < 2 ? FLUSH_ALL :
-				is_site		  ? FLUSH_SITE :
-						    FLUSH_ID;
+	enum queue_flush what = args->n_words < 2 ? FLUSH_ALL
+				: is_site	  ? FLUSH_SITE
+						  : FLUSH_ID;
 	const char *key = args->n_words < 2 ? "" : args->words[1];
 	uint64_t n;
 	enum err e;
@@ -255,8 +254,7 @@ postqueue_list(const struct options *o, bool is_json)
 }
 
 static int
-postqueue_flush(const struct options *o, enum queue_flush what,
-		const char *key)
+postqueue_flush(const struct options *o, enum queue_flush what, const char *key)
 {
 	uint64_t n;
 	enum err e = flush(o, what, key, &n);

@@ -20,11 +20,13 @@ enum {
 static const char help[] =
 	"usage: mailctl route explain ADDRESS [from SENDER] [--offline]\n"
 	"\n"
-	"Prints each table and key that is tried for a recipient, with file and\n"
+	"Prints each table and key that is tried for a recipient, with file "
+	"and\n"
 	"line, and where a message for it goes. The running router answers;\n"
 	"--offline: the files are read instead, as they are now.\n"
 	"\n"
-	"$ mailctl route explain user3@example2.local from user1@example1.local\n";
+	"$ mailctl route explain user3@example2.local from "
+	"user1@example1.local\n";
 
 static enum err
 explain(struct co *co, struct chan *chan, void *arg)
@@ -73,8 +75,8 @@ explain_offline(const struct options *o, const struct router_ask *ask)
 	diag_init(&d, DIAG_MAX_OCTETS);
 	e = files_load(o->config_dir, o->hostname, &d, &c);
 	if (e == OK) {
-		bool is_whole = route_explain(c, ask->sender, ask->rcpt,
-					      &text) == OK;
+		bool is_whole =
+			route_explain(c, ask->sender, ask->rcpt, &text) == OK;
 
 		fwrite(text.p, 1, text.n, stdout);
 		if (!is_whole)
@@ -104,8 +106,7 @@ route_main(int argc, char **argv)
 	if ((args.n_words != 2 && args.n_words != 4) ||
 	    strcmp(args.words[0], "explain") != 0 ||
 	    (args.n_words == 4 && strcmp(args.words[2], "from") != 0))
-		return args_usage(argv[0],
-				  "say explain ADDRESS [from SENDER]");
+		return args_usage(argv[0], "say explain ADDRESS [from SENDER]");
 	ask.rcpt = str_c(args.words[1]);
 	if (args.n_words == 4)
 		ask.sender = str_c(args.words[3]);
@@ -113,6 +114,6 @@ route_main(int argc, char **argv)
 	    ask.sender.n > ROUTER_ADDRESS_MAX_OCTETS)
 		return args_usage(argv[0], "an address has at most %d octets",
 				  (int)ROUTER_ADDRESS_MAX_OCTETS);
-	return is_offline ? explain_offline(&args.options, &ask) :
-			    explain_online(&args.options, &ask);
+	return is_offline ? explain_offline(&args.options, &ask)
+			  : explain_online(&args.options, &ask);
 }

@@ -52,7 +52,9 @@ static struct {
 	bool is_stopping;
 	int64_t kill_at_us, next_certificate_us;
 } run = {
-	.programs = { { .name = "router" }, { .name = "mda" }, { .name = "mta" } },
+	.programs = { { .name = "router" },
+		      { .name = "mda" },
+		      { .name = "mta" } },
 };
 
 enum { N_PROGRAMS = sizeof(run.programs) / sizeof(*run.programs) };

@@ -13,7 +13,7 @@ describe(const struct options *o, struct program *program)
 {
 	struct role_spec *r = program->roles;
 
-	*r++ = (struct role_spec){
+	*r++ = (struct role_spec) {
 		.service = SERVICE_STORE,
 		.user = "vmail",
 		.fallback_uid = STORE_UID,
@@ -24,7 +24,7 @@ describe(const struct options *o, struct program *program)
 		.confine = CONFINE_FILES,
 		.start = store_start,
 	};
-	*r++ = (struct role_spec){
+	*r++ = (struct role_spec) {
 		.service = SERVICE_AUTH,
 		.user = "mda-auth",
 		.fallback_uid = AUTH_UID,
@@ -34,7 +34,7 @@ describe(const struct options *o, struct program *program)
 		.confine = CONFINE_FILES,
 		.start = auth_start,
 	};
-	*r++ = (struct role_spec){
+	*r++ = (struct role_spec) {
 		.service = SERVICE_FRONT,
 		.user = "mda-front",
 		.fallback_uid = FRONT_UID,

@@ -13,7 +13,7 @@ describe(const struct options *o, struct program *program)
 {
 	struct role_spec *r = program->roles;
 
-	*r++ = (struct role_spec){
+	*r++ = (struct role_spec) {
 		.service = SERVICE_QUEUE,
 		.user = "mta-queue",
 		.fallback_uid = QUEUE_UID,
@@ -24,7 +24,7 @@ describe(const struct options *o, struct program *program)
 		.confine = CONFINE_FILES,
 		.start = queue_start,
 	};
-	*r++ = (struct role_spec){
+	*r++ = (struct role_spec) {
 		.service = SERVICE_OUT,
 		.user = "mta-out",
 		.fallback_uid = OUT_UID,
@@ -33,7 +33,7 @@ describe(const struct options *o, struct program *program)
 		.confine = CONFINE_NETWORK_CLIENT,
 		.start = out_start,
 	};
-	*r++ = (struct role_spec){
+	*r++ = (struct role_spec) {
 		.service = SERVICE_DNS,
 		.user = "mta-dns",
 		.fallback_uid = DNS_UID,
@@ -41,7 +41,7 @@ describe(const struct options *o, struct program *program)
 		.confine = CONFINE_RESOLVER,
 		.start = dns_start,
 	};
-	*r++ = (struct role_spec){
+	*r++ = (struct role_spec) {
 		.service = SERVICE_IN,
 		.user = "mta-in",
 		.fallback_uid = IN_UID,

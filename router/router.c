@@ -8,7 +8,7 @@ enum { ROUTER_UID = 5006 };
 static void
 describe(const struct options *o UNUSED, struct program *program)
 {
-	program->roles[0] = (struct role_spec){
+	program->roles[0] = (struct role_spec) {
 		.service = SERVICE_ROUTER,
 		.user = "router",
 		.fallback_uid = ROUTER_UID,

@@ -116,6 +116,6 @@ arena_str(struct arena *a, struct str s, struct str *out)
 		return ERR_LIMIT;
 	if (s.n > 0)
 		memcpy(p, s.p, s.n);
-	*out = (struct str){ p, s.n };
+	*out = (struct str) { p, s.n };
 	return OK;
 }

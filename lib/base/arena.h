@@ -10,12 +10,15 @@
 struct arena_block;
 
 struct arena {
-	struct arena_block *blocks;	// newest first
+	struct arena_block *blocks; // newest first
 	char *at, *end;
-	size_t used, max;		// octets over all blocks
+	size_t used, max; // octets over all blocks
 };
 
-#define ARENA_INIT(max_octets) { NULL, NULL, NULL, 0, (max_octets) }
+#define ARENA_INIT(max_octets)                    \
+	{                                         \
+		NULL, NULL, NULL, 0, (max_octets) \
+	}
 
 void arena_init(struct arena *a, size_t max_octets);
 /* Frees all of it; the arena may be used again. */

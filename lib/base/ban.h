@@ -22,14 +22,14 @@
 #undef localtime
 #undef gmtime
 #define BANNED(f) banned_use_##f##_is_an_error
-#define strcpy(d, s) BANNED(strcpy)	 // str and buf know their length
+#define strcpy(d, s) BANNED(strcpy) // str and buf know their length
 #define strcat(d, s) BANNED(strcat)
-#define sprintf(...) BANNED(sprintf)	 // buf_addf, snprintf
+#define sprintf(...) BANNED(sprintf) // buf_addf, snprintf
 #define vsprintf(...) BANNED(vsprintf)
 #define strtok(s, d) BANNED(strtok)	 // str_split
 #define strncpy(d, s, n) BANNED(strncpy) // memcpy after a check
 #define strncat(d, s, n) BANNED(strncat)
-#define atoi(s) BANNED(atoi)		 // str_to_u64 reports overflow
-#define alloca(n) BANNED(alloca)	 // coroutine stacks are small
-#define localtime(t) BANNED(localtime)	 // localtime_r
-#define gmtime(t) BANNED(gmtime)	 // gmtime_r
+#define atoi(s) BANNED(atoi)	       // str_to_u64 reports overflow
+#define alloca(n) BANNED(alloca)       // coroutine stacks are small
+#define localtime(t) BANNED(localtime) // localtime_r
+#define gmtime(t) BANNED(gmtime)       // gmtime_r

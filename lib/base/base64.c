@@ -63,7 +63,7 @@ decode_group(struct buf *out, const char *in, int n_pad)
 	bytes[0] = (char)(bits >> 16);
 	bytes[1] = (char)(bits >> 8 & 0xff);
 	bytes[2] = (char)(bits & 0xff);
-	return buf_add(out, (struct str){ bytes, 3 - (size_t)n_pad });
+	return buf_add(out, (struct str) { bytes, 3 - (size_t)n_pad });
 }
 
 enum err
@@ -75,8 +75,9 @@ base64_decode(struct buf *out, struct str in)
 		return ERR_FORMAT;
 	for (size_t i = 0; i < in.n; i += 4) {
 		bool is_last = i + 4 == in.n;
-		int n_pad = !is_last || in.p[i + 3] != '=' ? 0 :
-			    in.p[i + 2] != '='		   ? 1 : 2;
+		int n_pad = !is_last || in.p[i + 3] != '=' ? 0
+			    : in.p[i + 2] != '='	   ? 1
+							   : 2;
 		enum err e = decode_group(out, in.p + i, n_pad);
 
 		if (e != OK) {

@@ -34,9 +34,9 @@ vectors_of_the_rfc(void **state UNUSED)
 static void
 what_is_not_base64_is_refused_and_leaves_nothing(void **state UNUSED)
 {
-	static const char *const bad[] = { "Zg",   "Zg=",  "Zg==Zg==", "Zh==",
-					   "Zm9=", "Z===", "====",     "Zm 9",
-					   "Zm9v\n" };
+	static const char *const bad[] = { "Zg",   "Zg=",  "Zg==Zg==",
+					   "Zh==", "Zm9=", "Z===",
+					   "====", "Zm 9", "Zm9v\n" };
 
 	for (size_t i = 0; i < N_OF(bad); i++) {
 		struct buf b = BUF_INIT(100);

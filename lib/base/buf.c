@@ -29,7 +29,7 @@ buf_clear(struct buf *b)
 struct str
 buf_str(const struct buf *b)
 {
-	return (struct str){ b->p, b->n };
+	return (struct str) { b->p, b->n };
 }
 
 enum err
@@ -68,7 +68,7 @@ buf_add(struct buf *b, struct str s)
 enum err
 buf_addc(struct buf *b, char c)
 {
-	return buf_add(b, (struct str){ &c, 1 });
+	return buf_add(b, (struct str) { &c, 1 });
 }
 
 enum err

@@ -15,7 +15,10 @@ struct buf {
 	size_t n, cap, max;
 };
 
-#define BUF_INIT(max_octets) { NULL, 0, 0, (max_octets) }
+#define BUF_INIT(max_octets)             \
+	{                                \
+		NULL, 0, 0, (max_octets) \
+	}
 
 void buf_init(struct buf *b, size_t max_octets);
 /* Frees the memory; the buf is empty and may be used again. */
@@ -45,6 +48,6 @@ void buf_truncate(struct buf *b, size_t n);
 /* Overwrites the memory with zeros before freeing it. For secrets. */
 void buf_wipe(struct buf *b);
 /* Adds foreign bytes for a log or a terminal: printable ASCII stays, other
- * bytes, backslash, '"', '<', '>' and blanks become \xNN; at most max bytes of s,
- * then "...". */
+ * bytes, backslash, '"', '<', '>' and blanks become \xNN; at most max bytes of
+ * s, then "...". */
 void buf_put_escaped(struct buf *b, struct str s, size_t max);

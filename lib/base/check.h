@@ -6,15 +6,15 @@
 
 /* A false condition is a bug of ours: prints place, text and a backtrace to
  * standard error, then aborts. The parent starts the role anew. */
-#define check(cond)                                                  \
-	do {                                                         \
-		if (__builtin_expect(!(cond), 0))                    \
-			check_failed(#cond, __FILE__, __LINE__);     \
+#define check(cond)                                              \
+	do {                                                     \
+		if (__builtin_expect(!(cond), 0))                \
+			check_failed(#cond, __FILE__, __LINE__); \
 	} while (0)
 
 NORETURN void check_failed(const char *what, const char *file, int line);
 
 /* Memory that cannot be had ends the role (STYLE: ERRORS). The result is never
  * NULL and belongs to the caller, who passes it to free(). */
-void *must_alloc(unsigned long size_octets);	// zeroed
+void *must_alloc(unsigned long size_octets); // zeroed
 void *must_realloc(void *p, unsigned long size_octets);

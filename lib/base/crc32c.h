@@ -5,5 +5,6 @@
 
 #include "lib/base/str.h"
 
-/* Continues from crc (0 to begin), so that pieces give the same as the whole. */
+/* Continues from crc (0 to begin), so that pieces give the same as the whole.
+ */
 uint32_t crc32c(uint32_t crc, struct str s);

@@ -20,9 +20,9 @@ pieces_give_the_same_as_the_whole(void **state UNUSED)
 	struct str s = S("The quick brown fox jumps over the lazy dog");
 
 	for (size_t cut = 0; cut <= s.n; cut++)
-		assert_int_equal(crc32c(crc32c(0, str_first(s, cut)),
-					str_from(s, cut)),
-				 crc32c(0, s));
+		assert_int_equal(
+			crc32c(crc32c(0, str_first(s, cut)), str_from(s, cut)),
+			crc32c(0, s));
 }
 
 int

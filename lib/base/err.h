@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * lib/base/err.h - how a function says that the world failed (STYLE: ERRORS). */
+ * lib/base/err.h - how a function says that the world failed (STYLE: ERRORS).
+ */
 #pragma once
 
 #define MUST_USE __attribute__((warn_unused_result))

@@ -19,7 +19,10 @@ struct heap {
 	size_t n, cap;
 };
 
-#define HEAP_INIT { NULL, 0, 0 }
+#define HEAP_INIT          \
+	{                  \
+		NULL, 0, 0 \
+	}
 
 void heap_release(struct heap *h);
 void heap_insert(struct heap *h, struct heap_node *node, int64_t key);

@@ -40,8 +40,10 @@ uint64_t
 hash_bytes(struct str s)
 {
 	uint64_t v[4] = {
-		secret_k0 ^ 0x736f6d6570736575u, secret_k1 ^ 0x646f72616e646f6du,
-		secret_k0 ^ 0x6c7967656e657261u, secret_k1 ^ 0x7465646279746573u,
+		secret_k0 ^ 0x736f6d6570736575u,
+		secret_k1 ^ 0x646f72616e646f6du,
+		secret_k0 ^ 0x6c7967656e657261u,
+		secret_k1 ^ 0x7465646279746573u,
 	};
 	uint64_t last = (uint64_t)s.n << 56, word;
 	size_t i = 0;
@@ -110,7 +112,7 @@ insert_new(struct map *m, struct str key, uint64_t h, void *value)
 		i = (i + 1) & (m->cap - 1);
 	if (m->slots[i].hash == EMPTY)
 		m->n_used++;
-	m->slots[i] = (struct map_slot){ h, key, value };
+	m->slots[i] = (struct map_slot) { h, key, value };
 	m->n++;
 }
 
@@ -122,8 +124,9 @@ make_room(struct map *m)
 
 	if (m->cap > 0 && (m->n_used + 1) * 4 <= m->cap * 3)
 		return;
-	m->cap = old.cap == 0 ? FIRST_CAP :
-		 old.n * 2 >= old.cap ? old.cap * 2 : old.cap;
+	m->cap = old.cap == 0		? FIRST_CAP
+		 : old.n * 2 >= old.cap ? old.cap * 2
+					: old.cap;
 	m->slots = must_alloc(m->cap * sizeof(*m->slots));
 	m->n = m->n_used = 0;
 	for (size_t i = 0; i < old.cap; i++)
@@ -161,14 +164,13 @@ map_remove(struct map *m, struct str key)
 	if (slot == NULL)
 		return NULL;
 	value = slot->value;
-	*slot = (struct map_slot){ REMOVED, STR_NONE, NULL };
+	*slot = (struct map_slot) { REMOVED, STR_NONE, NULL };
 	m->n--;
 	return value;
 }
 
 bool
-map_next(const struct map *m, size_t *at, struct str *key_out,
-	 void **value_out)
+map_next(const struct map *m, size_t *at, struct str *key_out, void **value_out)
 {
 	for (; *at < m->cap; (*at)++) {
 		struct map_slot *slot = &m->slots[*at];

@@ -9,19 +9,22 @@
 #include "lib/base/str.h"
 
 struct map_slot {
-	uint64_t hash;	// 0: never used, 1: removed
+	uint64_t hash; // 0: never used, 1: removed
 	struct str key;
 	void *value;
 };
 
 struct map {
 	struct map_slot *slots;
-	size_t cap;	// power of two, or 0
-	size_t n;	// entries
-	size_t n_used;	// entries and removed ones
+	size_t cap;    // power of two, or 0
+	size_t n;      // entries
+	size_t n_used; // entries and removed ones
 };
 
-#define MAP_INIT { NULL, 0, 0, 0 }
+#define MAP_INIT              \
+	{                     \
+		NULL, 0, 0, 0 \
+	}
 
 void map_release(struct map *m);
 /* NULL when absent. */

@@ -21,8 +21,8 @@ against_a_plain_array(void **state UNUSED)
 		seed = seed * 1103515245u + 12345u;
 		size_t i = (seed >> 8) % MANY;
 		bool add = seed >> 31;
-		void *before = add ? map_set(&m, str_c(keys[i]), keys[i]) :
-				     map_remove(&m, str_c(keys[i]));
+		void *before = add ? map_set(&m, str_c(keys[i]), keys[i])
+				   : map_remove(&m, str_c(keys[i]));
 
 		assert_ptr_equal(before, is_in[i] ? keys[i] : NULL);
 		n += (size_t)(add && !is_in[i]);

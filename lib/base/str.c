@@ -7,13 +7,13 @@
 struct str
 str_c(const char *c)
 {
-	return c ? (struct str){ c, strlen(c) } : STR_NONE;
+	return c ? (struct str) { c, strlen(c) } : STR_NONE;
 }
 
 struct str
 str_of(const void *p, size_t n)
 {
-	return (struct str){ p, n };
+	return (struct str) { p, n };
 }
 
 bool
@@ -111,7 +111,7 @@ ptrdiff_t
 str_ifind(struct str s, struct str needle)
 {
 	for (size_t i = 0; i + needle.n <= s.n; i++)
-		if (str_ieq((struct str){ s.p + i, needle.n }, needle))
+		if (str_ieq((struct str) { s.p + i, needle.n }, needle))
 			return (ptrdiff_t)i;
 	return needle.n == 0 ? 0 : -1;
 }
@@ -121,13 +121,13 @@ str_from(struct str s, size_t at)
 {
 	if (at > s.n)
 		at = s.n;
-	return at ? (struct str){ s.p + at, s.n - at } : s;
+	return at ? (struct str) { s.p + at, s.n - at } : s;
 }
 
 struct str
 str_first(struct str s, size_t n)
 {
-	return (struct str){ s.p, n < s.n ? n : s.n };
+	return (struct str) { s.p, n < s.n ? n : s.n };
 }
 
 struct str
@@ -172,7 +172,7 @@ str_split(struct str *s, char c, struct str *head_out)
 		return true;
 	}
 	*head_out = str_first(*s, (size_t)at);
-	*s = (struct str){ s->p + at + 1, s->n - (size_t)at - 1 };
+	*s = (struct str) { s->p + at + 1, s->n - (size_t)at - 1 };
 	return true;
 }
 

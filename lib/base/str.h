@@ -18,9 +18,12 @@ struct str {
 	size_t n;
 };
 
-#define STR_INIT(lit) { "" lit, sizeof(lit) - 1 }
+#define STR_INIT(lit)                   \
+	{                               \
+		"" lit, sizeof(lit) - 1 \
+	}
 #define S(lit) ((struct str)STR_INIT(lit))
-#define STR_NONE ((struct str){ NULL, 0 })
+#define STR_NONE ((struct str) { NULL, 0 })
 /* Prints with "%.*s". */
 #define STR(x) (int)(x).n, (x).p
 
@@ -46,9 +49,9 @@ ptrdiff_t str_find(struct str s, struct str needle);
 ptrdiff_t str_ifind(struct str s, struct str needle);
 
 /* Parts; an index beyond the end is taken as the end. */
-struct str str_from(struct str s, size_t at);		// s[at..]
-struct str str_first(struct str s, size_t n);		// s[..n)
-struct str str_sub(struct str s, size_t at, size_t n);	// s[at..at+n)
+struct str str_from(struct str s, size_t at);	       // s[at..]
+struct str str_first(struct str s, size_t n);	       // s[..n)
+struct str str_sub(struct str s, size_t at, size_t n); // s[at..at+n)
 /* Without leading and trailing SP, HT, CR, LF. */
 struct str str_trim(struct str s);
 struct str str_ltrim(struct str s);
@@ -72,8 +75,8 @@ char ascii_lower(char c);
 char ascii_upper(char c);
 bool ascii_is_digit(char c);
 bool ascii_is_alpha(char c);
-bool ascii_is_space(char c);	// SP HT CR LF
-bool ascii_is_print(char c);	// 0x20..0x7e
+bool ascii_is_space(char c); // SP HT CR LF
+bool ascii_is_print(char c); // 0x20..0x7e
 /* 0..15, or -1. */
 int ascii_hex(char c);
 

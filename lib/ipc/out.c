@@ -65,10 +65,10 @@ out_read_job(struct str body, struct arena *arena, struct out_job *job)
 	if (rcpts == NULL)
 		return ERR_LIMIT;
 	for (size_t i = 0; i < job->n_rcpts; i++) {
-		rcpts[i].address = wire_str_max(&w,
-						ENVELOPE_ADDRESS_MAX_OCTETS);
-		rcpts[i].mailbox = wire_str_max(&w,
-						ENVELOPE_ADDRESS_MAX_OCTETS);
+		rcpts[i].address =
+			wire_str_max(&w, ENVELOPE_ADDRESS_MAX_OCTETS);
+		rcpts[i].mailbox =
+			wire_str_max(&w, ENVELOPE_ADDRESS_MAX_OCTETS);
 		rcpts[i].orcpt = wire_str_max(&w, ENVELOPE_TEXT_MAX_OCTETS);
 		rcpts[i].notify = wire_below(&w, NOTIFY_BITS_ALL + 1);
 		rcpts[i].index = wire_u32(&w);

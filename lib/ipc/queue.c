@@ -21,8 +21,7 @@ queue_put_entry(struct buf *out, const struct queue_entry *entry)
 }
 
 enum err
-queue_read_entry(struct str body, struct arena *arena,
-		 struct queue_entry *out)
+queue_read_entry(struct str body, struct arena *arena, struct queue_entry *out)
 {
 	struct wire w = wire_of(body);
 	struct queue_entry_rcpt *rcpts;

@@ -75,6 +75,6 @@ enum err queue_read_flush(struct str body, enum queue_flush *what_out,
 			  struct str *key_out) MUST_USE;
 void queue_put_count(struct buf *out, uint64_t count);
 enum err queue_read_count(struct str body, uint64_t *out) MUST_USE;
-/* QUEUE_ACCEPTED and QUEUE_DELETE carry the bare id. QUEUE_REFUSED one octet. */
-enum err queue_read_refusal(struct str body,
-			    enum queue_refusal *out) MUST_USE;
+/* QUEUE_ACCEPTED and QUEUE_DELETE carry the bare id. QUEUE_REFUSED one octet.
+ */
+enum err queue_read_refusal(struct str body, enum queue_refusal *out) MUST_USE;

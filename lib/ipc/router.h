@@ -42,8 +42,8 @@ struct router_verdict {
 	uint16_t code;	     // 250: accept; else the reply to give
 	struct str enhanced; // "5.1.1"
 	struct str text;
-	bool is_local;	     // delivered here at least in part
-	struct str mailbox;  // local user whose quota counts, or empty
+	bool is_local;	    // delivered here at least in part
+	struct str mailbox; // local user whose quota counts, or empty
 };
 
 enum route_class {
@@ -61,8 +61,8 @@ struct router_route {
 	struct str address;   // the final recipient; local: with extension
 	struct str mailbox;   // local: user@domain of the account
 	struct str transport; // "smtp", "relay", "lmtp": names the limits
-	struct str next_hop;  // as the map says: "[host]:port", "host", "unix:p"
-	struct str enhanced;  // of text
+	struct str next_hop; // as the map says: "[host]:port", "host", "unix:p"
+	struct str enhanced; // of text
 	struct str text;
 	struct str sasl_user, sasl_password;
 };
@@ -75,7 +75,7 @@ struct router_quota {
 
 /* The settings that other roles work by, from main.cf. Times in seconds. */
 struct router_snapshot {
-	uint64_t number; // rises with each change
+	uint64_t number;		 // rises with each change
 	struct str hostname, mynetworks; // mynetworks: list of net/len
 	uint64_t message_size_limit;	 // octets, 0: none
 	uint32_t recipient_limit;
@@ -91,13 +91,13 @@ struct router_snapshot {
 void router_put_ask(struct buf *out, const struct router_ask *ask);
 enum err router_read_ask(struct str body, struct router_ask *out) MUST_USE;
 void router_put_verdict(struct buf *out, const struct router_verdict *v);
-enum err router_read_verdict(struct str body,
-			     struct router_verdict *out) MUST_USE;
+enum err
+router_read_verdict(struct str body, struct router_verdict *out) MUST_USE;
 void router_put_route(struct buf *out, const struct router_route *r);
 enum err router_read_route(struct str body, struct router_route *out) MUST_USE;
 void router_put_quota(struct buf *out, const struct router_quota *q);
 enum err router_read_quota(struct str body, struct router_quota *out) MUST_USE;
 void router_put_snapshot(struct buf *out, const struct router_snapshot *s);
 /* Strings borrow body. */
-enum err router_read_snapshot(struct str body,
-			      struct router_snapshot *out) MUST_USE;
+enum err
+router_read_snapshot(struct str body, struct router_snapshot *out) MUST_USE;

@@ -31,7 +31,7 @@ const char *
 service_name(enum service service)
 {
 	static const char *const names[SERVICES] = {
-		"none",	 "in",	  "queue", "out",  "dns",
+		"none",	  "in",	   "queue", "out",  "dns",
 		"router", "front", "store", "auth", "lmtp",
 	};
 

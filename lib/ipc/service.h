@@ -6,14 +6,12 @@
  * at most one descriptor with it.
  *
  *   role -> parent  CONNECT service, copy    "give me a channel to that role"
- *   parent -> role  CONNECTED service, copy  with the socket, or without: failed
- *   parent -> role  INCOMING service         with the socket: `service` (the
- *                                            role that asked) is on its far end
- *   parent -> role  FILE kind                with a descriptor to read: a file
- *                                            that the role may not open itself,
- *                                            now and after each change
- *   parent -> role  STOP                     finish and exit
- *   role -> parent  READY                    it serves (once) */
+ *   parent -> role  CONNECTED service, copy  with the socket, or without:
+ * failed parent -> role  INCOMING service         with the socket: `service`
+ * (the role that asked) is on its far end parent -> role  FILE kind with a
+ * descriptor to read: a file that the role may not open itself, now and after
+ * each change parent -> role  STOP                     finish and exit role ->
+ * parent  READY                    it serves (once) */
 #pragma once
 
 #include "lib/base/buf.h"

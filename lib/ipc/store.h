@@ -3,8 +3,8 @@
  *
  * One call per IMAP session (front opens it after login, and it lives until
  * logout). Commands are strictly one after the other:
- *   STORE_SESSION  user                  opens; -> STORE_DONE (OK, or NO: retry)
- *   STORE_COMMAND  command               -> (STORE_TEXT | STORE_BODY) ...,
+ *   STORE_SESSION  user                  opens; -> STORE_DONE (OK, or NO:
+ * retry) STORE_COMMAND  command               -> (STORE_TEXT | STORE_BODY) ...,
  *                                           then STORE_DONE
  *   STORE_IDLE     one octet, 1 on, 0 off. While on, STORE_TEXT may come at any
  *                  time (untagged responses); off -> STORE_DONE. STORE_DONE
@@ -14,9 +14,9 @@
  *   STORE_CHUNK    content octets ...    the message
  *   STORE_APPENDED (empty)               -> STORE_TEXT ..., STORE_DONE
  *   STORE_CLOSE    ends the call
- * STORE_TEXT is finished IMAP text (whole lines with CRLF, or the part of a line
- * before and after a STORE_BODY). STORE_BODY is octets of a message, sent from
- * a read-only descriptor.
+ * STORE_TEXT is finished IMAP text (whole lines with CRLF, or the part of a
+ * line before and after a STORE_BODY). STORE_BODY is octets of a message, sent
+ * from a read-only descriptor.
  *
  * One call per local delivery:
  *   STORE_ROOM     mailbox, size         -> STORE_ANSWER
@@ -113,8 +113,8 @@ struct store_rcpt {
 };
 
 struct store_delivery {
-	struct str id;	  // queue id; with index it names the copy (XID)
-	bool is_repeat;	  // XTRY: look whether it was delivered before
+	struct str id;	// queue id; with index it names the copy (XID)
+	bool is_repeat; // XTRY: look whether it was delivered before
 	struct str sender;
 	int64_t arrived_us;
 	uint64_t size_octets; // 0 when not known
@@ -128,8 +128,8 @@ struct store_answer {
 };
 
 void store_put_command(struct buf *out, const struct store_command *command);
-enum err store_read_command(struct str body,
-			    struct store_command *out) MUST_USE;
+enum err
+store_read_command(struct str body, struct store_command *out) MUST_USE;
 void store_put_append(struct buf *out, const struct store_append *append);
 enum err store_read_append(struct str body, struct store_append *out) MUST_USE;
 void store_put_done(struct buf *out, const struct store_done *done);

@@ -61,7 +61,7 @@ wire_put_str(struct buf *b, struct str s)
 struct wire
 wire_of(struct str bytes)
 {
-	return (struct wire){ bytes, false };
+	return (struct wire) { bytes, false };
 }
 
 static struct str

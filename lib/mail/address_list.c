@@ -57,7 +57,7 @@ put(struct parse *p, char c)
 static struct text
 text_begin(const struct parse *p)
 {
-	return (struct text){ p->n_pool, -1, false };
+	return (struct text) { p->n_pool, -1, false };
 }
 
 /* What stands in the pool from index from on. */
@@ -191,14 +191,13 @@ set_address(struct parse *p, struct address_list_item *item, struct text text)
 	if (text.domain >= 0) {
 		size_t from = (size_t)text.domain;
 
-		item->domain = without_blanks(pool_from(p, from),
-					      p->pool + from);
+		item->domain =
+			without_blanks(pool_from(p, from), p->pool + from);
 		n_local = from - 1 - text.from;
 	}
 	item->local = str_trim(str_of(p->pool + text.from, n_local));
 	if (text.domain >= 0 && !text.has_quotes)
-		item->local = without_blanks(item->local,
-					     p->pool + text.from);
+		item->local = without_blanks(item->local, p->pool + text.from);
 }
 
 static void
@@ -306,7 +305,7 @@ begin_group(struct parse *p, struct element *el)
 		return ERR_LIMIT;
 	item->name = str_trim(pool_from(p, el->phrase.from));
 	p->in_group = true;
-	*el = (struct element){ .phrase = text_begin(p) };
+	*el = (struct element) { .phrase = text_begin(p) };
 	return OK;
 }
 
@@ -377,7 +376,7 @@ address_list_parse(struct arena *a, struct str value, struct address_list *out)
 	struct parse p = { .arena = a, .out = out, .in = value };
 	enum err e = OK;
 
-	*out = (struct address_list){ NULL, NULL, 0 };
+	*out = (struct address_list) { NULL, NULL, 0 };
 	if (value.n == 0)
 		return OK;
 	p.pool = arena_alloc(a, value.n);

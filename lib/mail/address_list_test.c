@@ -20,8 +20,8 @@ draw(struct buf *out, struct str value)
 			buf_putf(out, "|%.*s|%.*s|%.*s;", STR(item->route),
 				 STR(item->local), STR(item->domain));
 		else
-			buf_putc(out, item->kind == ADDRESS_LIST_GROUP ? '{' :
-									 '}');
+			buf_putc(out,
+				 item->kind == ADDRESS_LIST_GROUP ? '{' : '}');
 	}
 	arena_release(&a);
 }
@@ -59,7 +59,8 @@ static const struct {
 	  STR_INIT("A Group{Chris Jones||c|public.example;||joe|example.org;"
 		   "John||jdoe|one.test;}") },
 	{ STR_INIT("(Empty list)(start)Hidden recipients  :(nobody(that I "
-		   "know))  ;"), STR_INIT("Hidden recipients{}") },
+		   "know))  ;"),
+	  STR_INIT("Hidden recipients{}") },
 	{ STR_INIT("Joe Q. Public <john.q.public@example.com>"),
 	  STR_INIT("Joe Q. Public||john.q.public|example.com;") },
 	{ STR_INIT("Mary Smith <@node.test:mary@example.net>, , "
@@ -123,9 +124,10 @@ static void
 hostile_lists_are_bounded(void **state UNUSED)
 {
 	static const struct str units[] = {
-		STR_INIT("("), STR_INIT("(\\"), STR_INIT("a,"), STR_INIT("<"),
-		STR_INIT("g:a;"), STR_INIT("g:"), STR_INIT("\"a\" "),
-		STR_INIT("a@b<"), STR_INIT("(c)a "), STR_INIT("<@a,"),
+		STR_INIT("("),	    STR_INIT("(\\"),  STR_INIT("a,"),
+		STR_INIT("<"),	    STR_INIT("g:a;"), STR_INIT("g:"),
+		STR_INIT("\"a\" "), STR_INIT("a@b<"), STR_INIT("(c)a "),
+		STR_INIT("<@a,"),
 	};
 
 	for (size_t i = 0; i < N_OF(units); i++) {

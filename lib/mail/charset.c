@@ -183,8 +183,8 @@ add_ascii(struct buf *out, struct str in)
 	enum err e = OK;
 
 	for (size_t i = 0; i < in.n && e == OK; i++)
-		e = put(out, (unsigned char)in.p[i] < 0x80 ?
-				     str_sub(in, i, 1) : replacement);
+		e = put(out, (unsigned char)in.p[i] < 0x80 ? str_sub(in, i, 1)
+							   : replacement);
 	return e;
 }
 

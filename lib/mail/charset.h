@@ -32,5 +32,5 @@ enum err charset_convert(struct charset *c, struct buf *out, struct str in,
 			 bool is_last, size_t *n_used_out) MUST_USE;
 
 /* All at once. */
-enum err charset_decode(struct buf *out, struct str name,
-			struct str in) MUST_USE;
+enum err
+charset_decode(struct buf *out, struct str name, struct str in) MUST_USE;

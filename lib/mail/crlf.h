@@ -13,5 +13,5 @@ size_t crlf_size(struct str s);
 enum err crlf_add(struct buf *out, struct str s) MUST_USE;
 /* Appends at most n octets of the CRLF form from its octet first on (partial
  * FETCH); nothing when first lies behind the end. ERR_LIMIT as above. */
-enum err crlf_add_slice(struct buf *out, struct str s, size_t first,
-			size_t n) MUST_USE;
+enum err
+crlf_add_slice(struct buf *out, struct str s, size_t first, size_t n) MUST_USE;

@@ -40,8 +40,9 @@ every_slice_is_a_slice_of_the_crlf_form(void **state UNUSED)
 			for (size_t n = 0; n <= want.n + 1; n++) {
 				struct buf b = BUF_INIT(100);
 
-				assert_int_equal(crlf_add_slice(&b,
-					cases[i].in, at, n), OK);
+				assert_int_equal(
+					crlf_add_slice(&b, cases[i].in, at, n),
+					OK);
 				assert_str_eq(buf_str(&b),
 					      str_sub(want, at, n));
 				buf_release(&b);

@@ -93,9 +93,18 @@ skip_sign(struct scan *s, char c)
 static int
 month_of(struct str word)
 {
-	static const struct str months = STR_INIT(
-		"jan" "feb" "mar" "apr" "may" "jun"
-		"jul" "aug" "sep" "oct" "nov" "dec");
+	static const struct str months = STR_INIT("jan"
+						  "feb"
+						  "mar"
+						  "apr"
+						  "may"
+						  "jun"
+						  "jul"
+						  "aug"
+						  "sep"
+						  "oct"
+						  "nov"
+						  "dec");
 
 	if (word.n < 3)
 		return 0;
@@ -212,8 +221,7 @@ take_clock(struct scan *s, struct clock *out)
 	if (!take_number(s, 2, &out->hour, &n_digits) || !take_sign(s, ':') ||
 	    !take_number(s, 2, &out->minute, &n_digits))
 		return false;
-	if (take_sign(s, ':') &&
-	    !take_number(s, 2, &out->second, &n_digits))
+	if (take_sign(s, ':') && !take_number(s, 2, &out->second, &n_digits))
 		return false;
 	if (s->at < s->in.n && s->in.p[s->at] == '.') {
 		s->at++;
@@ -291,8 +299,8 @@ date_parse(struct str value, struct date *out)
 	d.month = month_of(word);
 	if (word.n > 0 && d.month == 0) // a weekday; asctime's month may follow
 		d.month = month_of(take_word(&s));
-	ok = d.month != 0 ? take_asctime(&s, &d, &t, &zone) :
-			    take_date(&s, &d, &t, &zone);
+	ok = d.month != 0 ? take_asctime(&s, &d, &t, &zone)
+			  : take_date(&s, &d, &t, &zone);
 	if (!ok || !is_in_calendar(d.year, d.month, d.day))
 		return false;
 	out->offset_min = zone;

@@ -17,15 +17,15 @@ dates_are_read(void **state UNUSED)
 		  -360 },
 		{ STR_INIT("Thu,\r\n      13\r\n        Feb\r\n          1969"
 			   "\r\n      23:32\r\n               -0330 "
-			   "(Newfoundland Time)"), -27723480, -210 },
+			   "(Newfoundland Time)"),
+		  -27723480, -210 },
 		{ STR_INIT("21 Nov 97 09:55:06 GMT"), 880106106, 0 },
 		{ STR_INIT("Fri, 21 Nov 1997 09(comment):   55  :  06 -0600"),
 		  880127706, -360 },
 		{ STR_INIT("Tue, 1 Jul 2003 10:52:37 +0200"), 1057049557, 120 },
 		{ STR_INIT("Thu, 29 Feb 2024 23:59:59 +1400"), 1709200799,
 		  840 },
-		{ STR_INIT("Mon, 1 Jan 0001 00:00:00 +0000"), -62135596800,
-		  0 },
+		{ STR_INIT("Mon, 1 Jan 0001 00:00:00 +0000"), -62135596800, 0 },
 		{ STR_INIT("Fri, 31 Dec 9999 23:59:60 +0000"), 253402300799,
 		  0 },
 		/* RFC 5322 4.3: years and zones. */
@@ -56,14 +56,23 @@ static void
 what_is_no_date_changes_nothing(void **state UNUSED)
 {
 	static const struct str cases[] = {
-		STR_INIT(""), STR_INIT("Fri"), STR_INIT("Fri, 21 Nov 1997"),
-		STR_INIT("32 Nov 1997 00:00"), STR_INIT("31 Nov 1997 00:00"),
-		STR_INIT("29 Feb 2023 00:00"), STR_INIT("29 Feb 1900 00:00"),
-		STR_INIT("0 Jan 2023 00:00"), STR_INIT("1 Foo 2023 00:00"),
-		STR_INIT("1 Jan 2023 24:00"), STR_INIT("1 Jan 2023 00:60"),
-		STR_INIT("1 Jan 2023 00:00:61"), STR_INIT("1 Jan 20230 00:00"),
-		STR_INIT("1 Jan 0000 00:00"), STR_INIT("(((1 Jan 2023 00:00"),
-		STR_INIT("1 Jan 2023 (\\"), STR_INIT("\0001 Jan 2023 00:00"),
+		STR_INIT(""),
+		STR_INIT("Fri"),
+		STR_INIT("Fri, 21 Nov 1997"),
+		STR_INIT("32 Nov 1997 00:00"),
+		STR_INIT("31 Nov 1997 00:00"),
+		STR_INIT("29 Feb 2023 00:00"),
+		STR_INIT("29 Feb 1900 00:00"),
+		STR_INIT("0 Jan 2023 00:00"),
+		STR_INIT("1 Foo 2023 00:00"),
+		STR_INIT("1 Jan 2023 24:00"),
+		STR_INIT("1 Jan 2023 00:60"),
+		STR_INIT("1 Jan 2023 00:00:61"),
+		STR_INIT("1 Jan 20230 00:00"),
+		STR_INIT("1 Jan 0000 00:00"),
+		STR_INIT("(((1 Jan 2023 00:00"),
+		STR_INIT("1 Jan 2023 (\\"),
+		STR_INIT("\0001 Jan 2023 00:00"),
 		STR_INIT("99999999999999999999 Jan 2023 00:00"),
 	};
 

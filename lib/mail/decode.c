@@ -238,7 +238,7 @@ void
 decode_init(struct decode *d, enum mime_encoding encoding, bool is_text,
 	    struct str charset)
 {
-	*d = (struct decode){ .encoding = encoding, .is_text = is_text };
+	*d = (struct decode) { .encoding = encoding, .is_text = is_text };
 	buf_init(&d->raw, SIZE_MAX);
 	buf_init(&d->held, HELD_MAX_OCTETS);
 	if (is_text)
@@ -361,8 +361,8 @@ static bool
 read_word(struct str s, struct word *out)
 {
 	struct str rest = str_from(s, 2);
-	ptrdiff_t n = str_chr(str_first(rest, CHARSET_NAME_MAX_OCTETS + 1),
-			      '?');
+	ptrdiff_t n =
+		str_chr(str_first(rest, CHARSET_NAME_MAX_OCTETS + 1), '?');
 	ptrdiff_t star;
 	char encoding;
 
@@ -410,8 +410,9 @@ flush_words(struct words *w)
 		e = charset_convert(&w->charset, w->out, buf_str(&w->pending),
 				    true, &n_used);
 	} else {
-		charset_init(&plain, w->n_opens < DECODE_CHARSET_CHANGES_MAX ?
-				     STR_NONE : S("utf-8"));
+		charset_init(&plain, w->n_opens < DECODE_CHARSET_CHANGES_MAX
+					     ? STR_NONE
+					     : S("utf-8"));
 		e = charset_convert(&plain, w->out, buf_str(&w->pending), true,
 				    &n_used);
 		w->n_opens += plain.iconv != NULL;
@@ -425,10 +426,9 @@ flush_words(struct words *w)
 static bool
 next_word(const struct words *w, struct str s, struct word *out)
 {
-	return read_word(s, out) &&
-	       (w->n_opens < DECODE_CHARSET_CHANGES_MAX ||
-		str_ieq(out->charset, w->name) ||
-		str_ieq(out->charset, S("utf-8")));
+	return read_word(s, out) && (w->n_opens < DECODE_CHARSET_CHANGES_MAX ||
+				     str_ieq(out->charset, w->name) ||
+				     str_ieq(out->charset, S("utf-8")));
 }
 
 static enum err

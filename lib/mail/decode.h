@@ -35,7 +35,7 @@ enum err decode_extended(struct buf *out, struct str value) MUST_USE;
 /* Body of a part, piece by piece. */
 struct decode {
 	enum mime_encoding encoding;
-	bool is_text;	       // convert to UTF-8
+	bool is_text; // convert to UTF-8
 	struct charset charset;
 	struct buf raw;	       // transfer encoding undone, not yet converted
 	struct buf held;       // quoted-printable: undecided end of a piece
@@ -46,8 +46,8 @@ struct decode {
  * charset. */
 void decode_init(struct decode *d, enum mime_encoding encoding, bool is_text,
 		 struct str charset);
-enum err decode_feed(struct decode *d, struct buf *out,
-		     struct str piece) MUST_USE;
+enum err
+decode_feed(struct decode *d, struct buf *out, struct str piece) MUST_USE;
 /* Behind the last piece. */
 enum err decode_finish(struct decode *d, struct buf *out) MUST_USE;
 void decode_release(struct decode *d);

@@ -28,8 +28,7 @@ static const struct {
 	  STR_INIT("a") },
 	{ "bare cr is data", MIME_QUOTED_PRINTABLE, STR_INIT("a\rb\r"),
 	  STR_INIT("a\rb\r") },
-	{ "rfc 4648 10", MIME_BASE64, STR_INIT("Zm9vYmE="),
-	  STR_INIT("fooba") },
+	{ "rfc 4648 10", MIME_BASE64, STR_INIT("Zm9vYmE="), STR_INIT("fooba") },
 	{ "lines and junk", MIME_BASE64, STR_INIT("Zm9v\r\nYm!F \0y\r\n"),
 	  STR_INIT("foobar") },
 	{ "two bodies in a row", MIME_BASE64, STR_INIT("Zg==\r\nZm8=\r\nZm9v"),
@@ -49,7 +48,9 @@ bodies_are_decoded_with_tolerance(void **state UNUSED)
 		struct buf b = BUF_INIT(200);
 
 		assert_int_equal(decode_all(&b, bodies[i].in,
-			bodies[i].encoding, false, STR_NONE), OK);
+					    bodies[i].encoding, false,
+					    STR_NONE),
+				 OK);
 		assert_str_eq(buf_str(&b), bodies[i].want);
 		buf_release(&b);
 	}
@@ -64,8 +65,10 @@ bodies_come_out_the_same_byte_by_byte(void **state UNUSED)
 
 		decode_init(&d, bodies[i].encoding, false, STR_NONE);
 		for (size_t j = 0; j < bodies[i].in.n; j++)
-			assert_int_equal(decode_feed(&d, &b,
-				str_sub(bodies[i].in, j, 1)), OK);
+			assert_int_equal(
+				decode_feed(&d, &b,
+					    str_sub(bodies[i].in, j, 1)),
+				OK);
 		assert_int_equal(decode_finish(&d, &b), OK);
 		assert_str_eq(buf_str(&b), bodies[i].want);
 		decode_release(&d);
@@ -84,9 +87,10 @@ words_are_decoded(void **state UNUSED)
 		  STR_INIT("Keith Moore <moore@cs.utk.edu>") },
 		{ STR_INIT("=?ISO-8859-1?Q?Keld_J=F8rn_Simonsen?="),
 		  STR_INIT("Keld J\xc3\xb8rn Simonsen") },
-		{ STR_INIT("=?ISO-8859-1?B?SWYgeW91IGNhbiByZWFkIHRoaXMgeW8=?="
-			   "\r\n =?ISO-8859-2?B?dSB1bmRlcnN0YW5kIHRoZSBleGFtcGxl"
-			   "Lg==?="),
+		{ STR_INIT(
+			  "=?ISO-8859-1?B?SWYgeW91IGNhbiByZWFkIHRoaXMgeW8=?="
+			  "\r\n =?ISO-8859-2?B?dSB1bmRlcnN0YW5kIHRoZSBleGFtcGxl"
+			  "Lg==?="),
 		  STR_INIT("If you can read this you understand the "
 			   "example.") },
 		{ STR_INIT("(=?ISO-8859-1?Q?a?=)"), STR_INIT("(a)") },
@@ -117,8 +121,7 @@ words_are_decoded(void **state UNUSED)
 		{ STR_INIT("raw \xc3\xbc and \xfc"),
 		  STR_INIT("raw \xc3\x83\xc2\xbc and \xc3\xbc") },
 		{ STR_INIT("raw \xc3\xbc"), STR_INIT("raw \xc3\xbc") },
-		{ STR_INIT("=?no-such?Q?a=FC?="),
-		  STR_INIT("a\xef\xbf\xbd") },
+		{ STR_INIT("=?no-such?Q?a=FC?="), STR_INIT("a\xef\xbf\xbd") },
 		/* No line can be smuggled in. */
 		{ STR_INIT("=?utf-8?Q?a=0D=0Ab=00c?= d\r\n\te"),
 		  STR_INIT("a  b c d\te") },
@@ -153,8 +156,11 @@ charsets_become_utf8(void **state UNUSED)
 		  STR_INIT("\xed\x95\x9c") },
 		{ STR_INIT("iso-8859-15"), STR_INIT("\xa4"),
 		  STR_INIT("\xe2\x82\xac") },
-		{ STR_INIT("utf-8"), STR_INIT("a\xff" "b\xc3"),
-		  STR_INIT("a\xef\xbf\xbd" "b\xef\xbf\xbd") },
+		{ STR_INIT("utf-8"),
+		  STR_INIT("a\xff"
+			   "b\xc3"),
+		  STR_INIT("a\xef\xbf\xbd"
+			   "b\xef\xbf\xbd") },
 		{ STR_INIT("utf-8"), STR_INIT("\xed\xa0\x80"), // surrogate
 		  STR_INIT("\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd") },
 		{ STR_INIT("UTF-8//TRANSLIT"), STR_INIT("\xc3\xbc"),
@@ -169,8 +175,10 @@ charsets_become_utf8(void **state UNUSED)
 
 			decode_init(&d, MIME_IDENTITY, true, cases[i].charset);
 			for (; in.n > 0; in = str_from(in, step))
-				assert_int_equal(decode_feed(&d, &b,
-					str_first(in, step)), OK);
+				assert_int_equal(
+					decode_feed(&d, &b,
+						    str_first(in, step)),
+					OK);
 			assert_int_equal(decode_finish(&d, &b), OK);
 			assert_str_eq(buf_str(&b), cases[i].want);
 			decode_release(&d);
@@ -202,7 +210,8 @@ parameters_are_joined_and_decoded(void **state UNUSED)
 			   " ;x*2=\"isn't it!\""),
 		  STR_INIT("This is even more ***fun*** isn't it!") },
 		{ STR_INIT("a/b; x*0*=utf-8''%C3; x*1*=%BC; x*2=100%25"),
-		  STR_INIT("\xc3\xbc" "100%25") },
+		  STR_INIT("\xc3\xbc"
+			   "100%25") },
 		{ STR_INIT("a/b; x=plain; x*=utf-8''better"),
 		  STR_INIT("better") },
 		{ STR_INIT("a/b; X=\"=?utf-8?q?=C3=BC?=\""),
@@ -210,8 +219,7 @@ parameters_are_joined_and_decoded(void **state UNUSED)
 		{ STR_INIT("a/b; x=first; x=second"), STR_INIT("first") },
 		{ STR_INIT("a/b; y=\"; x=no\"; x=a b (c) ; z"),
 		  STR_INIT("a b") },
-		{ STR_INIT("a/b; x=\"no end; y=z"),
-		  STR_INIT("no end; y=z") },
+		{ STR_INIT("a/b; x=\"no end; y=z"), STR_INIT("no end; y=z") },
 		{ STR_INIT("a/b; x*99999999999*=no; x*0=a; x*2=c; x*01=no"),
 		  STR_INIT("a") },
 	};
@@ -249,9 +257,13 @@ static void
 hostile_words_take_linear_time(void **state UNUSED)
 {
 	static const struct str units[] = {
-		STR_INIT("=?"), STR_INIT("=?a?q?"), STR_INIT("=?a?q?a"),
-		STR_INIT("=?gbk?q?=c4?= \xff"), STR_INIT("\xff=?"),
-		STR_INIT("=?gbk?q?a?==?big5?q?a?="), STR_INIT("=?=?=?a?q?"),
+		STR_INIT("=?"),
+		STR_INIT("=?a?q?"),
+		STR_INIT("=?a?q?a"),
+		STR_INIT("=?gbk?q?=c4?= \xff"),
+		STR_INIT("\xff=?"),
+		STR_INIT("=?gbk?q?a?==?big5?q?a?="),
+		STR_INIT("=?=?=?a?q?"),
 		STR_INIT("=?us-ascii?q?=ff?= =?utf-8?q?a?= "),
 	};
 

@@ -36,7 +36,7 @@ header_length(struct str message)
 void
 header_iter_init(struct header_iter *it, struct str message)
 {
-	*it = (struct header_iter){ message, 0, 0 };
+	*it = (struct header_iter) { message, 0, 0 };
 }
 
 static bool
@@ -67,7 +67,8 @@ cut_field(struct str field, struct header_field *out)
 	out->name = str_rtrim(str_first(field, (size_t)colon));
 	out->value = str_first(str_trim(str_from(field, (size_t)colon + 1)),
 			       HEADER_VALUE_MAX_OCTETS);
-	return out->name.n > 0 && memchr(out->name.p, '\r', out->name.n) == NULL;
+	return out->name.n > 0 &&
+	       memchr(out->name.p, '\r', out->name.n) == NULL;
 }
 
 bool

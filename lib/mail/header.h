@@ -39,8 +39,7 @@ void header_iter_init(struct header_iter *it, struct str message);
 bool header_next(struct header_iter *it, struct header_field *out);
 
 /* The first field of that name, without regard to case. */
-bool header_find(struct str message, struct str name,
-		 struct header_field *out);
+bool header_find(struct str message, struct str name, struct header_field *out);
 
 /* Appends the value without its line ends (RFC 5322 2.2.3); NUL bytes, which
  * no protocol of ours may repeat, are left out too. ERR_LIMIT as buf_add. */

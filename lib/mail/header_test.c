@@ -61,8 +61,8 @@ fields_are_cut_whatever_the_line_end(void **state UNUSED)
 		  STR_INIT("C=d|"), 13 },
 		{ "bare cr is data", STR_INIT("A: b\rC: d\r\r\n\r\n"),
 		  STR_INIT("A=b\rC: d|"), 14 },
-		{ "nul is data", STR_INIT("A: \0b\r\n"),
-		  STR_INIT("A=\0b|"), 7 },
+		{ "nul is data", STR_INIT("A: \0b\r\n"), STR_INIT("A=\0b|"),
+		  7 },
 		{ "lone cr at the end", STR_INIT("A: b\r\n\r"),
 		  STR_INIT("A=b|"), 7 },
 	};
@@ -81,7 +81,8 @@ fields_are_cut_whatever_the_line_end(void **state UNUSED)
 static void
 no_prefix_is_read_beyond_its_end(void **state UNUSED)
 {
-	struct str whole = S("A : b\r\n c\r\njunk\r\n: x\r\nD:\r\n \r\n\r\nbody");
+	struct str whole =
+		S("A : b\r\n c\r\njunk\r\n: x\r\nD:\r\n \r\n\r\nbody");
 
 	for (size_t n = 0; n <= whole.n; n++) {
 		char *copy = must_alloc(n + 1);

@@ -163,8 +163,8 @@ begin_part(struct writer *w, const struct mime_part *part)
 		return;
 	add(w, S(" "));
 	if (w->e == OK)
-		w->e = imap_envelope(w->out, mime_slice(w->message,
-					     part->children->header));
+		w->e = imap_envelope(
+			w->out, mime_slice(w->message, part->children->header));
 	add(w, S(" "));
 }
 

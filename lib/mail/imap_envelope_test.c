@@ -41,8 +41,9 @@ static const struct {
 	{ "no domain is not a group", STR_INIT("To: user" NL),
 	  STR_INIT("(NIL NIL NIL NIL NIL ((NIL NIL \"user\" \"\")) "
 		   "NIL NIL NIL NIL)") },
-	{ "quotes, folds, 8-bit", STR_INIT("Subject: a\"b\\c" NL "\td" NL
-					   "In-Reply-To: \xc3\xbc) FLAGS (" NL),
+	{ "quotes, folds, 8-bit",
+	  STR_INIT("Subject: a\"b\\c" NL "\td" NL
+		   "In-Reply-To: \xc3\xbc) FLAGS (" NL),
 	  STR_INIT("(NIL \"a\\\"b\\\\c d\" NIL NIL NIL NIL NIL NIL {11}" NL
 		   "\xc3\xbc) FLAGS ( NIL)") },
 	{ "encoded words stay", STR_INIT("Subject: =?utf-8?q?a?=" NL),

@@ -52,7 +52,7 @@ keywords_parse(struct str file, struct keywords *out)
 	struct str line;
 	size_t n_bad = 0;
 
-	*out = (struct keywords){ 0 };
+	*out = (struct keywords) { 0 };
 	while (file.n > 0 && str_line(&file, &line))
 		if (!parse_line(out, line))
 			n_bad++;

@@ -7,7 +7,8 @@
  * A line gives the keyword of letter 'a' + number. Names are unique without
  * regard to case and are what RFC 9051 calls a flag-keyword; what breaks that
  * is left out and counted, so a letter may be in use and have no name. Dovecot
- * then calls it unknown-<number> and writes that down; keywords_adopt() does. */
+ * then calls it unknown-<number> and writes that down; keywords_adopt() does.
+ */
 #pragma once
 
 #include "lib/base/buf.h"

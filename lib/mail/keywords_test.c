@@ -47,7 +47,8 @@ lines_that_make_no_sense_are_left_out(void **state UNUSED)
 		{ STR_INIT("0 a\0b\n"), 1, STR_INIT("") },
 		{ STR_INIT("0 \xc3\xa4\n"), 1, STR_INIT("") },
 		{ STR_INIT("0 12345678901234567890123456789012345678901234567"
-			   "8901\n"), 1, STR_INIT("") },
+			   "8901\n"),
+		  1, STR_INIT("") },
 	};
 
 	for (size_t i = 0; i < N_OF(cases); i++) {

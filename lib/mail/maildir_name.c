@@ -69,7 +69,7 @@ maildir_name_base(struct str name)
 enum err
 maildir_name_parse(struct str name, struct maildir_name *out)
 {
-	*out = (struct maildir_name){ .base = maildir_name_base(name) };
+	*out = (struct maildir_name) { .base = maildir_name_base(name) };
 	if (name.n > MAILDIR_NAME_OCTETS_MAX)
 		return ERR_LIMIT;
 	if (out->base.n == 0 || name.p[0] == '.')

@@ -37,7 +37,8 @@ a_change_gives_the_name_that_dovecot_gives(void **state UNUSED)
 		struct buf got = BUF_INIT(300);
 		struct maildir_name name;
 
-		assert_int_equal(maildir_name_parse(cases[i].before, &name), OK);
+		assert_int_equal(maildir_name_parse(cases[i].before, &name),
+				 OK);
 		assert_int_equal(maildir_name_change(&name, name.flags | D,
 						     name.keywords, &got),
 				 OK);
@@ -67,8 +68,8 @@ names_are_read(void **state UNUSED)
 		  true, true, 3, 5 },
 		{ STR_INIT("x,S=30,S=31:2,"), STR_INIT("x,S=30,S=31"), 0, 0,
 		  true, false, 30, 0 },
-		{ STR_INIT("x,S=5x"), STR_INIT("x,S=5x"), 0, 0, false, false,
-		  0, 0 },
+		{ STR_INIT("x,S=5x"), STR_INIT("x,S=5x"), 0, 0, false, false, 0,
+		  0 },
 		{ STR_INIT("S=5"), STR_INIT("S=5"), 0, 0, false, false, 0, 0 },
 		{ STR_INIT("x,S=99999999999999999999"),
 		  STR_INIT("x,S=99999999999999999999"), 0, 0, false, false, 0,
@@ -185,22 +186,27 @@ a_hostile_queue_id_makes_no_name(void **state UNUSED)
 		struct str id;
 		enum err want;
 	} cases[] = {
-		{ STR_INIT("../x"), ERR_FORMAT },  { STR_INIT("a.b"), ERR_FORMAT },
-		{ STR_INIT(""), ERR_FORMAT },	   { STR_INIT("a:2"), ERR_FORMAT },
-		{ STR_INIT("a,S=1"), ERR_FORMAT }, { STR_INIT("a\0"), ERR_FORMAT },
+		{ STR_INIT("../x"), ERR_FORMAT },
+		{ STR_INIT("a.b"), ERR_FORMAT },
+		{ STR_INIT(""), ERR_FORMAT },
+		{ STR_INIT("a:2"), ERR_FORMAT },
+		{ STR_INIT("a,S=1"), ERR_FORMAT },
+		{ STR_INIT("a\0"), ERR_FORMAT },
 		{ STR_INIT("1234567890123456789012345678901234567890123456789"
-			   "0123"), ERR_LIMIT },
+			   "0123"),
+		  ERR_LIMIT },
 		{ STR_INIT("1234567890123456789012345678901234567890123456789"
-			   "012"), OK },
+			   "012"),
+		  OK },
 	};
 
 	for (size_t i = 0; i < N_OF(cases); i++) {
 		struct buf got = BUF_INIT(300);
 		struct buf name = BUF_INIT(300);
 
-		assert_int_equal(maildir_delivery_unique(cases[i].id,
-							 UINT32_MAX, &got),
-				 cases[i].want);
+		assert_int_equal(
+			maildir_delivery_unique(cases[i].id, UINT32_MAX, &got),
+			cases[i].want);
 		if (cases[i].want == OK) {
 			struct maildir_base base = { UINT64_MAX, buf_str(&got),
 						     S("h"), UINT64_MAX,

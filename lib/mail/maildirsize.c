@@ -22,7 +22,7 @@ parse_limits(struct str line, struct quota_limits *out)
 {
 	struct str part;
 
-	*out = (struct quota_limits){ 0 };
+	*out = (struct quota_limits) { 0 };
 	line = str_rtrim(line);
 	while (line.n > 0 && str_split(&line, ',', &part)) {
 		uint64_t n;
@@ -62,7 +62,7 @@ maildirsize_parse(struct str file, struct maildirsize *out)
 	ptrdiff_t end = str_rchr(file, '\n');
 	struct str line;
 
-	*out = (struct maildirsize){ 0 };
+	*out = (struct maildirsize) { 0 };
 	if (file.n > MAILDIRSIZE_OCTETS_MAX)
 		return ERR_LIMIT;
 	if (end < 0)

@@ -47,5 +47,5 @@ bool maildirsize_is_doubtful(const struct maildirsize *m, uint64_t age_s);
 /* Each appends a line. */
 enum err maildirsize_put_limits(struct buf *b,
 				const struct quota_limits *limits) MUST_USE;
-enum err maildirsize_put_delta(struct buf *b, int64_t octets,
-			       int64_t messages) MUST_USE;
+enum err
+maildirsize_put_delta(struct buf *b, int64_t octets, int64_t messages) MUST_USE;

@@ -4,7 +4,10 @@
 
 #include "tests/unit/unit.h"
 
-#define NOTHING { { 0, 0 }, 0, 0, 0, false }
+#define NOTHING                          \
+	{                                \
+		{ 0, 0 }, 0, 0, 0, false \
+	}
 
 static void
 files_are_summed(void **state UNUSED)
@@ -16,31 +19,39 @@ files_are_summed(void **state UNUSED)
 		struct maildirsize m;
 	} cases[] = {
 		{ "by Dovecot 2.3.19",
-		  STR_INIT("1048576S\n0 0\n48 1\n48 1\n142 1\n48 1\n46 1\n"
-			   "238 3\n-48 -1\n46 1\n-46 -1\n201 1\n204 1\n204 1\n"),
-		  OK, { { 1048576, 0 }, 1131, 10, 13, false } },
-		{ "both limits", STR_INIT("1000C,1048576S\n10 1\n"), OK,
+		  STR_INIT(
+			  "1048576S\n0 0\n48 1\n48 1\n142 1\n48 1\n46 1\n"
+			  "238 3\n-48 -1\n46 1\n-46 -1\n201 1\n204 1\n204 1\n"),
+		  OK,
+		  { { 1048576, 0 }, 1131, 10, 13, false } },
+		{ "both limits",
+		  STR_INIT("1000C,1048576S\n10 1\n"),
+		  OK,
 		  { { 1048576, 1000 }, 10, 1, 1, false } },
 		{ "none", STR_INIT("\n"), OK, { { 0, 0 }, 0, 0, 0, false } },
-		{ "padded", STR_INIT("5S\n       12           1\n"), OK,
+		{ "padded",
+		  STR_INIT("5S\n       12           1\n"),
+		  OK,
 		  { { 5, 0 }, 12, 1, 1, false } },
-		{ "another kind", STR_INIT("5S,7X\n"), OK,
+		{ "another kind",
+		  STR_INIT("5S,7X\n"),
+		  OK,
 		  { { 5, 0 }, 0, 0, 0, false } },
-		{ "torn", STR_INIT("5S\n10 1\n-1"), OK,
+		{ "torn",
+		  STR_INIT("5S\n10 1\n-1"),
+		  OK,
 		  { { 5, 0 }, 10, 1, 1, true } },
 		{ "empty", STR_INIT(""), ERR_FORMAT, NOTHING },
 		{ "torn limits", STR_INIT("5"), ERR_FORMAT, NOTHING },
-		{ "limits without kind", STR_INIT("5\n"), ERR_FORMAT,
-		  NOTHING },
+		{ "limits without kind", STR_INIT("5\n"), ERR_FORMAT, NOTHING },
 		{ "below zero", STR_INIT("5S\n-10 0\n"), ERR_FORMAT, NOTHING },
 		{ "messages below zero", STR_INIT("5S\n10 -1\n"), ERR_FORMAT,
 		  NOTHING },
 		{ "one number", STR_INIT("5S\n10\n"), ERR_FORMAT, NOTHING },
 		{ "three", STR_INIT("5S\n10 1 1\n"), ERR_FORMAT, NOTHING },
 		{ "zeros", STR_INIT("5S\n\0\0\0\n"), ERR_FORMAT, NOTHING },
-		{ "overflow",
-		  STR_INIT("5S\n9223372036854775807 1\n1 0\n"), ERR_FORMAT,
-		  NOTHING },
+		{ "overflow", STR_INIT("5S\n9223372036854775807 1\n1 0\n"),
+		  ERR_FORMAT, NOTHING },
 		{ "too large", STR_INIT("5S\n9223372036854775808 1\n"),
 		  ERR_FORMAT, NOTHING },
 		{ "negative limit", STR_INIT("-5S\n"), ERR_FORMAT, NOTHING },
@@ -120,7 +131,7 @@ a_refusal_needs_a_fresh_count(void **state UNUSED)
 	assert_true(maildirsize_is_doubtful(&m, 900));
 	m.n_lines = 2;
 	assert_true(maildirsize_is_doubtful(&m, 0));
-	m = (struct maildirsize){ .n_lines = 1, .is_torn = true };
+	m = (struct maildirsize) { .n_lines = 1, .is_torn = true };
 	assert_true(maildirsize_is_doubtful(&m, 0));
 }
 

@@ -87,7 +87,7 @@ open_part(struct parser *p, struct mime_part *parent, struct mark at)
 	if (part == NULL)
 		return false;
 	check(part->depth < MIME_DEPTH_MAX);
-	p->levels[p->n_levels++] = (struct level){ part, STR_NONE, at, at };
+	p->levels[p->n_levels++] = (struct level) { part, STR_NONE, at, at };
 	p->in_header = true;
 	return true;
 }
@@ -143,7 +143,7 @@ read_fields(struct str header, struct fields *f)
 	struct header_iter it;
 	struct header_field field;
 
-	*f = (struct fields){ 0 };
+	*f = (struct fields) { 0 };
 	header_iter_init(&it, header);
 	while (header_next(&it, &field)) {
 		struct str rest = str_from(field.name, prefix.n);
@@ -281,8 +281,8 @@ end_header(struct parser *p, struct mark at)
 			set_opaque(part);
 		return;
 	}
-	level->boundary = str_rtrim(mime_param_get(part->params,
-						   S("boundary")));
+	level->boundary =
+		str_rtrim(mime_param_get(part->params, S("boundary")));
 	if (level->boundary.n == 0 ||
 	    level->boundary.n > MIME_BOUNDARY_MAX_OCTETS) {
 		level->boundary = STR_NONE;
@@ -304,7 +304,7 @@ add_missing_child(struct parser *p, struct mime_part *part)
 	}
 	set_text_plain(p, child);
 	child->encoding_name = S("7bit");
-	child->header = (struct mime_range){ part->body.at, 0, 0 };
+	child->header = (struct mime_range) { part->body.at, 0, 0 };
 	child->body = part->body;
 	child->lines = part->lines;
 }
@@ -430,8 +430,8 @@ part_of_part(const struct mime_part *part, uint32_t n)
 static struct mime_range
 joined(struct mime_range header, struct mime_range body)
 {
-	return (struct mime_range){ header.at, header.n + body.n,
-				    header.size_octets + body.size_octets };
+	return (struct mime_range) { header.at, header.n + body.n,
+				     header.size_octets + body.size_octets };
 }
 
 enum err
@@ -443,13 +443,13 @@ mime_section(const struct mime_part *root, const uint32_t *numbers,
 	for (size_t i = 0; i < n_numbers; i++) {
 		if (numbers[i] == 0)
 			return ERR_NOT_FOUND;
-		part = i == 0 ? part_of_message(part, numbers[i]) :
-				part_of_part(part, numbers[i]);
+		part = i == 0 ? part_of_message(part, numbers[i])
+			      : part_of_part(part, numbers[i]);
 		if (part == NULL)
 			return ERR_NOT_FOUND;
 		message = part->kind == MIME_MESSAGE ? part->children : NULL;
 	}
-	*out = (struct mime_section){ part, what, part->body };
+	*out = (struct mime_section) { part, what, part->body };
 	if (what == MIME_WHOLE && n_numbers == 0)
 		out->range = joined(part->header, part->body);
 	if (what == MIME_WHOLE)
@@ -501,8 +501,8 @@ mime_find(const struct mime_part *root, struct str spec,
 		size_t n_digits = dot < 0 ? spec.n : (size_t)dot;
 		uint64_t number;
 
-		if (spec.p[0] == '0' || !str_to_u64(str_first(spec, n_digits),
-						    UINT32_MAX, &number))
+		if (spec.p[0] == '0' ||
+		    !str_to_u64(str_first(spec, n_digits), UINT32_MAX, &number))
 			return ERR_FORMAT;
 		if (n < sizeof(numbers) / sizeof(*numbers))
 			numbers[n] = (uint32_t)number;
@@ -539,8 +539,8 @@ mime_slice(struct str message, struct mime_range range)
 enum err
 mime_filename(struct buf *out, const struct mime_part *part)
 {
-	enum err e = mime_param_decode(out, part->disposition_params,
-				       S("filename"));
+	enum err e =
+		mime_param_decode(out, part->disposition_params, S("filename"));
 
 	if (e != ERR_NOT_FOUND)
 		return e;

@@ -39,15 +39,15 @@ enum mime_encoding {
 };
 
 struct mime_range {
-	size_t at, n;	     // octets in the message as stored
-	size_t size_octets;  // the same in CRLF form
+	size_t at, n;	    // octets in the message as stored
+	size_t size_octets; // the same in CRLF form
 };
 
 struct mime_part {
 	enum mime_kind kind;
 	enum mime_encoding encoding;
-	bool is_default_type;	// no (valid) Content-Type
-	unsigned depth;		// 0 for the root
+	bool is_default_type;	  // no (valid) Content-Type
+	unsigned depth;		  // 0 for the root
 	struct str type, subtype; // never empty, tokens
 	struct mime_param *params;
 	/* Unfolded; empty with p NULL when the field is missing. */
@@ -57,7 +57,7 @@ struct mime_part {
 	struct mime_param *disposition_params;
 	struct mime_range header; // with the empty line
 	struct mime_range body;
-	size_t lines;		  // line ends in the body
+	size_t lines; // line ends in the body
 	unsigned n_children;
 	struct mime_part *parent, *children, *last_child, *next;
 };
@@ -68,12 +68,12 @@ enum err mime_parse(struct arena *a, struct str message,
 		    struct mime_part **root_out) MUST_USE;
 
 enum mime_what {
-	MIME_WHOLE,		// the message or the body of the part
-	MIME_HEADER,		// header of a message
-	MIME_HEADER_FIELDS,	// the same; the caller picks the fields
+	MIME_WHOLE,	    // the message or the body of the part
+	MIME_HEADER,	    // header of a message
+	MIME_HEADER_FIELDS, // the same; the caller picks the fields
 	MIME_HEADER_FIELDS_NOT,
-	MIME_TEXT,		// body of a message
-	MIME_MIME,		// header of a part
+	MIME_TEXT, // body of a message
+	MIME_MIME, // header of a part
 };
 
 struct mime_section {

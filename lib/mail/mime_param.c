@@ -155,7 +155,7 @@ mime_value_parse(struct arena *a, struct str value, struct mime_value *out)
 	struct mime_param **last = &out->params;
 	unsigned n = 0;
 
-	*out = (struct mime_value){ STR_NONE, STR_NONE, NULL };
+	*out = (struct mime_value) { STR_NONE, STR_NONE, NULL };
 	skip_cfws(&s);
 	out->type = take_token(&s);
 	if (take(&s, '/')) {
@@ -176,8 +176,8 @@ mime_value_parse(struct arena *a, struct str value, struct mime_value *out)
 			return;
 		skip_cfws(&s);
 		param->name = name;
-		param->value = take(&s, '"') ? take_quoted(a, &s) :
-					       take_unquoted(a, &s);
+		param->value = take(&s, '"') ? take_quoted(a, &s)
+					     : take_unquoted(a, &s);
 		*last = param;
 		last = &param->next;
 		n++;
@@ -254,8 +254,8 @@ add_plain(struct buf *joined, struct str value)
 	enum err e = OK;
 
 	for (size_t i = 0; i < value.n && e == OK; i++)
-		e = value.p[i] == '%' ? buf_add(joined, S("%25")) :
-					buf_addc(joined, value.p[i]);
+		e = value.p[i] == '%' ? buf_add(joined, S("%25"))
+				      : buf_addc(joined, value.p[i]);
 	return e;
 }
 
@@ -266,8 +266,8 @@ decode_sections(struct buf *out, const struct sections *s)
 	struct buf joined = BUF_INIT(out->max);
 	enum err e = OK;
 
-	for (size_t i = 0; i < MIME_PARAM_SECTIONS_MAX && s->v[i] != NULL &&
-			   e == OK; i++) {
+	for (size_t i = 0;
+	     i < MIME_PARAM_SECTIONS_MAX && s->v[i] != NULL && e == OK; i++) {
 		if (has_charset && !is_extended(s->v[i]))
 			e = add_plain(&joined, s->v[i]->value);
 		else

@@ -29,8 +29,8 @@ struct mime_value {
 };
 
 /* Any value gives a result. When the arena is used up, params end early. */
-void mime_value_parse(struct arena *a, struct str value,
-		      struct mime_value *out);
+void
+mime_value_parse(struct arena *a, struct str value, struct mime_value *out);
 
 /* Raw value of the first parameter of exactly that name (without regard to
  * case), or STR_NONE. */

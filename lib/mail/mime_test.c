@@ -49,9 +49,9 @@ static const struct {
 	{ "no header", STR_INIT(NL "x"), STR_INIT("text/plain[x]") },
 	{ "header only", STR_INIT("Subject: x" NL), STR_INIT("text/plain[]") },
 	{ "multipart (RFC 2046 5.1.1: the CRLF before a boundary is its own)",
-	  STR_INIT("Content-type: multipart/mixed; boundary=\"simple boundary\""
-		   NL NL "preamble" NL "--simple boundary" NL NL "no break"
-		   NL "--simple boundary" NL
+	  STR_INIT("Content-type: multipart/mixed; boundary=\"simple "
+		   "boundary\"" NL NL "preamble" NL "--simple boundary" NL NL
+		   "no break" NL "--simple boundary" NL
 		   "Content-type: text/plain; charset=us-ascii" NL NL
 		   "break" NL NL "--simple boundary--" NL NL "epilogue" NL),
 	  STR_INIT("multipart/mixed{text/plain[no break] "
@@ -60,14 +60,15 @@ static const struct {
 	  STR_INIT(MIXED("x") "--x \t" NL NL "a" NL "--x-- " NL "b"),
 	  STR_INIT("multipart/mixed{text/plain[a]}") },
 	{ "boundary abc around abcd",
-	  STR_INIT(MIXED("abc") "--abc" NL MIXED("abcd") "--abcd" NL NL "1" NL
-		   "--abcd" NL NL "2" NL "--abcd--" NL "--abc" NL NL "3" NL
-		   "--abc--"),
+	  STR_INIT(MIXED("abc") "--abc" NL MIXED(
+		  "abcd") "--abcd" NL NL "1" NL "--abcd" NL NL "2" NL
+			  "--abcd--" NL "--abc" NL NL "3" NL "--abc--"),
 	  STR_INIT("multipart/mixed{multipart/mixed{text/plain[1] "
 		   "text/plain[2]} text/plain[3]}") },
 	{ "boundary abcd around abc",
-	  STR_INIT(MIXED("abcd") "--abcd" NL MIXED("abc") "--abc" NL NL "1" NL
-		   "--abc--" NL "--abcd" NL NL "2" NL "--abcd--"),
+	  STR_INIT(MIXED("abcd") "--abcd" NL MIXED(
+		  "abc") "--abc" NL NL "1" NL "--abc--" NL "--abcd" NL NL "2" NL
+			 "--abcd--"),
 	  STR_INIT("multipart/mixed{multipart/mixed{text/plain[1]} "
 		   "text/plain[2]}") },
 	{ "boundary that only begins like ours",
@@ -76,13 +77,13 @@ static const struct {
 	{ "no end", STR_INIT(MIXED("x") "--x" NL NL "a" NL "--x" NL NL "b" NL),
 	  STR_INIT("multipart/mixed{text/plain[a] text/plain[b" NL "]}") },
 	{ "outer boundary ends inner multiparts without end",
-	  STR_INIT(MIXED("o") "--o" NL MIXED("i") "--i" NL NL "a" NL
-		   "--o" NL NL "b" NL "--o--"),
+	  STR_INIT(MIXED("o") "--o" NL MIXED("i") "--i" NL NL "a" NL "--o" NL NL
+						  "b" NL "--o--"),
 	  STR_INIT("multipart/mixed{multipart/mixed{text/plain[a]} "
 		   "text/plain[b]}") },
 	{ "boundary line inside a header",
 	  STR_INIT(MIXED("x") "--x" NL "Content-Type: text/html" NL "--x" NL
-		   "A: b" NL NL "c" NL "--x--"),
+			      "A: b" NL NL "c" NL "--x--"),
 	  STR_INIT("multipart/mixed{text/html[] text/plain[c]}") },
 	{ "boundary never comes", STR_INIT(MIXED("x") "just text"),
 	  STR_INIT("multipart/mixed{text/plain[just text]}") },
@@ -93,14 +94,14 @@ static const struct {
 	  STR_INIT("Content-Type: text/html" NL MIXED("x") "--x" NL),
 	  STR_INIT("text/html[--x" NL "]") },
 	{ "first boundary counts",
-	  STR_INIT("Content-Type: multipart/mixed; boundary=a; boundary=b" NL
-		   NL "--b" NL NL "--a" NL NL "1" NL "--a--"),
+	  STR_INIT("Content-Type: multipart/mixed; boundary=a; boundary=b" NL NL
+		   "--b" NL NL "--a" NL NL "1" NL "--a--"),
 	  STR_INIT("multipart/mixed{text/plain[1]}") },
 	{ "broken type (RFC 2045 5.2)", STR_INIT("Content-Type: html" NL NL),
 	  STR_INIT("text/plain[]") },
 	{ "digest (RFC 2046 5.1.5)",
-	  STR_INIT("Content-Type: multipart/digest; boundary=x" NL NL "--x" NL
-		   NL "Subject: a" NL NL "b" NL "--x" NL
+	  STR_INIT("Content-Type: multipart/digest; boundary=x" NL NL
+		   "--x" NL NL "Subject: a" NL NL "b" NL "--x" NL
 		   "Content-Type: text/plain" NL NL "c" NL "--x--"),
 	  STR_INIT("multipart/digest{message/rfc822{text/plain[b]} "
 		   "text/plain[c]}") },
@@ -113,7 +114,7 @@ static const struct {
 	  STR_INIT("application/octet-stream[--x" NL "]") },
 	{ "rfc822 part that has no header end before the boundary",
 	  STR_INIT(MIXED("x") "--x" NL "Content-Type: message/rfc822" NL NL
-		   "Subject: a" NL "--x--"),
+			      "Subject: a" NL "--x--"),
 	  STR_INIT("multipart/mixed{message/rfc822{text/plain[]}}") },
 };
 
@@ -201,27 +202,29 @@ every_prefix_gives_a_tree_with_nested_ranges(void **state UNUSED)
 }
 
 /* The message that RFC 9051 6.4.5 numbers. */
-static const struct str numbered = STR_INIT(
-	"Subject: outer" NL MIXED("A")
-	"--A" NL NL "part 1" NL
-	"--A" NL "Content-Type: application/octet-stream" NL NL "part 2" NL
-	"--A" NL "Content-Type: message/rfc822" NL NL
-	"Subject: 3" NL MIXED("B")
-	"--B" NL NL "part 3.1" NL
-	"--B" NL "Content-Type: application/octet-stream" NL NL "part 3.2" NL
-	"--B--" NL
-	"--A" NL MIXED("C")
-	"--C" NL "Content-Type: image/gif" NL NL "part 4.1" NL
-	"--C" NL "Content-Type: message/rfc822" NL NL
-	"Subject: 4.2" NL MIXED("D")
-	"--D" NL NL "part 4.2.1" NL
-	"--D" NL "Content-Type: multipart/alternative; boundary=E" NL NL
-	"--E" NL NL "part 4.2.2.1" NL
-	"--E" NL "Content-Type: text/richtext" NL NL "part 4.2.2.2" NL
-	"--E--" NL
-	"--D--" NL
-	"--C--" NL
-	"--A--" NL);
+static const struct str numbered = STR_INIT("Subject: outer" NL MIXED(
+	"A") "--A" NL NL "part 1" NL "--A" NL
+	     "Content-Type: application/octet-stream" NL NL "part 2" NL "--A" NL
+	     "Content-Type: message/rfc822" NL NL "Subject: 3" NL MIXED(
+		     "B") "--B" NL NL "part 3.1" NL "--B" NL
+			  "Content-Type: application/octet-stream" NL NL
+			  "part 3.2" NL "--B--" NL "--A" NL MIXED(
+				  "C") "--C" NL "Content-Type: image/gif" NL NL
+				       "part 4.1" NL "--C" NL
+				       "Content-Type: message/rfc822" NL NL
+				       "Subject: 4.2" NL MIXED(
+					       "D") "--D" NL NL "part 4.2.1" NL
+						    "--D" NL
+						    "Content-Type: "
+						    "multipart/alternative; "
+						    "boundary=E" NL NL
+						    "--E" NL NL
+						    "part 4.2.2.1" NL "--E" NL
+						    "Content-Type: "
+						    "text/richtext" NL NL
+						    "part 4.2.2.2" NL "--E--" NL
+						    "--D--" NL "--C--" NL
+						    "--A--" NL);
 
 static void
 sections_have_the_numbers_of_the_rfc(void **state UNUSED)
@@ -263,7 +266,8 @@ sections_have_the_numbers_of_the_rfc(void **state UNUSED)
 
 		assert_int_equal(mime_find(root, cases[i].spec, &found), OK);
 		assert_str_eq(str_first(mime_slice(numbered, found.range),
-					cases[i].begin.n), cases[i].begin);
+					cases[i].begin.n),
+			      cases[i].begin);
 	}
 	arena_release(&a);
 }
@@ -329,14 +333,13 @@ sections_that_are_none(void **state UNUSED)
 static void
 fields_of_a_part(void **state UNUSED)
 {
-	struct str m = S("Content-Type: Text/HTML (c;=); Charset=\"a\\\"b\""
-			 NL "Content-Transfer-Encoding: Quoted-Printable (x)" NL
-			 "Content-ID: <a@b>" NL
-			 "Content-Description: two" NL " lines" NL
-			 "Content-Disposition: attachment; filename*=utf-8''%C3%BC"
-			 NL "Content-MD5: Q2hlY2s=" NL
-			 "Content-Language: en, de" NL
-			 "Content-Location: http://x/" NL NL "a" NL "b" NL);
+	struct str m = S(
+		"Content-Type: Text/HTML (c;=); Charset=\"a\\\"b\"" NL
+		"Content-Transfer-Encoding: Quoted-Printable (x)" NL
+		"Content-ID: <a@b>" NL "Content-Description: two" NL " lines" NL
+		"Content-Disposition: attachment; filename*=utf-8''%C3%BC" NL
+		"Content-MD5: Q2hlY2s=" NL "Content-Language: en, de" NL
+		"Content-Location: http://x/" NL NL "a" NL "b" NL);
 	struct buf b = BUF_INIT(100);
 	struct arena a;
 	struct mime_part *p = parse(&a, m);

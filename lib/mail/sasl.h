@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * lib/mail/sasl.h - the message of the SASL mechanism PLAIN (RFC 4616).
  *
- * Pure and linear; the parts borrow from the message, which the caller wipes. */
+ * Pure and linear; the parts borrow from the message, which the caller wipes.
+ */
 #pragma once
 
 #include "lib/base/str.h"
@@ -28,8 +29,8 @@ struct sasl_plain {
  * UTF-8 without NUL; authcid and passwd are not empty. Bytes are compared as
  * they are: authzid is empty or equal to authcid, else SASL_PROXY (the parts
  * are set then, too). */
-enum sasl_result sasl_plain_parse(struct str message,
-				  struct sasl_plain *out) MUST_USE;
+enum sasl_result
+sasl_plain_parse(struct str message, struct sasl_plain *out) MUST_USE;
 /* May this text be a name or a password (AUTH LOGIN, the IMAP command LOGIN)?
  * Not empty, at most max octets, UTF-8 without NUL. */
 bool sasl_is_part(struct str part, size_t max);

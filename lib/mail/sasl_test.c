@@ -31,8 +31,7 @@ messages_of_plain(void **state UNUSED)
 		{ "NUL in the password", STR_INIT("\0a\0x\0y"),
 		  SASL_MALFORMED },
 		{ "NUL behind", STR_INIT("\0a\0x\0"), SASL_MALFORMED },
-		{ "overlong UTF-8", STR_INIT("\0a\0\xc0\x80"),
-		  SASL_MALFORMED },
+		{ "overlong UTF-8", STR_INIT("\0a\0\xc0\x80"), SASL_MALFORMED },
 		{ "8-bit name", STR_INIT("\0\xff\0x"), SASL_MALFORMED },
 		{ "8-bit authzid", STR_INIT("\xff\0a\0x"), SASL_MALFORMED },
 	};

@@ -119,7 +119,7 @@ search_text_fold(struct buf *out, struct str utf8)
 void
 search_text_init(struct search_text *s, struct str folded_needle)
 {
-	*s = (struct search_text){ .needle = folded_needle };
+	*s = (struct search_text) { .needle = folded_needle };
 	buf_init(&s->window, SIZE_MAX);
 	s->is_found = folded_needle.n == 0;
 }
@@ -255,9 +255,9 @@ search_text_in_part(struct str message, const struct mime_part *part,
 	bool is_found;
 
 	if (part->kind == MIME_MESSAGE)
-		return search_text_in_header(mime_slice(message,
-							part->children->header),
-					     folded_needle);
+		return search_text_in_header(
+			mime_slice(message, part->children->header),
+			folded_needle);
 	if (!mime_is_text(part))
 		return false;
 	search_text_init(&s, folded_needle);
@@ -338,9 +338,10 @@ blob_length(struct str s)
 static size_t
 refwd_length(struct str s)
 {
-	size_t n = str_istarts(s, S("re"))  ? 2 :
-		   str_istarts(s, S("fwd")) ? 3 :
-		   str_istarts(s, S("fw"))  ? 2 : 0;
+	size_t n = str_istarts(s, S("re"))    ? 2
+		   : str_istarts(s, S("fwd")) ? 3
+		   : str_istarts(s, S("fw"))  ? 2
+					      : 0;
 
 	if (n == 0)
 		return 0;
@@ -407,8 +408,9 @@ search_text_mailbox(struct buf *out, struct arena *a, struct str value)
 	if (list.first == NULL)
 		return e;
 	/* The group's name stands in the place of addr-mailbox in ENVELOPE. */
-	return buf_add(out, list.first->kind == ADDRESS_LIST_GROUP ?
-				    list.first->name : list.first->local);
+	return buf_add(out, list.first->kind == ADDRESS_LIST_GROUP
+				    ? list.first->name
+				    : list.first->local);
 }
 
 enum err

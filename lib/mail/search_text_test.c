@@ -17,17 +17,27 @@ texts_meet_in_their_folded_form(void **state UNUSED)
 		{ STR_INIT("Hello World"), STR_INIT("ow"), false },
 		{ STR_INIT("abc"), STR_INIT(""), true },
 		{ STR_INIT(""), STR_INIT("a"), false },
-		{ STR_INIT("GR\xc3\x9c" "E"), STR_INIT("gr\xc3\xbc" "e"), true },
-		{ STR_INIT("STRASSE"), STR_INIT("stra\xc3\x9f" "e"), true },
+		{ STR_INIT("GR\xc3\x9c"
+			   "E"),
+		  STR_INIT("gr\xc3\xbc"
+			   "e"),
+		  true },
+		{ STR_INIT("STRASSE"),
+		  STR_INIT("stra\xc3\x9f"
+			   "e"),
+		  true },
 		/* u with combining diaeresis is u-umlaut. */
 		{ STR_INIT("u\xcc\x88"), STR_INIT("\xc3\x9c"), true },
 		{ STR_INIT("\xce\xa3\xce\xaf\xcf\x83\xcf\x85\xcf\x86\xce\xbf"
 			   "\xcf\x82"),
 		  STR_INIT("\xcf\x82\xce\xaf\xcf\x83\xcf\x85\xcf\x86\xce\xbf"
-			   "\xcf\x83"), true },
+			   "\xcf\x83"),
+		  true },
 		/* Fullwidth A is A. */
 		{ STR_INIT("\xef\xbc\xa1"), STR_INIT("a"), true },
-		{ STR_INIT("a\xff" "b\0c"), STR_INIT("b\0c"), true },
+		{ STR_INIT("a\xff"
+			   "b\0c"),
+		  STR_INIT("b\0c"), true },
 	};
 
 	for (size_t i = 0; i < N_OF(cases); i++) {
@@ -35,9 +45,9 @@ texts_meet_in_their_folded_form(void **state UNUSED)
 
 		assert_int_equal(search_text_fold(&needle, cases[i].needle),
 				 OK);
-		assert_int_equal(search_text_contains(cases[i].text,
-						      buf_str(&needle)),
-				 cases[i].want);
+		assert_int_equal(
+			search_text_contains(cases[i].text, buf_str(&needle)),
+			cases[i].want);
 		buf_release(&needle);
 	}
 }
@@ -61,9 +71,10 @@ matches_across_pieces_are_found(void **state UNUSED)
 		buf_clear(&text);
 		for (size_t i = 0; i < lead; i++)
 			buf_putc(&text, '.');
-		buf_put(&text, S("\xc3\x9c" "ber"));
-		assert_true(search_text_contains(buf_str(&text),
-						 S("u\xcc\x88" "ber")));
+		buf_put(&text, S("\xc3\x9c"
+				 "ber"));
+		assert_true(search_text_contains(buf_str(&text), S("u\xcc\x88"
+								   "ber")));
 	}
 	buf_clear(&text);
 	buf_putc(&text, '.');
@@ -80,9 +91,8 @@ messages_are_searched_decoded(void **state UNUSED)
 {
 	struct str m = S(
 		"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=" NL "X-Empty:" NL
-		"Content-Type: multipart/mixed; boundary=x" NL NL
-		"preamble" NL "--x" NL
-		"Content-Transfer-Encoding: base64" NL NL "SGVsbG8g" NL
+		"Content-Type: multipart/mixed; boundary=x" NL NL "preamble" NL
+		"--x" NL "Content-Transfer-Encoding: base64" NL NL "SGVsbG8g" NL
 		"V29ybGQ=" NL "--x" NL
 		"Content-Type: text/html; charset=iso-8859-1" NL
 		"Content-Transfer-Encoding: quoted-printable" NL NL
@@ -139,8 +149,7 @@ base_subjects(void **state UNUSED)
 		{ STR_INIT("[a][b] hello"), STR_INIT("hello"), false },
 		{ STR_INIT("[only]"), STR_INIT("[only]"), false },
 		{ STR_INIT("[a] [only]"), STR_INIT("[only]"), false },
-		{ STR_INIT("[fwd: Re: hello (fwd)]"), STR_INIT("hello"),
-		  true },
+		{ STR_INIT("[fwd: Re: hello (fwd)]"), STR_INIT("hello"), true },
 		{ STR_INIT("[fwd: [fwd: [x] hello]]"), STR_INIT("hello"),
 		  true },
 		{ STR_INIT("Regards: x"), STR_INIT("Regards: x"), false },
@@ -156,8 +165,9 @@ base_subjects(void **state UNUSED)
 		struct buf b = BUF_INIT(100);
 		bool is_reply;
 
-		assert_int_equal(search_text_base_subject(&b, cases[i].in,
-							  &is_reply), OK);
+		assert_int_equal(
+			search_text_base_subject(&b, cases[i].in, &is_reply),
+			OK);
 		assert_str_eq(buf_str(&b), cases[i].want);
 		assert_int_equal(is_reply, cases[i].is_reply);
 		buf_release(&b);
@@ -169,7 +179,8 @@ address_keys(void **state UNUSED)
 {
 	static const struct {
 		struct str in, mailbox, display;
-	} cases[] = { // RFC 5256 3, RFC 5957 3
+	} cases[] = {
+		// RFC 5256 3, RFC 5957 3
 		{ STR_INIT("\"Q\" <a@b>, c@d"), STR_INIT("a"), STR_INIT("Q") },
 		{ STR_INIT("=?utf-8?q?=C3=BC?= <a@b>"), STR_INIT("a"),
 		  STR_INIT("\xc3\xbc") },

@@ -32,7 +32,7 @@ is_name(struct str s, char separator)
 enum err
 subscriptions_begin(struct subscriptions_reader *r, struct str file)
 {
-	*r = (struct subscriptions_reader){ .rest = file };
+	*r = (struct subscriptions_reader) { .rest = file };
 	if (str_starts(file, S(V2_HEADER))) {
 		r->is_v2 = true;
 		r->rest = str_from(file, S(V2_HEADER).n);

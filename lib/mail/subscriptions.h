@@ -22,8 +22,8 @@ struct subscriptions_reader {
 
 /* An empty file is one without names. ERR_FORMAT: a version that we do not
  * know, which must not be changed. */
-enum err subscriptions_begin(struct subscriptions_reader *r,
-			     struct str file) MUST_USE;
+enum err
+subscriptions_begin(struct subscriptions_reader *r, struct str file) MUST_USE;
 /* Puts the next name into name_out (cleared first; maximum 255 or more); false
  * at the end. A name may come twice. */
 bool subscriptions_next(struct subscriptions_reader *r, struct buf *name_out);
@@ -32,6 +32,6 @@ bool subscriptions_next(struct subscriptions_reader *r, struct buf *name_out);
  * file gets version 2, an old one keeps its own. *is_changed_out is false when
  * the file was so already. ERR_FORMAT: the version, or no such name can be.
  * ERR_LIMIT: the buf is full. */
-enum err subscriptions_change(struct str file, struct str name,
-			      bool is_wanted, struct buf *file_out,
-			      bool *is_changed_out) MUST_USE;
+enum err
+subscriptions_change(struct str file, struct str name, bool is_wanted,
+		     struct buf *file_out, bool *is_changed_out) MUST_USE;

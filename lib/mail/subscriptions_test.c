@@ -88,10 +88,9 @@ names_are_added_and_removed(void **state UNUSED)
 		struct buf got = BUF_INIT(1000);
 		bool is_changed;
 
-		assert_int_equal(subscriptions_change(cases[i].file,
-						      cases[i].name,
-						      cases[i].is_wanted, &got,
-						      &is_changed),
+		assert_int_equal(subscriptions_change(
+					 cases[i].file, cases[i].name,
+					 cases[i].is_wanted, &got, &is_changed),
 				 OK);
 		assert_str_eq(buf_str(&got), cases[i].want);
 		assert_int_equal(is_changed, cases[i].is_changed);
@@ -103,9 +102,9 @@ static void
 what_is_no_name_is_not_written(void **state UNUSED)
 {
 	static const struct str names[] = {
-		STR_INIT(""),	   STR_INIT("."),     STR_INIT("a..b"),
-		STR_INIT("a\nb"),  STR_INIT("a\tb"),  STR_INIT("a/b"),
-		STR_INIT("\0"),	   STR_INIT("..\n"),
+		STR_INIT(""),	  STR_INIT("."),    STR_INIT("a..b"),
+		STR_INIT("a\nb"), STR_INIT("a\tb"), STR_INIT("a/b"),
+		STR_INIT("\0"),	  STR_INIT("..\n"),
 	};
 	struct buf got = BUF_INIT(1000);
 	bool is_changed;

@@ -48,7 +48,7 @@ is_guid(struct str s)
 static bool
 parse_header(struct str line, struct uidlist_header *out)
 {
-	*out = (struct uidlist_header){ 0 };
+	*out = (struct uidlist_header) { 0 };
 	if (!is_line_sound(line) || !str_eq(take_field(&line), S("3")))
 		return false;
 	while (line.n > 0) {
@@ -81,7 +81,7 @@ parse_header(struct str line, struct uidlist_header *out)
 static bool
 parse_record(struct str line, struct uidlist_record *out)
 {
-	*out = (struct uidlist_record){ 0 };
+	*out = (struct uidlist_record) { 0 };
 	if (!is_line_sound(line) ||
 	    !read_u32(take_field(&line), 1, UIDLIST_UID_MAX, &out->uid))
 		return false;
@@ -114,11 +114,11 @@ enum err
 uidlist_begin(struct uidlist_reader *r, struct str file,
 	      struct uidlist_header *out)
 {
-	ptrdiff_t lf = str_chr(str_first(file, UIDLIST_LINE_OCTETS_MAX + 1),
-			       '\n');
+	ptrdiff_t lf =
+		str_chr(str_first(file, UIDLIST_LINE_OCTETS_MAX + 1), '\n');
 
-	*r = (struct uidlist_reader){ 0 };
-	*out = (struct uidlist_header){ 0 };
+	*r = (struct uidlist_reader) { 0 };
+	*out = (struct uidlist_header) { 0 };
 	if (lf < 0 || !parse_header(str_first(file, (size_t)lf), out))
 		return ERR_FORMAT;
 	r->rest = str_from(file, (size_t)lf + 1);
@@ -129,7 +129,7 @@ uidlist_begin(struct uidlist_reader *r, struct str file,
 static enum uidlist_step
 broken(struct uidlist_reader *r)
 {
-	*r = (struct uidlist_reader){ 0 };
+	*r = (struct uidlist_reader) { 0 };
 	return UIDLIST_BROKEN;
 }
 
@@ -155,8 +155,8 @@ uidlist_next(struct uidlist_reader *r, struct uidlist_record *out)
 	if (r->rest.n == 0)
 		return UIDLIST_END;
 
-	ptrdiff_t lf = str_chr(str_first(r->rest, UIDLIST_LINE_OCTETS_MAX + 1),
-			       '\n');
+	ptrdiff_t lf =
+		str_chr(str_first(r->rest, UIDLIST_LINE_OCTETS_MAX + 1), '\n');
 	if (lf < 0 && r->rest.n > UIDLIST_LINE_OCTETS_MAX)
 		return broken(r);
 	if (lf < 0) {
@@ -211,8 +211,8 @@ enum err
 uidlist_put_header(struct buf *b, const struct uidlist_header *header)
 {
 	size_t at = b->n;
-	enum err e = buf_addf(b, "3 V%u N%u", header->uidvalidity,
-			      header->next_uid);
+	enum err e =
+		buf_addf(b, "3 V%u N%u", header->uidvalidity, header->next_uid);
 
 	if (e == OK && header->guid.n > 0)
 		e = buf_addf(b, " G%.*s", STR(header->guid));

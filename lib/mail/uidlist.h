@@ -51,7 +51,7 @@ struct uidlist_reader {
 	struct str rest;
 	uint32_t next_uid; // above all that was read; 0: broken
 	uint32_t last_uid;
-	bool is_torn;	   // valid once uidlist_next said END
+	bool is_torn; // valid once uidlist_next said END
 };
 
 enum uidlist_step {
@@ -65,15 +65,15 @@ enum uidlist_step {
 enum err uidlist_begin(struct uidlist_reader *r, struct str file,
 		       struct uidlist_header *out) MUST_USE;
 /* The next record. After END, r->next_uid is the mailbox's next UID. */
-enum uidlist_step uidlist_next(struct uidlist_reader *r,
-			       struct uidlist_record *out);
+enum uidlist_step
+uidlist_next(struct uidlist_reader *r, struct uidlist_record *out);
 
 /* The value of the first field with this key; false without one. */
 bool uidlist_field(struct str fields, char key, struct str *out);
 
 /* Each appends a whole line. ERR_LIMIT: the buf is full. ERR_FORMAT: what the
  * reader would not take back. In both cases nothing is appended. */
-enum err uidlist_put_header(struct buf *b,
-			    const struct uidlist_header *header) MUST_USE;
-enum err uidlist_put_record(struct buf *b,
-			    const struct uidlist_record *record) MUST_USE;
+enum err
+uidlist_put_header(struct buf *b, const struct uidlist_header *header) MUST_USE;
+enum err
+uidlist_put_record(struct buf *b, const struct uidlist_record *record) MUST_USE;

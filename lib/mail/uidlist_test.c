@@ -38,16 +38,16 @@ read_all(struct str file)
 }
 
 /* Written by Dovecot 2.3.19; it said UIDNEXT 9. */
-static const struct str from_dovecot = STR_INIT(
-	"3 V1795219922 N5 " G "\n"
-	"1 :1795219920.M882804P9545.vm,S=48,W=53\n"
-	"2 :1795219920.M884216P9545.vm,S=48,W=53\n"
-	"3 :1795219920.M885568P9545.vm,S=142,W=196\n"
-	"4 :1795219920.M886559P9545.vm,S=48,W=53\n"
-	"5 :1795219920.M887564P9545.vm,S=46,W=52\n"
-	"6 :1795219948.M333822P9697.vm,S=201,W=211\n"
-	"7 :1795219948.M336275P9697.vm,S=204,W=214\n"
-	"8 :1795219948.M338063P9697.vm,S=204,W=214\n");
+static const struct str from_dovecot =
+	STR_INIT("3 V1795219922 N5 " G "\n"
+		 "1 :1795219920.M882804P9545.vm,S=48,W=53\n"
+		 "2 :1795219920.M884216P9545.vm,S=48,W=53\n"
+		 "3 :1795219920.M885568P9545.vm,S=142,W=196\n"
+		 "4 :1795219920.M886559P9545.vm,S=48,W=53\n"
+		 "5 :1795219920.M887564P9545.vm,S=46,W=52\n"
+		 "6 :1795219948.M333822P9697.vm,S=201,W=211\n"
+		 "7 :1795219948.M336275P9697.vm,S=204,W=214\n"
+		 "8 :1795219948.M338063P9697.vm,S=204,W=214\n");
 
 static void
 a_file_of_dovecot_is_read(void **state UNUSED)
@@ -188,9 +188,9 @@ a_torn_end_is_dropped_and_its_uid_not_used_again(void **state UNUSED)
 static void
 what_is_written_is_read_back(void **state UNUSED)
 {
-	struct uidlist_header header = {
-		77, 5, S("098f2034d0e1006b4925000083ecc375"), S("Zabc Y")
-	};
+	struct uidlist_header header = { 77, 5,
+					 S("098f2034d0e1006b4925000083ecc375"),
+					 S("Zabc Y") };
 	struct uidlist_record one = { 1, S(""), S("1.h") };
 	struct uidlist_record two = { 4294967294, S("W9 Gabc"), S("2.h,S=8") };
 	struct buf b = BUF_INIT(1000);
@@ -228,7 +228,7 @@ what_would_not_be_read_back_is_not_written(void **state UNUSED)
 		assert_int_equal(b.n, 0);
 	}
 	assert_int_equal(uidlist_put_header(&b, &header), ERR_FORMAT);
-	header = (struct uidlist_header){ 1, 1, S("zz"), STR_NONE };
+	header = (struct uidlist_header) { 1, 1, S("zz"), STR_NONE };
 	assert_int_equal(uidlist_put_header(&b, &header), ERR_FORMAT);
 	struct uidlist_record fine = { 1, STR_NONE, S("1.h") };
 	assert_int_equal(uidlist_put_record(&small, &fine), ERR_LIMIT);

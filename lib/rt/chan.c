@@ -28,8 +28,8 @@
 enum {
 	WINDOW_OCTETS = 512 * 1024,
 	CREDIT_AT_OCTETS = WINDOW_OCTETS / 2,
-	FRAME_COST_OCTETS = 128,     // empty frames take memory, too
-	FD_COST_OCTETS = 16 * 1024,  // 32 descriptors fill a window
+	FRAME_COST_OCTETS = 128,	       // empty frames take memory, too
+	FD_COST_OCTETS = 16 * 1024,	       // 32 descriptors fill a window
 	UNREAD_MAX_OCTETS = 8 * WINDOW_OCTETS, // of a call that the peer opened
 	READ_OCTETS = 64 * 1024,
 	MAX_READS_PER_EVENT = 8,
@@ -98,7 +98,7 @@ frame_release(struct frame *f)
 	free(f->memory);
 	if (f->fd >= 0)
 		close(f->fd);
-	*f = (struct frame){ .fd = -1 };
+	*f = (struct frame) { .fd = -1 };
 }
 
 static void
@@ -176,7 +176,7 @@ chan_close(struct chan *chan)
 	close(chan->fd);
 	close_fds(chan);
 	gate_wake_all(&chan->has_fd_room);
-	TAILQ_FOREACH(call, &chan->calls, link) {
+	TAILQ_FOREACH (call, &chan->calls, link) {
 		wake_call(call);
 		gate_wake_all(&call->has_credit);
 	}
@@ -203,8 +203,7 @@ end_peer(struct chan *chan, const char *why)
 	chan_close(chan);
 }
 
-static void
-watch(struct chan *chan, int events);
+static void watch(struct chan *chan, int events);
 
 /* Sends out->[out_at..] up to the next descriptor's frame; with it when the
  * frame is next. */
@@ -218,8 +217,8 @@ send_some(struct chan *chan)
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	bool has_fd = chan->n_out_fds > 0 &&
-		      chan->out_fds[0].at == chan->out_at;
+	bool has_fd =
+		chan->n_out_fds > 0 && chan->out_fds[0].at == chan->out_at;
 	size_t next = has_fd ? 1 : 0;
 
 	if (chan->n_out_fds > next)
@@ -249,8 +248,8 @@ has_fd_room(const struct chan *chan)
 	return chan->n_out_fds < FD_QUEUE - FD_QUEUE_POSTS;
 }
 
-/* The peer reads no more. What it said before lies in the socket still; on_event
- * reads that, and then the end, which closes the channel. */
+/* The peer reads no more. What it said before lies in the socket still;
+ * on_event reads that, and then the end, which closes the channel. */
 static void
 drop_output(struct chan *chan)
 {
@@ -331,7 +330,7 @@ put_fd(struct chan *chan, int fd)
 		return ERR_IO;
 	}
 	chan->out_fds[chan->n_out_fds++] =
-		(struct pending_fd){ chan->out.n, copy };
+		(struct pending_fd) { chan->out.n, copy };
 	return OK;
 }
 
@@ -382,9 +381,10 @@ call_open(struct chan *chan)
 	/* An id is free again long before 2^31 others were used. */
 	do
 		chan->next_id = (chan->next_id + 1) & ~opener_bit;
-	while (map_get(&chan->by_id,
-		       id_key(&(uint32_t){ chan->next_id |
-					   (chan->is_opener ? opener_bit : 0) })));
+	while (map_get(
+		&chan->by_id,
+		id_key(&(uint32_t) { chan->next_id |
+				     (chan->is_opener ? opener_bit : 0) })));
 	return new_call(chan,
 			chan->next_id | (chan->is_opener ? opener_bit : 0));
 }
@@ -498,7 +498,7 @@ call_recv(struct co *co, struct call *call, int64_t deadline_us,
 {
 	struct inbound *in;
 
-	*out = (struct frame){ .fd = -1 };
+	*out = (struct frame) { .fd = -1 };
 	while (!call_has_input(call)) {
 		enum err e = gate_wait(co, &call->has_input, deadline_us);
 
@@ -536,7 +536,7 @@ chan_ask(struct co *co, struct chan *chan, uint16_t type, struct str body,
 	struct call *call = call_open(chan);
 	enum err e;
 
-	*out = (struct frame){ .fd = -1 };
+	*out = (struct frame) { .fd = -1 };
 	if (call == NULL)
 		return ERR_UNAVAILABLE;
 	e = call_send(co, call, type, body, -1, true, deadline_us);
@@ -710,8 +710,7 @@ parse_input(struct chan *chan)
 			end_peer(chan, "not a frame");
 			return;
 		}
-		if (e != OK ||
-		    rest.n - FRAME_HEAD_OCTETS < head.body_octets)
+		if (e != OK || rest.n - FRAME_HEAD_OCTETS < head.body_octets)
 			break;
 		dispatch(chan, &head,
 			 str_sub(rest, FRAME_HEAD_OCTETS, head.body_octets));
@@ -768,8 +767,8 @@ read_some(struct chan *chan, bool *is_full_out)
 
 	*is_full_out = false;
 	check(buf_reserve(&chan->in, READ_OCTETS) == OK);
-	iov = (struct iovec){ chan->in.p + chan->in.n,
-			      chan->in.cap - chan->in.n };
+	iov = (struct iovec) { chan->in.p + chan->in.n,
+			       chan->in.cap - chan->in.n };
 	do
 		n = recvmsg(chan->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);

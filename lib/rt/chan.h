@@ -20,7 +20,7 @@ struct call;
 
 struct frame {
 	uint16_t type;
-	bool is_end;  // the peer's last in this call
+	bool is_end; // the peer's last in this call
 	struct str body;
 	int fd;	      // -1, or a descriptor that the receiver owns
 	char *memory; // of body; frame_release() frees it
@@ -34,12 +34,12 @@ typedef void chan_serve_fn(struct co *co, struct call *call,
 			   struct frame *first, void *owner);
 
 struct chan_rule {
-	uint16_t type;	      // of the frame that opens the call
-	uint32_t max_octets;  // of each frame of the call
-	uint32_t max_calls;   // open at once; more end the channel
+	uint16_t type;	     // of the frame that opens the call
+	uint32_t max_octets; // of each frame of the call
+	uint32_t max_calls;  // open at once; more end the channel
 	bool may_carry_fd;
 	chan_serve_fn *serve;
-	const char *name;     // for logs
+	const char *name; // for logs
 };
 
 typedef void chan_closed_fn(struct chan *chan, void *owner);
@@ -67,9 +67,9 @@ void call_free(struct call **call);
  * descriptors wait to be sent. fd (-1: none) is duplicated by the kernel: the
  * caller keeps its own. ERR_EOF when the peer forgot the call, ERR_IO when the
  * process has no descriptor left, ERR_UNAVAILABLE when the channel broke. */
-enum err call_send(struct co *co, struct call *call, uint16_t type,
-		   struct str body, int fd, bool is_end,
-		   int64_t deadline_us) MUST_USE;
+enum err
+call_send(struct co *co, struct call *call, uint16_t type, struct str body,
+	  int fd, bool is_end, int64_t deadline_us) MUST_USE;
 /* Like call_send() without waiting, for short frames; the window may be passed
  * by them (by some MiB: a peer that sends much more is stopped). */
 enum err call_post(struct call *call, uint16_t type, struct str body, int fd,
@@ -86,6 +86,6 @@ void call_set_listener(struct call *call, struct co *co);
 struct chan *call_chan(const struct call *call);
 
 /* Opens, sends one frame that ends this side, receives one frame. */
-enum err chan_ask(struct co *co, struct chan *chan, uint16_t type,
-		  struct str body, int64_t deadline_us,
-		  struct frame *out) MUST_USE;
+enum err
+chan_ask(struct co *co, struct chan *chan, uint16_t type, struct str body,
+	 int64_t deadline_us, struct frame *out) MUST_USE;

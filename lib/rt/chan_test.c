@@ -7,7 +7,17 @@
 
 #include <stdio.h>
 
-enum { ASK_ECHO = 1, SINK, SOURCE, FILES, LEAVE, SLOW, PAIR, ANSWER = 100, PART };
+enum {
+	ASK_ECHO = 1,
+	SINK,
+	SOURCE,
+	FILES,
+	LEAVE,
+	SLOW,
+	PAIR,
+	ANSWER = 100,
+	PART
+};
 
 enum {
 	STREAM_OCTETS = 50 << 20,
@@ -33,8 +43,8 @@ serve_echo(struct co *co, struct call *call, struct frame *first,
 	   void *owner UNUSED)
 {
 	t.n_served++;
-	t.served_end = call_send(co, call, ANSWER, first->body, -1, true,
-				 NEVER_US);
+	t.served_end =
+		call_send(co, call, ANSWER, first->body, -1, true, NEVER_US);
 }
 
 static void
@@ -68,8 +78,8 @@ send_stream(struct co *co, struct call *call, size_t n_octets)
 	enum err e = OK;
 
 	while (e == OK && sent < n_octets) {
-		size_t n = n_octets - sent < PIECE_OCTETS ? n_octets - sent :
-							    PIECE_OCTETS;
+		size_t n = n_octets - sent < PIECE_OCTETS ? n_octets - sent
+							  : PIECE_OCTETS;
 
 		for (size_t i = 0; i < n; i++)
 			piece[i] = (char)((sent + i) % 251);
@@ -195,8 +205,8 @@ begin(void **state UNUSED)
 	memset(&t, 0, sizeof(t));
 	t.has_begun = true;
 	gate_init(&t.go);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-				    pair), 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	t.a = chan_new(pair[0], true, NULL, on_closed_a, &t, "a");
 	t.b = chan_new(pair[1], false, rules, on_closed_b, &t, "b");
 	return 0;
@@ -252,7 +262,8 @@ ask_gets_answer(struct co *co)
 {
 	struct frame f;
 
-	assert_int_equal(chan_ask(co, t.a, ASK_ECHO, S("hello"), soon(), &f), OK);
+	assert_int_equal(chan_ask(co, t.a, ASK_ECHO, S("hello"), soon(), &f),
+			 OK);
 	assert_int_equal(f.type, ANSWER);
 	assert_true(f.is_end);
 	assert_int_equal(f.fd, -1);
@@ -277,7 +288,8 @@ ask_one(struct co *co, void *arg)
 	struct frame f;
 
 	buf_putf(&b, "question %d", asking->number);
-	assert_int_equal(chan_ask(co, t.a, ASK_ECHO, buf_str(&b), soon(), &f), OK);
+	assert_int_equal(chan_ask(co, t.a, ASK_ECHO, buf_str(&b), soon(), &f),
+			 OK);
 	assert_str_eq(f.body, buf_str(&b));
 	frame_release(&f);
 	buf_release(&b);
@@ -294,7 +306,7 @@ thousand_parallel_asks(struct co *co)
 
 	gate_init(&all);
 	for (int i = 0; i < 1000; i++) {
-		asking[i] = (struct asking){ i, &n_done, &all };
+		asking[i] = (struct asking) { i, &n_done, &all };
 		assert_non_null(co_spawn(ask_one, &asking[i], "ask"));
 	}
 	assert_int_equal(gate_wait(co, &all, soon()), OK);
@@ -335,8 +347,8 @@ upload_with_slow_reader(struct co *co)
 	struct call *call = call_open(t.a);
 	struct frame f;
 
-	assert_int_equal(call_send(co, call, SINK, STR_NONE, -1, false,
-				   soon()), OK);
+	assert_int_equal(call_send(co, call, SINK, STR_NONE, -1, false, soon()),
+			 OK);
 	assert_int_equal(send_stream(co, call, STREAM_OCTETS), OK);
 	assert_int_equal(call_recv(co, call, soon(), &f), OK);
 	assert_str(f.body, "sunk");
@@ -358,8 +370,8 @@ download_after_own_end(struct co *co)
 	size_t n = 0;
 	enum err e;
 
-	assert_int_equal(call_send(co, call, SOURCE, STR_NONE, -1, true,
-				   soon()), OK);
+	assert_int_equal(
+		call_send(co, call, SOURCE, STR_NONE, -1, true, soon()), OK);
 	while ((e = call_recv(co, call, soon(), &f)) == OK) {
 		assert_true(t.b->out.n <= WINDOW_OCTETS + PIECE_OCTETS + 4096);
 		for (size_t i = 0; i < f.body.n; i++)
@@ -402,8 +414,8 @@ leaving_a_download_stops_the_server(struct co *co)
 	struct frame f;
 
 	t.served_end = ERR_MORE;
-	assert_int_equal(call_send(co, call, SOURCE, STR_NONE, -1, true,
-				   soon()), OK);
+	assert_int_equal(
+		call_send(co, call, SOURCE, STR_NONE, -1, true, soon()), OK);
 	assert_int_equal(call_recv(co, call, soon(), &f), OK);
 	frame_release(&f);
 	call_free(&call);
@@ -418,10 +430,10 @@ leaving_an_upload_is_seen_by_the_server(struct co *co)
 {
 	struct call *call = call_open(t.a);
 
-	assert_int_equal(call_send(co, call, SINK, STR_NONE, -1, false,
-				   soon()), OK);
-	assert_int_equal(call_send(co, call, PART, STR_NONE, -1, false,
-				   soon()), OK);
+	assert_int_equal(call_send(co, call, SINK, STR_NONE, -1, false, soon()),
+			 OK);
+	assert_int_equal(call_send(co, call, PART, STR_NONE, -1, false, soon()),
+			 OK);
 	call_free(&call);
 	assert_int_equal(co_sleep_until(co, in_ms(20)), OK);
 	assert_int_equal(t.served_end, ERR_EOF);
@@ -435,8 +447,8 @@ server_that_leaves_stops_the_upload(struct co *co)
 	struct call *call = call_open(t.a);
 	struct frame f;
 
-	assert_int_equal(call_send(co, call, LEAVE, STR_NONE, -1, false,
-				   soon()), OK);
+	assert_int_equal(
+		call_send(co, call, LEAVE, STR_NONE, -1, false, soon()), OK);
 	assert_int_equal(send_stream(co, call, STREAM_OCTETS), ERR_EOF);
 	assert_int_equal(call_post(call, PART, S("x"), -1, false), ERR_EOF);
 	assert_int_equal(call_recv(co, call, soon(), &f), ERR_EOF);
@@ -459,12 +471,13 @@ static void
 credit_after_the_end_is_harmless(struct co *co)
 {
 	struct call *call = call_open(t.a);
-	struct frame_head head = { .call = call->id, .flags = FRAME_CREDIT,
+	struct frame_head head = { .call = call->id,
+				   .flags = FRAME_CREDIT,
 				   .credit = UINT32_MAX };
 	struct frame f;
 
-	assert_int_equal(call_send(co, call, ASK_ECHO, S("x"), -1, true, soon()),
-			 OK);
+	assert_int_equal(
+		call_send(co, call, ASK_ECHO, S("x"), -1, true, soon()), OK);
 	put_frame(t.b, &head, STR_NONE); // more than was ever sent
 	assert_int_equal(call_recv(co, call, soon(), &f), OK);
 	frame_release(&f);
@@ -500,8 +513,8 @@ receive_files(struct co *co, int n)
 	struct buf b = BUF_INIT(16);
 
 	buf_putf(&b, "%d", n);
-	assert_int_equal(call_send(co, call, FILES, buf_str(&b), -1, true,
-				   soon()), OK);
+	assert_int_equal(
+		call_send(co, call, FILES, buf_str(&b), -1, true, soon()), OK);
 	buf_release(&b);
 	for (int i = 0; i < n; i++) {
 		struct frame f;
@@ -568,8 +581,8 @@ unread_descriptors_are_closed(struct co *co)
 {
 	struct call *call = call_open(t.a);
 
-	assert_int_equal(call_send(co, call, FILES, S("50"), -1, true,
-				   soon()), OK);
+	assert_int_equal(call_send(co, call, FILES, S("50"), -1, true, soon()),
+			 OK);
 	assert_int_equal(co_sleep_until(co, in_ms(20)), OK);
 	call_free(&call); // end() counts descriptors
 }
@@ -588,14 +601,14 @@ peer_closes_mid_call(struct co *co)
 	struct call *call = call_open(t.a);
 	struct frame f;
 
-	assert_int_equal(call_send(co, call, PAIR, STR_NONE, -1, false,
-				   soon()), OK);
+	assert_int_equal(call_send(co, call, PAIR, STR_NONE, -1, false, soon()),
+			 OK);
 	assert_int_equal(co_sleep_until(co, in_ms(5)), OK);
 	assert_non_null(co_spawn(close_b, NULL, "close"));
 	assert_int_equal(call_recv(co, call, soon(), &f), ERR_UNAVAILABLE);
 	assert_int_equal(t.served_end, ERR_UNAVAILABLE);
-	assert_int_equal(call_send(co, call, PART, STR_NONE, -1, false,
-				   soon()), ERR_UNAVAILABLE);
+	assert_int_equal(call_send(co, call, PART, STR_NONE, -1, false, soon()),
+			 ERR_UNAVAILABLE);
 	call_free(&call);
 	co_breathe(co);
 	assert_null(t.a);
@@ -611,8 +624,8 @@ writer_in_a_full_window_sees_the_close(struct co *co)
 	while (call->in_flight < WINDOW_OCTETS)
 		call_post(call, PART, S("0123456789"), -1, false);
 	assert_non_null(co_spawn(close_b, NULL, "close"));
-	assert_int_equal(call_send(co, call, PART, STR_NONE, -1, false,
-				   soon()), ERR_UNAVAILABLE);
+	assert_int_equal(call_send(co, call, PART, STR_NONE, -1, false, soon()),
+			 ERR_UNAVAILABLE);
 	call_free(&call);
 	gate_wake_all(&t.go);
 }
@@ -647,8 +660,8 @@ last_words_are_heard(struct co *co)
 	head.call = call->id;
 	frame_put_head(&b, &head);
 	chan_close(t.b);
-	assert_int_equal(call_send(co, call, SLOW, STR_NONE, -1, false,
-				   soon()), OK);
+	assert_int_equal(call_send(co, call, SLOW, STR_NONE, -1, false, soon()),
+			 OK);
 	flush(t.a); // lies unread at the peer
 	assert_int_equal(send(raw, b.p, b.n, 0), b.n);
 	close(raw);
@@ -834,8 +847,8 @@ a_descriptor_where_none_is_allowed(struct co *co)
 	struct call *call = call_open(t.a);
 	struct frame f;
 
-	assert_int_equal(call_send(co, call, ASK_ECHO, STR_NONE, 0, true, soon()),
-			 OK);
+	assert_int_equal(
+		call_send(co, call, ASK_ECHO, STR_NONE, 0, true, soon()), OK);
 	assert_int_equal(call_recv(co, call, soon(), &f), ERR_UNAVAILABLE);
 	call_free(&call);
 	assert_int_equal(t.n_served, 0);
@@ -874,7 +887,8 @@ large_first_frame_does_not_fill_the_window_for_ever(struct co *co)
 
 	assert_int_equal(call_send(co, call, SINK,
 				   str_of(first, 2 * WINDOW_OCTETS), -1, false,
-				   soon()), OK);
+				   soon()),
+			 OK);
 	free(first);
 	assert_int_equal(call_send(co, call, PART, STR_NONE, -1, true, soon()),
 			 OK);
@@ -889,8 +903,8 @@ listener_is_woken(struct co *co)
 {
 	struct call *call = call_open(t.a);
 
-	assert_int_equal(call_send(co, call, ASK_ECHO, S("x"), -1, true, soon()),
-			 OK);
+	assert_int_equal(
+		call_send(co, call, ASK_ECHO, S("x"), -1, true, soon()), OK);
 	call_set_listener(call, co);
 	while (!call_has_input(call))
 		assert_int_equal(co_wait(co, soon()), OK);
@@ -899,7 +913,10 @@ listener_is_woken(struct co *co)
 }
 
 static struct named tests[] = {
-#define T(f) { #f, f }
+#define T(f)          \
+	{             \
+#f, f \
+	}
 	T(ask_gets_answer),
 	T(thousand_parallel_asks),
 	T(silent_service_is_unavailable),
@@ -934,8 +951,8 @@ main(void)
 	struct CMUnitTest all[N_OF(tests)];
 
 	for (size_t i = 0; i < N_OF(tests); i++)
-		all[i] = (struct CMUnitTest){ tests[i].name, run, begin, end,
-					      &tests[i] };
+		all[i] = (struct CMUnitTest) { tests[i].name, run, begin, end,
+					       &tests[i] };
 	loop_init(); // libuv opens descriptors that stay
 	loop_close();
 	return cmocka_run_group_tests(all, NULL, NULL);

@@ -186,8 +186,8 @@ free_stack(uv_handle_t *timer)
 		sched.n_warm++;
 		return;
 	}
-	madvise(co->stack + PAGE_OCTETS,
-		STACK_OCTETS - 2 * (size_t)PAGE_OCTETS, MADV_DONTNEED);
+	madvise(co->stack + PAGE_OCTETS, STACK_OCTETS - 2 * (size_t)PAGE_OCTETS,
+		MADV_DONTNEED);
 	TAILQ_INSERT_TAIL(&sched.stacks, co, link);
 }
 
@@ -271,7 +271,7 @@ loop_close(void)
 #ifdef ESTAFETA_SANITIZED
 	struct co *co;
 
-	TAILQ_FOREACH(co, &sched.stacks, link)
+	TAILQ_FOREACH (co, &sched.stacks, link)
 		__lsan_unregister_root_region(co->stack + PAGE_OCTETS,
 					      STACK_OCTETS - PAGE_OCTETS);
 	for (size_t i = 0; i < sched.n_slabs; i++)
@@ -372,9 +372,9 @@ on_timer(uv_timer_t *timer)
 static void
 start_timer(struct co *co, int64_t deadline_us)
 {
-	uint64_t due_ms = deadline_us <= 0 ?
-				  0 :
-				  (uint64_t)(deadline_us - 1) / US_PER_MS + 1;
+	uint64_t due_ms = deadline_us <= 0
+				  ? 0
+				  : (uint64_t)(deadline_us - 1) / US_PER_MS + 1;
 	uint64_t now_ms;
 
 	uv_update_time(&sched.uv);
@@ -485,7 +485,7 @@ co_stack_high_water(void)
 	struct co *co;
 	size_t high = 0;
 
-	TAILQ_FOREACH(co, &sched.stacks, link)
+	TAILQ_FOREACH (co, &sched.stacks, link)
 		if (used_octets(co) > high)
 			high = used_octets(co);
 	return high;

@@ -442,7 +442,7 @@ many_offloads_each_get_their_result(void **state UNUSED)
 	static struct work work[500];
 
 	for (int i = 0; i < 500; i++) {
-		work[i] = (struct work){ .in = i + 1 };
+		work[i] = (struct work) { .in = i + 1 };
 		spawn(offload_square, &work[i]);
 	}
 	loop_run();
@@ -499,7 +499,7 @@ an_offload_is_deaf_to_cancel(void **state UNUSED)
 {
 	static struct work w;
 
-	w = (struct work){ .in = 7 };
+	w = (struct work) { .in = 7 };
 	spawn(offload_square, &w);
 	spawn(cancel_worker, &w);
 	loop_run();

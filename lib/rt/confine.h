@@ -10,7 +10,8 @@
 #include <sys/types.h>
 
 enum confine_kind {
-	CONFINE_NETWORK_SERVER, // no open, no socket, no exec: what it is handed
+	CONFINE_NETWORK_SERVER, // no open, no socket, no exec: what it is
+				// handed
 	CONFINE_NETWORK_CLIENT, // the same, and sockets to the outside
 	CONFINE_FILES,		// opens files, no sockets of its own, no exec
 	CONFINE_RESOLVER,	// UDP and TCP, and reads what configures it

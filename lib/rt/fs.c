@@ -23,8 +23,7 @@ failed(const char *what, const char *name)
 		return ERR_NOT_FOUND;
 	if (no == EEXIST)
 		return ERR_EXISTS;
-	log_error("fs.failed", FC("call", what), FC("name", name),
-		  FERRNO(no));
+	log_error("fs.failed", FC("call", what), FC("name", name), FERRNO(no));
 	return no == ENOSPC || no == EDQUOT ? ERR_FULL : ERR_IO;
 }
 
@@ -115,9 +114,9 @@ fs_read_fd(int fd, struct buf *out)
 		if (step > out->max - out->n)
 			step = out->max - out->n;
 		if (step == 0)
-			return fstat(fd, &st) == 0 && st.st_size == offset ?
-				       OK :
-				       ERR_LIMIT;
+			return fstat(fd, &st) == 0 && st.st_size == offset
+				       ? OK
+				       : ERR_LIMIT;
 		check(buf_reserve(out, step) == OK);
 		n = pread(fd, out->p + out->n, step, offset);
 		if (n < 0 && errno == EINTR)
@@ -181,9 +180,8 @@ fs_publish(int file_fd, int from_dir, const char *from, int to_dir,
 enum err
 fs_move(int from_dir, const char *from, int to_dir, const char *to)
 {
-	return renameat(from_dir, from, to_dir, to) == 0 ?
-		       OK :
-		       failed("rename", to);
+	return renameat(from_dir, from, to_dir, to) == 0 ? OK
+							 : failed("rename", to);
 }
 
 enum err

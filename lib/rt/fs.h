@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * lib/rt/fs.h - files that must survive a power cut (HACKING.md).
  *
- * The order for a file is: write, fsync(file), rename, fsync(directory), answer.
- * Nothing else in Estafeta calls rename or fsync. Functions without a co block
- * and belong inside offload(). The first fsync error is final for that file:
- * abandon it, never try again. Paths are single components below an open
+ * The order for a file is: write, fsync(file), rename, fsync(directory),
+ * answer. Nothing else in Estafeta calls rename or fsync. Functions without a
+ * co block and belong inside offload(). The first fsync error is final for that
+ * file: abandon it, never try again. Paths are single components below an open
  * directory, so that no symbolic link is ever followed. */
 #pragma once
 
@@ -42,13 +42,13 @@ enum err fs_publish(int file_fd, int from_dir, const char *from, int to_dir,
 		    const char *to) MUST_USE;
 /* A rename of a file that is durable under its old name; the new name is
  * durable after a sync of both directories. Replaces `to`. */
-enum err fs_move(int from_dir, const char *from, int to_dir,
-		 const char *to) MUST_USE;
+enum err
+fs_move(int from_dir, const char *from, int to_dir, const char *to) MUST_USE;
 /* A second name for a durable file, durable itself after a sync of to_dir.
  * ERR_EXISTS when `to` is there, ERR_NOT_FOUND when `from` is not, ERR_REFUSED
  * where the file system makes no (more) links. */
-enum err fs_link(int from_dir, const char *from, int to_dir,
-		 const char *to) MUST_USE;
+enum err
+fs_link(int from_dir, const char *from, int to_dir, const char *to) MUST_USE;
 /* Replaces a small file by new content, all five steps. A reader sees the old
  * or the new one. mode as for open(2). */
 enum err fs_replace(int dir_fd, const char *name, struct str content,
@@ -68,7 +68,8 @@ struct shared_sync {
 
 void shared_sync_init(struct shared_sync *s);
 /* Waits until an fsync of fd that began after this call has ended. fd stays
- * open as long as anybody is in here. ERR_CANCELED leaves durability unknown. */
+ * open as long as anybody is in here. ERR_CANCELED leaves durability unknown.
+ */
 enum err shared_sync(struct co *co, struct shared_sync *s, int fd) MUST_USE;
 /* Nobody is in shared_sync(). */
 bool shared_sync_is_idle(const struct shared_sync *s);

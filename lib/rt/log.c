@@ -11,7 +11,7 @@
 
 enum {
 	LINE_MAX_OCTETS = 8192,
-	VALUE_MAX_OCTETS = 512,	// of the unescaped value
+	VALUE_MAX_OCTETS = 512, // of the unescaped value
 	FIELD_ROOM_OCTETS = VALUE_MAX_OCTETS * 4 + 64,
 	USUAL_OCTETS = 512,
 };
@@ -33,8 +33,10 @@ log_level_named(struct str name)
 		struct str name;
 		enum log_level level;
 	} levels[] = {
-		{ STR_INIT("error"), LOG_ERROR }, { STR_INIT("warn"), LOG_WARN },
-		{ STR_INIT("info"), LOG_INFO },	  { STR_INIT("debug"), LOG_DEBUG },
+		{ STR_INIT("error"), LOG_ERROR },
+		{ STR_INIT("warn"), LOG_WARN },
+		{ STR_INIT("info"), LOG_INFO },
+		{ STR_INIT("debug"), LOG_DEBUG },
 		{ STR_INIT("trace"), LOG_DEBUG },
 	};
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * lib/rt/log.h - one event, one line, on standard output.
  *
- *   2026-01-31T09:08:07.123456+01:00 mta/in[71] level=info s=8f3a ev=rcpt.reject
- *   to=<a\x20b@x> code=5.1.1
+ *   2026-01-31T09:08:07.123456+01:00 mta/in[71] level=info s=8f3a
+ * ev=rcpt.reject to=<a\x20b@x> code=5.1.1
  *
  * Bytes from outside are escaped here, not by the caller, so that no event can
  * forge another. Passwords, tokens and message text are never given to it. */
@@ -21,20 +21,32 @@ struct log_field {
 	int64_t number;
 };
 
-#define F(key, str) { LOG_STR, (key), (str), 0 }
-#define FC(key, c_string) { LOG_STR, (key), str_c(c_string), 0 }
-#define FN(key, n) { LOG_NUMBER, (key), { NULL, 0 }, (int64_t)(n) }
+#define F(key, str)                      \
+	{                                \
+		LOG_STR, (key), (str), 0 \
+	}
+#define FC(key, c_string)                          \
+	{                                          \
+		LOG_STR, (key), str_c(c_string), 0 \
+	}
+#define FN(key, n)                                           \
+	{                                                    \
+		LOG_NUMBER, (key), { NULL, 0 }, (int64_t)(n) \
+	}
 /* Printed between < and >. */
-#define FA(key, str) { LOG_ADDRESS, (key), (str), 0 }
+#define FA(key, str)                         \
+	{                                    \
+		LOG_ADDRESS, (key), (str), 0 \
+	}
 /* errno as text; err as text. */
 #define FERRNO(no) FC("errno", strerrorname_np(no))
 #define FERR(e) FC("err", err_text(e))
 
 /* session may be STR_NONE. */
-#define log_at(level, session, event, ...)                              \
-	log_write((level), (session), (event),                          \
-		  (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ) \
-					      { LOG_END, NULL, { NULL, 0 }, 0 } })
+#define log_at(level, session, event, ...)                                  \
+	log_write((level), (session), (event),                              \
+		  (const struct log_field[]) { __VA_ARGS__ __VA_OPT__(, ) { \
+			  LOG_END, NULL, { NULL, 0 }, 0 } })
 #define log_error(...) log_at(LOG_ERROR, STR_NONE, __VA_ARGS__)
 #define log_warn(...) log_at(LOG_WARN, STR_NONE, __VA_ARGS__)
 #define log_info(...) log_at(LOG_INFO, STR_NONE, __VA_ARGS__)
@@ -42,7 +54,8 @@ struct log_field {
 
 /* Program and role, "mta/in"; copied. Call once per process. */
 void log_open(const char *who, enum log_level most_verbose);
-/* "error", "warn", "info", "debug", "trace" (= debug); anything else is info. */
+/* "error", "warn", "info", "debug", "trace" (= debug); anything else is info.
+ */
 enum log_level log_level_named(struct str name);
 void log_write(enum log_level level, struct str session, const char *event,
 	       const struct log_field *fields);

@@ -139,8 +139,8 @@ dial(struct co *co, const union address_any *to, socklen_t n,
 	if (fd < 0)
 		return ERR_IO;
 	if (connect(fd, &to->any, n) != 0)
-		e = errno == EINPROGRESS ? wait_connected(co, fd, deadline_us) :
-					   ERR_REFUSED;
+		e = errno == EINPROGRESS ? wait_connected(co, fd, deadline_us)
+					 : ERR_REFUSED;
 	if (e != OK) {
 		close(fd);
 		return e;
@@ -158,8 +158,7 @@ struct listener {
 	int n_open_handles;
 };
 
-static void
-on_incoming(uv_poll_t *poll, int status, int events);
+static void on_incoming(uv_poll_t *poll, int status, int events);
 
 static void
 on_pause_over(uv_timer_t *pause)

@@ -48,14 +48,12 @@ static const struct option_row rows[] = {
 	  "[host]:port=[address]:port, ... : connect there instead",
 	  ROW(connect_map) },
 	{ "listen-smtp", "ESTAFETA_LISTEN_SMTP", "*:25",
-	  "addresses for mail from other servers",
-	  ROW(listen[LISTEN_SMTP]) },
+	  "addresses for mail from other servers", ROW(listen[LISTEN_SMTP]) },
 	{ "listen-submission", "ESTAFETA_LISTEN_SUBMISSION", "*:587",
 	  "addresses for users' mail with STARTTLS",
 	  ROW(listen[LISTEN_SUBMISSION]) },
 	{ "listen-submissions", "ESTAFETA_LISTEN_SUBMISSIONS", "*:465",
-	  "the same with TLS from the start",
-	  ROW(listen[LISTEN_SUBMISSIONS]) },
+	  "the same with TLS from the start", ROW(listen[LISTEN_SUBMISSIONS]) },
 	{ "listen-imap", "ESTAFETA_LISTEN_IMAP", "*:143", "IMAP addresses",
 	  ROW(listen[LISTEN_IMAP]) },
 	{ "listen-imaps", "ESTAFETA_LISTEN_IMAPS", "*:993",
@@ -100,8 +98,8 @@ options_variable(const char *name)
 	if (path == NULL)
 		return plain;
 	if (plain != NULL) {
-		fprintf(stderr, "%s is ignored: %s is set as well\n",
-			file_name, name);
+		fprintf(stderr, "%s is ignored: %s is set as well\n", file_name,
+			name);
 		return plain;
 	}
 	return read_secret_file(name, path);
@@ -168,11 +166,11 @@ options_read(struct options *out, int argc, char **argv, const char *usage)
 	memset(out, 0, sizeof(*out));
 	read_environment(out);
 	for (size_t i = 0; i < N_ROWS; i++)
-		flags[i] = (struct option){ rows[i].flag, required_argument,
-					    NULL, (int)i };
-	flags[N_ROWS] = (struct option){ "help", no_argument, NULL, 'h' << 8 };
+		flags[i] = (struct option) { rows[i].flag, required_argument,
+					     NULL, (int)i };
+	flags[N_ROWS] = (struct option) { "help", no_argument, NULL, 'h' << 8 };
 	flags[N_ROWS + 1] =
-		(struct option){ "version", no_argument, NULL, 'v' << 8 };
+		(struct option) { "version", no_argument, NULL, 'v' << 8 };
 	while ((which = getopt_long(argc, argv, "", flags, NULL)) != -1) {
 		if (which == 'h' << 8) {
 			print_help(usage);

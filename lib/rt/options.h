@@ -16,8 +16,8 @@ enum listen_kind {
 
 struct options {
 	const char *config_dir, *mail_dir, *state_dir, *run_dir;
-	const char *hostname;	 // OVERRIDE_HOSTNAME, or what the system says
-	const char *ssl_type;	 // "" : plaintext AUTH is allowed
+	const char *hostname; // OVERRIDE_HOSTNAME, or what the system says
+	const char *ssl_type; // "" : plaintext AUTH is allowed
 	const char *cert_path, *key_path;
 	const char *log_level;
 	/* "[mta2]:25=[127.0.0.1]:3525, ..." : connect there instead. */
@@ -29,8 +29,8 @@ struct options {
 /* Reads the environment, then the flags (which win). On --help, --version or
  * a mistake prints and exits. usage is the program's first line of help. The
  * strings belong to the options and live as long as the process. */
-void options_read(struct options *out, int argc, char **argv,
-		  const char *usage);
+void
+options_read(struct options *out, int argc, char **argv, const char *usage);
 /* A variable, or the content of the file that NAME__FILE names (both set: the
  * plain one wins, with a warning); NULL when neither is set. Lives as long as
  * the process. */

@@ -36,10 +36,10 @@
 
 enum {
 	MAX_CHILDREN = 64,
-	TICK_MS = 500,		// how often watched files are looked at
+	TICK_MS = 500, // how often watched files are looked at
 	BACKOFF_FIRST_MS = 20,
 	BACKOFF_MAX_MS = 10000,
-	BACKOFF_FORGET_S = 60,	// of quiet life
+	BACKOFF_FORGET_S = 60, // of quiet life
 	STOP_WAIT_S = 10,
 	PEM_MAX_OCTETS = 1 << 20,
 };
@@ -110,7 +110,7 @@ tell(struct child *child, enum control_type type, uint8_t what, uint8_t copy,
 	ssize_t n;
 
 	control_put(&b, &message);
-	iov = (struct iovec){ b.p, b.n };
+	iov = (struct iovec) { b.p, b.n };
 	if (fd >= 0) {
 		msg.msg_control = control.bytes;
 		msg.msg_controllen = sizeof(control.bytes);
@@ -159,8 +159,7 @@ place_files(void)
 			 o->state_dir);
 	}
 	w = &parent.files[FILE_ACCOUNTS];
-	first_existing(o->config_dir, accounts, w->path[0],
-		       sizeof(w->path[0]));
+	first_existing(o->config_dir, accounts, w->path[0], sizeof(w->path[0]));
 	w = &parent.files[FILE_SASL];
 	first_existing(o->config_dir, sasl, w->path[0], sizeof(w->path[0]));
 }
@@ -373,8 +372,8 @@ start_child(struct child *child)
 static void
 child_ended(struct child *child, int status)
 {
-	log_at(parent.is_stopping ? LOG_INFO : LOG_ERROR, STR_NONE, "role.ended",
-	       FC("role", service_name(child->spec->service)),
+	log_at(parent.is_stopping ? LOG_INFO : LOG_ERROR, STR_NONE,
+	       "role.ended", FC("role", service_name(child->spec->service)),
 	       FN("pid", child->pid),
 	       FN("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
 	       FN("exit", WIFEXITED(status) ? WEXITSTATUS(status) : -1));
@@ -383,8 +382,8 @@ child_ended(struct child *child, int status)
 	if (now_us() - child->started_us > BACKOFF_FORGET_S * US_PER_S)
 		child->backoff_ms = 0;
 	child->restart_at_us = in_ms(child->backoff_ms);
-	child->backoff_ms = child->backoff_ms ? child->backoff_ms * 2 :
-						BACKOFF_FIRST_MS;
+	child->backoff_ms =
+		child->backoff_ms ? child->backoff_ms * 2 : BACKOFF_FIRST_MS;
 	if (child->backoff_ms > BACKOFF_MAX_MS)
 		child->backoff_ms = BACKOFF_MAX_MS;
 }
@@ -451,8 +450,8 @@ static void
 bring_together(struct child *from, const struct control *message)
 {
 	struct child *to = find_child(message->what, message->copy);
-	int fd = to ? connect_sibling(from, to) :
-		      connect_outside(message->what);
+	int fd =
+		to ? connect_sibling(from, to) : connect_outside(message->what);
 
 	tell(from, CONTROL_CONNECTED, message->what, message->copy, fd);
 	if (fd >= 0)
@@ -519,8 +518,9 @@ bind_listeners(const struct role_spec *spec, struct role *sockets,
 		if (text.n == 0)
 			continue;
 		if (address_from_text(text, &at, &n) != OK) {
-			fprintf(stderr, "'%.*s' is no address: write "
-					"127.0.0.1:25 or [::1]:25 or *:25\n",
+			fprintf(stderr,
+				"'%.*s' is no address: write "
+				"127.0.0.1:25 or [::1]:25 or *:25\n",
 				STR(text));
 			exit(2);
 		}
@@ -587,7 +587,8 @@ give_one(const char *path, const struct stat *st UNUSED, int what UNUSED,
 }
 
 /* Once, when the directory comes from another user's time. Links are not
- * followed; the directory itself comes last, so that a cut is gone over again. */
+ * followed; the directory itself comes last, so that a cut is gone over again.
+ */
 static void
 give_tree(const char *path, uid_t uid, gid_t gid)
 {
@@ -649,7 +650,7 @@ prepare_roles(void)
 		for (unsigned copy = 0; copy < spec->copies; copy++) {
 			check(parent.n_children < MAX_CHILDREN);
 			parent.children[parent.n_children++] =
-				(struct child){ .spec = spec, .copy = copy };
+				(struct child) { .spec = spec, .copy = copy };
 		}
 	}
 }
@@ -739,13 +740,13 @@ serve_children(void)
 			look_at_files();
 			next_look_us = in_ms(TICK_MS);
 		}
-		polls[0] = (struct pollfd){ parent.signal_fd, POLLIN, 0 };
+		polls[0] = (struct pollfd) { parent.signal_fd, POLLIN, 0 };
 		for (size_t i = 0; i < parent.n_children; i++) {
 			struct child *c = &parent.children[i];
 
-			polls[n++] = (struct pollfd){
-				c->pid ? c->control_fd : -1, POLLIN, 0
-			};
+			polls[n++] =
+				(struct pollfd) { c->pid ? c->control_fd : -1,
+						  POLLIN, 0 };
 		}
 		if (poll(polls, n, ms_until_restart()) <= 0)
 			continue;

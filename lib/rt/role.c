@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * lib/rt/role.c - the child's side: the parent's messages, channels to others. */
+ * lib/rt/role.c - the child's side: the parent's messages, channels to others.
+ */
 #include "lib/rt/role.h"
 
 #include "lib/base/check.h"
@@ -63,7 +64,7 @@ on_connected(const struct control *message, int fd)
 	if (me.n_asked > 0)
 		me.n_asked--;
 	gate_wake_one(&me.may_ask);
-	TAILQ_FOREACH(r, &me.requests, link) {
+	TAILQ_FOREACH (r, &me.requests, link) {
 		if (r->is_answered || r->to != message->what ||
 		    r->copy != message->copy)
 			continue;
@@ -180,8 +181,8 @@ ask_parent(struct co *co, enum service to, unsigned copy, int64_t deadline_us,
 }
 
 enum err
-role_connect(struct co *co, enum service to, unsigned copy,
-	     int64_t deadline_us, int *fd_out)
+role_connect(struct co *co, enum service to, unsigned copy, int64_t deadline_us,
+	     int *fd_out)
 {
 	for (;;) {
 		enum err e = ask_parent(co, to, copy, deadline_us, fd_out);
@@ -189,9 +190,9 @@ role_connect(struct co *co, enum service to, unsigned copy,
 		if (*fd_out >= 0)
 			return OK;
 		if (e == OK)
-			e = now_us() >= deadline_us ?
-				    ERR_UNAVAILABLE :
-				    co_sleep_until(co, in_ms(RETRY_MS));
+			e = now_us() >= deadline_us
+				    ? ERR_UNAVAILABLE
+				    : co_sleep_until(co, in_ms(RETRY_MS));
 		if (e != OK)
 			return e == ERR_TIMEOUT ? ERR_UNAVAILABLE : e;
 	}
@@ -272,7 +273,7 @@ peer_ask(struct co *co, struct peer *peer, uint16_t type, struct str body,
 {
 	enum err e = ERR_UNAVAILABLE;
 
-	*out = (struct frame){ .fd = -1 };
+	*out = (struct frame) { .fd = -1 };
 	for (int i = 0; i < 2 && e == ERR_UNAVAILABLE; i++) {
 		struct chan *chan;
 

@@ -18,15 +18,15 @@ enum { ROLE_MAX_SOCKETS = 8, PROGRAM_MAX_ROLES = 6 };
 struct role;
 
 struct role_spec {
-	enum service service;	    // who it is
-	const char *user;	    // when started as root
-	uid_t fallback_uid;	    // when the system knows no such user
+	enum service service; // who it is
+	const char *user;     // when started as root
+	uid_t fallback_uid;   // when the system knows no such user
 	unsigned copies;
-	unsigned listens;	    // bits 1 << enum listen_kind
-	enum service unix_service;  // accepts at run/NAME.sock, or SERVICE_NONE
-	unsigned may_connect;	    // bits 1 << enum service
-	unsigned files;		    // bits 1 << enum control_file
-	const char *own_dir;	    // below state ("spool"), "@mail", or NULL
+	unsigned listens;	   // bits 1 << enum listen_kind
+	enum service unix_service; // accepts at run/NAME.sock, or SERVICE_NONE
+	unsigned may_connect;	   // bits 1 << enum service
+	unsigned files;		   // bits 1 << enum control_file
+	const char *own_dir;	   // below state ("spool"), "@mail", or NULL
 	enum confine_kind confine;
 	/* Prepares everything and returns; then threads begin, the filter
 	 * closes, and the loop runs. Blocking is fine in it. A role that may
@@ -77,18 +77,18 @@ enum err role_connect(struct co *co, enum service to, unsigned copy,
 
 /* A channel to a service that is made anew when it broke. */
 struct peer;
-struct peer *peer_new(enum service to, unsigned copy,
-		      const struct chan_rule *rules);
+struct peer *
+peer_new(enum service to, unsigned copy, const struct chan_rule *rules);
 /* The channel, connecting first when there is none. It may break at any time:
  * then calls end with ERR_UNAVAILABLE, and the next peer_chan() connects. */
 enum err peer_chan(struct co *co, struct peer *peer, int64_t deadline_us,
 		   struct chan **out) MUST_USE;
-/* chan_ask() through peer_chan(); asks again once if the channel was stale. Only
- * for questions that may be asked twice. */
-enum err peer_ask(struct co *co, struct peer *peer, uint16_t type,
-		  struct str body, int64_t deadline_us,
-		  struct frame *out) MUST_USE;
+/* chan_ask() through peer_chan(); asks again once if the channel was stale.
+ * Only for questions that may be asked twice. */
+enum err
+peer_ask(struct co *co, struct peer *peer, uint16_t type, struct str body,
+	 int64_t deadline_us, struct frame *out) MUST_USE;
 /* Called (in the loop) each time a new channel stands; NULL to unset. */
-void peer_on_connect(struct peer *peer,
-		     void (*connected)(struct chan *chan, void *arg),
-		     void *arg);
+void
+peer_on_connect(struct peer *peer,
+		void (*connected)(struct chan *chan, void *arg), void *arg);

@@ -13,8 +13,8 @@ struct settings; // one snapshot, counted
 
 /* Starts to follow the router. changed (may be NULL) runs in the loop after
  * each new snapshot, with arg. Once per process. */
-void settings_follow(struct peer *router, void (*changed)(void *arg),
-		     void *arg);
+void
+settings_follow(struct peer *router, void (*changed)(void *arg), void *arg);
 /* The newest snapshot, held for the caller; NULL when none has come yet. */
 struct settings *settings_hold(void);
 /* Gives it back; NULL is fine. */

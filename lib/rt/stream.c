@@ -186,10 +186,10 @@ is_bare_close(void)
 	       SSL_R_UNEXPECTED_EOF_WHILE_READING;
 }
 
-/* >0 octets, or an err through *e_out: ERR_MORE asks to wait for *events_out. */
+/* >0 octets, or an err through *e_out: ERR_MORE asks to wait for *events_out.
+ */
 static ssize_t
-read_now(struct stream *s, char *to, size_t n, int *events_out,
-	 enum err *e_out)
+read_now(struct stream *s, char *to, size_t n, int *events_out, enum err *e_out)
 {
 	ssize_t got;
 	int code;
@@ -202,9 +202,9 @@ read_now(struct stream *s, char *to, size_t n, int *events_out,
 		if (got == 0)
 			*e_out = ERR_EOF;
 		if (got < 0)
-			*e_out = errno == EAGAIN     ? ERR_MORE :
-				 errno == ECONNRESET ? ERR_EOF :
-						       ERR_IO;
+			*e_out = errno == EAGAIN       ? ERR_MORE
+				 : errno == ECONNRESET ? ERR_EOF
+						       : ERR_IO;
 		return got;
 	}
 	ERR_clear_error();
@@ -212,9 +212,10 @@ read_now(struct stream *s, char *to, size_t n, int *events_out,
 	if (got > 0)
 		return got;
 	code = SSL_get_error(s->ssl, (int)got);
-	*e_out = code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE ?
-			 ERR_MORE :
-		 code == SSL_ERROR_SSL && !is_bare_close() ? ERR_TLS : ERR_EOF;
+	*e_out = code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE
+			 ? ERR_MORE
+		 : code == SSL_ERROR_SSL && !is_bare_close() ? ERR_TLS
+							     : ERR_EOF;
 	if (code == SSL_ERROR_WANT_WRITE)
 		*events_out = UV_WRITABLE;
 	ERR_clear_error();
@@ -222,8 +223,7 @@ read_now(struct stream *s, char *to, size_t n, int *events_out,
 }
 
 static ssize_t
-write_now(struct stream *s, struct str bytes, int *events_out,
-	  enum err *e_out)
+write_now(struct stream *s, struct str bytes, int *events_out, enum err *e_out)
 {
 	ssize_t put;
 	int code;
@@ -244,9 +244,9 @@ write_now(struct stream *s, struct str bytes, int *events_out,
 	if (put > 0)
 		return put;
 	code = SSL_get_error(s->ssl, (int)put);
-	*e_out = code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE ?
-			 ERR_MORE :
-			 ERR_EOF;
+	*e_out = code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE
+			 ? ERR_MORE
+			 : ERR_EOF;
 	if (code == SSL_ERROR_WANT_READ)
 		*events_out = UV_READABLE;
 	ERR_clear_error();
@@ -257,8 +257,8 @@ write_now(struct stream *s, struct str bytes, int *events_out,
 static enum err
 make_room(struct stream *s, size_t *room_out)
 {
-	size_t want = s->in.n - s->in_at >= READ_OCTETS ? BIG_READ_OCTETS :
-							  READ_OCTETS;
+	size_t want = s->in.n - s->in_at >= READ_OCTETS ? BIG_READ_OCTETS
+							: READ_OCTETS;
 
 	if (s->in_at > 0 && s->in.cap - s->in.n < want) {
 		buf_shift(&s->in, s->in_at);
@@ -396,8 +396,7 @@ stream_unsent(const struct stream *s)
 }
 
 static enum err
-send_all(struct co *co, struct stream *s, struct str bytes,
-	 int64_t deadline_us)
+send_all(struct co *co, struct stream *s, struct str bytes, int64_t deadline_us)
 {
 	while (bytes.n > 0) {
 		int events;
@@ -442,9 +441,8 @@ copy_file(struct co *co, struct stream *s, int fd, int64_t offset,
 	enum err e = OK;
 
 	while (n_octets > 0 && e == OK) {
-		size_t want = n_octets < FILE_PIECE_OCTETS ?
-				      (size_t)n_octets :
-				      FILE_PIECE_OCTETS;
+		size_t want = n_octets < FILE_PIECE_OCTETS ? (size_t)n_octets
+							   : FILE_PIECE_OCTETS;
 		ssize_t n = pread(fd, piece, want, offset);
 
 		if (n <= 0) {
@@ -506,8 +504,9 @@ shake_hands(struct co *co, struct stream *s, int64_t deadline_us)
 		if (r == 1)
 			break;
 		code = SSL_get_error(s->ssl, r);
-		events = code == SSL_ERROR_WANT_READ  ? UV_READABLE :
-			 code == SSL_ERROR_WANT_WRITE ? UV_WRITABLE : 0;
+		events = code == SSL_ERROR_WANT_READ	? UV_READABLE
+			 : code == SSL_ERROR_WANT_WRITE ? UV_WRITABLE
+							: 0;
 		if (events == 0) {
 			char text[160];
 
@@ -531,8 +530,7 @@ shake_hands(struct co *co, struct stream *s, int64_t deadline_us)
 }
 
 static enum err
-begin_tls(struct co *co, struct stream *s, struct tls *tls,
-	  int64_t deadline_us)
+begin_tls(struct co *co, struct stream *s, struct tls *tls, int64_t deadline_us)
 {
 	enum err e = stream_flush(co, s, deadline_us);
 

@@ -26,12 +26,12 @@ void stream_take(struct stream *s, size_t n);
 /* Waits until more octets have arrived than are there now. ERR_EOF: the peer
  * closed. ERR_LIMIT: in_max_octets are there already. Output that was put is
  * flushed first. */
-enum err stream_fill(struct co *co, struct stream *s,
-		     int64_t deadline_us) MUST_USE;
+enum err
+stream_fill(struct co *co, struct stream *s, int64_t deadline_us) MUST_USE;
 /* Waits until octets can be read, without reading them, and drops its buffers
  * meanwhile. May also return OK because somebody woke the coroutine. */
-enum err stream_wait(struct co *co, struct stream *s,
-		     int64_t deadline_us) MUST_USE;
+enum err
+stream_wait(struct co *co, struct stream *s, int64_t deadline_us) MUST_USE;
 /* Octets are there, here or in the system's or TLS's buffer, or the end is. */
 bool stream_has_input(struct stream *s);
 /* The same without the end: the peer sent something that nobody read yet. */
@@ -40,9 +40,9 @@ bool stream_has_octets(struct stream *s);
 /* One line up to and with LF, borrowed until the next call: *line_out is
  * without LF and a CR before it; *has_crlf_out (may be NULL) tells whether the
  * end was CRLF. ERR_LIMIT when max octets hold no LF. */
-enum err stream_line(struct co *co, struct stream *s, size_t max,
-		     int64_t deadline_us, struct str *line_out,
-		     bool *has_crlf_out) MUST_USE;
+enum err
+stream_line(struct co *co, struct stream *s, size_t max, int64_t deadline_us,
+	    struct str *line_out, bool *has_crlf_out) MUST_USE;
 
 /* Appends to the output. The memory of unsent output is bounded by the caller:
  * flush between large pieces. */
@@ -50,12 +50,12 @@ void stream_put(struct stream *s, struct str bytes);
 void stream_putf(struct stream *s, const char *format, ...) PRINTF(2, 3);
 size_t stream_unsent(const struct stream *s);
 /* Sends all that was put. */
-enum err stream_flush(struct co *co, struct stream *s,
-		      int64_t deadline_us) MUST_USE;
+enum err
+stream_flush(struct co *co, struct stream *s, int64_t deadline_us) MUST_USE;
 /* Sends part of a file after what was put; short files are ERR_EOF. */
-enum err stream_send_file(struct co *co, struct stream *s, int fd,
-			  int64_t offset, uint64_t n_octets,
-			  int64_t deadline_us) MUST_USE;
+enum err
+stream_send_file(struct co *co, struct stream *s, int fd, int64_t offset,
+		 uint64_t n_octets, int64_t deadline_us) MUST_USE;
 
 /* TLS. Plain octets that were received and not taken are forgotten first, so
  * that nothing injected before the handshake is used after it (RFC 3207 6).

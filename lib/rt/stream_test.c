@@ -28,8 +28,8 @@ begin(void **state UNUSED)
 	t.has_begun = true;
 	t.is_over = false;
 	loop_init();
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
-				    pair), 0);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	t.s = stream_new(pair[0], IN_MAX);
 	t.peer = pair[1];
 	return 0;
@@ -112,8 +112,9 @@ expect_lines(struct co *co)
 		struct str line;
 		bool has_crlf;
 
-		assert_int_equal(stream_line(co, t.s, 100, soon(), &line,
-					     &has_crlf), OK);
+		assert_int_equal(
+			stream_line(co, t.s, 100, soon(), &line, &has_crlf),
+			OK);
 		assert_str_eq(line, lines[i].line);
 		assert_int_equal(has_crlf, lines[i].has_crlf);
 	}
@@ -319,8 +320,8 @@ send_bulk(struct co *co, void *arg)
 	char *piece = must_alloc(PIECE);
 
 	for (size_t sent = 0; sent < b->n_octets;) {
-		size_t n = b->n_octets - sent < PIECE ? b->n_octets - sent :
-							PIECE;
+		size_t n =
+			b->n_octets - sent < PIECE ? b->n_octets - sent : PIECE;
 
 		for (size_t i = 0; i < n; i++)
 			piece[i] = (char)((sent + i) % 251);
@@ -436,8 +437,8 @@ send_file_between(struct co *co, struct stream *from, struct stream *to)
 
 	gate_init(&over);
 	assert_non_null(co_spawn(receive_bulk, &in, "receive"));
-	assert_int_equal(stream_send_file(co, from, fd, 7, BULK_OCTETS,
-					  soon()), OK);
+	assert_int_equal(stream_send_file(co, from, fd, 7, BULK_OCTETS, soon()),
+			 OK);
 	while (!in.is_received)
 		assert_int_equal(gate_wait(co, &over, soon()), OK);
 	assert_int_equal(stream_send_file(co, from, fd, BULK_OCTETS, 8, soon()),
@@ -472,9 +473,8 @@ make_certificate(BIO *cert_out, BIO *key_out)
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *x = X509_new();
 	X509_NAME *name = X509_get_subject_name(x);
-	X509_EXTENSION *alt = X509V3_EXT_conf_nid(NULL, NULL,
-						  NID_subject_alt_name,
-						  "DNS:mail.test");
+	X509_EXTENSION *alt = X509V3_EXT_conf_nid(
+		NULL, NULL, NID_subject_alt_name, "DNS:mail.test");
 
 	X509_set_version(x, 2);
 	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
@@ -489,7 +489,8 @@ make_certificate(BIO *cert_out, BIO *key_out)
 	assert_true(X509_sign(x, key, EVP_sha256()) > 0);
 	assert_int_equal(PEM_write_bio_X509(cert_out, x), 1);
 	assert_int_equal(PEM_write_bio_PrivateKey(key_out, key, NULL, NULL, 0,
-						  NULL, NULL), 1);
+						  NULL, NULL),
+			 1);
 	X509_EXTENSION_free(alt);
 	X509_free(x);
 	EVP_PKEY_free(key);
@@ -505,13 +506,16 @@ make_tls(void **state UNUSED)
 	tls_init();
 	make_certificate(cert, key);
 	make_certificate(unused, other);
-	assert_int_equal(tls_server_new(pem_of(cert), pem_of(key), "smtp",
-					&t.server), OK);
+	assert_int_equal(
+		tls_server_new(pem_of(cert), pem_of(key), "smtp", &t.server),
+		OK);
 	assert_int_equal(tls_client_new(true, pem_of(cert), &t.client), OK);
-	assert_int_equal(tls_server_new(pem_of(cert), pem_of(other), "smtp",
-					&none), ERR_TLS);
-	assert_int_equal(tls_server_new(S("garbage"), pem_of(key), "smtp",
-					&none), ERR_TLS);
+	assert_int_equal(
+		tls_server_new(pem_of(cert), pem_of(other), "smtp", &none),
+		ERR_TLS);
+	assert_int_equal(
+		tls_server_new(S("garbage"), pem_of(key), "smtp", &none),
+		ERR_TLS);
 	BIO_free(cert);
 	BIO_free(key);
 	BIO_free(other);
@@ -683,8 +687,8 @@ addresses_are_numeric(struct co *co UNUSED)
 	for (size_t i = 0; i < N_OF(addresses); i++) {
 		union address_any a;
 		socklen_t n;
-		enum err e = address_from_text(str_c(addresses[i].text), &a,
-					       &n);
+		enum err e =
+			address_from_text(str_c(addresses[i].text), &a, &n);
 
 		assert_int_equal(e == OK, addresses[i].is_good);
 		if (e != OK)
@@ -728,8 +732,8 @@ dial_reaches_the_listener(struct co *co)
 	assert_str(stream_peer(t.s), "unix");
 	stream_put(s, S("hello\r\n"));
 	assert_int_equal(stream_flush(co, s, soon()), OK);
-	assert_int_equal(stream_line(co, accepted_stream, 100, soon(), &line,
-				     NULL), OK);
+	assert_int_equal(
+		stream_line(co, accepted_stream, 100, soon(), &line, NULL), OK);
 	assert_str(line, "hello");
 	stream_free(&accepted_stream);
 	stream_free(&s);
@@ -737,7 +741,10 @@ dial_reaches_the_listener(struct co *co)
 	assert_int_equal(dial(co, &at, n, soon(), &fd), ERR_REFUSED);
 }
 
-#define T(f) { #f, f }
+#define T(f)          \
+	{             \
+#f, f \
+	}
 static struct named tests[] = {
 	T(lines_across_every_split),
 	T(lines_octet_by_octet),
@@ -769,7 +776,7 @@ main(void)
 	struct CMUnitTest all[N_OF(tests)];
 
 	for (size_t i = 0; i < N_OF(tests); i++)
-		all[i] = (struct CMUnitTest){ tests[i].name, run, begin, end,
-					      &tests[i] };
+		all[i] = (struct CMUnitTest) { tests[i].name, run, begin, end,
+					       &tests[i] };
 	return cmocka_run_group_tests(all, make_tls, drop_tls);
 }

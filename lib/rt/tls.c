@@ -49,8 +49,7 @@ new_tls(const SSL_METHOD *method)
 	check(c != NULL);
 	SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION);
 	SSL_CTX_set_cipher_list(c, ciphers_tls12);
-	SSL_CTX_set_options(c, SSL_OP_NO_COMPRESSION |
-				       SSL_OP_NO_RENEGOTIATION |
+	SSL_CTX_set_options(c, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
 				       SSL_OP_CIPHER_SERVER_PREFERENCE |
 				       SSL_OP_PRIORITIZE_CHACHA);
 	/* Idle sessions keep no record buffers: 32 KiB less each. */

@@ -20,8 +20,8 @@ enum err tls_server_new(struct str chain_pem, struct str key_pem,
 			const char *purpose, struct tls **out) MUST_USE;
 /* For the client role. verify: refuse peers whose name or chain is wrong
  * (against the system's authorities and ca_pem, which may be empty). */
-enum err tls_client_new(bool verify, struct str ca_pem,
-			struct tls **out) MUST_USE;
+enum err
+tls_client_new(bool verify, struct str ca_pem, struct tls **out) MUST_USE;
 struct tls *tls_hold(struct tls *tls);
 /* Gives one hold back; NULL is fine. */
 void tls_drop(struct tls **tls);

@@ -17,9 +17,9 @@ enum { FRONT_ID_OCTETS = 24 };
 struct client {
 	TAILQ_ENTRY(client) link;
 	struct co *co;
-	bool is_resting;  // waits for the peer's next command: may be stopped
-	const char *bye;  // why it was cancelled, or NULL
-	struct str user;  // empty: nobody yet
+	bool is_resting; // waits for the peer's next command: may be stopped
+	const char *bye; // why it was cancelled, or NULL
+	struct str user; // empty: nobody yet
 	char id[FRONT_ID_OCTETS]; // in the log
 };
 

@@ -30,5 +30,5 @@ struct limit_place *limits_enter(struct limits *l, const struct sockaddr *from);
 /* One of the place's strangers has logged in. */
 void limits_log_in(struct limit_place *place);
 /* Counts out and leaves NULL; NULL is fine. */
-void limits_leave(struct limits *l, struct limit_place **place,
-		  bool is_stranger);
+void
+limits_leave(struct limits *l, struct limit_place **place, bool is_stranger);

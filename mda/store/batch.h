@@ -19,7 +19,10 @@ struct batch {
 	size_t n, cap;
 };
 
-#define BATCH_INIT { NULL, 0, 0 }
+#define BATCH_INIT         \
+	{                  \
+		NULL, 0, 0 \
+	}
 
 void batch_add(struct batch *b, enum step_kind kind, int from_dir,
 	       const char *from, int to_dir, const char *to);

@@ -31,8 +31,7 @@ begin(struct co *co, struct session *s, struct appending *a)
 {
 	enum err e;
 
-	if (!imap_append_read_first(&s->args, &a->what) &&
-	    !session_args_ok(s))
+	if (!imap_append_read_first(&s->args, &a->what) && !session_args_ok(s))
 		return false;
 	a->m = session_open(co, s, a->what.mailbox, true);
 	if (a->m == NULL)
@@ -62,10 +61,10 @@ receive(struct co *co, struct session *s, struct appending *a)
 			return e;
 		if (f.type == STORE_CHUNK && a->e == OK)
 			a->e = content_add(co, s->tree, &a->content, f.body);
-		e = f.type == STORE_CHUNK    ? ERR_MORE :
-		    f.type == STORE_APPENDED ? OK :
-		    f.type == STORE_CLOSE    ? ERR_EOF :
-					       ERR_FORMAT;
+		e = f.type == STORE_CHUNK      ? ERR_MORE
+		    : f.type == STORE_APPENDED ? OK
+		    : f.type == STORE_CLOSE    ? ERR_EOF
+					       : ERR_FORMAT;
 		frame_release(&f);
 		if (e != ERR_MORE)
 			return e;
@@ -82,8 +81,8 @@ put_name(struct session *s, const struct appending *a, uint32_t letters,
 		.unix_s = date_s > 0 ? (uint64_t)date_s : 0,
 		.host = str_c(s->tree->host),
 		.size_octets = a->content.size_octets,
-		.wire_size_octets = a->content.size_octets +
-				    a->content.bare_lfs,
+		.wire_size_octets =
+			a->content.size_octets + a->content.bare_lfs,
 	};
 	struct maildir_name parsed;
 	enum err e;

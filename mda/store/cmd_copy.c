@@ -29,10 +29,10 @@ struct copying {
 	bool is_move;
 	const struct uid_list *list;
 	struct batch batch;
-	struct str *names;  // in the batch's memory
-	uint32_t *uids;	    // of the copies
+	struct str *names; // in the batch's memory
+	uint32_t *uids;	   // of the copies
 	uint64_t octets;
-	bool is_unsure;	    // some size is not known
+	bool is_unsure;				// some size is not known
 	uint32_t letters[MAILDIR_KEYWORDS_MAX]; // ours -> bit of the target
 	bool has_new_base;
 };
@@ -342,8 +342,9 @@ session_move_all(struct co *co, struct session *s, struct mailbox *from,
 		 struct mailbox *to)
 {
 	struct uid_list list = { NULL, 0 };
-	struct copying c = { .s = s, .from = from, .to = to, .is_move = true,
-			     .list = &list };
+	struct copying c = {
+		.s = s, .from = from, .to = to, .is_move = true, .list = &list
+	};
 	enum err e = mailbox_look(co, from, true);
 
 	if (e != OK)
@@ -394,8 +395,9 @@ static void
 copy_to(struct co *co, struct session *s, const struct uid_list *list,
 	struct str name, bool is_move)
 {
-	struct copying c = { .s = s, .from = s->mailbox, .is_move = is_move,
-			     .list = list };
+	struct copying c = {
+		.s = s, .from = s->mailbox, .is_move = is_move, .list = list
+	};
 	enum err e;
 
 	c.to = session_open(co, s, name, true);

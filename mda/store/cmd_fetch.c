@@ -4,8 +4,8 @@
  * Invariants:
  *  (1) A literal has exactly the octets that its head promises: sizes are those
  *      of the open file.
- *  (2) Between the last look at the model and the end of a message's line nothing
- *      waits but sending; the line was made of one state.
+ *  (2) Between the last look at the model and the end of a message's line
+ * nothing waits but sending; the line was made of one state.
  */
 #include "lib/base/check.h"
 #include "lib/mail/crlf.h"
@@ -44,8 +44,8 @@ text_of(const struct imap_fetch_item *item)
 		return IMAP_SECTION_HEADER;
 	if (item->kind == IMAP_FETCH_RFC822_TEXT)
 		return IMAP_SECTION_TEXT;
-	return item->kind == IMAP_FETCH_RFC822 ? IMAP_SECTION_ALL :
-						 item->section.text;
+	return item->kind == IMAP_FETCH_RFC822 ? IMAP_SECTION_ALL
+					       : item->section.text;
 }
 
 /* What must be read for this item. -1: nothing. */
@@ -70,9 +70,9 @@ depth_of(const struct imap_fetch_item *item, const struct message *msg)
 		if (item->section.n_parts > 0)
 			return LETTER_PARTS;
 		return text_of(item) == IMAP_SECTION_ALL ||
-				       text_of(item) == IMAP_SECTION_TEXT ?
-			       LETTER_BODY :
-			       LETTER_HEAD;
+				       text_of(item) == IMAP_SECTION_TEXT
+			       ? LETTER_BODY
+			       : LETTER_HEAD;
 	default:
 		return -1;
 	}
@@ -115,8 +115,8 @@ find_range(const struct imap_fetch_item *item, const struct letter *l,
 		return true;
 	}
 	*at_out = what == MIME_TEXT ? l->head_octets : 0;
-	*n_out = what == MIME_HEADER ? l->head_octets :
-				       (size_t)l->size_octets - *at_out;
+	*n_out = what == MIME_HEADER ? l->head_octets
+				     : (size_t)l->size_octets - *at_out;
 	return true;
 }
 
@@ -186,8 +186,8 @@ is_wanted(const struct imap_section *section, struct str name)
 }
 
 static void
-put_fields(struct co *co, struct session *s,
-	   const struct imap_fetch_item *item, struct str header)
+put_fields(struct co *co, struct session *s, const struct imap_fetch_item *item,
+	   struct str header)
 {
 	struct buf out = BUF_INIT(HEADER_MAX_OCTETS);
 	struct header_iter it;
@@ -261,9 +261,9 @@ make_cached(enum imap_fetch_kind kind, const struct letter *l)
 static char **
 cached_of(struct message *msg, enum imap_fetch_kind kind)
 {
-	return kind == IMAP_FETCH_ENVELOPE ? &msg->envelope :
-	       kind == IMAP_FETCH_BODY	   ? &msg->body :
-					     &msg->structure;
+	return kind == IMAP_FETCH_ENVELOPE ? &msg->envelope
+	       : kind == IMAP_FETCH_BODY   ? &msg->body
+					   : &msg->structure;
 }
 
 /* Names of what the response text may not hold as NUL are gone already:
@@ -290,9 +290,8 @@ put_cached(struct session *s, struct message *msg, const struct letter *l,
 static void
 put_date(struct session *s, const struct message *msg)
 {
-	const struct date date = {
-		msg->date_s, utc_offset_minutes(msg->date_s)
-	};
+	const struct date date = { msg->date_s,
+				   utc_offset_minutes(msg->date_s) };
 
 	session_put(s, "INTERNALDATE ");
 	check(imap_date_time_write(&s->out, date) == OK);
@@ -401,8 +400,7 @@ put_gone(struct fetching *f, uint32_t uid)
 			f->n_gone++;
 			return;
 		}
-	session_put(s, "* %u FETCH (UID %u)\r\n", view_seq(&s->view, uid),
-		    uid);
+	session_put(s, "* %u FETCH (UID %u)\r\n", view_seq(&s->view, uid), uid);
 }
 
 static void
@@ -487,8 +485,7 @@ cmd_fetch(struct co *co, struct session *s)
 	ok = imap_fetch_read(&s->args, 0, &what);
 	if (ok && s->is_uid &&
 	    !imap_fetch_add_kind(&what, IMAP_FETCH_UID, &s->arena))
-		imap_reader_fail(&s->args, IMAP_FAULT_LIMIT,
-				 "too many items");
+		imap_reader_fail(&s->args, IMAP_FAULT_LIMIT, "too many items");
 	if (session_args_ok(s))
 		fetch(co, s, &list, &what);
 	free(list.uids);

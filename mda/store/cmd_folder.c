@@ -5,8 +5,8 @@
  * Invariants:
  *  (1) Whoever changes the user's folders holds the user's lock.
  *  (2) A deleted folder leaves by one durable rename; then it is emptied.
- *  (3) A new folder's UIDVALIDITY is larger than all before, so a name that comes
- *      back does not come with old UIDs.
+ *  (3) A new folder's UIDVALIDITY is larger than all before, so a name that
+ * comes back does not come with old UIDs.
  */
 #include "lib/base/check.h"
 #include "lib/mail/imap_mailbox_name.h"
@@ -212,8 +212,7 @@ delete_locked(struct co *co, struct session *s, struct folder_job *job)
 	return e;
 }
 
-static void
-delete(struct co *co, struct session *s, struct str dir)
+static void delete (struct co *co, struct session *s, struct str dir)
 {
 	struct folder_job job = { .e = OK };
 	enum err e;
@@ -253,7 +252,7 @@ cmd_delete(struct co *co, struct session *s)
 	imap_reader_astring(&s->args, &name);
 	imap_reader_end(&s->args);
 	if (session_args_ok(s) && session_dir_of(s, name, &dir))
-		delete(co, s, buf_str(&dir));
+		delete (co, s, buf_str(&dir));
 	buf_release(&dir);
 }
 

@@ -67,8 +67,8 @@ put_counts(struct session *s, const struct mailbox *m, unsigned items)
 }
 
 static enum err
-put_status(struct co *co, struct session *s, struct mailbox *m,
-	   struct str wire, unsigned items)
+put_status(struct co *co, struct session *s, struct mailbox *m, struct str wire,
+	   unsigned items)
 {
 	enum err e = mailbox_look(co, m, false);
 
@@ -101,8 +101,8 @@ cmd_status(struct co *co, struct session *s)
 	m = session_open(co, s, name, false);
 	if (m == NULL)
 		return;
-	e = put_status(co, s, m,
-		       imap_name_is_inbox(name) ? S("INBOX") : name, items);
+	e = put_status(co, s, m, imap_name_is_inbox(name) ? S("INBOX") : name,
+		       items);
 	if (e == OK)
 		session_answer(s, STORE_OK, "status given");
 	else
@@ -200,8 +200,7 @@ put_lsub(struct co *co, struct listing *l)
 		    imap_name_to_wire(folder->name, false, &wire) == OK &&
 		    matches(l, buf_str(&wire))) {
 			session_put(s, "* LSUB (%s) \"/\" ",
-				    folder->is_subscribed ? "" :
-							    "\\Noselect");
+				    folder->is_subscribed ? "" : "\\Noselect");
 			check(imap_write_astring(&s->out, buf_str(&wire)) ==
 			      OK);
 			session_put(s, "\r\n");
@@ -219,8 +218,8 @@ list(struct co *co, struct listing *l,
 	enum err e = OK;
 
 	folders_init(&l->folders, &s->arena);
-	e = make_patterns(l) ? folders_read(co, s->user, &l->folders) :
-			       ERR_LIMIT;
+	e = make_patterns(l) ? folders_read(co, s->user, &l->folders)
+			     : ERR_LIMIT;
 	if (e == OK) {
 		put(co, l);
 		session_answer(s, STORE_OK, "listed");

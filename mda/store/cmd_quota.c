@@ -29,8 +29,8 @@ session_reserve(struct co *co, struct session *s, const struct mailbox *m,
 static uint64_t
 units(int64_t octets)
 {
-	return octets <= 0 ? 0 :
-			     ((uint64_t)octets + STORAGE_UNIT_OCTETS - 1) /
+	return octets <= 0 ? 0
+			   : ((uint64_t)octets + STORAGE_UNIT_OCTETS - 1) /
 				     STORAGE_UNIT_OCTETS;
 }
 
@@ -91,9 +91,9 @@ cmd_getquotaroot(struct co *co, struct session *s)
 		return;
 	mailbox_drop(&m);
 	session_put(s, "* QUOTAROOT ");
-	check(imap_write_astring(&s->out, imap_name_is_inbox(name) ?
-						  S("INBOX") :
-						  name) == OK);
+	check(imap_write_astring(&s->out, imap_name_is_inbox(name)
+						  ? S("INBOX")
+						  : name) == OK);
 	session_put(s, " \"%.*s\"\r\n", STR(root));
 	put_quota(co, s);
 }

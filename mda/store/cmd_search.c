@@ -31,8 +31,8 @@ static const unsigned features =
 struct finding {
 	struct session *s;
 	struct matcher matcher;
-	enum match *results;  // by place in the view
-	uint32_t *uids;	      // of the view, when the command began
+	enum match *results; // by place in the view
+	uint32_t *uids;	     // of the view, when the command began
 	size_t n;
 	/* Those that must be read. */
 	uint32_t *open_uids;
@@ -52,9 +52,8 @@ facts_of(const struct session *s, const struct message *msg, uint32_t seq)
 		.keywords = msg->keywords,
 		.size_octets = msg->wire_size_octets,
 		.date_s = msg->date_s,
-		.date_offset_min = msg->has_date ?
-					   utc_offset_minutes(msg->date_s) :
-					   0,
+		.date_offset_min =
+			msg->has_date ? utc_offset_minutes(msg->date_s) : 0,
 	};
 }
 
@@ -86,9 +85,9 @@ match_letter(size_t at, const struct letter *letter, void *arg)
 	struct finding *f = arg;
 
 	f->results[f->open_places[at]] =
-		letter == NULL ? MATCH_NO :
-				 matcher_run(&f->matcher, &f->open_facts[at],
-					     letter);
+		letter == NULL
+			? MATCH_NO
+			: matcher_run(&f->matcher, &f->open_facts[at], letter);
 }
 
 static enum err
@@ -109,8 +108,8 @@ find(struct co *co, struct finding *f, const struct imap_search *program)
 	if (f->n_open == 0)
 		return OK;
 	return letters_visit(co, m, f->open_uids, f->n_open,
-			     f->matcher.needs_parts ? LETTER_PARTS :
-						      LETTER_HEAD,
+			     f->matcher.needs_parts ? LETTER_PARTS
+						    : LETTER_HEAD,
 			     match_letter, f);
 }
 
@@ -221,8 +220,8 @@ numbers_of(const struct finding *f, const size_t *places, size_t n)
 	uint32_t *numbers = must_alloc((n + 1) * sizeof(*numbers));
 
 	for (size_t i = 0; i < n; i++)
-		numbers[i] = f->s->is_uid ? f->uids[places[i]] :
-					    (uint32_t)places[i] + 1;
+		numbers[i] = f->s->is_uid ? f->uids[places[i]]
+					  : (uint32_t)places[i] + 1;
 	return numbers;
 }
 
@@ -276,13 +275,12 @@ struct sorting {
 	size_t *places;	       // in the view, of what was found
 	struct sort_key *keys; // sort->n for each
 	int64_t *arrivals;
-	size_t *order;	       // indexes of the above
+	size_t *order; // indexes of the above
 	size_t n;
 };
 
 static void
-add_text_key(struct sort_key *key, enum imap_sort_key kind,
-	     struct str value)
+add_text_key(struct sort_key *key, enum imap_sort_key kind, struct str value)
 {
 	struct buf plain = BUF_INIT(KEY_MAX_OCTETS);
 	struct buf folded = BUF_INIT(KEY_MAX_OCTETS);
@@ -454,7 +452,8 @@ static void
 sort_found(struct co *co, struct finding *f, const struct imap_sort *sort)
 {
 	struct session *s = f->s;
-	struct sorting o = { .sort = sort, .places = f->open_places,
+	struct sorting o = { .sort = sort,
+			     .places = f->open_places,
 			     .n = collect(f) };
 	uint32_t *uids = must_alloc((o.n + 1) * sizeof(*uids));
 	uint32_t *numbers = must_alloc((o.n + 1) * sizeof(*numbers));
@@ -467,8 +466,8 @@ sort_found(struct co *co, struct finding *f, const struct imap_sort *sort)
 		uids[i] = f->uids[o.places[i]];
 	e = make_order(co, s, &o, uids);
 	for (size_t i = 0; i < o.n; i++)
-		numbers[i] = s->is_uid ? uids[o.order[i]] :
-					 (uint32_t)o.places[o.order[i]] + 1;
+		numbers[i] = s->is_uid ? uids[o.order[i]]
+				       : (uint32_t)o.places[o.order[i]] + 1;
 	if (e == OK) {
 		put_result(co, s, "SORT", &sort->search, numbers, o.n);
 		session_answer(s, STORE_OK, "sorted");

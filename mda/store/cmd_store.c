@@ -117,8 +117,8 @@ change_once(struct co *co, struct session *s, const struct uid_list *list,
 	struct batch batch = BATCH_INIT;
 	struct own_change own;
 	enum err planned = OK, e = OK;
-	uint32_t *uids = plan_change(s, list, change, &batch, n_gone_out,
-				     &planned);
+	uint32_t *uids =
+		plan_change(s, list, change, &batch, n_gone_out, &planned);
 
 	if (batch.n > 0) {
 		quota_enter(co, s->user);
@@ -248,8 +248,8 @@ plan_removal(struct session *s, const struct uid_list *list,
 	*has_new_out = false;
 	for (size_t i = 0; i < max; i++) {
 		const struct message *msg =
-			list != NULL ? mailbox_find(m, list->uids[i]) :
-				       m->messages[i];
+			list != NULL ? mailbox_find(m, list->uids[i])
+				     : m->messages[i];
 		char name[TREE_NAME_SIZE];
 
 		if (msg == NULL || !(msg->flags & IMAP_FLAG_DELETED) ||

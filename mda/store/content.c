@@ -3,8 +3,8 @@
  *
  * Process: store.
  * Invariants:
- *  (1) A name outside of tmp/ is given only to a file that is whole and flushed.
- *  (2) The file of a large content has no name: a crash leaves nothing.
+ *  (1) A name outside of tmp/ is given only to a file that is whole and
+ * flushed. (2) The file of a large content has no name: a crash leaves nothing.
  */
 #include "mda/store/content.h"
 
@@ -83,8 +83,7 @@ spill_in_thread(void *arg)
 		}
 		unlinkat(s->root_fd, s->name, 0);
 	}
-	s->e = fs_write_all_at(c->fd, buf_str(&c->tail),
-			       (int64_t)c->in_file);
+	s->e = fs_write_all_at(c->fd, buf_str(&c->tail), (int64_t)c->in_file);
 }
 
 enum err

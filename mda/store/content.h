@@ -12,11 +12,11 @@ enum {
 #define CONTENT_MAX_OCTETS (UINT64_C(1) << 30)
 
 struct content {
-	struct buf tail;    // behind what is in the file
-	int fd;		    // -1: all in memory
-	uint64_t in_file;   // octets
+	struct buf tail;  // behind what is in the file
+	int fd;		  // -1: all in memory
+	uint64_t in_file; // octets
 	uint64_t size_octets;
-	uint64_t bare_lfs;  // LF without CR before it
+	uint64_t bare_lfs; // LF without CR before it
 	bool ends_in_cr;
 };
 

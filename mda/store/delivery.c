@@ -28,16 +28,15 @@ enum {
 	HEAD_MAX_OCTETS = 8192,
 	KEY_MAX_OCTETS = 1024,
 	ARENA_MAX_OCTETS = 2 << 20,
-	WORKERS_MAX = 16,     // recipients of one message at a time
+	WORKERS_MAX = 16, // recipients of one message at a time
 	CHUNK_TIMEOUT_S = 600,
 	SEND_TIMEOUT_S = 60,
 };
 
 static const struct store_answer delivered = { 250, STR_INIT("2.0.0"),
 					       STR_INIT("delivered") };
-static const struct store_answer had_before = {
-	250, STR_INIT("2.0.0"), STR_INIT("delivered before")
-};
+static const struct store_answer had_before = { 250, STR_INIT("2.0.0"),
+						STR_INIT("delivered before") };
 static const struct store_answer no_user = { 550, STR_INIT("5.1.1"),
 					     STR_INIT("no such user here") };
 static const struct store_answer over_quota = { 552, STR_INIT("5.2.2"),
@@ -81,9 +80,9 @@ send_answer(struct co *co, struct call *call, const struct store_answer *answer,
 static const struct store_answer *
 answer_of_quota(enum err e)
 {
-	return e == ERR_FULL	? &over_quota :
-	       e == ERR_REFUSED ? &nearly_full :
-				  answer_of(e);
+	return e == ERR_FULL	  ? &over_quota
+	       : e == ERR_REFUSED ? &nearly_full
+				  : answer_of(e);
 }
 
 static const struct store_answer *
@@ -96,7 +95,8 @@ room_for(struct co *co, struct tree *t, struct str mailbox, uint64_t size)
 	if (e != OK)
 		return answer_of(e);
 	e = quota_prepare(co, u);
-	/* mta/in may ask any copy; only the owner's count goes with the mail. */
+	/* mta/in may ask any copy; only the owner's count goes with the mail.
+	 */
 	if (!quota_is_ours(u))
 		u->quota.is_counted = false;
 	if (e != OK) {
@@ -196,9 +196,9 @@ look_for_repeat(struct co *co, struct user *u, struct str unique)
 	offload(co, search_in_thread, &s);
 	if (s.is_found)
 		return s.e == OK ? ERR_EXISTS : s.e;
-	return ring_has(co, u->tree->ring, str_c(u->address), unique) ?
-		       ERR_EXISTS :
-		       OK;
+	return ring_has(co, u->tree->ring, str_c(u->address), unique)
+		       ? ERR_EXISTS
+		       : OK;
 }
 
 /* ---- one recipient ---- */
@@ -262,8 +262,8 @@ place(struct co *co, const struct delivery *d, struct mailbox *inbox,
 		.unique = unique,
 		.host = str_c(d->tree->host),
 		.size_octets = head.n + d->content->size_octets,
-		.wire_size_octets = head.n + d->content->size_octets +
-				    d->content->bare_lfs,
+		.wire_size_octets =
+			head.n + d->content->size_octets + d->content->bare_lfs,
 	};
 	enum err e = maildir_base_build(&base, &name);
 	bool was_there = false;
@@ -375,9 +375,10 @@ deliver_to(struct co *co, const struct delivery *d,
 		return answer_of(e);
 	e = quota_prepare(co, u);
 	answer = e == OK ? deliver_once(co, d, u, rcpt) : answer_of(e);
-	log_info("delivery", FC("user", u->address), FA("from", d->what->sender),
-		 F("id", d->what->id), FN("size", d->content->size_octets),
-		 FN("code", answer->code), F("text", answer->text));
+	log_info("delivery", FC("user", u->address),
+		 FA("from", d->what->sender), F("id", d->what->id),
+		 FN("size", d->content->size_octets), FN("code", answer->code),
+		 F("text", answer->text));
 	user_drop(&u);
 	return answer;
 }
@@ -453,8 +454,9 @@ serve_what(struct co *co, struct call *call, struct tree *t,
 	   const struct store_delivery *what, bool is_over)
 {
 	struct content content;
-	struct delivery d = { .tree = t, .what = what, .content = &content,
-			      .co = co };
+	struct delivery d = {
+		.tree = t, .what = what, .content = &content, .co = co
+	};
 	enum err e;
 
 	content_init(&content);

@@ -60,8 +60,8 @@ folders_release(struct folders *f)
 }
 
 enum err
-folders_add(struct folders *f, struct str name, bool exists,
-	    bool is_subscribed, unsigned use_bits)
+folders_add(struct folders *f, struct str name, bool exists, bool is_subscribed,
+	    unsigned use_bits)
 {
 	struct folder *folder = map_get(&f->by_name, name);
 
@@ -93,8 +93,7 @@ list_all(struct folders *f)
 	void *value;
 
 	f->n = 0;
-	f->sorted = arena_array(f->arena, f->by_name.n + 1,
-				sizeof(*f->sorted));
+	f->sorted = arena_array(f->arena, f->by_name.n + 1, sizeof(*f->sorted));
 	if (f->sorted == NULL)
 		return ERR_LIMIT;
 	for (size_t at = 0; map_next(&f->by_name, &at, &name, &value);)
@@ -175,13 +174,13 @@ put_attributes(const struct folder *folder, const struct imap_list *list,
 
 	if (!folder->exists)
 		e = add_word(out,
-			     list->is_extended ? S("\\NonExistent") :
-						 S("\\Noselect"),
+			     list->is_extended ? S("\\NonExistent")
+					       : S("\\Noselect"),
 			     &is_first);
 	if (e == OK)
 		e = add_word(out,
-			     folder->has_children ? S("\\HasChildren") :
-						    S("\\HasNoChildren"),
+			     folder->has_children ? S("\\HasChildren")
+						  : S("\\HasNoChildren"),
 			     &is_first);
 	if (e == OK && folder->is_subscribed &&
 	    ((list->select_bits & IMAP_LIST_SELECT_SUBSCRIBED) ||
@@ -220,8 +219,7 @@ folder_put(const struct folder *folder, const struct imap_list *list,
 static bool
 is_at_or_below(struct str dir, struct str top)
 {
-	return str_starts(dir, top) &&
-	       (dir.n == top.n || dir.p[top.n] == '.');
+	return str_starts(dir, top) && (dir.n == top.n || dir.p[top.n] == '.');
 }
 
 enum err
@@ -247,8 +245,8 @@ special_uses_change(struct str file, struct str dir, unsigned use,
 	}
 	for (int i = 0; i < USES && e == OK && to == NULL; i++)
 		if (use & uses[i].bit)
-			e = buf_addf(out, "%.*s %.*s\n",
-				     STR(uses[i].attribute), STR(dir));
+			e = buf_addf(out, "%.*s %.*s\n", STR(uses[i].attribute),
+				     STR(dir));
 	return e;
 }
 
@@ -366,7 +364,8 @@ folders_read(struct co *co, struct user *u, struct folders *f)
 	e = r.e;
 	if (e == OK)
 		e = folders_add(f, S("INBOX"), true, false, 0);
-	for (at = r.names.p; e == OK && at != NULL && at < r.names.p + r.names.n;
+	for (at = r.names.p;
+	     e == OK && at != NULL && at < r.names.p + r.names.n;
 	     at += strlen(at) + 1)
 		e = add_dir(f, str_c(at), true, false, 0);
 	if (e == OK)

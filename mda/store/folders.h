@@ -24,7 +24,7 @@ struct folder {
 	struct str name; // UTF-8, "/" between the components
 	bool exists;
 	bool is_subscribed;
-	unsigned uses;	 // of what exists
+	unsigned uses; // of what exists
 	bool has_children, has_subscribed_below;
 };
 
@@ -45,8 +45,8 @@ enum err folders_add(struct folders *f, struct str name, bool exists,
 enum err folders_finish(struct folders *f) MUST_USE;
 
 /* Is the folder an answer to this LIST, patterns aside? */
-bool folder_is_selected(const struct folder *folder,
-			const struct imap_list *list);
+bool
+folder_is_selected(const struct folder *folder, const struct imap_list *list);
 /* "(\HasNoChildren \Subscribed) "/" Sent", without line end. */
 enum err folder_put(const struct folder *folder, const struct imap_list *list,
 		    struct buf *out) MUST_USE;
@@ -55,8 +55,8 @@ enum err folder_put(const struct folder *folder, const struct imap_list *list,
 unsigned special_use_of(struct str attribute);
 
 /* Reads the disk, and finishes. */
-enum err folders_read(struct co *co, struct user *u, struct folders *f)
-	MUST_USE;
+enum err
+folders_read(struct co *co, struct user *u, struct folders *f) MUST_USE;
 
 enum { FOLDERS_FILE_MAX_OCTETS = 1 << 20 };
 /* The file of special uses with a use more (or all of the directory's taken

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * mda/store/folders_test.c - against the examples of RFC 5258 5 and RFC 6154. */
+ * mda/store/folders_test.c - against the examples of RFC 5258 5 and RFC 6154.
+ */
 #include "mda/store/folders.c"
 
 #include "tests/unit/unit.h"
@@ -157,11 +158,10 @@ test_changes(void **state UNUSED)
 	for (size_t i = 0; i < N_OF(changes); i++) {
 		struct buf out = BUF_INIT(1 << 16);
 
-		assert_int_equal(OK, special_uses_change(
-					     str_c(changes[i].file),
-					     str_c(changes[i].dir),
-					     changes[i].use, changes[i].to,
-					     &out));
+		assert_int_equal(OK, special_uses_change(str_c(changes[i].file),
+							 str_c(changes[i].dir),
+							 changes[i].use,
+							 changes[i].to, &out));
 		if (!str_eq(buf_str(&out), str_c(changes[i].want)))
 			print_error("case: %s\n", changes[i].name);
 		assert_str_eq(buf_str(&out), str_c(changes[i].want));

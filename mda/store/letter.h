@@ -19,8 +19,8 @@ struct letter {
 	uint64_t wire_size_octets; // 0 unless the sizes are known
 	bool has_all, is_crlf;	   // is_crlf: the file is what the wire has
 	int64_t date_s;
-	struct buf bytes;	   // all of it, or the header and more
-	size_t head_octets;	   // of the header with its empty line
+	struct buf bytes;   // all of it, or the header and more
+	size_t head_octets; // of the header with its empty line
 	struct arena arena;
 	struct mime_part *root;
 };

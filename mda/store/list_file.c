@@ -43,7 +43,8 @@ is_left_over(const struct list_change *c)
 
 	if (fstatat(c->dir_fd, lock_name, &lock, AT_SYMLINK_NOFOLLOW) != 0)
 		return false;
-	if (fstatat(c->root_fd, c->lock_name, &mark, AT_SYMLINK_NOFOLLOW) == 0 &&
+	if (fstatat(c->root_fd, c->lock_name, &mark, AT_SYMLINK_NOFOLLOW) ==
+		    0 &&
 	    lock.st_ino == mark.st_ino && lock.st_dev == mark.st_dev)
 		return true;
 	return lock.st_mtim.tv_sec < wall_s() - LOCK_STALE_S &&
@@ -92,10 +93,9 @@ check_known(const struct list_change *c, int fd)
 		return c->is_known ? ERR_MORE : OK;
 	if (fstat(fd, &st) != 0)
 		return ERR_IO;
-	return c->is_known && st.st_ino == c->inode &&
-			       st.st_size == c->octets ?
-		       OK :
-		       ERR_MORE;
+	return c->is_known && st.st_ino == c->inode && st.st_size == c->octets
+		       ? OK
+		       : ERR_MORE;
 }
 
 static enum err

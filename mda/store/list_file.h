@@ -12,9 +12,9 @@ struct list_change {
 	const char *lock_name; // in the root
 	bool is_whole;	       // replace the file, else append
 	struct str content;
-	bool is_known;	       // the file as we know it; false: there is none
+	bool is_known; // the file as we know it; false: there is none
 	ino_t inode;
-	int64_t octets;	       // after the change: the new values
+	int64_t octets; // after the change: the new values
 	/* ERR_MORE: the file is not the one that we know, nothing was done.
 	 * ERR_TIMEOUT: another program holds the lock. */
 	enum err e;

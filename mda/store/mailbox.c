@@ -205,7 +205,9 @@ open_in_thread(void *arg)
 static enum err
 open_dirs(struct co *co, struct user *u, const char *dir, struct opening *o)
 {
-	*o = (struct opening) { .user_fd = u->fd, .dir = dir, .dir_fd = -1,
+	*o = (struct opening) { .user_fd = u->fd,
+				.dir = dir,
+				.dir_fd = -1,
 				.fds = { -1, -1, -1 } };
 	offload(co, open_in_thread, o);
 	if (o->e == OK)
@@ -263,7 +265,7 @@ find_changing(const struct user *u, const char *name)
 {
 	struct mailbox *m;
 
-	TAILQ_FOREACH(m, &u->dead_mailboxes, dead_link)
+	TAILQ_FOREACH (m, &u->dead_mailboxes, dead_link)
 		if (m->lock.is_held && strcmp(m->dir, name) == 0)
 			return m;
 	return NULL;
@@ -362,8 +364,8 @@ mailbox_find(const struct mailbox *m, uint32_t uid)
 {
 	size_t at = mailbox_place(m, uid);
 
-	return at < m->n && m->messages[at]->uid == uid ? m->messages[at] :
-							  NULL;
+	return at < m->n && m->messages[at]->uid == uid ? m->messages[at]
+							: NULL;
 }
 
 bool
@@ -379,8 +381,8 @@ bool
 message_counted(const struct message *msg, uint64_t *octets)
 {
 	struct maildir_name parsed;
-	bool is_claimed = maildir_name_parse(msg->base, &parsed) == OK &&
-			  parsed.has_size;
+	bool is_claimed =
+		maildir_name_parse(msg->base, &parsed) == OK && parsed.has_size;
 
 	*octets += is_claimed ? parsed.size_octets : msg->size_octets;
 	return is_claimed;
@@ -432,7 +434,7 @@ mailbox_wake(struct mailbox *m)
 {
 	struct seat *s;
 
-	TAILQ_FOREACH(s, &m->seats, link) {
+	TAILQ_FOREACH (s, &m->seats, link) {
 		s->is_woken = true;
 		if (s->idle != NULL)
 			co_wake(s->idle);

@@ -3,8 +3,8 @@
  * messages that all its sessions share.
  *
  * Delivery needs the directories alone; the model is made by mailbox_sync().
- * Readers do not lock, and after each wait look up again by UID. Whoever changes
- * the mailbox holds its lock. */
+ * Readers do not lock, and after each wait look up again by UID. Whoever
+ * changes the mailbox holds its lock. */
 #pragma once
 
 #include "lib/mail/keywords.h"
@@ -21,7 +21,7 @@ struct seat {
 };
 
 struct message {
-	uint32_t uid; // 0: not in the uidlist yet
+	uint32_t uid;	   // 0: not in the uidlist yet
 	unsigned flags;	   // enum imap_flag
 	uint32_t keywords; // letters a to z
 	bool is_in_new;
@@ -33,12 +33,12 @@ struct message {
 	uint64_t change;	 // number of the last change of its flags
 	uint64_t seen;		 // number of the last scan that met it
 	uint64_t size_octets, wire_size_octets;
-	int64_t date_s;	     // INTERNALDATE
-	ino_t inode;	     // as the scan saw it
-	char *info;	     // ":2,S", or NULL
-	char *fields;	     // of its uidlist record, or NULL
+	int64_t date_s;			   // INTERNALDATE
+	ino_t inode;			   // as the scan saw it
+	char *info;			   // ":2,S", or NULL
+	char *fields;			   // of its uidlist record, or NULL
 	char *envelope, *structure, *body; // as told, or NULL
-	struct str base;     // in the same memory
+	struct str base;		   // in the same memory
 };
 
 /* The time of a directory, to see whether it has changed. */
@@ -66,8 +66,8 @@ struct mailbox {
 	 * next_uid runs ahead while new lines are being synced. */
 	uint32_t told_next_uid;
 	char guid[33];
-	char *extra; // further fields of the header
-	bool has_list;	// the uidlist, as it was last read or written
+	char *extra;   // further fields of the header
+	bool has_list; // the uidlist, as it was last read or written
 	ino_t list_inode;
 	int64_t list_octets;
 	size_t n_lines;
@@ -116,11 +116,11 @@ void mailbox_unlock(struct mailbox *m);
  * what is new; a message is in the model only once its uidlist line is durable.
  * With a writer among the sessions the files of new/ move to cur/. The lock is
  * held. ERR_FULL only when there is no model yet. */
-enum err mailbox_sync(struct co *co, struct mailbox *m,
-		      bool is_thorough) MUST_USE;
+enum err
+mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough) MUST_USE;
 /* The same, with the lock taken and given. */
-enum err mailbox_look(struct co *co, struct mailbox *m,
-		      bool is_thorough) MUST_USE;
+enum err
+mailbox_look(struct co *co, struct mailbox *m, bool is_thorough) MUST_USE;
 
 /* NULL: gone. */
 struct message *mailbox_find(const struct mailbox *m, uint32_t uid);
@@ -155,9 +155,9 @@ void mailbox_renamed(struct mailbox *m, struct message *msg, struct str name,
 void mailbox_removed(struct mailbox *m, struct message *msg);
 /* Bits of keyword names; new names are written down durably first.
  * *bits_out: those that could be had; ERR_LIMIT: some could not. */
-enum err mailbox_keywords(struct co *co, struct mailbox *m,
-			  const struct str *names, size_t n, bool may_add,
-			  uint32_t *bits_out) MUST_USE;
+enum err
+mailbox_keywords(struct co *co, struct mailbox *m, const struct str *names,
+		 size_t n, bool may_add, uint32_t *bits_out) MUST_USE;
 /* Flushes cur/; a failure kills the mailbox. */
 enum err mailbox_flush(struct co *co, struct mailbox *m) MUST_USE;
 

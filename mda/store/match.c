@@ -83,8 +83,7 @@ matcher_init(struct matcher *m, const struct imap_search_node *root,
 	     const struct keywords *keywords, int64_t now_s,
 	     struct arena *arena)
 {
-	*m = (struct matcher) { .root = root, .arena = arena,
-				.now_s = now_s };
+	*m = (struct matcher) { .root = root, .arena = arena, .now_s = now_s };
 	for (int i = 0; i < KEYWORDS_MAX; i++)
 		if (arena_str(arena, keywords->names[i],
 			      &m->keywords.names[i]) != OK)

@@ -8,7 +8,8 @@
 enum { DAY_S = 86400, NOW_S = 1700000000 }; // 14-Nov-2023 22:13:20 +0000
 
 static const char text[] = "Date: Mon, 13 Nov 2023 23:30:00 -0500\r\n"
-			   "Subject: Gr\xc3\xbc\xc3\x9f" "e an alle\r\n"
+			   "Subject: Gr\xc3\xbc\xc3\x9f"
+			   "e an alle\r\n"
 			   "X-Empty:\r\n"
 			   "\r\n"
 			   "A needle here.\r\n";
@@ -77,9 +78,13 @@ check_row(const struct row *row, const struct letter *l)
 		9, 99, IMAP_SEARCH_HAS_ESEARCH | IMAP_SEARCH_HAS_WITHIN
 	};
 	const struct facts facts = {
-		.seq = 5, .uid = 70, .flags = IMAP_FLAG_SEEN,
-		.keywords = 1u << 3, .size_octets = 100,
-		.date_s = NOW_S - DAY_S, .date_offset_min = -120,
+		.seq = 5,
+		.uid = 70,
+		.flags = IMAP_FLAG_SEEN,
+		.keywords = 1u << 3,
+		.size_octets = 100,
+		.date_s = NOW_S - DAY_S,
+		.date_offset_min = -120,
 	};
 	struct arena arena = ARENA_INIT(1 << 20);
 	struct keywords keywords = { 0 };
@@ -92,8 +97,8 @@ check_row(const struct row *row, const struct letter *l)
 	imap_reader_init(&reader, str_c(row->program), &arena);
 	if (!imap_search_read(&reader, &scope, &search))
 		fail_msg("%s: %s", row->program, reader.fault_text);
-	assert_int_equal(OK, matcher_init(&m, search.root, &keywords, NOW_S,
-					  &arena));
+	assert_int_equal(
+		OK, matcher_init(&m, search.root, &keywords, NOW_S, &arena));
 	if (matcher_run(&m, &facts, NULL) != row->blind ||
 	    matcher_run(&m, &facts, l) != row->seen)
 		fail_msg("%s", row->program);

@@ -157,8 +157,8 @@ count_all(int user_fd, struct maildirsize *sum)
 	while ((entry = readdir(dir)) != NULL) {
 		struct str name = str_c(entry->d_name);
 
-		if (name.n > 1 && name.p[0] == '.' &&
-		    !str_eq(name, S("..")) && !tree_is_deleted_name(name))
+		if (name.n > 1 && name.p[0] == '.' && !str_eq(name, S("..")) &&
+		    !tree_is_deleted_name(name))
 			count_folder(user_fd, entry->d_name, sum);
 	}
 	closedir(dir);
@@ -306,10 +306,10 @@ static bool
 is_doubtful(const struct quota_state *q)
 {
 	struct maildirsize m = { .n_lines = q->n_lines };
-	uint64_t age_s = q->counted_at_us == 0 ?
-				 MAILDIRSIZE_FRESH_S :
-				 (uint64_t)((now_us() - q->counted_at_us) /
-					    US_PER_S);
+	uint64_t age_s =
+		q->counted_at_us == 0
+			? MAILDIRSIZE_FRESH_S
+			: (uint64_t)((now_us() - q->counted_at_us) / US_PER_S);
 
 	return maildirsize_is_doubtful(&m, age_s);
 }
@@ -322,17 +322,18 @@ quota_reserve(struct co *co, struct user *u, enum quota_kind kind,
 	enum err e;
 
 	if (has_limit(q)) {
-		e = count(co, u, q->file_octets > MAILDIRSIZE_OCTETS_MAX -
-							  LINE_OCTETS_MAX);
+		e = count(co, u,
+			  q->file_octets >
+				  MAILDIRSIZE_OCTETS_MAX - LINE_OCTETS_MAX);
 		if (e == OK && !fits(q, kind, octets, messages, true) &&
 		    is_doubtful(q))
 			e = count(co, u, true);
 		if (e != OK)
 			return e;
 		if (!fits(q, kind, octets, messages, true))
-			return fits(q, kind, octets, messages, false) ?
-				       ERR_REFUSED :
-				       ERR_FULL;
+			return fits(q, kind, octets, messages, false)
+				       ? ERR_REFUSED
+				       : ERR_FULL;
 	}
 	q->reserved_octets += (int64_t)octets;
 	q->reserved_messages += (int64_t)messages;

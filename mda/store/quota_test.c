@@ -90,16 +90,14 @@ reservations(struct co *co)
 	assert_int_equal(ERR_REFUSED,
 			 quota_reserve(co, t.u, QUOTA_IMAP, 401, 1));
 	assert_int_equal(OK, quota_reserve(co, t.u, QUOTA_IMAP, 400, 1));
-	assert_int_equal(ERR_FULL,
-			 quota_reserve(co, t.u, QUOTA_IMAP, 1001, 1));
+	assert_int_equal(ERR_FULL, quota_reserve(co, t.u, QUOTA_IMAP, 1001, 1));
 	quota_cancel(t.u, 400, 1);
 	put_file("new/1.a.h,S=600", "x");
 	quota_enter(co, t.u);
 	quota_commit(t.u, 600, 1);
 	quota_leave(t.u);
 	/* A delivery may pass by a tenth; Trash has room of its own. */
-	assert_int_equal(ERR_FULL,
-			 quota_reserve(co, t.u, QUOTA_IMAP, 500, 1));
+	assert_int_equal(ERR_FULL, quota_reserve(co, t.u, QUOTA_IMAP, 500, 1));
 	assert_int_equal(OK, quota_reserve(co, t.u, QUOTA_DELIVERY, 500, 1));
 	quota_cancel(t.u, 500, 1);
 	assert_int_equal(ERR_FULL,

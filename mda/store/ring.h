@@ -27,5 +27,5 @@ void ring_add_file(struct ring *ring, struct str user, struct str base);
 /* Makes all records so far durable; at once when they are. */
 enum err ring_flush(struct co *co, struct ring *ring) MUST_USE;
 /* Was it delivered? Reads the files. */
-bool ring_has(struct co *co, struct ring *ring, struct str user,
-	      struct str unique);
+bool
+ring_has(struct co *co, struct ring *ring, struct str user, struct str unique);

@@ -83,8 +83,8 @@ turns(struct co *co, void *arg UNUSED)
 	ring_add(r, user, S("QgR0"));
 	r->octets = RING_MAX_OCTETS + 1;
 	assert_int_equal(OK, ring_flush(co, r));
-	assert_int_equal(0, faccessat(root_fd, ".estafeta.delivered.5.old",
-				      F_OK, 0));
+	assert_int_equal(
+		0, faccessat(root_fd, ".estafeta.delivered.5.old", F_OK, 0));
 	assert_int_equal(0, r->octets);
 	ring_add(r, user, S("QhR0"));
 	assert_true(ring_has(co, r, user, S("QgR0")));

@@ -34,7 +34,7 @@ enum {
 	KEYWORDS_FILE_MAX_OCTETS = 64 * 1024,
 	READ_TRIES = 5,
 	SYNC_TRIES = 6,
-	FINE_GRAIN_US = 20000,	  // clocks of file systems tick at 4 to 10 ms
+	FINE_GRAIN_US = 20000,	   // clocks of file systems tick at 4 to 10 ms
 	COARSE_GRAIN_US = 2000000, // or count seconds
 	LINES_FEW = 100,
 };
@@ -156,9 +156,9 @@ read_list(struct scan *s)
 	if (fd < 0) {
 		s->is_list_read = s->has_known;
 		s->has_list = false;
-		return errno == ENOENT || errno == EINVAL || errno == ELOOP ?
-			       OK :
-			       ERR_UNAVAILABLE;
+		return errno == ENOENT || errno == EINVAL || errno == ELOOP
+			       ? OK
+			       : ERR_UNAVAILABLE;
 	}
 	if (fstat(fd, &st) != 0) {
 		close(fd);
@@ -190,8 +190,8 @@ read_keywords(struct scan *s)
 	s->keywords_inode = st.st_ino;
 	s->keywords_at = st.st_mtim;
 	/* What cannot be read has no names: letters are told as unknown-N. */
-	s->is_keywords_read = fs_read_file(s->dir_fd, "dovecot-keywords",
-					   &s->keywords) == OK;
+	s->is_keywords_read =
+		fs_read_file(s->dir_fd, "dovecot-keywords", &s->keywords) == OK;
 }
 
 static void
@@ -416,7 +416,7 @@ take_keywords(struct mailbox *m, struct scan *s)
 		return;
 	buf_release(&m->keywords_file);
 	m->keywords_file = s->keywords;
-	s->keywords = (struct buf) BUF_INIT(0);
+	s->keywords = (struct buf)BUF_INIT(0);
 	m->keywords_inode = s->keywords_inode;
 	m->keywords_at = s->keywords_at;
 	if (keywords_parse(buf_str(&m->keywords_file), &m->keywords) > 0)
@@ -544,8 +544,8 @@ take_list(struct mailbox *m, const struct scan *s)
 		return ERR_REFUSED;
 	if (e == OK) {
 		m->uidvalidity = header.uidvalidity;
-		m->next_uid = header.next_uid > m->next_uid ? header.next_uid :
-							      m->next_uid;
+		m->next_uid = header.next_uid > m->next_uid ? header.next_uid
+							    : m->next_uid;
 		if (m->user->last_validity < m->uidvalidity)
 			m->user->last_validity = m->uidvalidity;
 		snprintf(m->guid, sizeof(m->guid), "%.*s", STR(header.guid));
@@ -889,8 +889,8 @@ mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough)
 	enum err e = OK;
 
 	for (int i = 0; i < SYNC_TRIES; i++) {
-		bool wants_new = !m->is_loaded ||
-				 is_changed(m->new_fd, &m->new_time);
+		bool wants_new =
+			!m->is_loaded || is_changed(m->new_fd, &m->new_time);
 		bool wants_cur = !m->is_loaded || m->must_scan_cur ||
 				 is_changed(m->cur_fd, &m->cur_time) ||
 				 (is_thorough && m->is_assumed);
@@ -1003,9 +1003,9 @@ mailbox_add(struct co *co, struct mailbox *m, const struct str *names, size_t n,
 	if (e == OK) {
 		uint32_t first_new = m->next_uid;
 
-		e = give_uids(m, p.messages, p.n) ?
-			    write_lines(co, m, p.messages, p.n, first_new) :
-			    ERR_UNAVAILABLE;
+		e = give_uids(m, p.messages, p.n)
+			    ? write_lines(co, m, p.messages, p.n, first_new)
+			    : ERR_UNAVAILABLE;
 	}
 	if (e == OK) {
 		for (size_t i = 0; i < n; i++)

@@ -5,9 +5,9 @@
  * Process: store.  Standards: RFC 9051 5.2, 7.5.1 (when what may be told).
  * Owns: the view; holds on user and mailbox.
  * Invariants:
- *  (1) s->view changes only in session_tell() and with a SELECT, so that numbers
- *      mean what the client was told.
- *  (2) A command is answered after all its text was sent.
+ *  (1) s->view changes only in session_tell() and with a SELECT, so that
+ * numbers mean what the client was told. (2) A command is answered after all
+ * its text was sent.
  */
 #include "mda/store/session.h"
 
@@ -279,8 +279,8 @@ session_add_flags(struct session *s, const struct message *msg, struct buf *out)
 		.bits = msg->flags |
 			(session_is_recent(s, msg) ? IMAP_FLAG_RECENT : 0u),
 		.keywords = names,
-		.n_keywords = names_of(&s->mailbox->keywords, msg->keywords,
-				       names),
+		.n_keywords =
+			names_of(&s->mailbox->keywords, msg->keywords, names),
 	};
 
 	check(imap_flags_write(out, &flags, false) == OK);
@@ -482,8 +482,7 @@ list_uids(const struct session *s, const struct imap_seqset *set,
 {
 	for (size_t i = 0; i < set->n; i++)
 		for (size_t at = view_place(&s->view, set->ranges[i].first) - 1;
-		     at < s->view.n &&
-		     s->view.uids[at] <= set->ranges[i].last;
+		     at < s->view.n && s->view.uids[at] <= set->ranges[i].last;
 		     at++)
 			out->uids[out->n++] = s->view.uids[at];
 }
@@ -531,8 +530,7 @@ run(struct co *co, struct session *s)
 	verb->run(co, s);
 	if (s->mailbox != NULL && !(verb->flags & SILENT) &&
 	    s->status != STORE_BAD)
-		look_and_tell(co, s,
-			      s->is_uid || !(verb->flags & NO_EXPUNGE));
+		look_and_tell(co, s, s->is_uid || !(verb->flags & NO_EXPUNGE));
 }
 
 static enum err

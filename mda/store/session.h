@@ -77,14 +77,14 @@ void session_send_body(struct co *co, struct session *s, int fd,
 bool session_dir_of(struct session *s, struct str wire, struct buf *dir_out);
 /* Opens by wire name, without a look at it. NULL: answered; for_new: with
  * [TRYCREATE] where it does not exist. */
-struct mailbox *session_open(struct co *co, struct session *s, struct str wire,
-			     bool for_new);
+struct mailbox *
+session_open(struct co *co, struct session *s, struct str wire, bool for_new);
 /* Leaves the selected mailbox. */
 void session_leave(struct session *s);
 /* Reserves room, as quota_reserve(); ERR_FULL: it does not fit. */
-enum err session_reserve(struct co *co, struct session *s,
-			 const struct mailbox *m, uint64_t octets,
-			 uint64_t messages) MUST_USE;
+enum err
+session_reserve(struct co *co, struct session *s, const struct mailbox *m,
+		uint64_t octets, uint64_t messages) MUST_USE;
 /* Moves all messages, as MOVE does. */
 enum err session_move_all(struct co *co, struct session *s,
 			  struct mailbox *from, struct mailbox *to) MUST_USE;
@@ -143,7 +143,7 @@ command_fn cmd_select, cmd_examine, cmd_close, cmd_unselect, cmd_noop,
 	cmd_rename, cmd_subscribe, cmd_unsubscribe, cmd_getquota,
 	cmd_getquotaroot;
 /* STORE_APPEND and the chunks behind it; ERR_* when the call is over. */
-enum err session_append(struct co *co, struct session *s, struct str body)
-	MUST_USE;
+enum err
+session_append(struct co *co, struct session *s, struct str body) MUST_USE;
 /* STORE_DONE with the answer. */
 void session_done(struct co *co, struct session *s);

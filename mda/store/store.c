@@ -83,8 +83,8 @@ ask_router(struct co *co, struct tree *t UNUSED, struct str address,
 	enum err e = peer_ask(co, router, ROUTER_USER, address,
 			      in_s(ASK_TIMEOUT_S), &f);
 
-	if (e == OK && (f.type != ROUTER_QUOTA ||
-			router_read_quota(f.body, out) != OK))
+	if (e == OK &&
+	    (f.type != ROUTER_QUOTA || router_read_quota(f.body, out) != OK))
 		e = ERR_UNAVAILABLE;
 	if (e == OK || f.memory != NULL)
 		frame_release(&f);

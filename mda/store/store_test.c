@@ -26,8 +26,8 @@ static struct {
 } t;
 
 static enum err
-ask_test(struct co *co UNUSED, struct tree *tr UNUSED, struct str address UNUSED,
-	 struct router_quota *out)
+ask_test(struct co *co UNUSED, struct tree *tr UNUSED,
+	 struct str address UNUSED, struct router_quota *out)
 {
 	*out = t.quota;
 	return t.quota_error;
@@ -40,8 +40,8 @@ connect_front(void)
 {
 	int pair[2];
 
-	assert_int_equal(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-				       pair));
+	assert_int_equal(
+		0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
 	t.front = chan_new(pair[0], true, NULL, NULL, NULL, "store");
 	chan_new(pair[1], false, rules, NULL, &tree, "front");
 }
@@ -107,9 +107,8 @@ deliver_in_steps(struct co *co, const struct letter *l, size_t step)
 		struct str piece = str_first(text, step);
 
 		text = str_from(text, piece.n);
-		assert_int_equal(OK,
-				 call_send(co, call, STORE_CHUNK, piece, -1,
-					   text.n == 0, NEVER_US));
+		assert_int_equal(OK, call_send(co, call, STORE_CHUNK, piece, -1,
+					       text.n == 0, NEVER_US));
 	} while (text.n > 0);
 	assert_int_equal(OK, call_recv(co, call, in_s(30), &f));
 	assert_int_equal(STORE_ANSWER, f.type);
@@ -190,18 +189,17 @@ test_delivery(struct co *co)
 	struct buf file = BUF_INIT(1 << 20);
 	char name[256], path[512];
 
-	assert_int_equal(250, deliver(co, "AAAAAAAAAA1",
-				      "Subject: x\r\n\r\none\r\n"));
+	assert_int_equal(
+		250, deliver(co, "AAAAAAAAAA1", "Subject: x\r\n\r\none\r\n"));
 	assert_int_equal(1, count_files("new", name));
 	assert_int_equal(0, count_files("tmp", NULL));
 	assert_string_equal("1700000000.QAAAAAAAAAA1R0.mta1.example,S=93,W=93",
 			    name);
 	snprintf(path, sizeof(path), "new/%s", name);
 	read_file(path, &file);
-	assert_str(buf_str(&file),
-		   "Return-Path: <sender@example2.local>\r\n"
-		   "Delivered-To: user1@example1.local\r\n"
-		   "Subject: x\r\n\r\none\r\n");
+	assert_str(buf_str(&file), "Return-Path: <sender@example2.local>\r\n"
+				   "Delivered-To: user1@example1.local\r\n"
+				   "Subject: x\r\n\r\none\r\n");
 	read_file("subscriptions", &file);
 	assert_str(buf_str(&file), "V\t2\n\nDrafts\nSent\nJunk\nTrash\n");
 	assert_int_equal(0, count_files(".Trash/cur", NULL));
@@ -211,8 +209,10 @@ test_delivery(struct co *co)
 static void
 test_repeats(struct co *co)
 {
-	struct letter l = { .id = "AAAAAAAAAA2", .to = user1,
-			    .text = "Subject: x\r\n\r\n", .is_repeat = true };
+	struct letter l = { .id = "AAAAAAAAAA2",
+			    .to = user1,
+			    .text = "Subject: x\r\n\r\n",
+			    .is_repeat = true };
 	char name[256], from[512], to[512];
 
 	/* A repeat that is the first: it comes. */
@@ -244,7 +244,8 @@ test_line_ends_and_large(struct co *co)
 	size_t n = 700000;
 	char *text = malloc(n + 1), name[256];
 	struct letter l = { .id = "AAAAAAAAAA3", .to = user1, .text = text };
-	struct letter small = { .id = "AAAAAAAAAA4", .to = user1,
+	struct letter small = { .id = "AAAAAAAAAA4",
+				.to = user1,
 				.text = "a\nb\r\nc\r\n\n" };
 
 	/* "a", bare LF; CRLF cut in the middle; LF after CRLF: two bare. */
@@ -296,8 +297,12 @@ static void
 test_hostile_users(struct co *co)
 {
 	static const char *const users[] = { "../x@example1.local",
-					     "x@..", "a/b@example1.local", "x",
-					     "@example1.local", ".x@y", "x@",
+					     "x@..",
+					     "a/b@example1.local",
+					     "x",
+					     "@example1.local",
+					     ".x@y",
+					     "x@",
 					     "x@a/b" };
 
 	for (size_t i = 0; i < N_OF(users); i++)
@@ -331,8 +336,7 @@ read_body(struct client *c, const struct frame *f)
 	assert_true(f->fd >= 0);
 	assert_int_equal(OK, buf_reserve(&c->text, range.n_octets + 1));
 	assert_int_equal(OK, fs_read_at(f->fd, c->text.p + c->text.n,
-					range.n_octets,
-					(int64_t)range.offset));
+					range.n_octets, (int64_t)range.offset));
 	c->text.n += range.n_octets;
 }
 
@@ -423,9 +427,9 @@ append(struct co *co, struct client *c, const char *args, const char *text)
 	read_answer(co, c);
 	if (str_eq(buf_str(&c->text), S("OK send it"))) {
 		buf_clear(&c->text);
-		assert_int_equal(OK, call_send(co, c->call, STORE_CHUNK,
-					       str_c(text), -1, false,
-					       NEVER_US));
+		assert_int_equal(OK,
+				 call_send(co, c->call, STORE_CHUNK,
+					   str_c(text), -1, false, NEVER_US));
 		assert_int_equal(OK, call_send(co, c->call, STORE_APPENDED,
 					       STR_NONE, -1, false, NEVER_US));
 		read_answer(co, c);
@@ -453,12 +457,13 @@ assert_has(const char *text, const char *part)
 	fail();
 }
 
-static const char letter1[] = "Date: Mon, 7 Feb 1994 21:52:25 -0800 (PST)\r\n"
-			      "From: Fred Foobar <foobar@Blurdybloop.example>\r\n"
-			      "Subject: Re: afternoon meeting\r\n"
-			      "To: mooch@owatagu.example\r\n"
-			      "\r\n"
-			      "Hello Joe\r\n";
+static const char letter1[] =
+	"Date: Mon, 7 Feb 1994 21:52:25 -0800 (PST)\r\n"
+	"From: Fred Foobar <foobar@Blurdybloop.example>\r\n"
+	"Subject: Re: afternoon meeting\r\n"
+	"To: mooch@owatagu.example\r\n"
+	"\r\n"
+	"Hello Joe\r\n";
 static const char letter2[] = "Subject: bare lines\n\none\ntwo\n";
 
 static void
@@ -635,7 +640,8 @@ test_copy_move_append(struct co *co)
 	assert_int_equal(5, count_files(".Trash/cur", NULL));
 	assert_has(run_command(co, &d, VERB_NOOP, false, ""), "* 5 EXISTS\r\n");
 
-	got = append(co, &c, "Sent (\\Seen $Label1) \"17-Jul-1996 02:44:25 -0700\" ",
+	got = append(co, &c,
+		     "Sent (\\Seen $Label1) \"17-Jul-1996 02:44:25 -0700\" ",
 		     letter2);
 	assert_has(got, "OK [APPENDUID ");
 	assert_has(got, " 1] ");
@@ -643,7 +649,8 @@ test_copy_move_append(struct co *co)
 	got = append(co, &c, "INBOX ", letter1);
 	assert_has(got, "* 2 EXISTS\r\n");
 	WANT(UID(FETCH, "4 (BODY.PEEK[TEXT])"),
-	     "* 2 FETCH (UID 4 BODY[TEXT] {11}\r\nHello Joe\r\n)\r\nOK fetched");
+	     "* 2 FETCH (UID 4 BODY[TEXT] {11}\r\nHello Joe\r\n)\r\nOK "
+	     "fetched");
 	assert_has(DO(MOVE, "2 INBOX"), "* 2 EXPUNGE\r\n* 2 EXISTS\r\n");
 	WANT(DO(FETCH, "2 (UID)"), "* 2 FETCH (UID 5)\r\nOK fetched");
 	log_out(&c);
@@ -1021,8 +1028,8 @@ read_usage(int64_t *octets_out, int64_t *messages_out)
 	rest = str_first(buf_str(&file), file.n - 1);
 	assert_true(str_line(&rest, &line)); // the limits
 	while (str_line(&rest, &line)) {
-		assert_int_equal(2, sscanf(line.p, "%lld %lld", &octets,
-					   &messages));
+		assert_int_equal(
+			2, sscanf(line.p, "%lld %lld", &octets, &messages));
 		*octets_out += octets;
 		*messages_out += messages;
 	}
@@ -1266,10 +1273,10 @@ in_loop(scenario_fn *scenario)
 	assert_int_equal(0, system(command));
 }
 
-#define SCENARIO(name)                          \
+#define SCENARIO(name)                              \
 	static void run_##name(void **state UNUSED) \
-	{                                       \
-		in_loop(test_##name);           \
+	{                                           \
+		in_loop(test_##name);               \
 	}
 SCENARIO(delivery)
 SCENARIO(repeats)

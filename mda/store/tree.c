@@ -5,9 +5,9 @@
  * Owns: descriptors of the root, its lock and the users' directories.
  * Invariants:
  *  (1) While the lock is held nobody else of ours changes the tree.
- *  (2) A user's INBOX gets its cur/ last, after everything else is durable: cur/
- *      tells that the user is whole.
- *  (3) No component that comes from outside holds '/' or NUL or begins with '.'.
+ *  (2) A user's INBOX gets its cur/ last, after everything else is durable:
+ * cur/ tells that the user is whole. (3) No component that comes from outside
+ * holds '/' or NUL or begins with '.'.
  */
 #include "mda/store/tree.h"
 
@@ -528,6 +528,6 @@ void
 tree_temporary(struct tree *t, char *out, size_t size)
 {
 	snprintf(out, size, "%lld.E%llxN%llu.%s", (long long)wall_s(),
-		 (unsigned long long)t->salt,
-		 (unsigned long long)++t->n_names, t->host);
+		 (unsigned long long)t->salt, (unsigned long long)++t->n_names,
+		 t->host);
 }

@@ -34,8 +34,8 @@ struct tree {
 	int root_fd, lock_fd;
 	unsigned copy, n_copies; // 0: the only one
 	char lock_name[32];
-	char host[65];	// in the names of new messages
-	uint64_t salt;	// of this process's names
+	char host[65]; // in the names of new messages
+	uint64_t salt; // of this process's names
 	uint64_t n_names;
 	struct map users; // by address
 	TAILQ_HEAD(, user) idle_users;
@@ -66,7 +66,7 @@ struct quota_state {
 	bool is_counted;
 	int64_t octets, messages;
 	int64_t reserved_octets, reserved_messages;
-	uint32_t n_lines;      // of the file, after its first
+	uint32_t n_lines; // of the file, after its first
 	size_t file_octets;
 	int64_t counted_at_us; // monotonic; 0: by another process
 };
@@ -77,10 +77,10 @@ struct user {
 	int fd;	       // -1 until it was opened
 	unsigned n_holds;
 	TAILQ_ENTRY(user) idle_link;
-	struct map mailboxes;	 // by directory name
+	struct map mailboxes;		      // by directory name
 	TAILQ_HEAD(, mailbox) dead_mailboxes; // somebody holds them yet
-	struct lock lock;	 // opening, folders, subscriptions
-	uint32_t last_validity;	 // the largest UIDVALIDITY seen or given
+	struct lock lock;		      // opening, folders, subscriptions
+	uint32_t last_validity; // the largest UIDVALIDITY seen or given
 	struct quota_state quota;
 };
 

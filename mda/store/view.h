@@ -14,7 +14,10 @@ struct view {
 	size_t n, cap;
 };
 
-#define VIEW_INIT { NULL, 0, 0 }
+#define VIEW_INIT          \
+	{                  \
+		NULL, 0, 0 \
+	}
 
 void view_release(struct view *v);
 /* Appends; false (nothing done) when the UID is not above all others. */

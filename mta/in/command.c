@@ -13,7 +13,7 @@ enum {
 	JUNK_LIMIT = 100,	// commands that move nothing, as Postfix
 	/* Recipients beyond the limit that count as no error, so that a client
 	 * that pipelines can send to the others (RFC 5321 4.5.3.1.10). */
-	OVERSHOOT_LIMIT = 1000, // smtpd_recipient_overshoot_limit
+	OVERSHOOT_LIMIT = 1000,	   // smtpd_recipient_overshoot_limit
 	ENVELOPE_RCPT_OCTETS = 16, // lengths and flags of one recipient
 	/* Of all, less one more and the other fields (8 KiB at most). */
 	ENVELOPE_RCPTS_OCTETS = QUEUE_ENVELOPE_MAX_OCTETS - 16 * 1024,
@@ -21,16 +21,16 @@ enum {
 
 enum allowed {
 	ANY = 0,
-	GREETED = 1,	   // after HELO or EHLO
-	IN_MAIL = 2,	   // after MAIL
+	GREETED = 1, // after HELO or EHLO
+	IN_MAIL = 2, // after MAIL
 	NOT_IN_MAIL = 4,
 	LAST_IN_GROUP = 8, // nothing may be pipelined behind it (RFC 2920 3.1)
 	JUNK = 16,
 	NOT_IN_BDAT = 32, // the envelope has gone to the queue (RFC 3030 2)
 };
 
-typedef enum err command_fn(struct co *co, struct session *s,
-			    struct str argument);
+typedef enum err
+command_fn(struct co *co, struct session *s, struct str argument);
 
 struct verb {
 	enum smtp_verb verb;
@@ -59,9 +59,9 @@ keep_address(struct session *s, const struct address *a,
 static enum smtp_syntax
 keep_argument(struct session *s, struct str *argument)
 {
-	return arena_str(&s->memory, *argument, argument) == OK ?
-		       SMTP_OK :
-		       SMTP_NO_MEMORY;
+	return arena_str(&s->memory, *argument, argument) == OK
+		       ? SMTP_OK
+		       : SMTP_NO_MEMORY;
 }
 
 static enum err
@@ -103,9 +103,9 @@ size_limit(const struct settings *settings)
 {
 	uint64_t limit = settings_of(settings)->message_size_limit;
 
-	return limit > 0 && limit < QUEUE_CONTENT_MAX_OCTETS ?
-		       limit :
-		       QUEUE_CONTENT_MAX_OCTETS;
+	return limit > 0 && limit < QUEUE_CONTENT_MAX_OCTETS
+		       ? limit
+		       : QUEUE_CONTENT_MAX_OCTETS;
 }
 
 static enum err
@@ -162,8 +162,8 @@ must_login_first(struct session *s)
 	if (!session_is_submission(s) || s->login.n > 0)
 		return false;
 	session_reply(s, 530, S("5.7.0"),
-		      session_may_auth(s) ? S("Authentication required") :
-					    S("Must issue STARTTLS first"));
+		      session_may_auth(s) ? S("Authentication required")
+					  : S("Must issue STARTTLS first"));
 	return true;
 }
 
@@ -237,7 +237,7 @@ add_recipient(struct session *s, const struct smtp_rcpt_args *args,
 	}
 	if (s->n_rcpts == 0)
 		s->first_rcpt = args->to;
-	s->rcpts[s->n_rcpts++] = (struct recipient){ .address = address };
+	s->rcpts[s->n_rcpts++] = (struct recipient) { .address = address };
 	s->rcpt_octets += address.n + ENVELOPE_RCPT_OCTETS;
 	session_reply(s, 250, S("2.1.5"), S("Ok"));
 }
@@ -247,9 +247,8 @@ static enum err
 ask_router(struct co *co, struct session *s, struct str address,
 	   struct frame *f, struct router_verdict *out)
 {
-	struct router_ask ask = {
-		s->sender, address, s->login.n > 0 || s->is_trusted
-	};
+	struct router_ask ask = { s->sender, address,
+				  s->login.n > 0 || s->is_trusted };
 	struct buf body = BUF_INIT(ROUTER_ASK_MAX_OCTETS);
 	enum err e;
 
@@ -259,8 +258,8 @@ ask_router(struct co *co, struct session *s, struct str address,
 	buf_release(&body);
 	if (e != OK)
 		return e;
-	return f->type == ROUTER_VERDICT ? router_read_verdict(f->body, out) :
-					   ERR_FORMAT;
+	return f->type == ROUTER_VERDICT ? router_read_verdict(f->body, out)
+					 : ERR_FORMAT;
 }
 
 /* The queue takes no longer envelope, whatever the configuration says. */
@@ -370,9 +369,10 @@ do_vrfy(struct co *co UNUSED, struct session *s, struct str argument UNUSED)
 static enum err
 do_help(struct co *co UNUSED, struct session *s, struct str argument UNUSED)
 {
-	session_reply(s, 214, S("2.0.0"),
-		      S("Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT "
-			"VRFY STARTTLS AUTH (RFC 5321)"));
+	session_reply(
+		s, 214, S("2.0.0"),
+		S("Commands: EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT "
+		  "VRFY STARTTLS AUTH (RFC 5321)"));
 	return OK;
 }
 
@@ -386,19 +386,19 @@ do_quit(struct co *co UNUSED, struct session *s, struct str argument UNUSED)
 
 static const struct verb verbs[] = {
 	/* verb                run           allowed when    RFC 5321, or */
-	{ SMTP_VERB_EHLO, do_ehlo, LAST_IN_GROUP | JUNK },	     // 4.1.1.1
-	{ SMTP_VERB_HELO, do_helo, JUNK },			     // 4.1.1.1
-	{ SMTP_VERB_STARTTLS, do_starttls, LAST_IN_GROUP },	     // 3207 4
-	{ SMTP_VERB_AUTH, login_run, GREETED | NOT_IN_MAIL },	     // 4954 4
-	{ SMTP_VERB_MAIL, do_mail, GREETED | NOT_IN_MAIL },	     // 4.1.1.2
-	{ SMTP_VERB_RCPT, do_rcpt, IN_MAIL | NOT_IN_BDAT },	     // 4.1.1.3
-	{ SMTP_VERB_DATA, do_data, IN_MAIL | LAST_IN_GROUP },	     // 4.1.1.4
-	{ SMTP_VERB_BDAT, content_bdat, ANY },			     // 3030 2
-	{ SMTP_VERB_RSET, do_rset, JUNK },			     // 4.1.1.5
-	{ SMTP_VERB_NOOP, do_noop, JUNK },			     // 4.1.1.9
-	{ SMTP_VERB_VRFY, do_vrfy, JUNK },			     // 4.1.1.6
-	{ SMTP_VERB_HELP, do_help, JUNK },			     // 4.1.1.8
-	{ SMTP_VERB_QUIT, do_quit, ANY },			     // 4.1.1.10
+	{ SMTP_VERB_EHLO, do_ehlo, LAST_IN_GROUP | JUNK },    // 4.1.1.1
+	{ SMTP_VERB_HELO, do_helo, JUNK },		      // 4.1.1.1
+	{ SMTP_VERB_STARTTLS, do_starttls, LAST_IN_GROUP },   // 3207 4
+	{ SMTP_VERB_AUTH, login_run, GREETED | NOT_IN_MAIL }, // 4954 4
+	{ SMTP_VERB_MAIL, do_mail, GREETED | NOT_IN_MAIL },   // 4.1.1.2
+	{ SMTP_VERB_RCPT, do_rcpt, IN_MAIL | NOT_IN_BDAT },   // 4.1.1.3
+	{ SMTP_VERB_DATA, do_data, IN_MAIL | LAST_IN_GROUP }, // 4.1.1.4
+	{ SMTP_VERB_BDAT, content_bdat, ANY },		      // 3030 2
+	{ SMTP_VERB_RSET, do_rset, JUNK },		      // 4.1.1.5
+	{ SMTP_VERB_NOOP, do_noop, JUNK },		      // 4.1.1.9
+	{ SMTP_VERB_VRFY, do_vrfy, JUNK },		      // 4.1.1.6
+	{ SMTP_VERB_HELP, do_help, JUNK },		      // 4.1.1.8
+	{ SMTP_VERB_QUIT, do_quit, ANY },		      // 4.1.1.10
 };
 
 static const struct verb *
@@ -464,8 +464,7 @@ command_run(struct co *co, struct session *s, struct str line)
 	}
 	v = find_verb(command.verb);
 	if (v == NULL) {
-		session_reply(s, 502, S("5.5.1"),
-			      S("Command not implemented"));
+		session_reply(s, 502, S("5.5.1"), S("Command not implemented"));
 		return OK;
 	}
 	if (!is_in_order(s, v))

@@ -196,15 +196,15 @@ find_fault(const struct smtp_data *d, struct str *enhanced_out,
 		  STR_INIT("Message size exceeds fixed limit") },
 		{ 550, STR_INIT("5.5.2"),
 		  STR_INIT("Bare CR or LF in the message (RFC 5321 2.3.8)") },
-		{ 550, STR_INIT("5.6.0"),
-		  STR_INIT("NUL in the message") },
+		{ 550, STR_INIT("5.6.0"), STR_INIT("NUL in the message") },
 		{ 554, STR_INIT("5.4.6"),
 		  STR_INIT("Too many hops: a mail loop") },
 	};
-	int i = d->is_too_big			 ? 0 :
-		d->has_bare_cr || d->has_bare_lf ? 1 :
-		d->has_nul			 ? 2 :
-		d->n_received > HOP_LIMIT	 ? 3 : -1;
+	int i = d->is_too_big			   ? 0
+		: d->has_bare_cr || d->has_bare_lf ? 1
+		: d->has_nul			   ? 2
+		: d->n_received > HOP_LIMIT	   ? 3
+						   : -1;
 
 	if (i < 0)
 		return 0;
@@ -254,8 +254,8 @@ accept_content(struct co *co, struct session *s)
 	}
 	if (commit(co, s, &f) != OK) {
 		/* A reply would be a guess: 250 might lose the message, 451
-		 * would be a lie when it is delivered. No reply tells the client
-		 * the truth, and it tries again (RFC 5321 4.2.5). */
+		 * would be a lie when it is delivered. No reply tells the
+		 * client the truth, and it tries again (RFC 5321 4.2.5). */
 		SESSION_LOG(s, LOG_ERROR, "smtp.outcome-unknown",
 			    FA("from", s->sender));
 		session_hang_up(s);
@@ -302,9 +302,9 @@ static int64_t
 next_deadline(int64_t began_us, uint64_t n_octets)
 {
 	int64_t block_us = in_s(DATA_TIMEOUT_S);
-	int64_t rate_us = began_us + DATA_TIMEOUT_S * US_PER_S +
-			  (int64_t)(n_octets / MIN_RATE_OCTETS_PER_S) *
-				  US_PER_S;
+	int64_t rate_us =
+		began_us + DATA_TIMEOUT_S * US_PER_S +
+		(int64_t)(n_octets / MIN_RATE_OCTETS_PER_S) * US_PER_S;
 
 	return block_us < rate_us ? block_us : rate_us;
 }
@@ -332,9 +332,9 @@ content_data(struct co *co, struct session *s)
 		size_t n;
 
 		if (stream_peek(s->stream).n == 0)
-			e = stream_fill(co, s->stream,
-					next_deadline(began_us,
-						      s->data.size_octets));
+			e = stream_fill(
+				co, s->stream,
+				next_deadline(began_us, s->data.size_octets));
 		if (e != OK)
 			return e; // the connection is over, nothing is queued
 		result = smtp_data_feed(&s->data, stream_peek(s->stream), &n,
@@ -361,19 +361,17 @@ read_chunk(struct co *co, struct session *s, uint64_t size, bool is_wanted)
 		size_t n;
 
 		if (in_now.n == 0) {
-			enum err e = stream_fill(co, s->stream,
-						 next_deadline(began_us,
-							       n_read));
+			enum err e = stream_fill(
+				co, s->stream, next_deadline(began_us, n_read));
 
 			if (e != OK)
 				return e;
 			continue;
 		}
-		in_now = str_first(in_now, size < in_now.n ? (size_t)size :
-							     in_now.n);
-		if (is_wanted &&
-		    smtp_data_feed(&s->data, in_now, &n, &s->out) ==
-			    SMTP_DATA_END)
+		in_now = str_first(in_now,
+				   size < in_now.n ? (size_t)size : in_now.n);
+		if (is_wanted && smtp_data_feed(&s->data, in_now, &n,
+						&s->out) == SMTP_DATA_END)
 			check_failed("end within a chunk", __FILE__, __LINE__);
 		stream_take(s->stream, in_now.n);
 		size -= in_now.n;

@@ -61,8 +61,8 @@ static const char *
 refusal(const struct session *s)
 {
 	struct settings *settings = settings_hold();
-	unsigned limit = settings ?
-		settings_of(settings)->client_connection_limit : 0;
+	unsigned limit =
+		settings ? settings_of(settings)->client_connection_limit : 0;
 
 	settings_drop(&settings);
 	if (in.n_sessions > MAX_SESSIONS)
@@ -152,12 +152,12 @@ on_settings(void *arg UNUSED)
 	const char *why;
 
 	arena_clear(&in.networks_memory);
-	in.networks = (struct cidr_list){ 0 };
+	in.networks = (struct cidr_list) { 0 };
 	if (cidr_list_parse(&in.networks_memory,
 			    settings_of(settings)->mynetworks, &in.networks,
 			    &bad, &why) != OK) {
 		log_error("mynetworks", FC("why", why));
-		in.networks = (struct cidr_list){ 0 };
+		in.networks = (struct cidr_list) { 0 };
 	}
 	settings_drop(&settings);
 }

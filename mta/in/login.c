@@ -29,8 +29,7 @@ decode(struct session *s, struct str text, struct buf *out)
 
 /* Sends a challenge and decodes what comes back. */
 static enum err
-prompt(struct co *co, struct session *s, const char *challenge,
-       struct buf *out)
+prompt(struct co *co, struct session *s, const char *challenge, struct buf *out)
 {
 	struct str line;
 	enum err e;
@@ -121,8 +120,8 @@ login_plain(struct co *co, struct session *s, struct str initial)
 {
 	struct buf message = BUF_INIT(DECODED_MAX_OCTETS);
 	struct sasl_plain plain;
-	enum err e = initial.n > 0 ? decode(s, initial, &message) :
-				     prompt(co, s, "", &message);
+	enum err e = initial.n > 0 ? decode(s, initial, &message)
+				   : prompt(co, s, "", &message);
 
 	if (e == OK) {
 		switch (sasl_plain_parse(buf_str(&message), &plain)) {
@@ -151,8 +150,8 @@ login_login(struct co *co, struct session *s, struct str initial)
 {
 	struct buf user = BUF_INIT(DECODED_MAX_OCTETS);
 	struct buf password = BUF_INIT(DECODED_MAX_OCTETS);
-	enum err e = initial.n > 0 ? decode(s, initial, &user) :
-				     prompt(co, s, "VXNlcm5hbWU6", &user);
+	enum err e = initial.n > 0 ? decode(s, initial, &user)
+				   : prompt(co, s, "VXNlcm5hbWU6", &user);
 
 	if (e == OK)
 		e = prompt(co, s, "UGFzc3dvcmQ6", &password);

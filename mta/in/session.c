@@ -34,8 +34,7 @@ session_reset_mail(struct session *s)
 }
 
 void
-session_reply(struct session *s, int code, struct str enhanced,
-	      struct str text)
+session_reply(struct session *s, int code, struct str enhanced, struct str text)
 {
 	struct buf line = BUF_INIT(REPLY_TEXT_MAX_OCTETS);
 

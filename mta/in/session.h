@@ -19,7 +19,7 @@
 struct in {
 	struct role *role;
 	struct peer *queue, *router, *auth, *store;
-	struct tls *tls; // NULL: no certificate
+	struct tls *tls;    // NULL: no certificate
 	struct map clients; // address -> struct client
 	size_t n_sessions;
 	uint32_t next_session;
@@ -93,12 +93,12 @@ bool session_may_starttls(const struct session *s);
 	log_at(level, str_c((s)->id), event, __VA_ARGS__)
 
 /* command.c: one command; errors are those of the connection. */
-enum err command_run(struct co *co, struct session *s,
-		     struct str line) MUST_USE;
+enum err
+command_run(struct co *co, struct session *s, struct str line) MUST_USE;
 /* login.c */
-enum err login_run(struct co *co, struct session *s,
-		   struct str argument) MUST_USE;
+enum err
+login_run(struct co *co, struct session *s, struct str argument) MUST_USE;
 /* content.c */
 enum err content_data(struct co *co, struct session *s) MUST_USE;
-enum err content_bdat(struct co *co, struct session *s,
-		      struct str argument) MUST_USE;
+enum err
+content_bdat(struct co *co, struct session *s, struct str argument) MUST_USE;

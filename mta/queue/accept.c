@@ -23,8 +23,8 @@ static enum err
 wait_for_start(struct co *co)
 {
 	while (!queue.is_started) {
-		enum err e = gate_wait(co, &queue.started,
-				       in_s(START_TIMEOUT_S));
+		enum err e =
+			gate_wait(co, &queue.started, in_s(START_TIMEOUT_S));
 
 		if (e != OK)
 			return e;

@@ -21,7 +21,7 @@ enum {
 	RCPTS_PER_DELIVERY = 50,
 	GROUP_MEMORY_OCTETS = 16 << 20,
 	ROUTES_MEMORY_OCTETS = 8 << 20,
-	MAX_ROUTES = 1000, // of one recipient
+	MAX_ROUTES = 1000,	 // of one recipient
 	FALLBACK_BACKOFF_S = 60, // without settings
 };
 
@@ -54,9 +54,9 @@ copy_text(struct str s)
 static void
 add_failure(struct attempt *a, uint32_t index, const struct out_result *r)
 {
-	a->failures = must_realloc(a->failures, (a->n_failures + 1) *
-							sizeof(*a->failures));
-	a->failures[a->n_failures++] = (struct failure){
+	a->failures = must_realloc(a->failures,
+				   (a->n_failures + 1) * sizeof(*a->failures));
+	a->failures[a->n_failures++] = (struct failure) {
 		.index = index,
 		.code = r->code,
 		.enhanced = copy_text(r->enhanced),
@@ -75,8 +75,8 @@ rcpt_over(struct attempt *a, uint32_t index)
 }
 
 static void
-log_result(const struct message *m, uint32_t index,
-	   const struct out_result *r, const char *status)
+log_result(const struct message *m, uint32_t index, const struct out_result *r,
+	   const char *status)
 {
 	log_info("delivery", FC("id", m->id), FC("status", status),
 		 FA("to", m->rcpts[index].address), FN("code", r->code),
@@ -157,27 +157,27 @@ fill_delivery(struct attempt *a, const struct router_route *route,
 	d->message = a->message;
 	d->attempt = a;
 	d->protocol = protocol;
-	d->indexes = arena_array(&a->arena, RCPTS_PER_DELIVERY,
-				 sizeof(*d->indexes));
+	d->indexes =
+		arena_array(&a->arena, RCPTS_PER_DELIVERY, sizeof(*d->indexes));
 	d->mailboxes = arena_array(&a->arena, RCPTS_PER_DELIVERY,
 				   sizeof(*d->mailboxes));
 	return d->indexes != NULL && d->mailboxes != NULL &&
 	       arena_str(&a->arena, route->next_hop, &d->next_hop) == OK &&
 	       arena_str(&a->arena, route->sasl_user, &d->sasl_user) == OK &&
-	       arena_str(&a->arena, route->sasl_password,
-			 &d->sasl_password) == OK;
+	       arena_str(&a->arena, route->sasl_password, &d->sasl_password) ==
+		       OK;
 }
 
 static struct delivery *
 group_of(struct attempt *a, const struct router_route *route)
 {
-	enum out_protocol protocol =
-		route->class == ROUTE_LOCAL	  ? OUT_LOCAL :
-		str_eq(route->transport, S("lmtp")) ? OUT_LMTP :
-						    OUT_SMTP;
+	enum out_protocol protocol = route->class == ROUTE_LOCAL ? OUT_LOCAL
+				     : str_eq(route->transport, S("lmtp"))
+					     ? OUT_LMTP
+					     : OUT_SMTP;
 	struct delivery *d;
 
-	TAILQ_FOREACH(d, &a->groups, link)
+	TAILQ_FOREACH (d, &a->groups, link)
 		if (d->protocol == protocol && d->n < RCPTS_PER_DELIVERY &&
 		    str_eq(d->next_hop, route->next_hop) &&
 		    str_eq(d->sasl_user, route->sasl_user))
@@ -198,7 +198,8 @@ join_delivery(struct attempt *a, uint32_t index,
 	struct delivery *d = NULL;
 	struct str mailbox;
 	struct out_result later = {
-		.index = index, .enhanced = S("4.5.3"),
+		.index = index,
+		.enhanced = S("4.5.3"),
 		.text = S("too many recipients for one try")
 	};
 
@@ -213,8 +214,7 @@ join_delivery(struct attempt *a, uint32_t index,
 }
 
 static void
-take_route(struct attempt *a, uint32_t index,
-	   const struct router_route *route)
+take_route(struct attempt *a, uint32_t index, const struct router_route *route)
 {
 	switch (route->class) {
 	case ROUTE_LOCAL:
@@ -280,9 +280,9 @@ replace(struct co *co, struct attempt *a, uint32_t index,
 		else if (found == LOOP)
 			e = ERR_REFUSED;
 		else if (found == ABSENT)
-			added[n_added++] = (struct final_rcpt){
-				m->rcpts[index].original, routes[i].address
-			};
+			added[n_added++] =
+				(struct final_rcpt) { m->rcpts[index].original,
+						      routes[i].address };
 	}
 	if (e == OK && n_added > 0)
 		e = message_expand(co, &queue.table, m, added, n_added);
@@ -364,8 +364,8 @@ not_routed(struct attempt *a, uint32_t index, enum err why)
 		.index = index,
 		.code = is_loop ? 554 : 0,
 		.enhanced = is_loop ? S("5.4.6") : S("4.3.0"),
-		.text = is_loop ? S("the aliases lead in a circle") :
-				  S("the router does not answer now"),
+		.text = is_loop ? S("the aliases lead in a circle")
+				: S("the router does not answer now"),
 	};
 
 	attempt_result(a, index, &r);
@@ -385,9 +385,8 @@ route_all(struct co *co, struct attempt *a)
 		if (m->rcpts[i].is_done)
 			continue;
 		e = ask_router(co, a, i, &routes);
-		if (e == OK && (routes.n > 1 ||
-				!str_ieq(routes.list[0].address,
-					 m->rcpts[i].address)))
+		if (e == OK && (routes.n > 1 || !str_ieq(routes.list[0].address,
+							 m->rcpts[i].address)))
 			e = replace(co, a, i, routes.list, routes.n,
 				    &is_itself);
 		if (e != OK) {
@@ -425,13 +424,14 @@ expire(struct attempt *a, const struct router_snapshot *settings)
 	struct message *m = a->message;
 	int64_t age_s = (wall_us() - m->envelope.arrived_us) / US_PER_S;
 	bool is_bounce = m->envelope.sender.n == 0;
-	int64_t limit_s = is_bounce ? settings->bounce_lifetime_s :
-				      settings->maximal_lifetime_s;
+	int64_t limit_s = is_bounce ? settings->bounce_lifetime_s
+				    : settings->maximal_lifetime_s;
 
 	if (age_s < limit_s || m->n_attempts < MIN_ATTEMPTS)
 		return;
 	for (uint32_t i = 0; i < m->n_rcpts; i++) {
-		struct out_result r = { .index = i, .code = 554,
+		struct out_result r = { .index = i,
+					.code = 554,
 					.enhanced = S("5.4.7"),
 					.text = str_c(m->rcpts[i].reason) };
 		bool has_failed = false;
@@ -477,12 +477,12 @@ bounce(struct co *co, struct attempt *a)
 static int64_t
 backoff_us(const struct message *m, const struct router_snapshot *settings)
 {
-	int64_t wait_s = settings ? settings->minimal_backoff_s :
-				    FALLBACK_BACKOFF_S;
-	int64_t most_s = settings ? settings->maximal_backoff_s :
-				    FALLBACK_BACKOFF_S;
-	int64_t run_s = settings ? settings->queue_run_delay_s :
-				   FALLBACK_BACKOFF_S;
+	int64_t wait_s =
+		settings ? settings->minimal_backoff_s : FALLBACK_BACKOFF_S;
+	int64_t most_s =
+		settings ? settings->maximal_backoff_s : FALLBACK_BACKOFF_S;
+	int64_t run_s =
+		settings ? settings->queue_run_delay_s : FALLBACK_BACKOFF_S;
 	uint16_t chance = 0;
 
 	for (uint32_t i = 1; i < m->n_attempts && wait_s < most_s; i++)
@@ -498,8 +498,8 @@ finish(struct co *co, struct attempt *a)
 {
 	struct message *m = a->message;
 	struct settings *settings = settings_hold();
-	const struct router_snapshot *s = settings ? settings_of(settings) :
-						     NULL;
+	const struct router_snapshot *s =
+		settings ? settings_of(settings) : NULL;
 
 	m->n_attempts++;
 	if (m->n_left > 0 && s != NULL && !a->is_hold)
@@ -540,7 +540,7 @@ attempt_run(struct co *co, void *message)
 	arena_init(&a.arena, GROUP_MEMORY_OCTETS);
 	arena_init(&a.routes, ROUTES_MEMORY_OCTETS);
 	route_all(co, &a);
-	TAILQ_FOREACH(d, &a.groups, link)
+	TAILQ_FOREACH (d, &a.groups, link)
 		a.n_running++;
 	while (!a.is_hold && (d = TAILQ_FIRST(&a.groups)) != NULL) {
 		TAILQ_REMOVE(&a.groups, d, link);

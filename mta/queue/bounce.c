@@ -8,8 +8,8 @@
 #include <openssl/rand.h>
 
 enum {
-	HEADER_MAX_OCTETS = 64 * 1024,	// of the original that goes along
-	FULL_MAX_OCTETS = 1 << 20,	// RET=FULL up to here (RFC 3461 6.2)
+	HEADER_MAX_OCTETS = 64 * 1024, // of the original that goes along
+	FULL_MAX_OCTETS = 1 << 20,     // RET=FULL up to here (RFC 3461 6.2)
 	DSN_MAX_OCTETS = 4 << 20,
 	TOKEN_OCTETS = 20,
 	TRIES = 3, // of boundaries
@@ -61,9 +61,9 @@ split(struct str text)
 	ptrdiff_t at = str_rchr(text, '@');
 
 	if (at < 0)
-		return (struct address){ text, STR_NONE };
-	return (struct address){ str_first(text, (size_t)at),
-				 str_from(text, (size_t)at + 1) };
+		return (struct address) { text, STR_NONE };
+	return (struct address) { str_first(text, (size_t)at),
+				  str_from(text, (size_t)at + 1) };
 }
 
 static size_t
@@ -82,16 +82,15 @@ fill_rcpts(const struct message *m, const struct failure *failures, size_t n,
 		if (!wants_failure(m, f->index))
 			continue;
 		buf_putf(texts, "%d %s", f->code, f->text);
-		rcpts[n_rcpts++] = (struct dsn_rcpt){
+		rcpts[n_rcpts++] = (struct dsn_rcpt) {
 			.final = split(r->address),
 			.original_type = orcpt.n ? S("rfc822") : STR_NONE,
 			.original = orcpt,
 			.action = DSN_FAILED,
 			.status = str_c(f->enhanced),
 			.remote_mta = str_c(f->remote),
-			.diagnostic = has_reply ?
-					      str_from(buf_str(texts), at) :
-					      STR_NONE,
+			.diagnostic = has_reply ? str_from(buf_str(texts), at)
+						: STR_NONE,
 			.reason = str_c(f->text),
 			.last_attempt_at_s = wall_s(),
 		};

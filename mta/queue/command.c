@@ -13,9 +13,9 @@ put_message(struct buf *body, const struct message *m)
 	struct queue_entry entry = {
 		.id = str_c(m->id),
 		.sender = m->envelope.sender,
-		.state = m->is_active ? QUEUE_ACTIVE :
-			 m->is_held   ? QUEUE_HOLD :
-					QUEUE_DEFERRED,
+		.state = m->is_active ? QUEUE_ACTIVE
+			 : m->is_held ? QUEUE_HOLD
+				      : QUEUE_DEFERRED,
 		.arrived_s = m->envelope.arrived_us / US_PER_S,
 		.size_octets = m->size_octets,
 		.rcpts = rcpts,
@@ -23,7 +23,7 @@ put_message(struct buf *body, const struct message *m)
 
 	for (size_t i = 0; i < m->n_rcpts; i++)
 		if (!m->rcpts[i].is_done)
-			rcpts[entry.n_rcpts++] = (struct queue_entry_rcpt){
+			rcpts[entry.n_rcpts++] = (struct queue_entry_rcpt) {
 				m->rcpts[i].address, str_c(m->rcpts[i].reason)
 			};
 	queue_put_entry(body, &entry);
@@ -39,7 +39,7 @@ after(const char *id)
 
 	if (m != NULL)
 		return TAILQ_NEXT(m, link);
-	TAILQ_FOREACH(m, &queue.table.all, link)
+	TAILQ_FOREACH (m, &queue.table.all, link)
 		if (strcmp(m->id, id) > 0)
 			return m;
 	return NULL;

@@ -9,7 +9,7 @@
 #include "mta/queue/queue_private.h"
 
 enum {
-	LOCAL_CONCURRENCY = 96,	 // their fsyncs run in parallel
+	LOCAL_CONCURRENCY = 96, // their fsyncs run in parallel
 	DEAD_FIRST_S = 10,
 	DEAD_MAX_S = 300,
 	MAX_IDLE_DESTINATIONS = 10000,
@@ -135,7 +135,7 @@ put_job(struct buf *body, const struct delivery *d,
 		const struct recipient *original =
 			&m->envelope.recipients[r->original];
 
-		rcpts[i] = (struct out_rcpt){
+		rcpts[i] = (struct out_rcpt) {
 			.address = r->address,
 			.mailbox = d->mailboxes[i],
 			.orcpt = original->orcpt,
@@ -157,14 +157,13 @@ send_content(struct co *co, struct call *call, const struct message *m,
 
 	for (uint64_t at = 0; at < m->size_octets && e == OK;) {
 		uint64_t left = m->size_octets - at;
-		size_t n = left < CONTENT_PIECE_OCTETS ? (size_t)left :
-							 CONTENT_PIECE_OCTETS;
+		size_t n = left < CONTENT_PIECE_OCTETS ? (size_t)left
+						       : CONTENT_PIECE_OCTETS;
 
 		e = message_read(&queue.table, m, at, piece, n);
 		if (e == OK)
-			e = call_send(co, call, OUT_CHUNK, str_of(piece, n),
-				      -1, at + n == m->size_octets,
-				      deadline_us);
+			e = call_send(co, call, OUT_CHUNK, str_of(piece, n), -1,
+				      at + n == m->size_octets, deadline_us);
 		at += n;
 	}
 	free(piece);
@@ -185,8 +184,8 @@ settle(bool *is_settled, const struct delivery *d, uint32_t index)
 }
 
 static void
-take_result(struct destination *to, const struct delivery *d,
-	    bool *is_settled, const struct out_result *r)
+take_result(struct destination *to, const struct delivery *d, bool *is_settled,
+	    const struct out_result *r)
 {
 	if (r->is_destination_dead)
 		mark_dead(to, r->text);
@@ -201,7 +200,8 @@ defer_rest(const struct delivery *d, bool *is_settled, struct str why)
 {
 	for (size_t i = 0; i < d->n; i++) {
 		struct out_result r = { .index = d->indexes[i],
-					.enhanced = S("4.3.0"), .text = why };
+					.enhanced = S("4.3.0"),
+					.text = why };
 
 		if (!is_settled[i])
 			attempt_result(d->attempt, r.index, &r);
@@ -301,9 +301,9 @@ destination_add(struct delivery *d)
 	struct destination *to = destination_of(d);
 	struct settings *settings = settings_hold();
 
-	to->limit = d->protocol == OUT_LOCAL ?
-			    LOCAL_CONCURRENCY :
-			    settings_of(settings)->destination_concurrency;
+	to->limit = d->protocol == OUT_LOCAL
+			    ? LOCAL_CONCURRENCY
+			    : settings_of(settings)->destination_concurrency;
 	if (to->limit == 0)
 		to->limit = 1;
 	settings_drop(&settings);

@@ -10,7 +10,7 @@ enum {
 	/* The longest envelope, and as many recipients as there may be. */
 	MESSAGE_MEMORY_OCTETS = 8 << 20,
 	EXPANDED_STEP = 1000, // recipients of one record: it is small enough
-	STATE_OCTETS = 512, // of one recipient, in records after the first
+	STATE_OCTETS = 512,   // of one recipient, in records after the first
 	CONTENT_MEMORY_OCTETS = 64 << 20, // of all messages
 	PIECE_OCTETS = 128 * 1024,
 	MAX_RCPTS = ENVELOPE_MAX_RECIPIENTS,
@@ -20,7 +20,7 @@ enum {
 void
 message_table_init(struct message_table *t)
 {
-	*t = (struct message_table){ 0 };
+	*t = (struct message_table) { 0 };
 	TAILQ_INIT(&t->all);
 }
 
@@ -33,8 +33,8 @@ message_find(const struct message_table *t, struct str id)
 /* ---- ids ---- */
 
 /* Microseconds since 1970 in base 32, most significant first: unique, because
- * it only rises. Sorted as bytes they are in the order of arrival. No vowels but Y,
- * so no words. */
+ * it only rises. Sorted as bytes they are in the order of arrival. No vowels
+ * but Y, so no words. */
 static const char id_digits[] = "0123456789Bbcdfghjklmnpqrstvwxyz";
 
 static void
@@ -124,7 +124,7 @@ add_rcpt(struct message *m, struct str address, uint32_t original)
 		m->rcpts = must_realloc(m->rcpts,
 					m->n_rcpts_cap * sizeof(*m->rcpts));
 	}
-	m->rcpts[m->n_rcpts++] = (struct message_rcpt){
+	m->rcpts[m->n_rcpts++] = (struct message_rcpt) {
 		.address = address,
 		.original = original,
 	};
@@ -162,8 +162,8 @@ place_message(struct message *m, const struct record_message *r,
 	 * never come to an end. */
 	m->weight_octets = (uint32_t)(record_size(body_octets) +
 				      m->n_rcpts * STATE_OCTETS);
-	m->held = (struct extent){ segment, content_offset,
-				   (uint32_t)r->content.n };
+	m->held = (struct extent) { segment, content_offset,
+				    (uint32_t)r->content.n };
 	m->extents = &m->held;
 	m->n_extents = 1;
 	if (r->n_extents == 0)
@@ -330,8 +330,8 @@ replay_held(struct message_table *t, struct str body)
 }
 
 void
-message_replay(struct message_table *t, enum record_type type,
-	       struct str body, uint64_t segment, uint64_t offset)
+message_replay(struct message_table *t, enum record_type type, struct str body,
+	       uint64_t segment, uint64_t offset)
 {
 	struct arena arena = ARENA_INIT(MESSAGE_MEMORY_OCTETS);
 
@@ -437,8 +437,8 @@ spill(struct co *co, struct message_table *t, struct message_draft *d)
 			d->extents, d->n_extents_cap * sizeof(*d->extents));
 	}
 	x = &d->extents[d->n_extents++];
-	*x = (struct extent){ place.segment, place.offset,
-			      (uint32_t)d->content.n };
+	*x = (struct extent) { place.segment, place.offset,
+			       (uint32_t)d->content.n };
 	spool_hold(t->spool, x->segment, x->n_octets);
 	buf_clear(&d->content);
 	return OK;
@@ -449,8 +449,8 @@ message_draft_add(struct co *co, struct message_table *t,
 		  struct message_draft *d, struct str chunk)
 {
 	while (chunk.n > 0) {
-		size_t limit = d->n_extents ? PIECE_OCTETS :
-					      MESSAGE_INLINE_OCTETS;
+		size_t limit =
+			d->n_extents ? PIECE_OCTETS : MESSAGE_INLINE_OCTETS;
 		size_t n = chunk.n;
 		enum err e;
 
@@ -516,8 +516,8 @@ message_commit(struct co *co, struct message_table *t,
 	record_message_put(&body, &r);
 	m = make_message(&r);
 	e = m ? spool_append(co, t->spool, RECORD_MESSAGE, buf_str(&body),
-			     &place) :
-		ERR_LIMIT;
+			     &place)
+	      : ERR_LIMIT;
 	if (e == OK)
 		e = check_pieces(t, d);
 	if (e == OK) {
@@ -581,8 +581,8 @@ message_set_reason(struct message *m, size_t index, struct str reason)
 
 	reason = str_first(reason, REASON_MAX_OCTETS);
 	for (size_t i = 0; i < reason.n; i++)
-		buf_putc(&clean, ascii_is_print(reason.p[i]) ? reason.p[i] :
-							       ' ');
+		buf_putc(&clean,
+			 ascii_is_print(reason.p[i]) ? reason.p[i] : ' ');
 	buf_putc(&clean, '\0');
 	free(r->reason);
 	r->reason = clean.p;
@@ -615,9 +615,9 @@ put_deferred(struct buf *out, const struct message *m)
 
 	for (uint32_t i = 0; i < m->n_rcpts; i++)
 		if (!m->rcpts[i].is_done)
-			list[r.n_deferrals++] = (struct deferral){
-				i, str_c(m->rcpts[i].reason)
-			};
+			list[r.n_deferrals++] =
+				(struct deferral) { i,
+						    str_c(m->rcpts[i].reason) };
 	r.deferrals = list;
 	record_deferred_put(out, &r);
 	free(list);
@@ -666,8 +666,8 @@ message_forget_content(struct message_table *t, struct message *m)
 }
 
 enum err
-message_read(struct message_table *t, const struct message *m,
-	     uint64_t offset, char *to, size_t n)
+message_read(struct message_table *t, const struct message *m, uint64_t offset,
+	     char *to, size_t n)
 {
 	check(offset <= m->size_octets && n <= m->size_octets - offset);
 	if (m->content != NULL) {
@@ -713,9 +713,9 @@ copy_content(struct co *co, struct message_table *t, const struct message *m,
 	enum err e = OK;
 
 	for (uint64_t at = 0; at < m->size_octets && e == OK;) {
-		size_t n = m->size_octets - at < PIECE_OCTETS ?
-				   (size_t)(m->size_octets - at) :
-				   PIECE_OCTETS;
+		size_t n = m->size_octets - at < PIECE_OCTETS
+				   ? (size_t)(m->size_octets - at)
+				   : PIECE_OCTETS;
 
 		e = message_read(t, m, at, piece, n);
 		if (e == OK)
@@ -743,16 +743,16 @@ copy_state(struct co *co, struct message_table *t, const struct message *m)
 
 	for (uint32_t i = 0; i < m->n_rcpts; i++) {
 		if (i >= n_original)
-			added[n_added++] = (struct final_rcpt){
-				m->rcpts[i].original, m->rcpts[i].address
-			};
+			added[n_added++] =
+				(struct final_rcpt) { m->rcpts[i].original,
+						      m->rcpts[i].address };
 		if (m->rcpts[i].is_done)
 			done[d.n_indexes++] = i;
 	}
 	for (size_t at = 0; at < n_added && e == OK; at += x.n_rcpts) {
 		x.rcpts = added + at;
-		x.n_rcpts = n_added - at < EXPANDED_STEP ? n_added - at :
-							   EXPANDED_STEP;
+		x.n_rcpts = n_added - at < EXPANDED_STEP ? n_added - at
+							 : EXPANDED_STEP;
 		buf_clear(&body);
 		record_expanded_put(&body, &x);
 		e = spool_append(co, t->spool, RECORD_EXPANDED, buf_str(&body),

@@ -21,7 +21,7 @@ struct message_rcpt {
 	/* Why it is done; false for what an earlier process did. */
 	bool is_settled;  // delivered, discarded or bounced
 	bool is_replaced; // by what its alias made of it
-	char *reason; // why it was deferred, own memory, or NULL
+	char *reason;	  // why it was deferred, own memory, or NULL
 };
 
 struct message {
@@ -68,7 +68,7 @@ void message_replay_end(struct message_table *t);
 
 /* Content that `in` is handing over. */
 struct message_draft {
-	struct buf content; // until it is larger than MESSAGE_INLINE_OCTETS
+	struct buf content;	// until it is larger than MESSAGE_INLINE_OCTETS
 	struct extent *extents; // of what is larger
 	size_t n_extents, n_extents_cap;
 	uint64_t size_octets;
@@ -81,14 +81,14 @@ enum err message_draft_add(struct co *co, struct message_table *t,
 			   struct message_draft *d, struct str chunk) MUST_USE;
 /* Makes it durable and gives it an id; the draft is used up on success. The
  * message belongs to the table. */
-enum err message_commit(struct co *co, struct message_table *t,
-			struct message_draft **d, struct str envelope,
-			struct message **out) MUST_USE;
+enum err
+message_commit(struct co *co, struct message_table *t, struct message_draft **d,
+	       struct str envelope, struct message **out) MUST_USE;
 
 /* Appends final recipients (durable). Addresses are copied. */
-enum err message_expand(struct co *co, struct message_table *t,
-			struct message *m, const struct final_rcpt *rcpts,
-			size_t n_rcpts) MUST_USE;
+enum err
+message_expand(struct co *co, struct message_table *t, struct message *m,
+	       const struct final_rcpt *rcpts, size_t n_rcpts) MUST_USE;
 /* In memory only; the caller writes DONE or GONE. */
 void message_rcpt_done(struct message *m, size_t index);
 void message_set_reason(struct message *m, size_t index, struct str reason);

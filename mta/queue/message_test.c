@@ -71,7 +71,8 @@ put_message(struct co *co, struct str sender, const char *const *rcpts,
 {
 	struct message_draft *d = message_draft_new();
 	struct recipient list[8] = { { .notify = 0 } };
-	struct envelope envelope = { .sender = sender, .arrived_us = wall_us(),
+	struct envelope envelope = { .sender = sender,
+				     .arrived_us = wall_us(),
 				     .recipients = list,
 				     .n_recipients = n_rcpts };
 	struct buf body = BUF_INIT(65536);
@@ -135,7 +136,7 @@ by_sender(struct str sender)
 {
 	struct message *m;
 
-	TAILQ_FOREACH(m, &table.all, link)
+	TAILQ_FOREACH (m, &table.all, link)
 		if (str_eq(m->envelope.sender, sender))
 			return m;
 	return NULL;
@@ -151,7 +152,8 @@ read_all(struct co *co, void *arg UNUSED)
 	check(table.n == 5);
 	m = by_sender(S("first@s"));
 	check(m != NULL && m->n_rcpts == 2 && m->n_left == 2 && m->is_repeat);
-	check(m->size_octets == 13 && message_read(&table, m, 0, got, 13) == OK);
+	check(m->size_octets == 13 &&
+	      message_read(&table, m, 0, got, 13) == OK);
 	check(memcmp(got, "small content", 13) == 0);
 	m = by_sender(S("big@s"));
 	check(m != NULL && m->size_octets == BIG_OCTETS);
@@ -161,8 +163,8 @@ read_all(struct co *co, void *arg UNUSED)
 	check(memcmp(got, big + 131000, 200000) == 0);
 	m = by_sender(S("half@s"));
 	check(m != NULL && m->n_left == 1 && m->rcpts[1].is_done);
-	check(m->n_attempts == 3 && strcmp(m->rcpts[0].reason,
-					    "host is down") == 0);
+	check(m->n_attempts == 3 &&
+	      strcmp(m->rcpts[0].reason, "host is down") == 0);
 	m = by_sender(S("alias@s"));
 	check(m != NULL && m->n_rcpts == 3 && m->n_left == 3);
 	check(str_eq(m->rcpts[2].address, S("d@z")));
@@ -405,7 +407,8 @@ static void
 a_piece_alone_pins_its_segment(void **state UNUSED)
 {
 	struct extent pieces[] = { { 3, 64, 10 }, { 4, 64, 10 } };
-	struct message m = { .extents = pieces, .n_extents = 2,
+	struct message m = { .extents = pieces,
+			     .n_extents = 2,
 			     .held = { .segment = 5 } };
 
 	assert_true(message_lies_in(&m, 3));
@@ -441,8 +444,8 @@ main(void)
 			a_torn_tail_opens_and_shows_only_whole_records,
 			make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(
-			a_copy_beside_its_original_adds_no_recipients,
-			make_dir, remove_dir),
+			a_copy_beside_its_original_adds_no_recipients, make_dir,
+			remove_dir),
 		cmocka_unit_test_setup_teardown(
 			the_longest_list_of_recipients_is_kept_and_copied,
 			make_dir, remove_dir),

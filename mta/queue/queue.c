@@ -99,7 +99,7 @@ queue_start(struct role *role)
 	if (spool_open(dir, on_found, &queue.table, &queue.table.spool) != OK)
 		exit(1);
 	message_replay_end(&queue.table);
-	confine_paths((const char *const[]){ dir, NULL }, NULL);
+	confine_paths((const char *const[]) { dir, NULL }, NULL);
 	queue.router = peer_new(SERVICE_ROUTER, 0, NULL);
 	queue.n_outs = role->options->n_out;
 	queue.outs = must_alloc(queue.n_outs * sizeof(*queue.outs));

@@ -50,7 +50,7 @@ struct delivery {
 	struct message *message;
 	enum out_protocol protocol;
 	struct str next_hop, sasl_user, sasl_password; // of the first route
-	uint32_t *indexes;   // recipients
+	uint32_t *indexes;			       // recipients
 	struct str *mailboxes; // local: accounts, parallel to indexes
 	size_t n;
 	struct attempt *attempt;

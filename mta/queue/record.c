@@ -138,8 +138,7 @@ record_message_read(struct str body, struct arena *arena,
 	out->envelope = wire_str(&w);
 	out->size_octets = wire_u64(&w);
 	out->n_extents = wire_u32(&w);
-	if (w.is_bad || out->id.n == 0 ||
-	    out->n_extents > MESSAGE_MAX_EXTENTS)
+	if (w.is_bad || out->id.n == 0 || out->n_extents > MESSAGE_MAX_EXTENTS)
 		return ERR_FORMAT;
 	extents = arena_array(arena, out->n_extents, sizeof(*extents));
 	if (extents == NULL)

@@ -42,8 +42,7 @@ void record_put(struct buf *out, uint64_t segment, uint64_t offset,
 /* The record at the start of bytes, which lie at that place. ERR_FORMAT: there
  * is none (torn, foreign, or zeros). body_out borrows bytes. */
 enum err record_read(struct str bytes, uint64_t segment, uint64_t offset,
-		     enum record_type *type_out,
-		     struct str *body_out) MUST_USE;
+		     enum record_type *type_out, struct str *body_out) MUST_USE;
 
 /* Where octets of content lie: the body of a CONTENT record, or a part of the
  * MESSAGE record itself. */

@@ -84,8 +84,11 @@ a_message_must_say_where_all_of_it_lies(void **state UNUSED)
 	struct arena arena = ARENA_INIT(4096);
 	struct extent extents[] = { { 1, 64, 100 }, { 2, 64, 50 } };
 	struct record_message m = {
-		.id = S("abc"), .envelope = S("E"), .size_octets = 150,
-		.extents = extents, .n_extents = 2,
+		.id = S("abc"),
+		.envelope = S("E"),
+		.size_octets = 150,
+		.extents = extents,
+		.n_extents = 2,
 	};
 	struct record_message got;
 	struct buf b = BUF_INIT(4096);
@@ -101,8 +104,10 @@ a_message_must_say_where_all_of_it_lies(void **state UNUSED)
 	assert_int_equal(record_message_read(buf_str(&b), &arena, &got),
 			 ERR_FORMAT);
 	buf_clear(&b);
-	m = (struct record_message){ .id = S("abc"), .envelope = S("E"),
-				     .size_octets = 7, .content = S("content") };
+	m = (struct record_message) { .id = S("abc"),
+				      .envelope = S("E"),
+				      .size_octets = 7,
+				      .content = S("content") };
 	record_message_put(&b, &m);
 	assert_int_equal(record_message_read(buf_str(&b), &arena, &got), OK);
 	assert_str(got.content, "content");
@@ -122,10 +127,9 @@ deferrals_come_back_and_every_prefix_is_an_error(void **state UNUSED)
 
 	record_deferred_put(&b, &d);
 	for (size_t n = 0; n < b.n; n++)
-		assert_int_equal(
-			record_deferred_read(str_first(buf_str(&b), n), &arena,
-					     &got),
-			ERR_FORMAT);
+		assert_int_equal(record_deferred_read(str_first(buf_str(&b), n),
+						      &arena, &got),
+				 ERR_FORMAT);
 	assert_int_equal(record_deferred_read(buf_str(&b), &arena, &got), OK);
 	assert_str(got.id, "xyz");
 	assert_int_equal(got.n_attempts, 4);

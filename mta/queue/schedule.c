@@ -36,7 +36,7 @@ compact(struct co *co, uint64_t segment)
 	struct message *m;
 	enum err e;
 
-	TAILQ_FOREACH(m, &queue.table.all, link)
+	TAILQ_FOREACH (m, &queue.table.all, link)
 		if (!m->is_active && message_lies_in(m, segment))
 			break;
 	if (m == NULL)
@@ -61,7 +61,7 @@ run_compaction(struct co *co, void *arg UNUSED)
 		uint64_t segment = spool_wants_compaction(queue.table.spool);
 
 		if (segment != 0 && compact(co, segment) == OK)
-			continue; // that waited for a flush
+			continue;		   // that waited for a flush
 		spool_has_room(queue.table.spool); // looks for room again
 		if (co_sleep_until(co, in_s(1)) != OK)
 			return;

@@ -23,7 +23,7 @@ enum {
 	SEGMENT_OCTETS = 32 << 20,
 	BATCH_MAX_OCTETS = 4 << 20,
 	BATCH_KEEP_OCTETS = 512 * 1024, // a larger buffer is given back
-	NOTE_LINGER_MS = 20, // notes wait so long for company
+	NOTE_LINGER_MS = 20,		// notes wait so long for company
 	RESERVE_RETRY_S = 1,
 	MAX_SEGMENTS = 4096,
 	NAME_OCTETS = 24,
@@ -35,10 +35,10 @@ struct segment {
 	TAILQ_ENTRY(segment) link;
 	uint64_t number;
 	int fd;
-	uint64_t end;		// next record
-	uint64_t live_octets;	// of live messages
+	uint64_t end;	      // next record
+	uint64_t live_octets; // of live messages
 	uint64_t n_holds;
-	uint64_t lost_from;	// abandoned beyond here, or UINT64_MAX
+	uint64_t lost_from; // abandoned beyond here, or UINT64_MAX
 };
 
 struct request {
@@ -62,7 +62,7 @@ struct spool {
 	uint64_t synced_end; // of current
 	uint64_t last_number;
 	uint64_t scanned_last, scanned_end; // what the scan took
-	struct segment *reserve; // prepared, no head yet
+	struct segment *reserve;	    // prepared, no head yet
 	bool is_preparing, is_full;
 	struct requests pending;
 	bool has_only_notes;
@@ -96,7 +96,7 @@ find_segment(const struct spool *s, uint64_t number)
 {
 	struct segment *seg;
 
-	TAILQ_FOREACH(seg, &s->segments, link)
+	TAILQ_FOREACH (seg, &s->segments, link)
 		if (seg->number == number)
 			return seg;
 	return NULL;
@@ -235,9 +235,9 @@ end_of_segment(struct spool *s, const struct scan *scan, size_t i)
 		e = read_head(fd, &next);
 		close(fd);
 		if (e == OK)
-			return next.previous == scan->numbers[i] ?
-				       next.previous_end :
-				       UINT64_MAX;
+			return next.previous == scan->numbers[i]
+				       ? next.previous_end
+				       : UINT64_MAX;
 	}
 	return UINT64_MAX;
 }
@@ -376,7 +376,8 @@ static void
 prepare_reserve(struct co *co, void *arg)
 {
 	struct spool *s = arg;
-	struct file_job job = { .s = s, .number = s->last_number + 1,
+	struct file_job job = { .s = s,
+				.number = s->last_number + 1,
 				.wants_zeros = true };
 
 	s->last_number = job.number;
@@ -443,7 +444,7 @@ begin_segment(struct co *co, struct spool *s)
 		seg = add_segment(s, job.number, job.fd);
 	}
 	job.fd = seg->fd;
-	job.head = (struct segment_head){
+	job.head = (struct segment_head) {
 		seg->number,
 		s->current ? s->current->number : s->scanned_last,
 		s->current ? s->synced_end : s->scanned_end,
@@ -459,8 +460,7 @@ begin_segment(struct co *co, struct spool *s)
 	return OK;
 }
 
-static void
-free_old_segments(struct spool *s);
+static void free_old_segments(struct spool *s);
 
 /* ---- the writer ---- */
 
@@ -479,9 +479,9 @@ write_batch(void *arg)
 {
 	struct batch *batch = arg;
 
-	batch->result = fs_write_all_at(batch->segment->fd,
-					buf_str(&batch->bytes),
-					(int64_t)batch->offset);
+	batch->result =
+		fs_write_all_at(batch->segment->fd, buf_str(&batch->bytes),
+				(int64_t)batch->offset);
 	if (batch->result == OK && batch->is_durable)
 		batch->result = fs_sync_data(batch->segment->fd);
 }
@@ -576,7 +576,8 @@ refuse_waiting(struct spool *s, enum err why)
 static enum err
 finish_segment(struct co *co, struct spool *s)
 {
-	struct batch nothing = { .segment = s->current, .is_durable = true,
+	struct batch nothing = { .segment = s->current,
+				 .is_durable = true,
 				 .offset = s->current->end };
 
 	TAILQ_INIT(&nothing.requests);
@@ -688,13 +689,14 @@ static enum err
 append(struct co *co, struct spool *s, enum record_type type, struct str body,
        bool is_durable, struct spool_place *place_out)
 {
-	struct request r = { .co = co, .type = type, .body = body,
-			     .is_durable = is_durable };
+	struct request r = {
+		.co = co, .type = type, .body = body, .is_durable = is_durable
+	};
 
 	enqueue(s, &r);
 	while (!r.is_done)
 		co_park(co);
-	*place_out = (struct spool_place){ r.segment, r.offset };
+	*place_out = (struct spool_place) { r.segment, r.offset };
 	return r.result;
 }
 
@@ -806,7 +808,7 @@ spool_wants_compaction(const struct spool *s)
 	const struct segment *seg, *oldest = TAILQ_FIRST(&s->segments);
 	uint64_t live = 0, total = 0, n = 0;
 
-	TAILQ_FOREACH(seg, &s->segments, link) {
+	TAILQ_FOREACH (seg, &s->segments, link) {
 		live += seg->live_octets;
 		total += seg->end;
 		n++;
@@ -819,8 +821,7 @@ spool_wants_compaction(const struct spool *s)
 bool
 spool_has_room(struct spool *s)
 {
-	if (s->is_full && now_us() > s->reserve_retry_us &&
-	    has_free_octets(s))
+	if (s->is_full && now_us() > s->reserve_retry_us && has_free_octets(s))
 		want_reserve(s);
 	return !s->is_full;
 }

@@ -16,8 +16,8 @@ typedef void spool_found_fn(void *arg, enum record_type type, struct str body,
 			    uint64_t segment, uint64_t offset);
 
 /* Opens the directory, takes the lock, scans; *out is set before the first
- * `found`. Blocks: for start only. Fails with the reason logged; a directory that
- * another program's queue lies in is refused and never touched. */
+ * `found`. Blocks: for start only. Fails with the reason logged; a directory
+ * that another program's queue lies in is refused and never touched. */
 enum err spool_open(const char *dir, spool_found_fn *found, void *arg,
 		    struct spool **out) MUST_USE;
 /* Begins the first segment of this process; before the first append. */
@@ -46,8 +46,8 @@ void spool_note(struct spool *s, enum record_type type, struct str body);
  * would name it must be refused. */
 bool spool_is_lost(const struct spool *s, const struct extent *extent);
 /* Reads octets of content back. */
-enum err spool_read(struct spool *s, const struct extent *extent,
-		    uint64_t skip, char *to, size_t n) MUST_USE;
+enum err spool_read(struct spool *s, const struct extent *extent, uint64_t skip,
+		    char *to, size_t n) MUST_USE;
 
 /* A live message has records in that segment, or no longer. */
 void spool_hold(struct spool *s, uint64_t segment, uint64_t n_octets);

@@ -877,10 +877,11 @@ settings_finish(struct settings *s, struct diag *d)
 			diag_note(d, v->file, v->line,
 				  "%.*s has no effect here", STR(v->name));
 		else if (v->file.n > 0 && is_not_yet(v))
-			diag_warn(d, v->file, v->line,
-				  "%.*s is understood but has no effect in this "
-				  "version",
-				  STR(v->name));
+			diag_warn(
+				d, v->file, v->line,
+				"%.*s is understood but has no effect in this "
+				"version",
+				STR(v->name));
 		else if (k == NULL && map_get(&used, v->name) == NULL)
 			tell_unknown(v, d);
 	}

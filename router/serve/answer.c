@@ -36,8 +36,7 @@ find_mailbox(const struct router_ask *ask, struct arena *arena,
 		if (r.list[i].class != ROUTE_LOCAL)
 			continue;
 		v->is_local = true;
-		if (v->mailbox.n == 0 ||
-		    str_ieq(r.list[i].address, ask->rcpt))
+		if (v->mailbox.n == 0 || str_ieq(r.list[i].address, ask->rcpt))
 			v->mailbox = r.list[i].mailbox;
 	}
 }
@@ -104,15 +103,13 @@ serve_resolve(struct co *co UNUSED, struct call *call, struct frame *first,
 	if (router_read_ask(first->body, &ask) != OK)
 		return;
 	later.address = ask.rcpt;
-	if (serving.config != NULL &&
-	    route_resolve(serving.config, ask.sender, ask.rcpt, &arena, &r) !=
-		    OK)
-		r = (struct route_result){ &later, 1 };
+	if (serving.config != NULL && route_resolve(serving.config, ask.sender,
+						    ask.rcpt, &arena, &r) != OK)
+		r = (struct route_result) { &later, 1 };
 	for (size_t i = 0; i < r.n; i++) {
 		buf_clear(&body);
 		put_target(&body, &r.list[i]);
-		call_post(call, ROUTER_ROUTE, buf_str(&body), -1,
-			  i + 1 == r.n);
+		call_post(call, ROUTER_ROUTE, buf_str(&body), -1, i + 1 == r.n);
 	}
 	buf_release(&body);
 	arena_release(&arena);
@@ -134,8 +131,8 @@ serve_user(struct co *co UNUSED, struct call *call, struct frame *first,
 	if (account != NULL) {
 		quota = map_get(&c->quota_by_address, account->name);
 		q.exists = true;
-		q.storage_octets = quota ? quota->storage_octets :
-					   c->default_quota_octets;
+		q.storage_octets =
+			quota ? quota->storage_octets : c->default_quota_octets;
 		q.messages = quota ? quota->messages : 0;
 	}
 	router_put_quota(&body, &q);

@@ -25,8 +25,8 @@ add_name(struct arriving *a, struct str name)
 		return ERR_FORMAT;
 	if (a->n == a->cap) {
 		a->cap = a->cap ? a->cap * 2 : 64;
-		a->lengths = must_realloc(a->lengths,
-					  a->cap * sizeof(*a->lengths));
+		a->lengths =
+			must_realloc(a->lengths, a->cap * sizeof(*a->lengths));
 	}
 	a->lengths[a->n++] = (uint32_t)name.n;
 	return buf_add(&a->bytes, name);

@@ -43,7 +43,7 @@ serve_start(struct role *role)
 	gate_init(&serving.changed);
 	offload_set_threads(THREADS);
 	/* A map may lie anywhere; nothing is ever written. */
-	confine_paths(NULL, (const char *const[]){ "/", NULL });
+	confine_paths(NULL, (const char *const[]) { "/", NULL });
 	watch_start();
 	names_start();
 	listener_new(role->unix_fd, on_accepted, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * router/serve/serve.h - the process that answers what lib/ipc/router.h asks. */
+ * router/serve/serve.h - the process that answers what lib/ipc/router.h asks.
+ */
 #pragma once
 
 #include "lib/rt/role.h"

@@ -87,7 +87,7 @@ variables(size_t *n_out)
 		struct str value = str_c(environ[i]), name = STR_NONE;
 
 		str_split(&value, '=', &name);
-		list[i] = (struct config_variable){ name, value };
+		list[i] = (struct config_variable) { name, value };
 	}
 	return list;
 }
@@ -97,10 +97,10 @@ report(const struct diag *d)
 {
 	for (const struct diag_entry *entry = d->first; entry != NULL;
 	     entry = entry->next) {
-		enum log_level level =
-			entry->severity == DIAG_ERROR	? LOG_ERROR :
-			entry->severity == DIAG_WARNING ? LOG_WARN :
-							  LOG_INFO;
+		enum log_level level = entry->severity == DIAG_ERROR ? LOG_ERROR
+				       : entry->severity == DIAG_WARNING
+					       ? LOG_WARN
+					       : LOG_INFO;
 		struct buf line = BUF_INIT(16384);
 
 		if (diag_format(entry, &line) == OK)
@@ -125,17 +125,22 @@ put_in_force(struct config **config)
 static void
 load_now(struct co *co)
 {
-	struct loading l = { .input = {
-		.dir = str_c(serving.role->options->config_dir),
-		.hostname = str_c(serving.role->options->hostname),
-		.accounts = serving.has_names ? CONFIG_ACCOUNTS_GIVEN :
-						CONFIG_ACCOUNTS_UNKNOWN,
-		.n_account_names = serving.n_names,
-		/* Ours while the thread reads: a newer one may come. */
-		.sasl_fd = serving.sasl_fd < 0 ?
-				   -1 :
-				   fcntl(serving.sasl_fd, F_DUPFD_CLOEXEC, 0),
-	} };
+	struct loading
+		l = { .input = {
+			      .dir = str_c(serving.role->options->config_dir),
+			      .hostname =
+				      str_c(serving.role->options->hostname),
+			      .accounts = serving.has_names
+						  ? CONFIG_ACCOUNTS_GIVEN
+						  : CONFIG_ACCOUNTS_UNKNOWN,
+			      .n_account_names = serving.n_names,
+			      /* Ours while the thread reads: a newer one may
+				 come. */
+			      .sasl_fd = serving.sasl_fd < 0
+						 ? -1
+						 : fcntl(serving.sasl_fd,
+							 F_DUPFD_CLOEXEC, 0),
+		      } };
 	struct str *names = must_alloc(serving.n_names * sizeof(*names));
 	struct buf memory = serving.names_memory;
 	struct config_variable *list = variables(&l.input.n_variables);
@@ -155,10 +160,10 @@ load_now(struct co *co)
 		put_in_force(&l.config);
 	else
 		log_error("config.kept",
-			  FC("why", serving.config ?
-					    "the old set stays in force" :
-					    "there is no good set yet: mail "
-					    "is answered with 451"));
+			  FC("why", serving.config
+					    ? "the old set stays in force"
+					    : "there is no good set yet: mail "
+					      "is answered with 451"));
 	diag_release(&l.diag);
 	free(names);
 	free(list);
@@ -180,8 +185,8 @@ run(struct co *co, void *arg UNUSED)
 		;
 	serving.is_stale = true;
 	for (;;) {
-		uint64_t now = directory_state(
-			serving.role->options->config_dir);
+		uint64_t now =
+			directory_state(serving.role->options->config_dir);
 
 		if (now == 0 && before != 0)
 			log_error("config.unreadable",

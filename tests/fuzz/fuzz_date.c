@@ -20,12 +20,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	local = d.unix_s + (int64_t)d.offset_min * 60;
 	check(gmtime_r(&local, &tm) != NULL);
-	check(date_day(d) == date_day_of(tm.tm_year + 1900, tm.tm_mon + 1,
-					 tm.tm_mday));
+	check(date_day(d) ==
+	      date_day_of(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday));
 	zone = d.offset_min < 0 ? -d.offset_min : d.offset_min;
 	snprintf(text, sizeof(text), "%d %.3s %04d %02d:%02d:%02d %c%02d%02d",
-		 tm.tm_mday, &months[3 * tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
-		 tm.tm_sec, d.offset_min < 0 ? '-' : '+', zone / 60, zone % 60);
+		 tm.tm_mday, &months[3 * tm.tm_mon], tm.tm_year + 1900,
+		 tm.tm_hour, tm.tm_min, tm.tm_sec, d.offset_min < 0 ? '-' : '+',
+		 zone / 60, zone % 60);
 	check(date_parse(str_c(text), &again));
 	check(again.unix_s == d.unix_s && again.offset_min == d.offset_min);
 	return 0;

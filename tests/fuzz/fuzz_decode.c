@@ -44,8 +44,9 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct str charsets[] = {
-		STR_INIT("utf-8"), STR_INIT("iso-8859-15"), STR_INIT("gbk"),
-		STR_INIT("iso-2022-jp"), STR_INIT("no-such"), STR_INIT("iso-2022-kr"),
+		STR_INIT("utf-8"),     STR_INIT("iso-8859-15"),
+		STR_INIT("gbk"),       STR_INIT("iso-2022-jp"),
+		STR_INIT("no-such"),   STR_INIT("iso-2022-kr"),
 		STR_INIT("shift_jis"), STR_INIT("utf-16le"),
 	};
 	struct str in = str_of(data, size);

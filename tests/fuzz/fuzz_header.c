@@ -35,7 +35,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	check_fields(in);
 	check(crlf_add(&whole, in) == OK);
-	check(whole.n == crlf_size(in) && crlf_size(buf_str(&whole)) == whole.n);
+	check(whole.n == crlf_size(in) &&
+	      crlf_size(buf_str(&whole)) == whole.n);
 	for (size_t at = 0; at < whole.n && size < 500; at += step)
 		check(crlf_add_slice(&cut, in, at, step) == OK);
 	check(size >= 500 || str_eq(buf_str(&whole), buf_str(&cut)));

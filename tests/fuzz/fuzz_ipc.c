@@ -19,16 +19,16 @@ enum { ARENA_OCTETS = 1 << 20, OUT_OCTETS = 8 << 20 };
 /* ERR_FORMAT and the like when in is no such message; else it is in out. */
 typedef enum err again_fn(struct str in, struct arena *arena, struct buf *out);
 
-#define AGAIN(name, type, read, put)                                        \
-	static enum err name(struct str in, struct arena *arena UNUSED,     \
-			     struct buf *out)                               \
-	{                                                                   \
-		struct type m;                                              \
-		enum err e = read;                                          \
-									    \
-		if (e == OK)                                                \
-			put(out, &m);                                       \
-		return e;                                                   \
+#define AGAIN(name, type, read, put)                                    \
+	static enum err name(struct str in, struct arena *arena UNUSED, \
+			     struct buf *out)                           \
+	{                                                               \
+		struct type m;                                          \
+		enum err e = read;                                      \
+                                                                        \
+		if (e == OK)                                            \
+			put(out, &m);                                   \
+		return e;                                               \
 	}
 
 AGAIN(check_again, auth_check, auth_read_check(in, &m), auth_put_check)
@@ -95,11 +95,11 @@ head_again(struct str in, struct arena *arena UNUSED, struct buf *out)
 }
 
 static again_fn *const all[] = {
-	check_again,	auth_again,  envelope_again, job_again,
-	result_again,	dns_again,   entry_again,    ask_again,
-	verdict_again,	route_again, quota_again,    snapshot_again,
-	command_again,	append_again, done_again,    body_again,
-	delivery_again, answer_again, control_again, flush_again,
+	check_again,	auth_again,   envelope_again, job_again,
+	result_again,	dns_again,    entry_again,    ask_again,
+	verdict_again,	route_again,  quota_again,    snapshot_again,
+	command_again,	append_again, done_again,     body_again,
+	delivery_again, answer_again, control_again,  flush_again,
 	room_again,	head_again,
 };
 

@@ -7,8 +7,10 @@
 #include "lib/base/check.h"
 #include "lib/mail/maildir_name.h"
 
-enum { ALL_FLAGS = IMAP_FLAG_ANSWERED | IMAP_FLAG_FLAGGED | IMAP_FLAG_DELETED |
-		   IMAP_FLAG_SEEN | IMAP_FLAG_DRAFT };
+enum {
+	ALL_FLAGS = IMAP_FLAG_ANSWERED | IMAP_FLAG_FLAGGED | IMAP_FLAG_DELETED |
+		    IMAP_FLAG_SEEN | IMAP_FLAG_DRAFT
+};
 #define ALL_KEYWORDS ((UINT32_C(1) << MAILDIR_KEYWORDS_MAX) - 1)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -41,8 +41,8 @@ copy_news(struct co *co, struct imap_session *s)
 		if (e == OK && f.type == STORE_TEXT)
 			e = imap_relay_text(co, s, &f);
 		else
-			e = e == OK ? imap_relay_bye(s, &f) :
-				      imap_lost_store(s);
+			e = e == OK ? imap_relay_bye(s, &f)
+				    : imap_lost_store(s);
 		frame_release(&f);
 		if (e != OK)
 			return e;

@@ -38,7 +38,7 @@ struct imap_session {
 	struct call *store; // NULL before login
 	enum imap_state state;
 	struct imap_command command;
-	size_t n_command; // octets of it at the head of the stream's input
+	size_t n_command;   // octets of it at the head of the stream's input
 	struct arena arena; // of the command
 	char tag[IMAP_TAG_MAX];
 	size_t n_tag;
