@@ -232,7 +232,7 @@ def main():
         if job.alone:
             done(job.run())
     if skipped:
-        print(f"{skipped} skipped: see build/test/log; make deps-test")
+        print(f"{skipped} skipped: build/test/log/ says why")
     print(f"# {time.monotonic() - began:.0f} s")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0

@@ -756,7 +756,10 @@ find_mailbox(struct resolver *r, struct route_target *t)
 			  "User unknown in the table of accounts");
 		return;
 	}
-	say(r, "accounts: %.*s (line %u)", STR(a->name), a->line);
+	if (a->line > 0)
+		say(r, "accounts: %.*s (line %u)", STR(a->name), a->line);
+	else // the running router knows names alone
+		say(r, "accounts: %.*s", STR(a->name));
 	t->mailbox = a->name;
 	set_quota(r, t);
 }
