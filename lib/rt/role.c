@@ -155,6 +155,18 @@ unix_peer_is_trusted(int fd)
 	return who.uid == 0 || who.uid == me.uid;
 }
 
+void
+role_serve_peer(int fd, const struct chan_rule *rules, void *owner,
+		const char *name, const char *refused_event)
+{
+	if (!unix_peer_is_trusted(fd)) {
+		log_warn(refused_event);
+		close(fd);
+		return;
+	}
+	chan_new(fd, false, rules, NULL, owner, name);
+}
+
 /* One question; *fd_out is -1 when the answer was no. */
 static enum err
 ask_parent(struct co *co, enum service to, unsigned copy, int64_t deadline_us,

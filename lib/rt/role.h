@@ -69,6 +69,10 @@ struct role {
 
 /* Is the other end of this accepted unix connection root, or our own user? */
 bool unix_peer_is_trusted(int fd);
+/* Takes over an accepted unix connection: a channel that serves these rules if
+ * its other end is trusted, else it is closed and logged as that event. */
+void role_serve_peer(int fd, const struct chan_rule *rules, void *owner,
+		     const char *name, const char *refused_event);
 
 /* Asks the parent for a connected socket to a service; tries again until the
  * deadline. Many may wait for the same at once. */

@@ -3,12 +3,16 @@
 #include "lib/rt/tls.h"
 
 #include "lib/base/check.h"
+#include "lib/rt/fs.h"
 #include "lib/rt/log.h"
 
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
+#include <unistd.h>
+
+enum { PEM_MAX_OCTETS = 1 << 20 };
 
 struct tls {
 	SSL_CTX *context;
@@ -117,6 +121,25 @@ tls_server_new(struct str chain_pem, struct str key_pem, const char *purpose,
 	}
 	*out = tls;
 	return OK;
+}
+
+enum err
+tls_server_replace(int fd, const char *purpose, struct tls **tls)
+{
+	struct buf pem = BUF_INIT(PEM_MAX_OCTETS);
+	struct tls *fresh = NULL;
+	enum err e = fs_read_fd(fd, &pem);
+
+	if (e == OK)
+		e = tls_server_new(buf_str(&pem), buf_str(&pem), purpose,
+				   &fresh);
+	if (e == OK) {
+		tls_drop(tls);
+		*tls = fresh;
+	}
+	buf_wipe(&pem);
+	close(fd);
+	return e;
 }
 
 static bool

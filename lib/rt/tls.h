@@ -18,6 +18,10 @@ void tls_init(void);
  * ERR_TLS, with the reason in the log, when they do not fit. */
 enum err tls_server_new(struct str chain_pem, struct str key_pem,
 			const char *purpose, struct tls **out) MUST_USE;
+/* The same from an open file that holds both, chain and key; closes fd. On
+ * success *tls becomes the new one (sessions keep the old); else it stays. */
+enum err
+tls_server_replace(int fd, const char *purpose, struct tls **tls) MUST_USE;
 /* For the client role. verify: refuse peers whose name or chain is wrong
  * (against the system's authorities and ca_pem, which may be empty). */
 enum err

@@ -434,12 +434,7 @@ on_sibling(struct role *role UNUSED, enum service from UNUSED, int fd)
 static void
 on_accepted(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
 {
-	if (!unix_peer_is_trusted(fd)) {
-		log_warn("auth.stranger");
-		close(fd);
-		return;
-	}
-	chan_new(fd, false, outside_rules, NULL, NULL, "auth.sock");
+	role_serve_peer(fd, outside_rules, NULL, "auth.sock", "auth.stranger");
 }
 
 void

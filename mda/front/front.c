@@ -22,7 +22,6 @@ enum {
 	MAX_CONNECTIONS = 50000,
 	MAX_STRANGERS = 1000, // of one place
 	SPARE_DESCRIPTORS = 512,
-	PEM_MAX_OCTETS = 2 << 20,
 	CONNECT_S = 10,
 	RETRY_MS = 100,
 	STOP_S = 7, // less than the parent waits before it kills
@@ -117,18 +116,9 @@ follow_accounts(struct co *co, void *arg UNUSED)
 static void
 on_file(struct role *role UNUSED, enum control_file kind, int fd)
 {
-	struct buf pem = BUF_INIT(PEM_MAX_OCTETS);
-	struct tls *tls;
-
 	check(kind == FILE_CERTIFICATE);
-	if (fs_read_fd(fd, &pem) == OK &&
-	    tls_server_new(buf_str(&pem), buf_str(&pem), "imap", &tls) == OK) {
-		tls_drop(&front.tls);
-		front.tls = tls;
+	if (tls_server_replace(fd, "imap", &front.tls) == OK)
 		log_info("front.certificate");
-	}
-	buf_wipe(&pem);
-	close(fd);
 }
 
 /* ---- begin and end ---- */

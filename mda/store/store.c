@@ -59,12 +59,7 @@ on_incoming(struct role *role UNUSED, enum service from, int fd)
 static void
 on_outside(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
 {
-	if (!unix_peer_is_trusted(fd)) {
-		log_warn("store.untrusted");
-		close(fd);
-		return;
-	}
-	chan_new(fd, false, rules_outside, NULL, &tree, "in");
+	role_serve_peer(fd, rules_outside, &tree, "in", "store.untrusted");
 }
 
 static void

@@ -12,7 +12,6 @@
 enum {
 	INPUT_MAX_OCTETS = 256 * 1024, // content in flight of one session
 	MAX_SESSIONS = 20000,
-	CERTIFICATE_MAX_OCTETS = 1 << 20,
 	SESSION_MEMORY_OCTETS = 64 * 1024,
 	MAIL_MEMORY_OCTETS = 6 << 20, // an envelope, and what parsing it takes
 	OUT_OCTETS = 1 << 20,
@@ -129,19 +128,9 @@ on_accepted(int fd, const union address_any *peer UNUSED, void *arg)
 static void
 on_file(struct role *role UNUSED, enum control_file kind, int fd)
 {
-	struct buf pem = BUF_INIT(CERTIFICATE_MAX_OCTETS);
-	struct tls *tls = NULL;
-
 	check(kind == FILE_CERTIFICATE);
-	/* Sessions that began with the old certificate keep it. */
-	if (fs_read_fd(fd, &pem) == OK &&
-	    tls_server_new(buf_str(&pem), buf_str(&pem), "smtp", &tls) == OK) {
-		tls_drop(&in.tls);
-		in.tls = tls;
+	if (tls_server_replace(fd, "smtp", &in.tls) == OK)
 		log_info("tls.certificate");
-	}
-	buf_wipe(&pem);
-	close(fd);
 }
 
 static void

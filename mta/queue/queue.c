@@ -52,12 +52,7 @@ on_incoming(struct role *role UNUSED, enum service from, int fd)
 static void
 on_operator(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
 {
-	if (!unix_peer_is_trusted(fd)) {
-		log_warn("queue.untrusted");
-		close(fd);
-		return;
-	}
-	chan_new(fd, false, from_operator, NULL, NULL, "operator");
+	role_serve_peer(fd, from_operator, NULL, "operator", "queue.untrusted");
 }
 
 static void

@@ -16,12 +16,7 @@ struct serving serving;
 static void
 on_accepted(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
 {
-	if (!unix_peer_is_trusted(fd)) {
-		log_warn("router.untrusted");
-		close(fd);
-		return;
-	}
-	chan_new(fd, false, answer_rules, NULL, NULL, "client");
+	role_serve_peer(fd, answer_rules, NULL, "client", "router.untrusted");
 }
 
 static void
