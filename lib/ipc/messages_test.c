@@ -496,24 +496,29 @@ check_quota(struct str body, struct arena *arena UNUSED)
 static void
 put_snapshot(struct buf *out)
 {
-	router_put_snapshot(out, &(struct router_snapshot) {
-					 .number = 1,
-					 .hostname = S("h"),
-					 .mynetworks = S("127.0.0.0/8"),
-					 .message_size_limit = 2,
-					 .recipient_limit = 3,
-					 .queue_run_delay_s = 4,
-					 .minimal_backoff_s = 5,
-					 .maximal_backoff_s = 6,
-					 .maximal_lifetime_s = 7,
-					 .bounce_lifetime_s = 8,
-					 .delay_warning_s = 9,
-					 .destination_concurrency = 10,
-					 .client_connection_limit = 11,
-					 .recipient_delimiter = S("+"),
-					 .tls_level = S("encrypt"),
-					 .helo_required = true,
-				 });
+	struct router_snapshot m = {
+		.number = 1,
+		.hostname = S("h"),
+		.mynetworks = S("127.0.0.0/8"),
+		.message_size_limit = 2,
+		.recipient_limit = 3,
+		.queue_run_delay_s = 4,
+		.minimal_backoff_s = 5,
+		.maximal_backoff_s = 6,
+		.maximal_lifetime_s = 7,
+		.bounce_lifetime_s = 8,
+		.delay_warning_s = 9,
+		.destination_concurrency = 10,
+		.recipient_delimiter = S("+"),
+		.tls_level = S("encrypt"),
+	};
+
+	m.smtpd[0][0].banner = S("b");
+	m.smtpd[0][0].overshoot = 11;
+	m.smtpd[0][0].timeout_s = 12;
+	m.smtpd[0][1].timeout_s = 13;
+	m.smtpd[2][1].is_deadline = true;
+	router_put_snapshot(out, &m);
 }
 
 static enum err
@@ -540,10 +545,14 @@ check_snapshot(struct str body, struct arena *arena UNUSED)
 	assert_int_equal(m.bounce_lifetime_s, 8);
 	assert_int_equal(m.delay_warning_s, 9);
 	assert_int_equal(m.destination_concurrency, 10);
-	assert_int_equal(m.client_connection_limit, 11);
+	assert_str(m.smtpd[0][0].banner, "b");
+	assert_int_equal(m.smtpd[0][0].overshoot, 11);
+	assert_int_equal(m.smtpd[0][0].timeout_s, 12);
+	assert_int_equal(m.smtpd[0][1].timeout_s, 13);
 	assert_str(m.recipient_delimiter, "+");
 	assert_str(m.tls_level, "encrypt");
-	assert_true(m.helo_required);
+	assert_true(m.smtpd[2][1].is_deadline);
+	assert_false(m.smtpd[2][0].is_deadline);
 }
 
 /* ---- store ---- */

@@ -96,6 +96,83 @@ router_read_quota(struct str body, struct router_quota *out)
 	return wire_end(&w);
 }
 
+#define FIELD(setting, kind, field)                          \
+	{                                                    \
+		setting, ROUTER_FIELD_##kind,                \
+			offsetof(struct router_smtpd, field) \
+	}
+
+const struct router_smtpd_field router_smtpd_fields[] = {
+	FIELD("smtpd_banner", TEXT, banner),
+	FIELD("smtpd_discard_ehlo_keywords", TEXT, discard_ehlo_keywords),
+	FIELD("smtpd_forbid_bare_newline", TEXT, forbid_bare_newline),
+	FIELD("postscreen_greet_action", TEXT, greet_action),
+	FIELD("smtpd_authorized_xclient_hosts", TEXT, xclient_hosts),
+	FIELD("smtpd_upstream_proxy_protocol", TEXT, proxy_protocol),
+	FIELD("smtpd_upstream_proxy_networks", TEXT, proxy_networks),
+	FIELD("smtpd_client_event_limit_exceptions", TEXT, limit_exceptions),
+	FIELD("smtpd_tls_security_level", TEXT, tls_level),
+	FIELD("smtpd_tls_protocols", TEXT, tls_protocols),
+	FIELD("smtpd_tls_ciphers", TEXT, tls_ciphers),
+	FIELD("smtpd_client_connection_count_limit", NUMBER, connection_count),
+	FIELD("smtpd_client_connection_rate_limit", NUMBER, connection_rate),
+	FIELD("smtpd_client_message_rate_limit", NUMBER, message_rate),
+	FIELD("smtpd_client_recipient_rate_limit", NUMBER, recipient_rate),
+	FIELD("smtpd_client_auth_rate_limit", NUMBER, auth_rate),
+	FIELD("smtpd_user_message_rate_limit", NUMBER, user_message_rate),
+	FIELD("smtpd_user_recipient_rate_limit", NUMBER, user_recipient_rate),
+	FIELD("smtpd_soft_error_limit", NUMBER, soft_errors),
+	FIELD("smtpd_hard_error_limit", NUMBER, hard_errors),
+	FIELD("smtpd_junk_command_limit", NUMBER, junk_commands),
+	FIELD("smtpd_recipient_overshoot_limit", NUMBER, overshoot),
+	FIELD("smtpd_recipient_limit", NUMBER, recipient_limit),
+	FIELD("smtpd_min_data_rate", NUMBER, min_data_rate),
+	FIELD("smtpd_timeout", TIME, timeout_s),
+	FIELD("smtpd_error_sleep_time", TIME, error_sleep_s),
+	FIELD("smtpd_upstream_proxy_timeout", TIME, proxy_timeout_s),
+	FIELD("anvil_rate_time_unit", TIME, rate_unit_s),
+	FIELD("disable_vrfy_command", BOOL, is_vrfy_disabled),
+	FIELD("smtpd_helo_required", BOOL, is_helo_required),
+	FIELD("smtputf8_enable", BOOL, is_smtputf8),
+	FIELD("smtpd_per_request_deadline", BOOL, is_deadline),
+	{ 0 },
+};
+
+static void
+put_smtpd(struct buf *out, const struct router_smtpd *s)
+{
+	const struct router_smtpd_field *f = router_smtpd_fields;
+
+	for (; f->setting != NULL; f++) {
+		const char *at = (const char *)s + f->at;
+
+		if (f->kind == ROUTER_FIELD_TEXT)
+			wire_put_str(out,
+				     *(const struct str *)(const void *)at);
+		else if (f->kind == ROUTER_FIELD_BOOL)
+			wire_put_bool(out, *(const bool *)at);
+		else
+			wire_put_u64(out, *(const uint64_t *)(const void *)at);
+	}
+}
+
+static void
+read_smtpd(struct wire *w, struct router_smtpd *s)
+{
+	const struct router_smtpd_field *f = router_smtpd_fields;
+
+	for (; f->setting != NULL; f++) {
+		char *at = (char *)s + f->at;
+
+		if (f->kind == ROUTER_FIELD_TEXT)
+			*(struct str *)(void *)at = wire_str(w);
+		else if (f->kind == ROUTER_FIELD_BOOL)
+			*(bool *)at = wire_bool(w);
+		else
+			*(uint64_t *)(void *)at = wire_u64(w);
+	}
+}
+
 void
 router_put_snapshot(struct buf *out, const struct router_snapshot *s)
 {
@@ -111,10 +188,12 @@ router_put_snapshot(struct buf *out, const struct router_snapshot *s)
 	wire_put_u32(out, s->bounce_lifetime_s);
 	wire_put_u32(out, s->delay_warning_s);
 	wire_put_u32(out, s->destination_concurrency);
-	wire_put_u32(out, s->client_connection_limit);
 	wire_put_str(out, s->recipient_delimiter);
 	wire_put_str(out, s->tls_level);
-	wire_put_bool(out, s->helo_required);
+	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++) {
+		put_smtpd(out, &s->smtpd[i][0]);
+		put_smtpd(out, &s->smtpd[i][1]);
+	}
 }
 
 enum err
@@ -134,9 +213,11 @@ router_read_snapshot(struct str body, struct router_snapshot *out)
 	out->bounce_lifetime_s = wire_u32(&w);
 	out->delay_warning_s = wire_u32(&w);
 	out->destination_concurrency = wire_u32(&w);
-	out->client_connection_limit = wire_u32(&w);
 	out->recipient_delimiter = wire_str_max(&w, 16);
 	out->tls_level = wire_str_max(&w, 32);
-	out->helo_required = wire_bool(&w);
+	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++) {
+		read_smtpd(&w, &out->smtpd[i][0]);
+		read_smtpd(&w, &out->smtpd[i][1]);
+	}
 	return wire_end(&w);
 }

@@ -73,6 +73,50 @@ struct router_quota {
 	uint64_t messages;	 // 0: no limit
 };
 
+/* What one listener of the SMTP server works by: main.cf, and above it the
+ * lines of master.cf for its service. A field has one row in
+ * router_smtpd_fields[], which is all that carries it from the files into
+ * mta/in. Times in seconds; a limit of 0 is none. */
+struct router_smtpd {
+	struct str banner, discard_ehlo_keywords;
+	struct str forbid_bare_newline, greet_action;
+	struct str xclient_hosts;		   // networks
+	struct str proxy_protocol, proxy_networks; // "haproxy"; networks
+	struct str limit_exceptions;		   // networks
+	struct str tls_level, tls_protocols, tls_ciphers;
+	uint64_t connection_count, connection_rate;	 // per client
+	uint64_t message_rate, recipient_rate;		 // per client
+	uint64_t auth_rate;				 // per client
+	uint64_t user_message_rate, user_recipient_rate; // per login and hour
+	uint64_t soft_errors, hard_errors, junk_commands, overshoot;
+	uint64_t recipient_limit, min_data_rate;
+	uint64_t timeout_s, error_sleep_s, proxy_timeout_s, rate_unit_s;
+	bool is_vrfy_disabled, is_helo_required, is_smtputf8, is_deadline;
+};
+
+enum router_smtpd_service {
+	ROUTER_SMTPD_SMTP,	  // 25, "smtp" in master.cf
+	ROUTER_SMTPD_SUBMISSION,  // 587
+	ROUTER_SMTPD_SUBMISSIONS, // 465, "submissions" or "smtps"
+	ROUTER_SMTPD_SERVICES,
+};
+
+enum router_field_kind {
+	ROUTER_FIELD_TEXT,
+	ROUTER_FIELD_NUMBER,
+	ROUTER_FIELD_TIME,
+	ROUTER_FIELD_BOOL,
+};
+
+struct router_smtpd_field {
+	const char *setting; // of main.cf
+	enum router_field_kind kind;
+	size_t at; // in struct router_smtpd
+};
+
+/* Ends with a row whose setting is NULL. */
+extern const struct router_smtpd_field router_smtpd_fields[];
+
 /* The settings that other roles work by, from main.cf. Times in seconds. */
 struct router_snapshot {
 	uint64_t number;		 // rises with each change
@@ -82,10 +126,10 @@ struct router_snapshot {
 	uint32_t queue_run_delay_s, minimal_backoff_s, maximal_backoff_s;
 	uint32_t maximal_lifetime_s, bounce_lifetime_s, delay_warning_s;
 	uint32_t destination_concurrency;
-	uint32_t client_connection_limit; // per address; 0: none
-	struct str recipient_delimiter;	  // one character, or empty
-	struct str tls_level;		  // smtp_tls_security_level
-	bool helo_required;
+	struct str recipient_delimiter; // one character, or empty
+	struct str tls_level;		// smtp_tls_security_level
+	/* [service][1]: while slots run out ($stress is set). */
+	struct router_smtpd smtpd[ROUTER_SMTPD_SERVICES][2];
 };
 
 void router_put_ask(struct buf *out, const struct router_ask *ask);

@@ -9,11 +9,7 @@
 enum {
 	TLS_TIMEOUT_S = 30,
 	ROUTER_TIMEOUT_S = 30,
-	ROOM_TIMEOUT_MS = 2000, // without an answer there is no opinion
-	JUNK_LIMIT = 100,	// commands that move nothing, as Postfix
-	/* Recipients beyond the limit that count as no error, so that a client
-	 * that pipelines can send to the others (RFC 5321 4.5.3.1.10). */
-	OVERSHOOT_LIMIT = 1000,	   // smtpd_recipient_overshoot_limit
+	ROOM_TIMEOUT_MS = 2000,	   // without an answer there is no opinion
 	ENVELOPE_RCPT_OCTETS = 16, // lengths and flags of one recipient
 	/* Of all, less one more and the other fields (8 KiB at most). */
 	ENVELOPE_RCPTS_OCTETS = QUEUE_ENVELOPE_MAX_OCTETS - 16 * 1024,
@@ -266,7 +262,7 @@ ask_router(struct co *co, struct session *s, struct str address,
 static bool
 has_room_for_rcpt(const struct session *s)
 {
-	return s->n_rcpts < settings_of(s->settings)->recipient_limit &&
+	return s->n_rcpts < s->rules->recipient_limit &&
 	       s->n_rcpts < ENVELOPE_MAX_RECIPIENTS &&
 	       s->rcpt_octets <= ENVELOPE_RCPTS_OCTETS;
 }
@@ -274,7 +270,9 @@ has_room_for_rcpt(const struct session *s)
 static void
 refuse_more_rcpts(struct session *s)
 {
-	if (++s->n_overshoot > OVERSHOOT_LIMIT)
+	/* RFC 5321 4.5.3.1.10: a client that pipelines can still send to the
+	 * others. */
+	if (++s->n_overshoot > s->rules->overshoot)
 		session_count_error(s);
 	stream_put(s->stream, S("452 4.5.3 Too many recipients\r\n"));
 }
@@ -441,7 +439,7 @@ is_in_order(struct session *s, const struct verb *v)
 			      S("Not between chunks of a message (RFC 3030)"));
 		return false;
 	}
-	if ((v->allowed & JUNK) && ++s->n_junk > JUNK_LIMIT)
+	if ((v->allowed & JUNK) && ++s->n_junk > s->rules->junk_commands)
 		session_count_error(s);
 	return !s->is_quit;
 }
@@ -453,6 +451,7 @@ command_run(struct co *co, struct session *s, struct str line)
 	enum smtp_syntax bad;
 	const struct verb *v;
 
+	check(session_refresh(s));
 	bad = smtp_command_parse(line, &command);
 	if (bad == SMTP_OK && command.verb != SMTP_VERB_AUTH &&
 	    line.n > SMTP_COMMAND_LONG_MAX)

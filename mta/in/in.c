@@ -12,6 +12,7 @@
 enum {
 	INPUT_MAX_OCTETS = 256 * 1024, // content in flight of one session
 	MAX_SESSIONS = 20000,
+	STRESS_SESSIONS = MAX_SESSIONS / 5 * 4, // then $stress is set
 	SESSION_MEMORY_OCTETS = 64 * 1024,
 	MAIL_MEMORY_OCTETS = 6 << 20, // an envelope, and what parsing it takes
 	OUT_OCTETS = 1 << 20,
@@ -59,11 +60,8 @@ is_trusted(struct str address)
 static const char *
 refusal(const struct session *s)
 {
-	struct settings *settings = settings_hold();
-	unsigned limit =
-		settings ? settings_of(settings)->client_connection_limit : 0;
+	uint64_t limit = s->rules ? s->rules->connection_count : 0;
 
-	settings_drop(&settings);
 	if (in.n_sessions > MAX_SESSIONS)
 		return "421 4.3.2 Too many connections\r\n";
 	if (limit > 0 && s->client->n > limit && !s->is_trusted)
@@ -90,6 +88,8 @@ serve(struct co *co, void *arg)
 	s->client->n++;
 	in.n_sessions++;
 	s->is_trusted = is_trusted(stream_peer(s->stream));
+	in.is_stressed = in.n_sessions > STRESS_SESSIONS;
+	session_refresh(s);
 	no = refusal(s);
 	if (no == NULL) {
 		session_run(co, s);
@@ -102,7 +102,9 @@ serve(struct co *co, void *arg)
 			session_hang_up(s);
 	}
 	session_reset_mail(s);
+	settings_drop(&s->current);
 	in.n_sessions--;
+	in.is_stressed = in.n_sessions > STRESS_SESSIONS;
 	leave_client(s->client);
 	stream_free(&s->stream);
 	arena_release(&s->session_memory);

@@ -13,8 +13,8 @@ enum {
 	SETTINGS_WAIT_S = 5,
 	/* RFC 4954 4: 12288 octets for AUTH; others are checked later. */
 	LINE_MAX_OCTETS = 12288 + 2,
-	ERROR_LIMIT = 20, // as smtpd_hard_error_limit
 	REPLY_TEXT_MAX_OCTETS = 2048,
+	BANNER_MAX_OCTETS = 240, // RFC 5321 4.5.3.1.5, less the name
 };
 
 void
@@ -50,7 +50,9 @@ session_reply(struct session *s, int code, struct str enhanced, struct str text)
 void
 session_count_error(struct session *s)
 {
-	if (++s->n_errors < ERROR_LIMIT || s->is_quit)
+	uint64_t limit = s->rules ? s->rules->hard_errors : 1;
+
+	if (++s->n_errors < limit || s->is_quit)
 		return;
 	s->is_quit = true;
 	stream_put(s->stream, S("421 4.7.0 Too many errors\r\n"));
@@ -80,6 +82,24 @@ session_hang_up(struct session *s)
 }
 
 bool
+session_refresh(struct session *s)
+{
+	static const enum router_smtpd_service services[] = {
+		[LISTEN_SMTP] = ROUTER_SMTPD_SMTP,
+		[LISTEN_SUBMISSION] = ROUTER_SMTPD_SUBMISSION,
+		[LISTEN_SUBMISSIONS] = ROUTER_SMTPD_SUBMISSIONS,
+	};
+
+	settings_drop(&s->current);
+	s->current = settings_hold();
+	s->rules = s->current
+			   ? &settings_of(s->current)
+				      ->smtpd[services[s->kind]][in.is_stressed]
+			   : NULL;
+	return s->rules != NULL;
+}
+
+bool
 session_is_submission(const struct session *s)
 {
 	return s->kind != LISTEN_SMTP;
@@ -100,11 +120,22 @@ session_may_starttls(const struct session *s)
 	       s->kind != LISTEN_SUBMISSIONS;
 }
 
+/* RFC 5321 4.2: the host's name stands first, whatever the operator wrote. */
+static void
+say_banner(struct session *s)
+{
+	struct str name = settings_of(s->current)->hostname;
+	struct str text = s->rules->banner;
+
+	if (str_istarts(text, name))
+		text = str_ltrim(str_from(text, name.n));
+	stream_putf(s->stream, "220 %.*s %.*s\r\n", STR(name),
+		    STR(str_first(text, BANNER_MAX_OCTETS)));
+}
+
 static enum err
 greet(struct co *co, struct session *s)
 {
-	struct settings *settings;
-
 	/* A server that talks before the banner is no mail server. */
 	if (s->kind == LISTEN_SMTP && !s->is_trusted &&
 	    stream_has_octets(s->stream)) {
@@ -121,10 +152,8 @@ greet(struct co *co, struct session *s)
 		session_hang_up(s);
 		return OK;
 	}
-	settings = settings_hold();
-	stream_putf(s->stream, "220 %.*s ESMTP Estafeta\r\n",
-		    STR(settings_of(settings)->hostname));
-	settings_drop(&settings);
+	check(session_refresh(s));
+	say_banner(s);
 	return stream_flush(co, s->stream, in_s(BANNER_TIMEOUT_S));
 }
 

@@ -22,6 +22,7 @@ struct in {
 	struct tls *tls;    // NULL: no certificate
 	struct map clients; // address -> struct client
 	size_t n_sessions;
+	bool is_stressed; // most of the slots are taken
 	uint32_t next_session;
 	struct arena networks_memory;
 	struct cidr_list networks; // mynetworks
@@ -41,6 +42,10 @@ struct session {
 	enum listen_kind kind;
 	struct client *client;
 	char id[16];
+	/* The newest snapshot when the last command came; rules is the part of
+	 * it for this listener. NULL before the first snapshot. */
+	struct settings *current;
+	const struct router_smtpd *rules;
 	bool is_trusted; // in mynetworks
 	bool is_quit;
 	bool has_greeted, is_extended; // HELO or EHLO was heard
@@ -85,6 +90,8 @@ void session_forgive(struct session *s);
 /* Ends the session after what was said is sent. */
 void session_hang_up(struct session *s);
 
+/* Takes the newest snapshot; false while there is none. */
+bool session_refresh(struct session *s);
 bool session_is_submission(const struct session *s);
 bool session_may_auth(const struct session *s);
 bool session_may_starttls(const struct session *s);

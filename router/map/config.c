@@ -11,6 +11,7 @@
 #include "router/map/config.h"
 
 #include "lib/base/check.h"
+#include "lib/ipc/router.h"
 #include "lib/mail/accounts.h"
 
 #include <errno.h>
@@ -26,6 +27,7 @@ enum {
 	/* docker-mailserver reads limits as if these many octets were a MiB */
 	OCTETS_TAKEN_AS_MIB = 1000000,
 	MIB = 1 << 20,
+	SMTPD_VALUE_MAX_OCTETS = 8192,
 };
 
 #define MOUNT_POINT "/tmp/docker-mailserver/"
@@ -35,11 +37,22 @@ struct file_name {
 	struct str etc; // docker-mailserver's copy of it, or empty
 };
 
-enum file_id { MAIN, ACCOUNTS, VIRTUAL, TRANSPORT, RELAYMAP, QUOTAS, SASL };
+enum file_id {
+	MAIN,
+	MASTER,
+	ACCOUNTS,
+	VIRTUAL,
+	TRANSPORT,
+	RELAYMAP,
+	QUOTAS,
+	SASL
+};
 
 static const struct file_name file_names[] = {
 	[MAIN] = { STR_INIT("main.cf"), STR_INIT("postfix-main.cf"),
 		   STR_INIT("") },
+	[MASTER] = { STR_INIT("master.cf"), STR_INIT("postfix-master.cf"),
+		     STR_INIT("") },
 	[ACCOUNTS] = { STR_INIT("accounts.cf"), STR_INIT("postfix-accounts.cf"),
 		       STR_INIT("") },
 	[VIRTUAL] = { STR_INIT("virtual.cf"), STR_INIT("postfix-virtual.cf"),
@@ -59,7 +72,6 @@ static const struct file_name file_names[] = {
 
 /* docker-mailserver reads these too; here they would have no effect. */
 static const struct str not_read[] = {
-	STR_INIT("postfix-master.cf"),
 	STR_INIT("postfix-regexp.cf"),
 	STR_INIT("postfix-aliases.cf"),
 	STR_INIT("postfix-send-access.cf"),
@@ -356,6 +368,48 @@ load_main(struct loading *l)
 					    S("hostname"), l->d);
 	}
 	return e != OK ? e : settings_finish(s, l->d);
+}
+
+/* All that mta/in is told must fit into one message. */
+static void
+check_lengths(struct loading *l, const struct settings *s)
+{
+	const struct router_smtpd_field *f = router_smtpd_fields;
+
+	for (; f->setting != NULL; f++) {
+		const struct setting *v =
+			map_get(&s->by_name, str_c(f->setting));
+
+		if (v->value.n > SMTPD_VALUE_MAX_OCTETS)
+			diag_error(l->d, v->file, v->line,
+				   "%s is longer than %d octets", f->setting,
+				   SMTPD_VALUE_MAX_OCTETS);
+	}
+}
+
+/* master.cf, and the settings of each service. */
+static enum err
+load_master(struct loading *l)
+{
+	struct str path = S(""), bytes;
+	struct master m = { 0 };
+	enum err e = find_file(l, MASTER, &path);
+
+	if (e == OK)
+		e = read_file(l, path, &bytes);
+	if (e == OK)
+		e = master_parse(&l->c->arena, path, bytes, l->d, &m);
+	if (e == ERR_NOT_FOUND || e == ERR_IO)
+		e = OK;
+	for (unsigned i = 0; e == OK && i < MASTER_SERVICES; i++)
+		for (unsigned k = 0; e == OK && k < 2; k++)
+			e = master_settings(&m, path, (enum master_service)i,
+					    k == 1, &l->c->settings,
+					    k == 0 ? l->d : NULL,
+					    &l->c->smtpd[i][k]);
+	for (unsigned i = 0; e == OK && i < MASTER_SERVICES; i++)
+		check_lengths(l, &l->c->smtpd[i][0]);
+	return e;
 }
 
 /* RELAY_HOST and what goes with it. */
@@ -803,9 +857,9 @@ static enum err
 load_all(struct loading *l)
 {
 	static enum err (*const steps[])(struct loading *) = {
-		load_main,     load_relay_variables, load_all_tables,
-		load_accounts, load_domains,	     load_quotas,
-		load_networks, tell_not_read,
+		load_main,	 load_master,	load_relay_variables,
+		load_all_tables, load_accounts, load_domains,
+		load_quotas,	 load_networks, tell_not_read,
 	};
 	struct config *c = l->c;
 	enum err e = OK;
@@ -841,6 +895,8 @@ config_load(const struct config_input *in, struct diag *d, struct config **out)
 	*out = NULL;
 	arena_init(&c->arena, CONFIG_MAX_OCTETS);
 	settings_init(&c->settings, &c->arena);
+	for (size_t i = 0; i < 2 * MASTER_SERVICES; i++)
+		settings_init(&c->smtpd[i / 2][i % 2], &c->arena);
 	e = join(&l, in->dir, S(""), &c->dir);
 	if (e == OK)
 		e = load_all(&l);
@@ -877,6 +933,8 @@ config_free(struct config **config)
 	map_release(&c->account_by_name);
 	map_release(&c->quota_by_address);
 	map_release(&c->domains);
+	for (size_t i = 0; i < 2 * MASTER_SERVICES; i++)
+		settings_release(&c->smtpd[i / 2][i % 2]);
 	settings_release(&c->settings);
 	arena_release(&c->arena);
 	free(c);

@@ -15,6 +15,7 @@
 #include "lib/mail/cidr.h"
 #include "lib/mail/quotas.h"
 #include "router/map/main_cf.h"
+#include "router/map/master_cf.h"
 #include "router/map/table.h"
 
 enum config_accounts {
@@ -77,6 +78,8 @@ struct config {
 	struct arena arena;
 	struct str dir;
 	struct settings settings;
+	/* Of each listener: main.cf and master.cf; [1]: with $stress set. */
+	struct settings smtpd[MASTER_SERVICES][2];
 
 	struct config_tables virtual_alias, transport, sender_relayhost,
 		sender_transport, sasl, relocated;

@@ -127,15 +127,35 @@ static const struct known known[] = {
 	ROW("smtpd_data_restrictions", LIST, ""),
 	ROW("smtpd_sender_login_maps", LIST, ""),
 	ROW("smtpd_discard_ehlo_keywords", LIST, ""),
+	ROW("stress", TEXT, ""),
+	ROW("smtpd_authorized_xclient_hosts", LIST, ""),
+	ROW("smtpd_upstream_proxy_protocol", TEXT, ""),
+	ROW("smtpd_upstream_proxy_networks", LIST, ""),
+	ROW("smtpd_upstream_proxy_timeout", TIME_S, "5s"),
+	ROW("smtpd_client_event_limit_exceptions", LIST, "$mynetworks"),
 	ROW("smtpd_client_connection_count_limit", NUMBER, "50"),
 	ROW("smtpd_client_connection_rate_limit", NUMBER, "0"),
 	ROW("smtpd_client_message_rate_limit", NUMBER, "0"),
+	ROW("smtpd_client_recipient_rate_limit", NUMBER, "0"),
+	ROW("smtpd_client_auth_rate_limit", NUMBER, "0"),
+	ROW("smtpd_user_message_rate_limit", NUMBER, "0"),
+	ROW("smtpd_user_recipient_rate_limit", NUMBER, "0"),
+	ROW("anvil_rate_time_unit", TIME_S, "60s"),
+	ROW("smtpd_soft_error_limit", NUMBER, "10"),
+	ROW("smtpd_hard_error_limit", NUMBER, "${stress?{1}:{20}}"),
+	ROW("smtpd_junk_command_limit", NUMBER, "${stress?{1}:{100}}"),
+	ROW("smtpd_recipient_overshoot_limit", NUMBER, "1000"),
+	ROW("smtpd_error_sleep_time", TIME_S, "1s"),
+	ROW("smtpd_timeout", TIME_S, "${stress?{10}:{300}}s"),
+	ROW("smtpd_min_data_rate", NUMBER, "500"),
+	ROW("smtpd_per_request_deadline", BOOL, "${stress?{yes}:{no}}"),
 	ROW("smtpd_recipient_limit", NUMBER, "1000"),
 	ROW("smtpd_tls_chain_files", LIST, ""),
 	ROW("smtpd_tls_cert_file", TEXT, ""),
 	ROW("smtpd_tls_key_file", TEXT, ""),
 	ROW("smtpd_tls_security_level", TEXT, ""),
 	ROW("smtpd_tls_protocols", LIST, ">=TLSv1.2"),
+	ROW("smtpd_tls_ciphers", TEXT, "medium"),
 	ROW("smtpd_forbid_bare_newline", TEXT, "yes"),
 	ROW("smtpd_milters", LIST, ""),
 	ROW("non_smtpd_milters", LIST, ""),
@@ -246,6 +266,29 @@ assign(struct settings *s, const struct setting *v)
 	s->last = kept;
 	map_set(&s->by_name, kept->name, kept);
 	return OK;
+}
+
+enum err
+settings_derive(struct settings *s, const struct settings *from)
+{
+	enum err e = OK;
+
+	for (const struct setting *v = from->first; e == OK && v != NULL;
+	     v = v->next)
+		if (v->line > 0 || v->origin.n > 0)
+			e = assign(s, v);
+	return e;
+}
+
+enum err
+settings_set(struct settings *s, struct str file, uint32_t line,
+	     struct str name, struct str value)
+{
+	struct setting v = {
+		.name = name, .raw = value, .file = file, .line = line
+	};
+
+	return assign(s, &v);
 }
 
 /* ---- one assignment through inih, which is why it goes in short pieces ----
@@ -743,7 +786,6 @@ static const char *const not_yet[] = {
 	"smtp_tls_CAfile",
 	"smtp_tls_CApath",
 	"smtp_tls_policy_maps",
-	"smtpd_banner",
 	"smtpd_client_connection_rate_limit",
 	"smtpd_client_message_rate_limit",
 	"smtpd_client_restrictions",

@@ -44,6 +44,12 @@ enum err settings_read(struct settings *s, struct str file, struct str bytes,
  * has set. A file that sets another value wins, with a warning. */
 enum err settings_preset(struct settings *s, struct str name, struct str value,
 			 struct str origin, struct diag *d) MUST_USE;
+/* Takes all that was assigned in from, unexpanded; from may be finished. */
+enum err
+settings_derive(struct settings *s, const struct settings *from) MUST_USE;
+/* One assignment of another file (line from 1); the strings must outlive s. */
+enum err settings_set(struct settings *s, struct str file, uint32_t line,
+		      struct str name, struct str value) MUST_USE;
 /* Expands and checks all values, adds the defaults. */
 enum err settings_finish(struct settings *s, struct diag *d) MUST_USE;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * router/serve/answer.c - questions and answers of lib/ipc/router.h. */
 #include "lib/base/check.h"
+#include "lib/ipc/frame.h"
 #include "lib/ipc/router.h"
 #include "lib/rt/log.h"
 #include "router/route/resolve.h"
@@ -175,6 +176,39 @@ count(const struct settings *s, const char *name)
 	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }
 
+static void
+fill_smtpd(const struct settings *s, struct router_smtpd *out)
+{
+	const struct router_smtpd_field *f = router_smtpd_fields;
+
+	for (; f->setting != NULL; f++) {
+		char *at = (char *)out + f->at;
+
+		switch (f->kind) {
+		case ROUTER_FIELD_TEXT:
+			*(struct str *)(void *)at =
+				settings_text(s, f->setting);
+			break;
+		case ROUTER_FIELD_NUMBER:
+			*(uint64_t *)(void *)at =
+				settings_number(s, f->setting);
+			break;
+		case ROUTER_FIELD_TIME:
+			*(uint64_t *)(void *)at =
+				settings_time_s(s, f->setting);
+			break;
+		case ROUTER_FIELD_BOOL:
+			*(bool *)at = settings_is_on(s, f->setting);
+			break;
+		}
+	}
+	if (out->recipient_limit == 0)
+		out->recipient_limit = RECIPIENT_LIMIT;
+}
+
+_Static_assert((int)MASTER_SERVICES == (int)ROUTER_SMTPD_SERVICES,
+	       "services of master.cf and of the snapshot");
+
 /* A limit of 0 would refuse everybody; Postfix's default is what is meant. */
 static void
 put_snapshot(struct buf *body)
@@ -194,15 +228,16 @@ put_snapshot(struct buf *body)
 		.delay_warning_s = seconds(s, "delay_warning_time"),
 		.destination_concurrency =
 			count(s, "default_destination_concurrency_limit"),
-		.client_connection_limit =
-			count(s, "smtpd_client_connection_count_limit"),
 		.recipient_delimiter = settings_text(s, "recipient_delimiter"),
 		.tls_level = settings_text(s, "smtp_tls_security_level"),
-		.helo_required = settings_is_on(s, "smtpd_helo_required"),
 	};
 
 	if (snapshot.recipient_limit == 0)
 		snapshot.recipient_limit = RECIPIENT_LIMIT;
+	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++)
+		for (size_t k = 0; k < 2; k++)
+			fill_smtpd(&serving.config->smtpd[i][k],
+				   &snapshot.smtpd[i][k]);
 	router_put_snapshot(body, &snapshot);
 }
 
@@ -214,7 +249,7 @@ serve_settings(struct co *co, struct call *call, struct frame *first UNUSED,
 	enum err e = OK;
 
 	while (e == OK && !chan_is_closed(call_chan(call))) {
-		struct buf body = BUF_INIT(ANSWER_OCTETS * 4);
+		struct buf body = BUF_INIT(FRAME_BODY_MAX_OCTETS);
 
 		if (serving.config != NULL && serving.number != sent) {
 			sent = serving.number;
