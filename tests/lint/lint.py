@@ -124,7 +124,7 @@ def check_arrows():
 
 def compile_alone(path):
     result = subprocess.run(
-        [os.environ.get("CC", "gcc"), "-std=gnu11", "-D_GNU_SOURCE", "-I.",
+        [*os.environ.get("CC", "gcc").split(), "-std=gnu11", "-D_GNU_SOURCE", "-I.",
          "-Wall", "-Wextra", "-Werror", "-Wno-unused-function",
          "-fsyntax-only", "-x", "c", "-include", path, "/dev/null"],
         cwd=ROOT, capture_output=True, text=True)
