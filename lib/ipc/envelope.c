@@ -16,11 +16,15 @@ envelope_put(struct buf *out, const struct envelope *e)
 	wire_put_bool(out, e->is_8bit);
 	wire_put_bool(out, e->is_smtputf8);
 	wire_put_i64(out, e->arrived_us);
+	wire_put_u64(out, e->secret);
+	wire_put_str(out, e->xid);
+	wire_put_bool(out, e->is_repeat);
 	wire_put_u32(out, (uint32_t)e->n_recipients);
 	for (size_t i = 0; i < e->n_recipients; i++) {
 		wire_put_str(out, e->recipients[i].address);
 		wire_put_str(out, e->recipients[i].orcpt);
 		wire_put_u8(out, e->recipients[i].notify);
+		wire_put_u32(out, e->recipients[i].xid_index);
 	}
 }
 
@@ -39,6 +43,9 @@ envelope_read(struct str body, struct arena *arena, struct envelope *out)
 	out->is_8bit = wire_bool(&w);
 	out->is_smtputf8 = wire_bool(&w);
 	out->arrived_us = wire_i64(&w);
+	out->secret = wire_u64(&w);
+	out->xid = wire_str_max(&w, ENVELOPE_XID_MAX_OCTETS);
+	out->is_repeat = wire_bool(&w);
 	out->n_recipients = wire_u32(&w);
 	if (w.is_bad || out->n_recipients > ENVELOPE_MAX_RECIPIENTS)
 		return ERR_FORMAT;
@@ -51,6 +58,7 @@ envelope_read(struct str body, struct arena *arena, struct envelope *out)
 		recipients[i].orcpt =
 			wire_str_max(&w, ENVELOPE_TEXT_MAX_OCTETS);
 		recipients[i].notify = wire_below(&w, NOTIFY_BITS_ALL + 1);
+		recipients[i].xid_index = wire_u32(&w);
 	}
 	out->recipients = recipients;
 	return wire_end(&w);

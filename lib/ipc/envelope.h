@@ -10,6 +10,7 @@ enum {
 	ENVELOPE_MAX_RECIPIENTS = 10000,
 	ENVELOPE_ADDRESS_MAX_OCTETS = 512,
 	ENVELOPE_TEXT_MAX_OCTETS = 1024,
+	ENVELOPE_XID_MAX_OCTETS = 64,
 };
 
 enum notify_bits { // RFC 3461 4.1
@@ -26,6 +27,8 @@ struct recipient {
 	struct str address; // as given in RCPT, "local@domain"
 	struct str orcpt;   // xtext-decoded, may be empty
 	uint8_t notify;	    // notify_bits; 0: not given
+	uint32_t xid_index; // what the sending host calls it; 0: nothing, else
+			    // its XID= plus one
 };
 
 struct envelope {
@@ -37,6 +40,12 @@ struct envelope {
 	enum ret_kind ret;
 	bool is_8bit, is_smtputf8;
 	int64_t arrived_us; // wall clock
+	/* Transactions between hosts of ours (doc/design/xid.md): a number that
+	 * nobody guesses, for the ids that we give; the id that the client gave
+	 * this one, or empty; and whether it said that it may be a repeat. */
+	uint64_t secret;
+	struct str xid;
+	bool is_repeat;
 	const struct recipient *recipients;
 	size_t n_recipients;
 };

@@ -82,8 +82,8 @@ static void
 put_envelope(struct buf *out)
 {
 	static const struct recipient rcpts[] = {
-		{ STR_INIT("a@x"), STR_INIT("rfc822;a"), NOTIFY_NEVER },
-		{ STR_INIT("b@x"), STR_INIT(""), NOTIFY_BITS_ALL },
+		{ STR_INIT("a@x"), STR_INIT("rfc822;a"), NOTIFY_NEVER, 0 },
+		{ STR_INIT("b@x"), STR_INIT(""), NOTIFY_BITS_ALL, 8 },
 	};
 
 	envelope_put(out, &(struct envelope) {
@@ -96,6 +96,9 @@ put_envelope(struct buf *out)
 				  .is_8bit = true,
 				  .is_smtputf8 = false,
 				  .arrived_us = -5,
+				  .secret = UINT64_MAX - 1,
+				  .xid = S("4f2.9"),
+				  .is_repeat = true,
 				  .recipients = rcpts,
 				  .n_recipients = 2,
 			  });
@@ -122,6 +125,11 @@ check_envelope(struct str body, struct arena *arena)
 	assert_true(m.is_8bit);
 	assert_false(m.is_smtputf8);
 	assert_int_equal(m.arrived_us, -5);
+	assert_true(m.secret == UINT64_MAX - 1);
+	assert_str(m.xid, "4f2.9");
+	assert_true(m.is_repeat);
+	assert_int_equal(m.recipients[0].xid_index, 0);
+	assert_int_equal(m.recipients[1].xid_index, 8);
 	assert_int_equal(m.n_recipients, 2);
 	assert_str(m.recipients[0].address, "a@x");
 	assert_str(m.recipients[0].orcpt, "rfc822;a");
@@ -152,6 +160,7 @@ put_out_job(struct buf *out)
 				 .is_8bit = true,
 				 .is_smtputf8 = false,
 				 .is_repeat = true,
+				 .secret = 77,
 				 .tls_level = S("may"),
 				 .sasl_user = S("su"),
 				 .sasl_password = S("sp"),

@@ -54,7 +54,8 @@ struct out_job {
 	struct str envid;
 	uint8_t ret;
 	bool is_8bit, is_smtputf8;
-	bool is_repeat; // an attempt that may be one: XTRY=1
+	bool is_repeat;	 // an attempt that may be one: XTRY=1
+	uint64_t secret; // part of the XID over SMTP
 	struct str tls_level;
 	struct str sasl_user, sasl_password;
 	int64_t arrived_us;

@@ -10,7 +10,7 @@ enum {
 	TLS_TIMEOUT_S = 30,
 	ROUTER_TIMEOUT_S = 30,
 	ROOM_TIMEOUT_MS = 2000,	   // without an answer there is no opinion
-	ENVELOPE_RCPT_OCTETS = 16, // lengths and flags of one recipient
+	ENVELOPE_RCPT_OCTETS = 20, // lengths and flags of one recipient
 	/* Of all, less one more and the other fields (8 KiB at most). */
 	ENVELOPE_RCPTS_OCTETS = QUEUE_ENVELOPE_MAX_OCTETS - 16 * 1024,
 };
@@ -124,6 +124,7 @@ do_ehlo(struct co *co UNUSED, struct session *s, struct str argument)
 		stream_put(s->stream, S("250-AUTH PLAIN LOGIN\r\n"));
 	stream_put(s->stream, S("250-8BITMIME\r\n"
 				"250-ENHANCEDSTATUSCODES\r\n"
+				"250-XESTAFETA\r\n"
 				"250 CHUNKING\r\n"));
 	settings_drop(&settings);
 	return OK;
@@ -178,7 +179,8 @@ do_mail(struct co *co UNUSED, struct session *s, struct str argument)
 		bad = smtp_mail_parse(
 			argument,
 			SMTP_WITH_LONG_LOCAL |
-				(s->is_extended ? SMTP_WITH_AUTH : 0),
+				(s->is_extended ? SMTP_WITH_AUTH | SMTP_WITH_OWN
+						: 0),
 			&s->memory, &s->mail);
 	if (bad == SMTP_OK)
 		bad = keep_address(s, &s->mail.from, SMTP_SENDER_TOO_LONG,
@@ -224,7 +226,7 @@ is_refused_by_store(struct co *co, struct session *s, struct str mailbox)
 
 static void
 add_recipient(struct session *s, const struct smtp_rcpt_args *args,
-	      struct str address)
+	      struct str address, uint32_t xid_index)
 {
 	if (s->n_rcpts == s->n_rcpts_cap) {
 		s->n_rcpts_cap = s->n_rcpts_cap ? s->n_rcpts_cap * 2 : 4;
@@ -233,7 +235,10 @@ add_recipient(struct session *s, const struct smtp_rcpt_args *args,
 	}
 	if (s->n_rcpts == 0)
 		s->first_rcpt = args->to;
-	s->rcpts[s->n_rcpts++] = (struct recipient) { .address = address };
+	s->rcpts[s->n_rcpts++] = (struct recipient) {
+		.address = address,
+		.xid_index = xid_index,
+	};
 	s->rcpt_octets += address.n + ENVELOPE_RCPT_OCTETS;
 	session_reply(s, 250, S("2.1.5"), S("Ok"));
 }
@@ -277,6 +282,21 @@ refuse_more_rcpts(struct session *s)
 	stream_put(s->stream, S("452 4.5.3 Too many recipients\r\n"));
 }
 
+/* XID of RCPT: the sending host's number of the recipient, kept plus one. */
+static bool
+xid_index(struct str xid, uint32_t *out)
+{
+	uint64_t n;
+
+	*out = 0;
+	if (xid.n == 0)
+		return true;
+	if (!str_to_u64(xid, UINT32_MAX - 1, &n))
+		return false;
+	*out = (uint32_t)n + 1;
+	return true;
+}
+
 static enum err
 do_rcpt(struct co *co, struct session *s, struct str argument)
 {
@@ -284,6 +304,7 @@ do_rcpt(struct co *co, struct session *s, struct str argument)
 	struct router_verdict v;
 	struct frame f = { .fd = -1 };
 	struct str address;
+	uint32_t index = 0;
 	enum smtp_syntax bad;
 
 	if (!has_room_for_rcpt(s)) {
@@ -292,8 +313,13 @@ do_rcpt(struct co *co, struct session *s, struct str argument)
 	}
 	bad = keep_argument(s, &argument);
 	if (bad == SMTP_OK)
-		bad = smtp_rcpt_parse(argument, SMTP_WITH_LONG_LOCAL,
-				      &s->memory, &args);
+		bad = smtp_rcpt_parse(
+			argument,
+			SMTP_WITH_LONG_LOCAL |
+				(s->mail.xid.n > 0 ? SMTP_WITH_OWN : 0),
+			&s->memory, &args);
+	if (bad == SMTP_OK && !xid_index(args.xid, &index))
+		bad = SMTP_BAD_PARAM;
 	if (bad == SMTP_OK)
 		bad = keep_address(s, &args.to, SMTP_RECIPIENT_TOO_LONG,
 				   &address);
@@ -312,7 +338,7 @@ do_rcpt(struct co *co, struct session *s, struct str argument)
 		session_reply(s, v.code, v.enhanced, v.text);
 	} else if (!v.is_local || v.mailbox.n == 0 ||
 		   !is_refused_by_store(co, s, v.mailbox)) {
-		add_recipient(s, &args, address);
+		add_recipient(s, &args, address, index);
 	}
 	frame_release(&f);
 	return OK;

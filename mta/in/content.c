@@ -49,12 +49,18 @@ open_call(struct co *co, struct session *s)
 		.is_8bit = s->mail.body == SMTP_BODY_8BITMIME,
 		.is_smtputf8 = s->mail.is_smtputf8,
 		.arrived_us = wall_us(),
+		.xid = s->mail.xid,
+		.is_repeat = s->mail.is_try,
 		.recipients = s->rcpts,
 		.n_recipients = s->n_rcpts,
 	};
 	struct buf body = BUF_INIT(QUEUE_ENVELOPE_MAX_OCTETS);
 	struct chan *chan;
-	enum err e = peer_chan(co, in.queue, in_s(QUEUE_CONNECT_S), &chan);
+	enum err e;
+
+	check(RAND_bytes((unsigned char *)&envelope.secret,
+			 sizeof(envelope.secret)) == 1);
+	e = peer_chan(co, in.queue, in_s(QUEUE_CONNECT_S), &chan);
 
 	if (e == OK) {
 		s->call = call_open(chan);

@@ -144,6 +144,10 @@ command_mail(struct buf *out, const struct out_job *job,
 		put_mail_dsn(out, job);
 	if (offers->has_own && is_xid(job->id)) {
 		buf_putf(out, " XID=%.*s", STR(job->id));
+		/* Other hosts cannot guess the ids of their peers. */
+		if (job->protocol == OUT_SMTP)
+			buf_putf(out, ".%016llx",
+				 (unsigned long long)job->secret);
 		if (job->is_repeat)
 			buf_put(out, S(" XTRY=1"));
 	}
@@ -201,8 +205,8 @@ put_notify(struct buf *out, unsigned notify)
 }
 
 bool
-command_rcpt(struct buf *out, const struct out_job *job,
-	     const struct out_rcpt *rcpt, const struct offers *offers)
+command_rcpt(struct buf *out, const struct out_rcpt *rcpt,
+	     const struct offers *offers)
 {
 	size_t before = out->n;
 
@@ -216,7 +220,7 @@ command_rcpt(struct buf *out, const struct out_job *job,
 		put_notify(out, rcpt->notify);
 	if (offers->has_dsn && rcpt->orcpt.n > 0)
 		put_orcpt(out, rcpt->orcpt);
-	if (offers->has_own && job->protocol != OUT_SMTP)
+	if (offers->has_own)
 		buf_putf(out, " XID=%u", (unsigned)rcpt->index);
 	buf_put(out, S("\r\n"));
 	return true;

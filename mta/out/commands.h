@@ -29,8 +29,8 @@ bool command_needs_utf8(const struct out_job *job);
  * cannot be written in a command: it then can never be delivered. */
 bool command_mail(struct buf *out, const struct out_job *job,
 		  const struct offers *offers);
-bool command_rcpt(struct buf *out, const struct out_job *job,
-		  const struct out_rcpt *rcpt, const struct offers *offers);
+bool command_rcpt(struct buf *out, const struct out_rcpt *rcpt,
+		  const struct offers *offers);
 
 /* "AUTH PLAIN ..." (RFC 4616). False when user or password holds a NUL. */
 bool command_auth_plain(struct buf *out, struct str user, struct str password);

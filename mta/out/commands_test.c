@@ -69,14 +69,24 @@ test_mail(void **state UNUSED)
 		    .is_repeat = true,
 		    .envid = STR_INIT("QQ 1"),
 		    .ret = RET_HDRS,
+		    .secret = 255,
 		    .size_octets = 77 },
 		  &all,
 		  STR_INIT("MAIL FROM:<a@b.test> SIZE=77 BODY=8BITMIME "
-			   "RET=HDRS ENVID=QQ+201 XID=4f2 XTRY=1\r\n") },
+			   "RET=HDRS ENVID=QQ+201 XID=4f2.00000000000000ff "
+			   "XTRY=1\r\n") },
+		{ "over LMTP the id is the file's name alone",
+		  { .sender = STR_INIT("a@b.test"),
+		    .protocol = OUT_LOCAL,
+		    .id = STR_INIT("4f2"),
+		    .secret = 255 },
+		  &all,
+		  STR_INIT("MAIL FROM:<a@b.test> SIZE=0 XID=4f2\r\n") },
 		{ "first attempt",
 		  { .sender = STR_INIT("a@b.test"), .id = STR_INIT("4f2") },
 		  &all,
-		  STR_INIT("MAIL FROM:<a@b.test> SIZE=0 XID=4f2\r\n") },
+		  STR_INIT("MAIL FROM:<a@b.test> SIZE=0 "
+			   "XID=4f2.0000000000000000\r\n") },
 		{ "an id that would be a parameter",
 		  { .sender = STR_INIT("a@b.test"),
 		    .id = STR_INIT("4f2 XTRY=1") },
@@ -138,66 +148,52 @@ test_rcpt(void **state UNUSED)
 {
 	static const struct {
 		const char *name;
-		enum out_protocol protocol;
 		struct out_rcpt rcpt;
 		const struct offers *offers;
 		struct str want;
 	} cases[] = {
 		{ "plain",
-		  OUT_SMTP,
 		  { .address = STR_INIT("a+x@b.test") },
 		  &nothing,
 		  STR_INIT("RCPT TO:<a+x@b.test>\r\n") },
-		{ "index over LMTP",
-		  OUT_LOCAL,
+		{ "index",
 		  { .address = STR_INIT("a@b.test"), .index = 7 },
 		  &all,
 		  STR_INIT("RCPT TO:<a@b.test> XID=7\r\n") },
-		{ "no index over SMTP",
-		  OUT_SMTP,
-		  { .address = STR_INIT("a@b.test"), .index = 7 },
-		  &all,
-		  STR_INIT("RCPT TO:<a@b.test>\r\n") },
 		{ "RFC 3461",
-		  OUT_SMTP,
 		  { .address = STR_INIT("a@b.test"),
 		    .notify = NOTIFY_SUCCESS | NOTIFY_DELAY,
 		    .orcpt = STR_INIT("joe+x@b.test") },
 		  &all,
 		  STR_INIT("RCPT TO:<a@b.test> NOTIFY=SUCCESS,DELAY "
-			   "ORCPT=rfc822;joe+2Bx@b.test\r\n") },
+			   "ORCPT=rfc822;joe+2Bx@b.test XID=0\r\n") },
 		{ "never, with a type",
-		  OUT_SMTP,
 		  { .address = STR_INIT("a@b.test"),
 		    .notify = NOTIFY_NEVER,
 		    .orcpt = STR_INIT("x400;/S=j/") },
 		  &all,
 		  STR_INIT("RCPT TO:<a@b.test> NOTIFY=NEVER "
-			   "ORCPT=x400;/S+3Dj/\r\n") },
+			   "ORCPT=x400;/S+3Dj/ XID=0\r\n") },
 		{ "pipe",
-		  OUT_SMTP,
 		  { .address = STR_INIT("|id@b.test") },
 		  &nothing,
 		  STR_INIT("RCPT TO:<|id@b.test>\r\n") },
 		{ "LF",
-		  OUT_SMTP,
 		  { .address = STR_INIT("a@b.test\n") },
 		  &nothing,
 		  STR_INIT("") },
 		{ "empty",
-		  OUT_SMTP,
 		  { .address = STR_INIT("") },
 		  &nothing,
 		  STR_INIT("") },
 	};
 
 	for (size_t i = 0; i < N_OF(cases); i++) {
-		struct out_job job = { .protocol = cases[i].protocol };
 		struct buf b = BUF_INIT(COMMAND_MAX_OCTETS);
 
 		print_message("%s\n", cases[i].name);
 		assert_int_equal(
-			command_rcpt(&b, &job, &cases[i].rcpt, cases[i].offers),
+			command_rcpt(&b, &cases[i].rcpt, cases[i].offers),
 			cases[i].want.n > 0);
 		assert_str_eq(buf_str(&b), cases[i].want);
 		buf_release(&b);

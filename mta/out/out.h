@@ -3,9 +3,8 @@
  *
  * The queue orders deliveries (lib/ipc/out.h); names are asked of mta/dns;
  * local mail goes to mda/front over its LMTP socket. Our own LMTP and SMTP
- * servers offer XESTAFETA; to them MAIL carries XID=<queue id> and, when an
- * attempt may be a repeat, XTRY=1; over LMTP each RCPT carries XID=<index of
- * the recipient in the message>. */
+ * servers offer XESTAFETA; to them MAIL and RCPT carry XID and XTRY
+ * (doc/design/xid.md). */
 #pragma once
 
 #include "lib/rt/role.h"

@@ -440,7 +440,7 @@ make_lines(struct session *s, struct transaction *t, struct buf *lines)
 		return false;
 	}
 	for (size_t i = 0; i < job->n_rcpts; i++) {
-		if (command_rcpt(lines, job, &job->rcpts[i], &s->offers))
+		if (command_rcpt(lines, &job->rcpts[i], &s->offers))
 			t->asked[t->n_asked++] = i;
 		else
 			bad_address(&d->outcomes[i], "5.1.3", "recipient's");

@@ -8,6 +8,7 @@ enum {
 	/* From RCPT to the final dot; `in` has deadlines of its own. */
 	CONTENT_TIMEOUT_S = 3600,
 	START_TIMEOUT_S = 30,
+	CLAIM_TIMEOUT_S = 50, // less than `in` waits for the verdict
 	ENVELOPE_MEMORY_OCTETS = 4 << 20,
 };
 
@@ -62,6 +63,67 @@ receive(struct co *co, struct call *call, struct message_draft *draft)
 	}
 }
 
+/* Keeps of the recipients those that did not come before; *known_out is what
+ * the first of the others was queued as (doc/design/xid.md). */
+static size_t
+drop_known(struct envelope *envelope, const struct repeat_digest *digest,
+	   struct repeat *known_out)
+{
+	struct recipient *rcpts =
+		(struct recipient *)(uintptr_t)envelope->recipients;
+	size_t n = 0;
+
+	for (size_t i = 0; i < envelope->n_recipients; i++) {
+		struct repeat known;
+
+		/* One that says nothing is a repeat only when the repeat came
+		 * before it: a first try that was long on its way. */
+		if (rcpts[i].xid_index == 0 ||
+		    !repeats_find(queue.table.repeats, digest,
+				  rcpts[i].xid_index, &known) ||
+		    !(envelope->is_repeat || known.is_marked))
+			rcpts[n++] = rcpts[i];
+		else if (known_out->id[0] == '\0')
+			*known_out = known;
+	}
+	envelope->n_recipients = n;
+	return n;
+}
+
+/* The message is durable, or was already: *known_out then has its id. */
+static enum err
+commit_once(struct co *co, struct message_draft **draft,
+	    struct envelope *envelope, struct str encoded, struct message **out,
+	    struct repeat *known_out)
+{
+	struct repeat_claim claim = { .is_held = false };
+	struct buf rest = BUF_INIT(QUEUE_ENVELOPE_MAX_OCTETS);
+	size_t n_before = envelope->n_recipients;
+	enum err e;
+
+	if (envelope->xid.n == 0)
+		return message_commit(co, &queue.table, draft, encoded, out);
+	repeats_digest(envelope, &claim.digest);
+	e = repeats_claim(co, queue.table.repeats, &claim,
+			  in_s(CLAIM_TIMEOUT_S));
+	if (e != OK)
+		return e;
+	if (drop_known(envelope, &claim.digest, known_out) > 0) {
+		if (envelope->n_recipients < n_before) {
+			envelope_put(&rest, envelope);
+			encoded = buf_str(&rest);
+		}
+		e = message_commit(co, &queue.table, draft, encoded, out);
+	}
+	repeats_release(queue.table.repeats, &claim);
+	buf_release(&rest);
+	if (known_out->id[0] != '\0')
+		log_info("queue.repeat", FC("id", known_out->id),
+			 F("xid", envelope->xid), F("client", envelope->client),
+			 FN("rcpts", n_before - envelope->n_recipients));
+	return e;
+}
+
 void
 accept_serve(struct co *co, struct call *call, struct frame *first,
 	     void *owner UNUSED)
@@ -70,6 +132,7 @@ accept_serve(struct co *co, struct call *call, struct frame *first,
 	struct message_draft *draft = message_draft_new();
 	struct envelope envelope;
 	struct message *m = NULL;
+	struct repeat known = { .is_marked = false };
 	enum err e = envelope_read(first->body, &arena, &envelope);
 
 	if (e == OK && envelope.n_recipients == 0)
@@ -81,14 +144,15 @@ accept_serve(struct co *co, struct call *call, struct frame *first,
 	if (e == OK)
 		e = receive(co, call, draft);
 	if (e == OK)
-		e = message_commit(co, &queue.table, &draft, first->body, &m);
-	arena_release(&arena);
+		e = commit_once(co, &draft, &envelope, first->body, &m, &known);
 	message_draft_free(&queue.table, &draft);
+	arena_release(&arena);
 	if (e != OK) {
 		if (e != ERR_CANCELED)
 			refuse(call, e);
 		return;
 	}
-	call_post(call, QUEUE_ACCEPTED, str_c(m->id), -1, true);
-	schedule_now(m);
+	call_post(call, QUEUE_ACCEPTED, str_c(m ? m->id : known.id), -1, true);
+	if (m != NULL)
+		schedule_now(m);
 }

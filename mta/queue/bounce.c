@@ -133,7 +133,11 @@ enqueue(struct co *co, const struct message *about, struct str hostname,
 	struct message_draft *draft = message_draft_new();
 	struct buf body = BUF_INIT(QUEUE_ENVELOPE_MAX_OCTETS);
 	struct message *m;
-	enum err e = message_draft_add(co, &queue.table, draft, content);
+	enum err e;
+
+	check(RAND_bytes((unsigned char *)&envelope.secret,
+			 sizeof(envelope.secret)) == 1);
+	e = message_draft_add(co, &queue.table, draft, content);
 
 	envelope_put(&body, &envelope);
 	if (e == OK)

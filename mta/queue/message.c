@@ -191,6 +191,27 @@ leave(struct message_table *t, struct message *m)
 	drop_content(t, m);
 }
 
+/* A later transaction that is this one again must find it. */
+static void
+remember(struct message_table *t, const struct message *m)
+{
+	const struct envelope *e = &m->envelope;
+	struct repeat what = { .is_marked = e->is_repeat }, known;
+	struct repeat_digest digest;
+
+	if (t->repeats == NULL || e->xid.n == 0)
+		return;
+	memcpy(what.id, m->id, sizeof(what.id));
+	repeats_digest(e, &digest);
+	for (size_t i = 0; i < e->n_recipients; i++) {
+		uint32_t index = e->recipients[i].xid_index;
+
+		if (index > 0 &&
+		    !repeats_find(t->repeats, &digest, index, &known))
+			repeats_add(t->repeats, &digest, index, &what);
+	}
+}
+
 /* ---- replay ---- */
 
 /* Pieces are written before the record that names them; a later segment is not
@@ -235,6 +256,7 @@ replay_message(struct message_table *t, struct str body, struct arena *arena,
 	}
 	place_message(m, &r, body.n, segment, offset + r.content_at);
 	enter(t, m);
+	remember(t, m);
 	if (id_time(r.id) > t->last_id_us)
 		t->last_id_us = id_time(r.id);
 }
@@ -524,6 +546,7 @@ message_commit(struct co *co, struct message_table *t,
 		place_message(m, &r, body.n, place.segment,
 			      place.offset + body.n - r.content.n);
 		enter(t, m);
+		remember(t, m);
 		keep_content(t, m, &d->content);
 		message_draft_free(t, draft_ref); // the message holds by itself
 		*out = m;

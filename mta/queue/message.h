@@ -8,6 +8,7 @@
 #include "lib/base/heap.h"
 #include "lib/base/map.h"
 #include "lib/ipc/queue.h"
+#include "mta/queue/repeat.h"
 #include "mta/queue/spool.h"
 
 #include <sys/queue.h>
@@ -49,6 +50,7 @@ TAILQ_HEAD(message_list, message);
 
 struct message_table {
 	struct spool *spool;
+	struct repeats *repeats; // NULL: none are kept
 	struct message_list all;
 	struct map by_id;
 	size_t n;

@@ -56,6 +56,12 @@ on_operator(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
 }
 
 static void
+sync_repeats(struct co *co, void *arg)
+{
+	repeats_sync(co, arg);
+}
+
+static void
 begin(struct co *co, void *arg UNUSED)
 {
 	struct message *m, *next;
@@ -91,9 +97,11 @@ queue_start(struct role *role)
 	message_table_init(&queue.table);
 	gate_init(&queue.started);
 	snprintf(dir, sizeof(dir), "%s/spool", role->options->state_dir);
+	queue.table.repeats = repeats_open(dir);
 	if (spool_open(dir, on_found, &queue.table, &queue.table.spool) != OK)
 		exit(1);
 	message_replay_end(&queue.table);
+	spool_before_free(queue.table.spool, sync_repeats, queue.table.repeats);
 	confine_paths((const char *const[]) { dir, NULL }, NULL);
 	queue.router = peer_new(SERVICE_ROUTER, 0, NULL);
 	queue.n_outs = role->options->n_out;

@@ -26,7 +26,7 @@ enum {
 	NOTE_LINGER_MS = 20,		// notes wait so long for company
 	RESERVE_RETRY_S = 1,
 	MAX_SEGMENTS = 4096,
-	NAME_OCTETS = 24,
+	NAME_OCTETS = 32,
 	ZEROS_OCTETS = 1 << 20,
 	SPARE_SEGMENTS = 4, // compaction begins above
 };
@@ -69,6 +69,9 @@ struct spool {
 	struct co *writer;
 	bool is_writer_idle;
 	int64_t reserve_retry_us;
+	spool_before_free_fn *before_free;
+	void *before_free_arg;
+	bool is_freeing;
 };
 
 static void
@@ -761,8 +764,15 @@ remove_segment(struct spool *s, struct segment *seg)
 	free(seg);
 }
 
+static bool
+is_free(const struct spool *s, const struct segment *seg)
+{
+	return seg != s->current && seg != s->reserve && seg->n_holds == 0;
+}
+
+/* Those below the limit. */
 static void
-free_old_segments(struct spool *s)
+remove_free(struct spool *s, uint64_t limit)
 {
 	struct segment *seg;
 
@@ -770,11 +780,51 @@ free_old_segments(struct spool *s)
 	 * that tells it is done. A journalling file system keeps that order
 	 * through a power cut; on another the message would be delivered again,
 	 * as a repeat. */
-	while ((seg = TAILQ_FIRST(&s->segments)) != NULL) {
-		if (seg == s->current || seg == s->reserve || seg->n_holds > 0)
-			return;
+	while ((seg = TAILQ_FIRST(&s->segments)) != NULL && is_free(s, seg) &&
+	       seg->number < limit)
 		remove_segment(s, seg);
+}
+
+static void
+free_in_order(struct co *co, void *arg)
+{
+	struct spool *s = arg;
+	const struct segment *seg = TAILQ_FIRST(&s->segments);
+
+	while (seg != NULL && is_free(s, seg)) {
+		/* What becomes free meanwhile has to wait for the next turn. */
+		while (seg != NULL && is_free(s, seg))
+			seg = TAILQ_NEXT(seg, link);
+		uint64_t limit = seg ? seg->number : UINT64_MAX;
+
+		s->before_free(co, s->before_free_arg);
+		remove_free(s, limit);
+		seg = TAILQ_FIRST(&s->segments);
 	}
+	s->is_freeing = false;
+}
+
+static void
+free_old_segments(struct spool *s)
+{
+	const struct segment *first = TAILQ_FIRST(&s->segments);
+
+	if (s->before_free == NULL) {
+		remove_free(s, UINT64_MAX);
+		return;
+	}
+	if (s->is_freeing || first == NULL || !is_free(s, first))
+		return;
+	s->is_freeing = true;
+	if (co_spawn(free_in_order, s, "spool.free") == NULL)
+		s->is_freeing = false; // the next one that is done asks again
+}
+
+void
+spool_before_free(struct spool *s, spool_before_free_fn *fn, void *arg)
+{
+	s->before_free = fn;
+	s->before_free_arg = arg;
 }
 
 void

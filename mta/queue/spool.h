@@ -20,6 +20,11 @@ typedef void spool_found_fn(void *arg, enum record_type type, struct str body,
  * that another program's queue lies in is refused and never touched. */
 enum err spool_open(const char *dir, spool_found_fn *found, void *arg,
 		    struct spool **out) MUST_USE;
+/* Called, and waited for, each time before segments are given back: what keeps
+ * something about the records in them makes it durable. Before spool_begin().
+ */
+typedef void spool_before_free_fn(struct co *co, void *arg);
+void spool_before_free(struct spool *s, spool_before_free_fn *fn, void *arg);
 /* Begins the first segment of this process; before the first append. */
 enum err spool_begin(struct co *co, struct spool *s) MUST_USE;
 

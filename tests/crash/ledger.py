@@ -270,7 +270,7 @@ class Verdict:
         self.faults[rule].append(text)
 
 
-def check(ledger, owners, readers, is_remote, n_crashes):
+def check(ledger, owners, readers, is_remote):
     """owners: {user: host}; is_remote(ident, user): it came over the wire
     between the hosts."""
     verdict = Verdict()
@@ -336,20 +336,16 @@ def check(ledger, owners, readers, is_remote, n_crashes):
                 if copies and code != 421:
                     verdict.fault("L4", f"{ident} for {user} was answered "
                                   f"{code}, and is there")
-            most = 1 + (n_crashes if is_remote(ident, user) else 0)
-            if len(copies) > most:
+            if len(copies) > 1:
                 verdict.fault("L3", f"{ident} for {user} is there "
                               f"{len(copies)} times: "
                               f"{[c[:3] for c in copies]}")
-            elif len(copies) > 1:
-                verdict.counts["relayed twice"] += 1
             for uv in {uv for uv, _ in appeared[key]}:
                 uids = sorted(u for v, u in appeared[key] if v == uv)
-                if len(uids) > most:
+                if len(uids) > 1:
                     verdict.fault("L3", f"{ident} came to {user}'s INBOX as "
                                   f"UIDs {uids}")
-            if most == 1:
-                check_actions(verdict, key, sure[key], copies)
+            check_actions(verdict, key, sure[key], copies)
 
     for (user, folder), values in validity.items():
         if len(values) > 1:

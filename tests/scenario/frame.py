@@ -33,6 +33,7 @@ import signal
 import smtplib
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
@@ -711,6 +712,76 @@ class Sink:
                 return
             else:
                 connection.sendall(b"250 2.0.0 ok\r\n")
+
+
+class Wire:
+    """A wire between two hosts that can be cut: takes connections on `port`
+    and passes octets on to `target`, through `fault`: a callable with
+
+        fault(n, is_reply, octets, seen) -> octets to pass on, or None: cut
+
+    n: number of the connection; seen: all that went that way before. After a
+    cut both ends are closed, with a reset when is_reset."""
+
+    def __init__(self, target, fault=None, is_reset=False):
+        self.target, self.fault, self.is_reset = target, fault, is_reset
+        self.n_connections = 0
+        self.port = free_port()
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def serve(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+                far = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                return
+            self.n_connections += 1
+            for source, sink, is_reply in ((near, far, False),
+                                           (far, near, True)):
+                threading.Thread(
+                    target=self.carry, daemon=True,
+                    args=(self.n_connections, source, sink, is_reply)
+                ).start()
+
+    def carry(self, n, source, sink, is_reply):
+        seen = b""
+        try:
+            while True:
+                octets = source.recv(65536)
+                if octets and self.fault:
+                    passed = self.fault(n, is_reply, octets, seen)
+                else:
+                    passed = octets
+                seen += octets
+                if passed is None:
+                    self.cut(source, sink)
+                    return
+                if not octets:
+                    sink.shutdown(socket.SHUT_WR)
+                    return
+                sink.sendall(passed)
+        except OSError:
+            self.cut(source, sink)
+
+    def cut(self, *ends):
+        for end in ends:
+            with contextlib.suppress(OSError):
+                if self.is_reset:
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                   struct.pack("ii", 1, 0))
+                    end.close()
+                else:
+                    end.shutdown(socket.SHUT_RDWR)
 
 
 class Lab:
