@@ -37,6 +37,9 @@ struct attempt {
 	uint32_t *done; // delivered, not noted yet
 	size_t n_done;
 	bool is_hold;
+	struct map known; // addresses in lower case: newest index + 1
+	size_t *older;	  // by index: the one before it of that address, + 1
+	size_t n_known;
 };
 
 /* ---- results ---- */
@@ -239,24 +242,61 @@ take_route(struct attempt *a, uint32_t index, const struct router_route *route)
 
 enum presence { ABSENT, PRESENT, LOOP };
 
+/* The address without regard to case; scratch holds it. */
+static struct str
+fold(struct buf *scratch, struct str address)
+{
+	buf_clear(scratch);
+	for (size_t i = 0; i < address.n; i++)
+		buf_putc(scratch, ascii_lower(address.p[i]));
+	return buf_str(scratch);
+}
+
+/* So that ten thousand recipients are not compared with one another. */
+static enum err
+learn_rcpts(struct attempt *a)
+{
+	struct message *m = a->message;
+	struct buf scratch = BUF_INIT(ENVELOPE_ADDRESS_MAX_OCTETS + 1);
+	enum err e = OK;
+
+	if (a->n_known < m->n_rcpts)
+		a->older =
+			must_realloc(a->older, m->n_rcpts * sizeof(*a->older));
+	for (; a->n_known < m->n_rcpts && e == OK; a->n_known++) {
+		struct str key = fold(&scratch, m->rcpts[a->n_known].address);
+
+		a->older[a->n_known] =
+			(size_t)(uintptr_t)map_get(&a->known, key);
+		e = arena_str(&a->arena, key, &key);
+		if (e == OK)
+			map_set(&a->known, key,
+				(void *)(uintptr_t)(a->n_known + 1));
+	}
+	buf_release(&scratch);
+	return e;
+}
+
 /* Does the message have this recipient already? One that is done, nobody knows
  * how (before a restart), counts as absent: to deliver twice is better than not
  * at all. One that was replaced leads in a circle. */
 static enum presence
-find_rcpt(const struct message *m, struct str address)
+find_rcpt(const struct attempt *a, struct str address)
 {
+	struct buf scratch = BUF_INIT(ROUTER_ADDRESS_MAX_OCTETS + 1);
+	struct str key = fold(&scratch, address);
+	size_t at = (size_t)(uintptr_t)map_get(&a->known, key);
 	enum presence found = ABSENT;
 
-	for (size_t i = 0; i < m->n_rcpts; i++) {
-		const struct message_rcpt *r = &m->rcpts[i];
+	for (; at != 0 && found != PRESENT; at = a->older[at - 1]) {
+		const struct message_rcpt *r = &a->message->rcpts[at - 1];
 
-		if (!str_ieq(r->address, address))
-			continue;
 		if (!r->is_done || r->is_settled)
-			return PRESENT;
-		if (r->is_replaced)
+			found = PRESENT;
+		else if (r->is_replaced)
 			found = LOOP;
 	}
+	buf_release(&scratch);
 	return found;
 }
 
@@ -269,11 +309,11 @@ replace(struct co *co, struct attempt *a, uint32_t index,
 	struct message *m = a->message;
 	struct final_rcpt *added = must_alloc(n * sizeof(*added));
 	size_t n_added = 0;
-	enum err e = OK;
+	enum err e = learn_rcpts(a);
 
 	*keeps_out = false;
 	for (size_t i = 0; i < n; i++) {
-		enum presence found = find_rcpt(m, routes[i].address);
+		enum presence found = find_rcpt(a, routes[i].address);
 
 		if (str_ieq(routes[i].address, m->rcpts[index].address))
 			*keeps_out = true;
@@ -413,6 +453,8 @@ free_attempt(struct attempt *a)
 	}
 	free(a->failures);
 	free(a->done);
+	map_release(&a->known);
+	free(a->older);
 	arena_release(&a->arena);
 	arena_release(&a->routes);
 }

@@ -10,7 +10,9 @@
 enum {
 	HEADER_MAX_OCTETS = 64 * 1024, // of the original that goes along
 	FULL_MAX_OCTETS = 1 << 20,     // RET=FULL up to here (RFC 3461 6.2)
-	DSN_MAX_OCTETS = 4 << 20,
+	DSN_OCTETS = 64 * 1024,	       // of a report, without what it is about
+	DSN_RCPT_OCTETS = 16 * 1024,   // at most, for each recipient
+	TEXT_OCTETS = 4096,
 	TOKEN_OCTETS = 20,
 	TRIES = 3, // of boundaries
 };
@@ -159,13 +161,15 @@ bounce_send(struct co *co, const struct message *m,
 {
 	struct settings *settings = settings_hold();
 	struct buf original = BUF_INIT(FULL_MAX_OCTETS);
-	struct buf content = BUF_INIT(DSN_MAX_OCTETS);
-	struct buf texts = BUF_INIT(n * 4096 + 1);
+	struct buf content =
+		BUF_INIT(DSN_OCTETS + FULL_MAX_OCTETS + n * DSN_RCPT_OCTETS);
+	struct buf texts = BUF_INIT(n * TEXT_OCTETS + 1);
 	struct dsn_rcpt *rcpts = must_alloc(n * sizeof(*rcpts));
 	struct dsn d = { .rcpts = rcpts };
 	enum err e = OK;
 
-	check(buf_reserve(&texts, n * 4096) == OK); // the texts must not move
+	// the texts must not move
+	check(buf_reserve(&texts, n * TEXT_OCTETS) == OK);
 	d.n_rcpts = fill_rcpts(m, failures, n, rcpts, &texts);
 	if (m->envelope.sender.n == 0 || d.n_rcpts == 0) {
 		log_info("bounce.none", FC("id", m->id),

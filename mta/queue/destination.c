@@ -13,6 +13,8 @@ enum {
 	DEAD_FIRST_S = 10,
 	DEAD_MAX_S = 300,
 	MAX_IDLE_DESTINATIONS = 10000,
+	IDLE_S = 600, // then it is forgotten
+	SWEEP_S = 60,
 	CONTENT_PIECE_OCTETS = 64 * 1024,
 	/* RFC 5321 4.5.3.2 sums to less than an hour for one message. */
 	DELIVERY_TIMEOUT_S = 3600,
@@ -27,6 +29,7 @@ struct destination {
 	unsigned n_running, limit;
 	int64_t dead_until_us, dead_s;
 	char *dead_reason;
+	int64_t used_us;
 };
 
 static void
@@ -54,17 +57,38 @@ destination_of(const struct delivery *d)
 	return to;
 }
 
-static void
-free_if_idle(struct destination *to)
+static bool
+is_idle(const struct destination *to)
 {
-	if (to->n_running > 0 || !TAILQ_EMPTY(&to->waiting) ||
-	    to->dead_until_us > now_us() ||
-	    queue.destinations.n < MAX_IDLE_DESTINATIONS)
-		return;
+	return to->n_running == 0 && TAILQ_EMPTY(&to->waiting) &&
+	       to->dead_until_us <= now_us();
+}
+
+static void
+forget(struct destination *to)
+{
 	map_remove(&queue.destinations, str_c(to->key));
 	free(to->key);
 	free(to->dead_reason);
 	free(to);
+}
+
+void
+destination_sweep(void)
+{
+	static int64_t next_us;
+	struct str key;
+	void *value;
+
+	if (now_us() < next_us)
+		return;
+	next_us = in_s(SWEEP_S);
+	for (size_t at = 0; map_next(&queue.destinations, &at, &key, &value);) {
+		struct destination *to = value;
+
+		if (is_idle(to) && to->used_us + IDLE_S * US_PER_S < now_us())
+			forget(to);
+	}
 }
 
 static void
@@ -293,7 +317,9 @@ work(struct co *co, void *arg)
 			run_delivery(co, to, d);
 	}
 	to->n_running--;
-	free_if_idle(to);
+	to->used_us = now_us();
+	if (is_idle(to) && queue.destinations.n > MAX_IDLE_DESTINATIONS)
+		forget(to);
 }
 
 void

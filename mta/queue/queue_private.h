@@ -66,6 +66,8 @@ void attempt_delivery_over(struct attempt *attempt);
 void destination_add(struct delivery *d);
 /* Forget which next hops are dead. */
 void destination_revive_all(void);
+/* Gives back what was not used for long. Cheap to call often. */
+void destination_sweep(void);
 
 /* ---- bounce.c ---- */
 

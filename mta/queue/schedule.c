@@ -63,6 +63,7 @@ run_compaction(struct co *co, void *arg UNUSED)
 		if (segment != 0 && compact(co, segment) == OK)
 			continue;		   // that waited for a flush
 		spool_has_room(queue.table.spool); // looks for room again
+		destination_sweep();
 		if (co_sleep_until(co, in_s(1)) != OK)
 			return;
 	}

@@ -25,6 +25,7 @@ enum {
 	BATCH_KEEP_OCTETS = 512 * 1024, // a larger buffer is given back
 	NOTE_LINGER_MS = 20,		// notes wait so long for company
 	RESERVE_RETRY_S = 1,
+	FENCE_TIMEOUT_S = 60, // mta/in waits no longer either
 	MAX_SEGMENTS = 4096,
 	NAME_OCTETS = 32,
 	ZEROS_OCTETS = 1 << 20,
@@ -65,6 +66,8 @@ struct spool {
 	struct segment *reserve;	    // prepared, no head yet
 	bool is_preparing, is_full;
 	struct requests pending;
+	struct requests failed; // to be told when the fence is durable
+	int64_t fence_until_us; // or then
 	bool has_only_notes;
 	struct co *writer;
 	bool is_writer_idle;
@@ -297,6 +300,7 @@ spool_open(const char *dir, spool_found_fn *found, void *arg,
 	*out = s;
 	TAILQ_INIT(&s->segments);
 	TAILQ_INIT(&s->pending);
+	TAILQ_INIT(&s->failed);
 	snprintf(s->dir_name, sizeof(s->dir_name), "%s", dir);
 	s->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	e = s->dir_fd < 0 ? ERR_IO : lock_dir(s);
@@ -529,7 +533,9 @@ fill_batch(struct spool *s, struct batch *batch)
 	}
 }
 
-/* What was promised to nobody is written again elsewhere; the others fail. */
+/* What was promised to nobody is written again elsewhere; the others fail. They
+ * are not told yet: their records may have reached the disk, and the scan after
+ * a crash would take them until the next head says where this segment ends. */
 static void
 fail_batch(struct spool *s, struct batch *batch)
 {
@@ -540,10 +546,23 @@ fail_batch(struct spool *s, struct batch *batch)
 	s->current->lost_from = s->synced_end;
 	while ((r = TAILQ_LAST(&batch->requests, requests)) != NULL) {
 		TAILQ_REMOVE(&batch->requests, r, link);
+		r->result = batch->result;
 		if (r->co == NULL)
 			TAILQ_INSERT_HEAD(&s->pending, r, link);
 		else
-			finish(r, batch->result);
+			TAILQ_INSERT_HEAD(&s->failed, r, link);
+	}
+	s->fence_until_us = in_s(FENCE_TIMEOUT_S);
+}
+
+static void
+tell_failed(struct spool *s)
+{
+	struct request *r;
+
+	while ((r = TAILQ_FIRST(&s->failed)) != NULL) {
+		TAILQ_REMOVE(&s->failed, r, link);
+		finish(r, r->result);
 	}
 }
 
@@ -602,10 +621,18 @@ roll(struct co *co, struct spool *s)
 
 	if (e == OK)
 		e = begin_segment(co, s);
-	if (e == OK)
+	if (e == OK) {
+		tell_failed(s);
 		return;
+	}
 	log_error("spool.no-segment", FERR(e));
 	refuse_waiting(s, e);
+	/* A disk that takes nothing for so long: they may be delivered after
+	 * all, beside what their senders send again. Nothing is lost. */
+	if (!TAILQ_EMPTY(&s->failed) && now_us() > s->fence_until_us) {
+		log_error("spool.unfenced", FN("segment", s->current->number));
+		tell_failed(s);
+	}
 	/* Notes stay and are tried again with the next request. */
 	if (co_sleep_until(co, in_s(1)) != OK)
 		return;
@@ -614,12 +641,12 @@ roll(struct co *co, struct spool *s)
 static void
 wait_for_work(struct co *co, struct spool *s)
 {
-	while (TAILQ_EMPTY(&s->pending)) {
+	while (TAILQ_EMPTY(&s->pending) && TAILQ_EMPTY(&s->failed)) {
 		s->is_writer_idle = true;
 		co_park(co);
 	}
 	s->is_writer_idle = false;
-	if (!s->has_only_notes)
+	if (!s->has_only_notes || !TAILQ_EMPTY(&s->failed))
 		return;
 	s->is_writer_idle = true; // a real request ends the linger
 	if (co_wait(co, in_ms(NOTE_LINGER_MS)) == ERR_CANCELED)

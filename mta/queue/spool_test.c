@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT
+ * mta/queue/spool_test.c - what a disk that fails may leave behind. Each start
+ * is a child of its own, so that the lock and the loop are new. */
+#include "lib/rt/fs.h"
+
+static enum err flush(int fd);
+#define fs_sync_data flush
+#include "mta/queue/spool.c"
+#undef fs_sync_data
+
+#include "tests/unit/unit.h"
+
+#include <sys/wait.h>
+
+static char dir[64];
+static int failing_from, failing_n; // flushes of this process
+static int n_flushes;
+
+static enum err
+flush(int fd)
+{
+	int i = ++n_flushes;
+
+	if (i >= failing_from && i < failing_from + failing_n)
+		return ERR_IO;
+	return fs_sync_data(fd);
+}
+
+static int
+make_dir(void **state UNUSED)
+{
+	snprintf(dir, sizeof(dir), "/tmp/estafeta-spool-XXXXXX");
+	return mkdtemp(dir) == NULL;
+}
+
+static int
+remove_dir(void **state UNUSED)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -r '%s'", dir);
+	return system(command);
+}
+
+static void
+in_process(co_fn *fn)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		loop_init();
+		co_spawn(fn, NULL, "test");
+		loop_run();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+struct seen {
+	int n;
+	struct buf bodies;
+};
+
+static void
+found(void *arg, enum record_type type, struct str body,
+      uint64_t segment UNUSED, uint64_t offset UNUSED)
+{
+	struct seen *seen = arg;
+
+	if (type != RECORD_GONE)
+		return;
+	seen->n++;
+	buf_put(&seen->bodies, body);
+	buf_putc(&seen->bodies, ' ');
+}
+
+static struct spool *spool;
+
+static struct str
+open_spool(void)
+{
+	static struct seen seen = { .bodies = BUF_INIT(65536) };
+
+	check(spool_open(dir, found, &seen, &spool) == OK);
+	return buf_str(&seen.bodies);
+}
+
+static void
+fail_and_die(struct co *co, void *arg UNUSED)
+{
+	struct spool_place place;
+
+	open_spool();
+	check(spool_begin(co, spool) == OK);
+	check(spool_append(co, spool, RECORD_GONE, S("kept"), &place) == OK);
+	failing_from = n_flushes + 1;
+	failing_n = 1;
+	/* Its octets are in the file; only the flush failed. */
+	check(spool_append(co, spool, RECORD_GONE, S("refused"), &place) ==
+	      ERR_IO);
+	_exit(0); // at once, as kill -9 would
+}
+
+static void
+see_kept_alone(struct co *co UNUSED, void *arg UNUSED)
+{
+	check(str_eq(open_spool(), S("kept ")));
+	_exit(0);
+}
+
+static void
+what_was_refused_is_not_there_after_a_kill(void **state UNUSED)
+{
+	in_process(fail_and_die);
+	in_process(see_kept_alone);
+}
+
+static void
+fail_the_fence_too(struct co *co, void *arg UNUSED)
+{
+	struct spool_place place;
+	int64_t began_us;
+
+	open_spool();
+	check(spool_begin(co, spool) == OK);
+	check(spool_append(co, spool, RECORD_GONE, S("kept"), &place) == OK);
+	failing_from = n_flushes + 1;
+	failing_n = 2; // the flush, and the next segment's head
+	began_us = now_us();
+	check(spool_append(co, spool, RECORD_GONE, S("refused"), &place) ==
+	      ERR_IO);
+	/* Told only after the second try of a fence. */
+	check(now_us() - began_us >= US_PER_S / 2);
+	check(spool_append(co, spool, RECORD_GONE, S("after"), &place) == OK);
+	_exit(0);
+}
+
+static void
+see_kept_and_after(struct co *co UNUSED, void *arg UNUSED)
+{
+	check(str_eq(open_spool(), S("kept after ")));
+	_exit(0);
+}
+
+static void
+nobody_is_refused_before_the_fence_is_durable(void **state UNUSED)
+{
+	in_process(fail_the_fence_too);
+	in_process(see_kept_and_after);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			what_was_refused_is_not_there_after_a_kill, make_dir,
+			remove_dir),
+		cmocka_unit_test_setup_teardown(
+			nobody_is_refused_before_the_fence_is_durable, make_dir,
+			remove_dir),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
