@@ -10,6 +10,8 @@ enum {
 	START_TIMEOUT_S = 30,
 	CLAIM_TIMEOUT_S = 50, // less than `in` waits for the verdict
 	ENVELOPE_MEMORY_OCTETS = 4 << 20,
+	RUSH_ACCEPTS = 8, // so many wait for one flush: a rush,
+	RUSH_MS = 50,	  // which ends when there was none for so long
 };
 
 static void
@@ -143,8 +145,12 @@ accept_serve(struct co *co, struct call *call, struct frame *first,
 		e = wait_for_start(co);
 	if (e == OK)
 		e = receive(co, call, draft);
-	if (e == OK)
+	if (e == OK) {
+		if (++queue.n_accepts >= RUSH_ACCEPTS)
+			queue.rush_until_us = in_ms(RUSH_MS);
 		e = commit_once(co, &draft, &envelope, first->body, &m, &known);
+		queue.n_accepts--;
+	}
 	message_draft_free(&queue.table, &draft);
 	arena_release(&arena);
 	if (e != OK) {

@@ -10,6 +10,8 @@
 
 enum {
 	LOCAL_CONCURRENCY = 96, // their fsyncs run in parallel
+	RUSH_CONCURRENCY = 6,	// of local deliveries while many hand over
+	RUSH_HELD_MAX_S = 10,	// and nothing longer than this
 	DEAD_FIRST_S = 10,
 	DEAD_MAX_S = 300,
 	MAX_IDLE_DESTINATIONS = 10000,
@@ -27,6 +29,7 @@ struct destination {
 	char *key;
 	TAILQ_HEAD(, delivery) waiting;
 	unsigned n_running, limit;
+	bool is_local;
 	int64_t dead_until_us, dead_s;
 	char *dead_reason;
 	int64_t used_us;
@@ -303,6 +306,22 @@ answer(struct delivery *d, struct str why)
 	attempt_delivery_over(d->attempt);
 }
 
+static bool start_worker(struct destination *to);
+
+/* Clients wait for their replies, nobody for what is in the queue: in a rush
+ * accepting goes first. */
+static unsigned
+limit_of(const struct destination *to)
+{
+	const struct delivery *first = TAILQ_FIRST(&to->waiting);
+
+	if (!to->is_local || first == NULL || queue.rush_until_us < now_us() ||
+	    wall_us() - first->message->envelope.arrived_us >
+		    RUSH_HELD_MAX_S * US_PER_S)
+		return to->limit;
+	return RUSH_CONCURRENCY;
+}
+
 static void
 work(struct co *co, void *arg)
 {
@@ -315,11 +334,24 @@ work(struct co *co, void *arg)
 			answer(d, str_c(to->dead_reason));
 		else
 			run_delivery(co, to, d);
+		if (to->n_running > limit_of(to))
+			break;
+		if (!TAILQ_EMPTY(&to->waiting) && to->n_running < limit_of(to))
+			start_worker(to); // the rush is over
 	}
 	to->n_running--;
 	to->used_us = now_us();
 	if (is_idle(to) && queue.destinations.n > MAX_IDLE_DESTINATIONS)
 		forget(to);
+}
+
+static bool
+start_worker(struct destination *to)
+{
+	if (co_spawn(work, to, "queue.deliver") == NULL)
+		return false;
+	to->n_running++;
+	return true;
 }
 
 void
@@ -333,13 +365,13 @@ destination_add(struct delivery *d)
 			    : settings_of(settings)->destination_concurrency;
 	if (to->limit == 0)
 		to->limit = 1;
+	to->is_local = d->protocol == OUT_LOCAL;
 	settings_drop(&settings);
 	TAILQ_INSERT_TAIL(&to->waiting, d, link);
-	if (to->n_running >= to->limit)
-		return;
-	to->n_running++;
-	if (co_spawn(work, to, "queue.deliver") != NULL || --to->n_running > 0)
+	if (to->n_running >= limit_of(to))
 		return; // those that run come to it
+	if (start_worker(to) || to->n_running > 0)
+		return;
 	TAILQ_REMOVE(&to->waiting, d, link);
 	answer(d, S("no memory for a delivery now"));
 }

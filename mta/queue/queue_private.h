@@ -18,6 +18,8 @@ struct queue {
 	struct heap schedule; // deferred messages, by monotonic time
 	struct co *clock;     // wakes for the schedule
 	size_t n_active;
+	size_t n_accepts;      // messages that wait for the flush
+	int64_t rush_until_us; // accepting goes before delivering
 	struct map destinations; // by key
 	bool is_started;	 // the spool takes messages
 	struct gate started;
