@@ -2,9 +2,15 @@
  * mta/dns/dns.c - questions of mta/out, answered by hosts file and libunbound.
  *
  * Process: dns.  Standards: RFC 1034, 1035, 3596, 7505.
- * Owns: two contexts of libunbound. Single labels and .local are names of an
+ * Owns: the contexts of libunbound. Single labels and .local are names of an
  * operator's own network, where a container that was made anew has another
- * address under the old name: they are remembered for NEAR_TTL_S only.
+ * address under the old name: they are remembered for NEAR_MAX_AGE_US, whatever
+ * time to live the answer names.
+ * Invariants:
+ *  (1) A context is deleted only on the stack of the loop, when it has no
+ * query. (2) No answer about a near name comes from a cache older than
+ *      NEAR_MAX_AGE_US. (libunbound's own bound, cache-max-ttl, is one number
+ *      for all contexts of a process.)
  * Nothing is validated yet: without DANE no decision rests on it. */
 #include "mta/dns/dns.h"
 
@@ -27,7 +33,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define NEAR_TTL_S "5"
+#define INFRA_TTL_S "5"
 #define NEGATIVE_TTL_S "300"
 #define HOSTS_PATH "/etc/hosts"
 #define RESOLV_CONF_PATH "/etc/resolv.conf"
@@ -47,7 +53,17 @@ enum {
 	CLASS_IN = 1,
 };
 
+#define NEAR_MAX_AGE_US ((int64_t)1000000)
+
 enum distance { NEAR, FAR, DISTANCES };
+
+/* A context with the cache that it filled. */
+struct resolver {
+	LIST_ENTRY(resolver) link; // among the retired
+	struct ub_ctx *context;
+	size_t n_pending; // queries that it has
+	int64_t born_us;
+};
 
 struct watched_file {
 	const char *path;
@@ -59,6 +75,7 @@ struct query {
 	STAILQ_ENTRY(query) link; // until libunbound has it
 	char name[NAME_MAX_OCTETS + 1];
 	struct co *co; // NULL: nobody waits any more
+	struct resolver *resolver;
 	uint16_t type;
 	bool is_done;
 	enum dns_result result;
@@ -67,8 +84,8 @@ struct query {
 };
 
 static struct {
-	struct ub_ctx *contexts[DISTANCES];
-	size_t n_pending; // queries that libunbound has
+	struct resolver *resolvers[DISTANCES];
+	LIST_HEAD(, resolver) retired; // they still have queries
 	STAILQ_HEAD(, query) to_submit;
 	uv_timer_t submitter;
 	const char *fixed_servers;
@@ -130,7 +147,7 @@ add_server(struct ub_ctx *c, struct str server)
 }
 
 static struct ub_ctx *
-new_context(enum distance distance)
+new_context(void)
 {
 	struct ub_ctx *c = ub_loop_context();
 	struct str servers[MAX_SERVERS];
@@ -143,12 +160,9 @@ new_context(enum distance distance)
 	set_option(c, "do-not-query-localhost:", "no");
 	set_option(c, "num-queries-per-thread:", "1024");
 	set_option(c, "outgoing-range:", "256");
-	set_option(c, "cache-max-negative-ttl:",
-		   distance == NEAR ? NEAR_TTL_S : NEGATIVE_TTL_S);
+	set_option(c, "cache-max-negative-ttl:", NEGATIVE_TTL_S);
 	/* A server that was away for a moment is asked again soon. */
-	set_option(c, "infra-host-ttl:", NEAR_TTL_S);
-	if (distance == NEAR)
-		set_option(c, "cache-max-ttl:", NEAR_TTL_S);
+	set_option(c, "infra-host-ttl:", INFRA_TTL_S);
 	if (dns.fixed_servers == NULL)
 		n = resolv_conf_servers(buf_str(&dns.resolv_conf.content),
 					servers, MAX_SERVERS);
@@ -163,21 +177,40 @@ new_context(enum distance distance)
 }
 
 static void
-make_contexts(void)
+bury_retired(void)
 {
-	for (enum distance d = 0; d < DISTANCES; d++) {
-		ub_ctx_delete(dns.contexts[d]);
-		dns.contexts[d] = new_context(d);
+	struct resolver *r = LIST_FIRST(&dns.retired), *next;
+
+	for (; r != NULL; r = next) {
+		next = LIST_NEXT(r, link);
+		if (r->n_pending > 0)
+			continue;
+		LIST_REMOVE(r, link);
+		ub_ctx_delete(r->context);
+		free(r);
 	}
 }
 
-/* Not under the feet of questions that are on their way. */
+/* The one before ends when its queries do. */
+static void
+renew(enum distance d)
+{
+	struct resolver *r = must_alloc(sizeof(*r));
+
+	*r = (struct resolver) { .context = new_context(),
+				 .born_us = now_us() };
+	if (dns.resolvers[d] != NULL)
+		LIST_INSERT_HEAD(&dns.retired, dns.resolvers[d], link);
+	dns.resolvers[d] = r;
+}
+
 static void
 look_at_resolv_conf(void)
 {
-	if (dns.fixed_servers == NULL && dns.n_pending == 0 &&
-	    refresh(&dns.resolv_conf))
-		make_contexts();
+	if (dns.fixed_servers != NULL || !refresh(&dns.resolv_conf))
+		return;
+	for (enum distance d = 0; d < DISTANCES; d++)
+		renew(d);
 }
 
 /* rcode is 0 also when the message, from the cache, says that it failed. */
@@ -199,7 +232,7 @@ on_answer(void *arg, int rcode, void *packet, int n_packet, int security UNUSED,
 {
 	struct query *q = arg;
 
-	dns.n_pending--;
+	q->resolver->n_pending--;
 	if (q->co == NULL) {
 		free(q);
 		return;
@@ -215,12 +248,15 @@ submit(struct query *q)
 {
 	struct str s = str_c(q->name);
 	bool is_near = str_chr(s, '.') < 0 || str_iends(s, S(".local"));
-
 	int code;
 
-	dns.n_pending++;
-	code = ub_resolve_event(dns.contexts[is_near ? NEAR : FAR], q->name,
-				q->type, CLASS_IN, q, on_answer, NULL);
+	if (is_near &&
+	    now_us() - dns.resolvers[NEAR]->born_us > NEAR_MAX_AGE_US)
+		renew(NEAR);
+	q->resolver = dns.resolvers[is_near ? NEAR : FAR];
+	q->resolver->n_pending++;
+	code = ub_resolve_event(q->resolver->context, q->name, q->type,
+				CLASS_IN, q, on_answer, NULL);
 	if (code != 0)
 		on_answer(q,
 			  code == UB_SYNTAX ? RCODE_NXDOMAIN : RCODE_SERVFAIL,
@@ -234,6 +270,7 @@ on_submit(uv_timer_t *timer UNUSED)
 	struct query *q;
 
 	look_at_resolv_conf();
+	bury_retired();
 	while ((q = STAILQ_FIRST(&dns.to_submit)) != NULL) {
 		STAILQ_REMOVE_HEAD(&dns.to_submit, link);
 		submit(q);
@@ -480,11 +517,13 @@ dns_start(struct role *role)
 	uv_timer_init(loop_uv(), &dns.submitter);
 	refresh(&dns.hosts);
 	refresh(&dns.resolv_conf);
-	make_contexts();
 	/* A name that libunbound knows by itself: makes it do all that it
 	 * does once, before the filter of system calls closes. */
-	for (enum distance d = 0; d < DISTANCES; d++)
-		ub_resolve_event(dns.contexts[d], "localhost", DNS_TYPE_A,
-				 CLASS_IN, NULL, ignore_answer, NULL);
+	for (enum distance d = 0; d < DISTANCES; d++) {
+		renew(d);
+		ub_resolve_event(dns.resolvers[d]->context, "localhost",
+				 DNS_TYPE_A, CLASS_IN, NULL, ignore_answer,
+				 NULL);
+	}
 	role->incoming = on_incoming;
 }
