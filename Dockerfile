@@ -36,8 +36,8 @@ RUN groupadd -g 5000 vmail \
  && install -d /etc/estafeta
 
 COPY --from=build /src/build/release/bin/ /usr/local/bin/
-RUN ln -s mailctl /usr/local/bin/postqueue \
- && ln -s mailctl /usr/local/bin/doveadm
+RUN cd /usr/local/bin \
+ && for name in postqueue mailq doveadm setup; do ln -s mailctl $name; done
 
 USER 5000:5000
 EXPOSE 25 143 465 587 993

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * ctl/mailctl.c - one program for everything an operator does. It is also
- * postqueue, mailq and doveadm, when it is called by those names. */
+ * postqueue, mailq, doveadm and setup, when it is called by those names. */
 #include "ctl/commands.h"
 #include "lib/base/str.h"
 #include "lib/rt/version.h"
@@ -30,7 +30,18 @@ static const struct command {
 	{ "Mail that waits", "queue", queue_main,
 	  "lists, tries again, deletes (also as: postqueue, mailq)",
 	  "mailctl queue list" },
-	{ "Accounts and certificates", "pw", pw_main,
+	{ "Accounts and certificates", "account", account_main,
+	  "adds, changes, removes, lists accounts (also as: setup email)",
+	  "mailctl account add user5@example1.local" },
+	{ NULL, "alias", account_main, "other addresses of an account",
+	  "mailctl alias add info@example1.local user1@example1.local" },
+	{ NULL, "quota", account_main, "how much mail an account may hold",
+	  "mailctl quota set user1@example1.local 5G" },
+	{ NULL, "relay", account_main, "relay hosts of sender domains",
+	  "mailctl relay add-domain example1.local relay.example.com 587" },
+	{ NULL, "master", account_main, "who may log in for others",
+	  "mailctl master add operator" },
+	{ NULL, "pw", pw_main,
 	  "makes and tests password hashes (also as: doveadm pw)",
 	  "mailctl pw -u user1@example1.local" },
 	{ NULL, "cert", cert_main,
@@ -45,6 +56,7 @@ static const struct {
 	{ "postqueue", postqueue_main },
 	{ "mailq", mailq_main },
 	{ "doveadm", doveadm_main },
+	{ "setup", setup_main },
 };
 
 enum {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * ctl/pw.c - mailctl pw and doveadm pw: makes and tests password hashes. */
+#include "ctl/pw.h"
+
 #include "ctl/commands.h"
 #include "lib/base/check.h"
 #include "lib/mail/accounts.h"
@@ -10,8 +12,6 @@
 #include <sysexits.h>
 #include <termios.h>
 #include <unistd.h>
-
-enum { PASSWORD_OCTETS = 1024 };
 
 static const struct scheme {
 	const char *name;
@@ -103,6 +103,22 @@ ask_new(char *to, size_t size)
 	return ok;
 }
 
+static void
+say_unread(void)
+{
+	fprintf(stderr, "no password was read (at most %d octets)\n",
+		PASSWORD_OCTETS - 1);
+}
+
+bool
+pw_ask_new(char password[PASSWORD_OCTETS])
+{
+	if (ask_new(password, PASSWORD_OCTETS))
+		return true;
+	say_unread();
+	return false;
+}
+
 /* ---- hashing ---- */
 
 /* NULL when it cannot be; static memory of the caller's data otherwise. */
@@ -114,8 +130,9 @@ hash_of(const char *password, const char *setting, struct crypt_data *data)
 	return hash != NULL && hash[0] != '*' ? hash : NULL;
 }
 
-static int
-make(const struct scheme *scheme, unsigned long rounds, const char *password)
+static bool
+make(const struct scheme *scheme, unsigned long rounds, const char *password,
+     struct buf *out)
 {
 	struct crypt_data *data = must_alloc(sizeof(*data));
 	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
@@ -125,12 +142,31 @@ make(const struct scheme *scheme, unsigned long rounds, const char *password)
 			     sizeof(setting)) != NULL)
 		hash = hash_of(password, setting, data);
 	if (hash != NULL)
-		printf("{%s}%s\n", scheme->name, hash);
+		buf_putf(out, "{%s}%s", scheme->name, hash);
 	else
 		fprintf(stderr, "%s: %s; is -r within the scheme's range?\n",
 			scheme->name, strerror(errno));
 	free(data);
-	return hash ? 0 : EX_UNAVAILABLE;
+	return hash != NULL;
+}
+
+bool
+pw_hash(const char *password, struct buf *out)
+{
+	return make(&schemes[0], 0, password, out);
+}
+
+static int
+print_hash(const struct scheme *scheme, unsigned long rounds,
+	   const char *password)
+{
+	struct buf hash = BUF_INIT(CRYPT_OUTPUT_SIZE + 64);
+	bool ok = make(scheme, rounds, password, &hash);
+
+	if (ok)
+		printf("%.*s\n", STR(buf_str(&hash)));
+	buf_release(&hash);
+	return ok ? 0 : EX_UNAVAILABLE;
 }
 
 static bool
@@ -204,11 +240,11 @@ hash_or_test(const struct scheme *scheme, unsigned long rounds,
 	else
 		ok = ask_new(password, sizeof(password));
 	if (!ok) {
-		fprintf(stderr, "no password was read (at most %d octets)\n",
-			PASSWORD_OCTETS - 1);
+		say_unread();
 		return EX_NOINPUT;
 	}
-	result = field ? test(field, password) : make(scheme, rounds, password);
+	result = field ? test(field, password)
+		       : print_hash(scheme, rounds, password);
 	explicit_bzero(password, sizeof(password));
 	return result;
 }

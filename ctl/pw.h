@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ * ctl/pw.h - a new password, and its hash. */
+#pragma once
+
+#include "lib/base/buf.h"
+
+enum { PASSWORD_OCTETS = 1024 }; // with its NUL
+
+/* Asks for a new password, twice at a terminal; prints what went wrong. Who
+ * calls wipes it. */
+bool pw_ask_new(char password[PASSWORD_OCTETS]);
+/* Appends "{SHA512-CRYPT}$6$...", with a new salt; prints what went wrong. */
+bool pw_hash(const char *password, struct buf *out);

@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""setup and mailctl account, alias, quota, relay: what they write is in force.
+
+The results expected are docker-mailserver's."""
+
+import os
+import stat
+
+from frame import (expect, expect_match, expect_true, main, message, scenario,
+                   wait_for)
+
+NEW = "fresh@example1.local"
+USER1 = "user1@example1.local"
+SECRET = "a-new-secret"
+
+
+def setup(host, *words, status=0):
+    result = host.ctl(*words, name="setup")
+    expect(result.returncode, status,
+           f"setup {' '.join(words)}: {result.stdout}{result.stderr}")
+    return result.stdout + result.stderr
+
+
+def lines_of(host, name):
+    return host.read_config(name).splitlines()
+
+
+def logs_in(host, user, password):
+    try:
+        with host.imap(user, password):
+            return True
+    except Exception:
+        return False
+
+
+@scenario
+def an_account_is_added_and_removed(lab):
+    host = lab.mta1
+    before = lines_of(host, "accounts.cf")
+    mode = os.stat(os.path.join(host.config, "accounts.cf")).st_mode
+    expect_match(setup(host, "email", "add", NEW.upper(), SECRET),
+                 "taken as " + NEW)
+    after = lines_of(host, "accounts.cf")
+    expect(after[:-1], before, "the other lines stay")
+    expect_match(after[-1], r"^fresh@example1\.local\|\{SHA512-CRYPT\}\$6\$")
+    expect(os.stat(os.path.join(host.config, "accounts.cf")).st_mode, mode,
+           "the mode stays")
+    wait_for("the account logs in", lambda: logs_in(host, NEW, SECRET), 5)
+    expect_match(setup(host, "email", "add", NEW, SECRET, status=1),
+                 "already")
+
+    setup(host, "email", "update", NEW, SECRET + "2")
+    wait_for("the new password", lambda: logs_in(host, NEW, SECRET + "2"), 5)
+    expect(logs_in(host, NEW, SECRET), False, "the old password")
+
+    setup(host, "alias", "add", "sales@example1.local", NEW)
+    setup(host, "quota", "set", NEW, "1G")
+    message_id, content = message(recipient="sales@example1.local")
+    wait_for("the alias", lambda: NEW in host.ctl(
+        "route", "explain", "sales@example1.local").stdout, 5)
+    host.submit(USER1, "sales@example1.local", content)
+    host.wait_mail(NEW, message_id)
+    expect_match(setup(host, "email", "list"),
+                 r"^\* fresh@example1\.local \( [\d.]+[BK] / 1G \) \[0%\]\n"
+                 r"    \[ aliases -> sales@example1\.local \]")
+
+    path = host.maildir(NEW)
+    expect_true(os.path.isdir(path), "the mailbox is there")
+    setup(host, "email", "del", "-y", NEW)
+    expect(lines_of(host, "accounts.cf"), before, "as it was")
+    expect_true("sales@" not in host.read_config("virtual.cf"),
+                "the alias went too")
+    expect_true("fresh@" not in host.read_config("quotas.cf"),
+                "the quota went too")
+    expect_true(not os.path.exists(path), "the mail went too")
+    wait_for("nobody logs in",
+             lambda: not logs_in(host, NEW, SECRET + "2"), 5)
+
+
+@scenario
+def aliases_have_several_targets(lab):
+    host = lab.mta1
+    before = lines_of(host, "virtual.cf")
+    setup(host, "alias", "add", "team@example1.local", USER1)
+    setup(host, "alias", "add", "team@example1.local", "x@example.com")
+    expect_match(setup(host, "alias", "add", "team@example1.local",
+                       "X@example.com", status=1), "already")
+    expect(lines_of(host, "virtual.cf")[-1],
+           "team@example1.local user1@example1.local,x@example.com")
+    expect_match(setup(host, "alias", "list"),
+                 r"^\* team@example1\.local user1@example1\.local,x@exam")
+    setup(host, "alias", "del", "team@example1.local", USER1)
+    expect(lines_of(host, "virtual.cf")[-1],
+           "team@example1.local x@example.com")
+    setup(host, "alias", "del", "team@example1.local", "x@example.com")
+    expect(lines_of(host, "virtual.cf"), before, "as it was")
+    setup(host, "alias", "del", "team@example1.local", USER1, status=1)
+
+
+@scenario
+def quotas_need_an_account_and_a_unit(lab):
+    host = lab.mta1
+    for size in ("12", "1GB", "-1G", "a"):
+        setup(host, "quota", "set", USER1, size, status=1)
+    setup(host, "quota", "set", "nobody@example1.local", "1G", status=1)
+    before = host.read_config("quotas.cf")
+    setup(host, "quota", "set", USER1, "2G")
+    expect_match(host.read_config("quotas.cf"),
+                 r"(?m)^user1@example1\.local:2G$")
+    setup(host, "quota", "del", USER1)
+    setup(host, "quota", "del", USER1)
+    expect_true(USER1 not in host.read_config("quotas.cf"), "it went")
+    host.write_config("quotas.cf", before)
+
+
+@scenario
+def relay_hosts_of_sender_domains(lab):
+    host = lab.mta1
+    path = os.path.join(host.config, "sasl-password.cf")
+    os.unlink(path)
+    setup(host, "relay", "add-domain", "one.example", "relay.example.com")
+    setup(host, "relay", "add-domain", "two.example", "relay.example.com",
+          "587")
+    setup(host, "relay", "exclude-domain", "three.example")
+    setup(host, "relay", "add-auth", "two.example", "someone", "pass:word")
+    relays = lines_of(host, "relaymap.cf")
+    expect_true("@one.example\t\t[relay.example.com]:25" in relays, relays)
+    expect_true("@two.example\t\t[relay.example.com]:587" in relays, relays)
+    expect_true("@three.example " in relays, relays)
+    expect(lines_of(host, "sasl-password.cf")[-1],
+           "@two.example\t\tsomeone:pass:word")
+    mode = os.stat(path).st_mode
+    expect(stat.S_IMODE(mode) & 0o077, 0, "nobody else reads the passwords")
+    setup(host, "relay", "add-domain", "two.example", "other.example.com")
+    expect(sum("@two.example" in line
+               for line in lines_of(host, "relaymap.cf")), 1, "one line each")
+
+
+@scenario
+def masters_and_restrictions_are_listed(lab):
+    host = lab.mta1
+    setup(host, "dovecot-master", "add", "operator", SECRET)
+    setup(host, "dovecot-master", "add", "operator", SECRET, status=1)
+    setup(host, "dovecot-master", "add", "a@b", SECRET, status=1)
+    expect(setup(host, "dovecot-master", "list"), "* operator\n")
+    setup(host, "dovecot-master", "del", "operator")
+    expect(setup(host, "email", "restrict", "list", "send"),
+           "Everyone is allowed to send mails\n")
+    setup(host, "email", "restrict", "add", "send", USER1)
+    expect_match(setup(host, "email", "restrict", "list", "send"),
+                 r"user1@example1\.local REJECT")
+    setup(host, "email", "restrict", "del", "send", USER1)
+
+
+@scenario
+def what_makes_no_sense_is_refused(lab):
+    host = lab.mta1
+    before = host.read_config("accounts.cf")
+    for words, status in [
+            (("email", "add"), 1),
+            (("email", "add", "no-domain", "x"), 1),
+            (("email", "add", "../../etc@example1.local", "x"), 1),
+            (("email", "del", "a b@example1.local"), 1),
+            (("alias", "add", "a@b,c@d", USER1), 1),
+            (("relay", "add-domain", "x y", "h"), 1),
+            (("relay", "add-domain", "d.example", "[h]"), 1),
+            (("relay", "add-domain", "d.example", "h", "0"), 1),
+            (("config", "dkim"), 1),
+            (("email", "fly"), 2),
+            (("fly",), 2)]:
+        setup(host, *words, status=status)
+    expect(host.read_config("accounts.cf"), before, "nothing changed")
+    expect_match(setup(host, "help"), "setup email add ADDRESS")
+    expect_match(host.ctl("account", "--help").stdout,
+                 "mailctl account add ADDRESS")
+    expect(host.ctl("account", "list").returncode, 0)
+
+
+main()
