@@ -37,7 +37,8 @@ RUN groupadd -g 5000 vmail \
 
 COPY --from=build /src/build/release/bin/ /usr/local/bin/
 RUN cd /usr/local/bin \
- && for name in postqueue mailq doveadm setup; do ln -s mailctl $name; done
+ && for name in postqueue mailq doveadm postconf setup; do \
+	ln -s mailctl $name; done
 
 USER 5000:5000
 EXPOSE 25 143 465 587 993

@@ -35,6 +35,7 @@ static const struct {
 				  0644 },
 	[EDIT_MASTERS] = { "masters.cf", "dovecot-masters.cf", LISTFILE_PIPE,
 			   0600 },
+	[EDIT_MAIN] = { "main.cf", "postfix-main.cf", LISTFILE_EQUALS, 0644 },
 };
 
 enum { N_FILES = sizeof(files) / sizeof(*files) };
@@ -100,8 +101,7 @@ name_of(const struct edit *e, enum edit_file file)
 	for (size_t i = 0; i < N_FILES; i++)
 		if (is_there(e, files[i].mounted))
 			return files[file].mounted;
-	return is_there(e, "postfix-main.cf") ? files[file].mounted
-					      : files[file].brief;
+	return files[file].brief;
 }
 
 bool

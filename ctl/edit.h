@@ -26,6 +26,7 @@ enum edit_file {
 	EDIT_SEND_ACCESS,
 	EDIT_RECEIVE_ACCESS,
 	EDIT_MASTERS,
+	EDIT_MAIN,
 };
 
 enum listfile_kind edit_kind(enum edit_file file);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * ctl/mailctl.c - one program for everything an operator does. It is also
- * postqueue, mailq, doveadm and setup, when it is called by those names. */
+ * postqueue, mailq, doveadm, postconf and setup, when it is called by those
+ * names. */
 #include "ctl/commands.h"
 #include "lib/base/str.h"
 #include "lib/rt/version.h"
@@ -24,6 +25,9 @@ static const struct command {
 	{ "The configuration", "lint", lint_main,
 	  "checks the files before they are in force",
 	  "mailctl lint ./config1" },
+	{ NULL, "config", config_main,
+	  "shows and changes settings of main.cf (also as: postconf)",
+	  "mailctl config --set" },
 	{ NULL, "route", route_main,
 	  "tells where a message for an address goes, and why",
 	  "mailctl route explain user3@example2.local" },
@@ -53,10 +57,9 @@ static const struct {
 	const char *name;
 	command_fn *run;
 } other_names[] = {
-	{ "postqueue", postqueue_main },
-	{ "mailq", mailq_main },
-	{ "doveadm", doveadm_main },
-	{ "setup", setup_main },
+	{ "postqueue", postqueue_main }, { "mailq", mailq_main },
+	{ "doveadm", doveadm_main },	 { "setup", setup_main },
+	{ "postconf", postconf_main },
 };
 
 enum {

@@ -28,10 +28,18 @@ is_separator(enum listfile_kind kind, char c)
 		return c == '|';
 	case LISTFILE_COLON:
 		return c == ':';
+	case LISTFILE_EQUALS:
+		return c == '=';
 	case LISTFILE_BLANK:
 		break;
 	}
 	return cflines_is_space(c);
+}
+
+static bool
+has_continuations(enum listfile_kind kind)
+{
+	return kind == LISTFILE_BLANK || kind == LISTFILE_EQUALS;
 }
 
 static void
@@ -42,7 +50,7 @@ divide(enum listfile_kind kind, struct listfile_entry *entry, struct str text)
 	text = cflines_trim(text);
 	while (n < text.n && !is_separator(kind, text.p[n]))
 		n++;
-	entry->key = str_first(text, n);
+	entry->key = cflines_trim(str_first(text, n));
 	entry->value = cflines_trim(str_from(text, n < text.n ? n + 1 : n));
 }
 
@@ -58,7 +66,7 @@ listfile_next(struct str file, enum listfile_kind kind, size_t *at,
 			continue;
 		/* A comment between does not end a continued entry, but it is
 		 * the next entry's when none of its lines follows. */
-		while (kind == LISTFILE_BLANK && *at < file.n) {
+		while (has_continuations(kind) && *at < file.n) {
 			size_t next = line_end(file, *at);
 			struct str line = str_sub(file, *at, next - *at);
 

@@ -9,9 +9,10 @@
 #include "lib/base/buf.h"
 
 enum listfile_kind {
-	LISTFILE_PIPE,	// accounts.cf: key|value
-	LISTFILE_COLON, // quotas.cf: key:value
-	LISTFILE_BLANK, // tables: key, white space, value; continued lines
+	LISTFILE_PIPE,	 // accounts.cf: key|value
+	LISTFILE_COLON,	 // quotas.cf: key:value
+	LISTFILE_BLANK,	 // tables: key, white space, value; continued lines
+	LISTFILE_EQUALS, // main.cf: key = value; continued lines
 };
 
 struct listfile_entry {

@@ -40,6 +40,8 @@ static const struct {
 	{ "a key without a value", LISTFILE_BLANK,
 	  "@two.tld\n@one.tld  [h]:25\n", "@two.tld", "@two.tld\t[r]:26",
 	  "@two.tld\t[r]:26\n@one.tld  [h]:25\n" },
+	{ "a setting and its continuation", LISTFILE_EQUALS,
+	  "a = 1,\n  2\nbb= x\n", "a", "a = 3", "a = 3\nbb= x\n" },
 	{ "absent: nothing changes", LISTFILE_BLANK, "x y", "z", NULL, "x y" },
 };
 

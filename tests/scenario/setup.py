@@ -154,6 +154,42 @@ def masters_and_restrictions_are_listed(lab):
 
 
 @scenario
+def settings_are_shown_and_changed(lab):
+    host = lab.mta1
+
+    def postconf(*words, status=0):
+        result = host.ctl(*words, name="postconf")
+        expect(result.returncode, status, f"postconf {words}")
+        return result.stdout
+
+    expect(postconf("-h", "queue_run_delay"), "300s\n")
+    expect(postconf("-x", "myorigin"), "myorigin = mta1.example1.local\n")
+    expect(postconf("-d", "myorigin"), "myorigin = $myhostname\n")
+    before = host.read_config("main.cf")
+    with host.raw() as client:
+        client.reply()
+        expect_match(client.say_text("EHLO x.example")[1], "SIZE 10240000")
+    postconf("-e", "message_size_limit=123456", "own_name = $myhostname x")
+    expect_match(postconf("-n"), r"(?s)^message_size_limit = 123456$.*"
+                 r"^own_name = \$myhostname x$")
+    expect(postconf("-hx", "own_name"), "mta1.example1.local x\n")
+
+    def offered():
+        with host.raw() as client:
+            client.reply()
+            return client.say_text("EHLO x.example")[1]
+
+    wait_for("it is in force", lambda: "SIZE 123456" in offered(), 5)
+    postconf("-X", "own_name")
+    postconf("own_name", status=1)
+    expect(host.ctl("config", "set", "message_size_limit=10240000").returncode,
+           0)
+    expect(host.read_config("main.cf"), before, "as it was, comments and all")
+    expect(host.ctl("config", "--json", "mail_name").stdout,
+           '{"mail_name":"Estafeta"}\n')
+
+
+@scenario
 def what_makes_no_sense_is_refused(lab):
     host = lab.mta1
     before = host.read_config("accounts.cf")

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT
+ * ctl/postconf.c - mailctl config and postconf: the settings of main.cf, as
+ * they are in the files now, with those of the environment. */
+#include "ctl/args.h"
+#include "ctl/commands.h"
+#include "ctl/edit.h"
+#include "ctl/files.h"
+#include "ctl/json.h"
+#include "lib/base/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum { DIAG_MAX_OCTETS = 16 << 20, LINE_MAX_OCTETS = 512 * 1024 };
+
+static const char help[] =
+	"usage: mailctl config [--set] [--default] [--expand] [--json] "
+	"[NAME...]\n"
+	"       mailctl config set NAME=VALUE...\n"
+	"       mailctl config unset NAME...\n"
+	"\n"
+	"Prints settings as main.cf has them (all of them, or those named):\n"
+	"--set only what main.cf or the environment sets, --default what\n"
+	"holds without them, --expand with $name put in. set and unset change\n"
+	"main.cf; what changes is in force within 2 seconds.\n"
+	"\n"
+	"$ mailctl config --expand smtpd_banner\n";
+
+static const char postconf_help[] =
+	"usage: postconf [-c DIRECTORY] [-dhHnx] [NAME...]\n"
+	"       postconf [-c DIRECTORY] -e NAME=VALUE...\n"
+	"       postconf [-c DIRECTORY] -X NAME...\n"
+	"-n what is set, -d defaults, -x expanded, -h values alone, -H names\n"
+	"alone, -e sets, -X removes. The same with long names: mailctl config "
+	"--help\n";
+
+struct shown {
+	bool is_set_only, is_default, is_expanded, is_json;
+	bool is_name_hidden, is_value_hidden;
+};
+
+static void
+print_one(const struct shown *how, const struct setting *s)
+{
+	struct str value = how->is_expanded ? s->value : s->raw;
+
+	if (how->is_name_hidden)
+		printf("%.*s\n", STR(value));
+	else if (how->is_value_hidden)
+		printf("%.*s\n", STR(s->name));
+	else
+		printf("%.*s =%s%.*s\n", STR(s->name), value.n ? " " : "",
+		       STR(value));
+}
+
+static void
+print_json(const struct shown *how, const struct setting *s, bool is_first)
+{
+	struct buf b = BUF_INIT(LINE_MAX_OCTETS);
+	bool ok =
+		json_add_string(&b, s->name) == OK &&
+		buf_add(&b, S(":")) == OK &&
+		json_add_string(&b, how->is_expanded ? s->value : s->raw) == OK;
+
+	check(ok); // a value has at most 64 KiB
+	printf("%s%.*s", is_first ? "{" : ",\n", STR(buf_str(&b)));
+	buf_release(&b);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return str_cmp((*(struct setting *const *)a)->name,
+		       (*(struct setting *const *)b)->name);
+}
+
+/* The settings to show, sorted; who calls frees the list. */
+static const struct setting **
+choose(const struct settings *all, const struct shown *how, size_t *n_out)
+{
+	size_t cap = 64, n = 0, at = 0;
+	const struct setting **list = must_alloc(cap * sizeof(*list));
+	struct str name;
+	void *value;
+
+	while (map_next(&all->by_name, &at, &name, &value)) {
+		const struct setting *s = value;
+
+		if (how->is_set_only && s->line == 0 && s->origin.n == 0)
+			continue;
+		if (n == cap) {
+			cap *= 2;
+			list = must_realloc(list, cap * sizeof(*list));
+		}
+		list[n++] = s;
+	}
+	qsort(list, n, sizeof(*list), by_name);
+	*n_out = n;
+	return list;
+}
+
+static int
+show_all(const struct settings *all, const struct shown *how)
+{
+	size_t n;
+	const struct setting **list = choose(all, how, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (how->is_json)
+			print_json(how, list[i], i == 0);
+		else
+			print_one(how, list[i]);
+	if (how->is_json)
+		printf("%s}\n", n ? "" : "{");
+	free(list);
+	return 0;
+}
+
+static int
+show_named(const struct settings *all, const struct shown *how, char **names)
+{
+	bool is_first = true;
+	int status = 0;
+
+	for (; *names != NULL; names++) {
+		const struct setting *s = map_get(&all->by_name, str_c(*names));
+
+		if (s == NULL) {
+			fprintf(stderr,
+				"postconf: warning: %s: unknown parameter\n",
+				*names);
+			status = 1;
+			continue;
+		}
+		if (how->is_json)
+			print_json(how, s, is_first);
+		else
+			print_one(how, s);
+		is_first = false;
+	}
+	if (how->is_json)
+		printf("%s}\n", is_first ? "{" : "");
+	return status;
+}
+
+static int
+show_settings(const struct settings *all, const struct shown *how, char **names)
+{
+	return *names ? show_named(all, how, names) : show_all(all, how);
+}
+
+static int
+show_defaults(const struct shown *how, char **names)
+{
+	struct arena arena;
+	struct settings all;
+	int status = EX_SOFTWARE;
+
+	arena_init(&arena, DIAG_MAX_OCTETS);
+	settings_init(&all, &arena);
+	if (settings_finish(&all, NULL) == OK)
+		status = show_settings(&all, how, names);
+	settings_release(&all);
+	arena_release(&arena);
+	return status;
+}
+
+static int
+show(const char *dir, const char *hostname, const struct shown *how,
+     char **names)
+{
+	struct config *c = NULL;
+	struct diag d;
+	int status = EX_CONFIG;
+
+	if (how->is_default)
+		return show_defaults(how, names);
+	diag_init(&d, DIAG_MAX_OCTETS);
+	if (files_load(dir, hostname, &d, &c) == OK)
+		status = show_settings(&c->settings, how, names);
+	else
+		fprintf(stderr, "%s: %zu errors; mailctl lint %s tells them\n",
+			dir, d.n_errors, dir);
+	config_free(&c);
+	diag_release(&d);
+	return status;
+}
+
+/* ---- changes ---- */
+
+static bool
+set_one(struct edit *e, const char *word)
+{
+	struct str value = str_c(word), name;
+	struct buf line = BUF_INIT(LINE_MAX_OCTETS);
+	bool ok = strchr(word, '=') != NULL && strchr(word, '\n') == NULL;
+
+	if (!ok) {
+		fprintf(stderr, "%s: '%s': write NAME=VALUE\n", e->command,
+			word);
+		return false;
+	}
+	str_split(&value, '=', &name);
+	name = str_trim(name);
+	ok = buf_addf(&line, "%.*s = %.*s", STR(name), STR(str_trim(value))) ==
+		     OK &&
+	     edit_set(e, EDIT_MAIN, name, buf_str(&line));
+	buf_release(&line);
+	return ok;
+}
+
+static int
+change(const char *command, const char *dir, char **words, bool is_to_set)
+{
+	struct edit e;
+	bool ok = true;
+
+	if (!edit_begin(&e, command, dir))
+		return 1;
+	for (; ok && *words != NULL; words++)
+		ok = is_to_set ? set_one(&e, *words)
+			       : edit_remove(&e, EDIT_MAIN, str_c(*words));
+	edit_end(&e);
+	return ok ? 0 : 1;
+}
+
+int
+config_main(int argc, char **argv)
+{
+	static const char *const own[] = { "--set", "--default", "--expand",
+					   "--json", NULL };
+	static struct args args;
+	struct shown how;
+
+	args_read(&args, argc, argv, own, help);
+	how = (struct shown) {
+		.is_set_only = args_take(&args, "--set"),
+		.is_default = args_take(&args, "--default"),
+		.is_expanded = args_take(&args, "--expand"),
+		.is_json = args_take(&args, "--json"),
+	};
+	if (args.n_words > 1 && strcmp(args.words[0], "set") == 0)
+		return change(argv[0], args.options.config_dir, args.words + 1,
+			      true);
+	if (args.n_words > 1 && strcmp(args.words[0], "unset") == 0)
+		return change(argv[0], args.options.config_dir, args.words + 1,
+			      false);
+	return show(args.options.config_dir, args.options.hostname, &how,
+		    args.words);
+}
+
+int
+postconf_main(int argc, char **argv)
+{
+	static struct args args;
+	static char *nothing[] = { "postconf", NULL };
+	struct shown how = { 0 };
+	const char *dir;
+	char what = 's';
+	int letter;
+
+	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+		fputs(postconf_help, stdout);
+		return 0;
+	}
+	args_read(&args, 1, nothing, NULL, ""); // variables alone
+	dir = args.options.config_dir;
+	while ((letter = getopt(argc, argv, "c:dehHnXx")) != -1) {
+		if (letter == 'c')
+			dir = optarg;
+		else if (strchr("eX", letter) != NULL)
+			what = (char)letter;
+		how.is_default |= letter == 'd';
+		how.is_set_only |= letter == 'n';
+		how.is_expanded |= letter == 'x';
+		how.is_name_hidden |= letter == 'h';
+		how.is_value_hidden |= letter == 'H';
+		if (letter == '?') {
+			fputs(postconf_help, stderr);
+			return 1;
+		}
+	}
+	if (what == 's')
+		return show(dir, args.options.hostname, &how, argv + optind);
+	return change("postconf", dir, argv + optind, what == 'e');
+}
