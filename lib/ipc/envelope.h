@@ -25,7 +25,7 @@ enum ret_kind { RET_UNSET, RET_FULL, RET_HDRS, RET_KINDS }; // RFC 3461 4.3
 
 struct recipient {
 	struct str address; // as given in RCPT, "local@domain"
-	struct str orcpt;   // xtext-decoded, may be empty
+	struct str orcpt;   // "type;address", xtext-decoded, or empty
 	uint8_t notify;	    // notify_bits; 0: not given
 	uint32_t xid_index; // what the sending host calls it; 0: nothing, else
 			    // its XID= plus one

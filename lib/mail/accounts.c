@@ -4,6 +4,7 @@
 
 #include "lib/base/map.h"
 #include "lib/mail/cflines.h"
+#include "lib/mail/intl.h"
 
 enum {
 	LOGIN_MAX_OCTETS = 254, // RFC 5321 4.5.3.1.3, without the brackets
@@ -126,13 +127,15 @@ struct reading {
 	size_t cap;
 };
 
+/* In lower case, and in the one form of internationalised addresses. */
 static enum err
 lower(struct arena *arena, struct str s, struct str *out)
 {
+	enum err e = intl_address(s, arena, &s);
 	char *p = arena_alloc(arena, s.n + 1);
 
-	if (p == NULL)
-		return ERR_LIMIT;
+	if (e != OK || p == NULL)
+		return e != OK ? e : ERR_LIMIT;
 	for (size_t i = 0; i < s.n; i++)
 		p[i] = ascii_lower(s.p[i]);
 	*out = (struct str) { p, s.n };
@@ -272,6 +275,12 @@ take_line(struct reading *r, const struct cfline *l)
 		return OK;
 	}
 	e = lower(r->arena, login, &a.login);
+	if (e == ERR_FORMAT) {
+		diag_error(r->d, r->file, l->line,
+			   "the login is neither ASCII nor a valid "
+			   "internationalised address in UTF-8");
+		return OK;
+	}
 	if (e != OK)
 		return e;
 	a.local = str_first(a.login, (size_t)str_chr(a.login, '@'));

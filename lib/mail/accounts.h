@@ -22,7 +22,7 @@ enum account_scheme {
 };
 
 struct account {
-	struct str login;	  // lower-cased: local@domain
+	struct str login;	  // lower-cased: local@domain, as intl.h has it
 	struct str local, domain; // its halves
 	enum account_scheme scheme;
 	struct str hash;  // without the {SCHEME}

@@ -374,6 +374,7 @@ param_orcpt(const struct param *p, struct smtp_mail_args *mail UNUSED,
 	    struct smtp_rcpt_args *rcpt)
 {
 	struct str rest = p->value;
+	enum smtp_syntax s;
 
 	rcpt->has_orcpt = true;
 	if (p->value.n > SMTP_ORCPT_MAX)
@@ -388,7 +389,12 @@ param_orcpt(const struct param *p, struct smtp_mail_args *mail UNUSED,
 			       ? SMTP_OK
 			       : SMTP_BAD_PARAM;
 	}
-	return decode_value(rest, p->arena, &rcpt->orcpt);
+	s = decode_value(rest, p->arena, &rcpt->orcpt);
+	if (s != SMTP_OK)
+		return s;
+	/* RFC 3461 4.2: what is decoded is printable ASCII. */
+	return rcpt->orcpt.n > 0 && utf8_is_ascii(rcpt->orcpt) ? SMTP_OK
+							       : SMTP_BAD_PARAM;
 }
 
 enum { ON_MAIL = 1, ON_RCPT = 2 };

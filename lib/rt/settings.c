@@ -111,6 +111,22 @@ settings_of(const struct settings *s)
 	return &s->snapshot;
 }
 
+bool
+settings_word(struct str *list, struct str *word_out)
+{
+	size_t n = 0;
+
+	while (n < list->n && (list->p[n] == ',' || ascii_is_space(list->p[n])))
+		n++;
+	*list = str_from(*list, n);
+	for (n = 0; n < list->n && list->p[n] != ','; n++)
+		if (ascii_is_space(list->p[n]))
+			break;
+	*word_out = str_first(*list, n);
+	*list = str_from(*list, n);
+	return n > 0;
+}
+
 enum err
 settings_wait(struct co *co, int64_t deadline_us)
 {

@@ -20,5 +20,7 @@ struct settings *settings_hold(void);
 /* Gives it back; NULL is fine. */
 void settings_drop(struct settings **s);
 const struct router_snapshot *settings_of(const struct settings *s);
+/* Takes the next word of a list: separated by commas and white space. */
+bool settings_word(struct str *list, struct str *word_out);
 /* Waits for the first snapshot. ERR_UNAVAILABLE at the deadline. */
 enum err settings_wait(struct co *co, int64_t deadline_us) MUST_USE;

@@ -15,6 +15,7 @@
 
 #include "lib/base/check.h"
 #include "lib/ipc/auth.h"
+#include "lib/mail/intl.h"
 #include "lib/rt/fs.h"
 #include "lib/rt/log.h"
 #include "lib/rt/stream.h"
@@ -39,6 +40,7 @@ enum {
 	MAX_SUBSCRIPTIONS = 64,
 	SUBSCRIBE_MAX_OCTETS = 64,
 	EXAMINE_PAUSE_MS = 20,
+	ADDRESS_MEMORY_OCTETS = 8192,
 };
 
 /* Passwords of published example configurations. */
@@ -206,6 +208,23 @@ wipe(struct frame *f, struct str secret)
 	explicit_bzero(f->memory + (secret.p - f->memory), secret.n);
 }
 
+/* As accounts.cf's logins are kept; what is none stays as it is. */
+static struct str
+fold(struct str user, char to[AUTH_USER_MAX_OCTETS])
+{
+	struct arena arena;
+	struct str login;
+
+	arena_init(&arena, ADDRESS_MEMORY_OCTETS);
+	if (intl_address(user, &arena, &login) != OK ||
+	    login.n > AUTH_USER_MAX_OCTETS)
+		login = user;
+	for (size_t i = 0; i < login.n; i++)
+		to[i] = ascii_lower(login.p[i]);
+	arena_release(&arena);
+	return str_of(to, login.n);
+}
+
 static void
 serve_check(struct co *co, struct call *call, struct frame *first,
 	    void *owner UNUSED)
@@ -219,9 +238,7 @@ serve_check(struct co *co, struct call *call, struct frame *first,
 		chan_close(call_chan(call));
 		return;
 	}
-	for (size_t i = 0; i < asked.user.n; i++)
-		folded[i] = ascii_lower(asked.user.p[i]);
-	login = str_of(folded, asked.user.n);
+	login = fold(asked.user, folded);
 	result = decide(co, login, asked.password);
 	if (asked.password.n > 0)
 		wipe(first, asked.password);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * mta/in/command.c - SMTP commands (RFC 5321 4.1). */
 #include "lib/base/check.h"
+#include "lib/base/utf8.h"
 #include "lib/ipc/queue.h"
 #include "lib/ipc/router.h"
 #include "lib/ipc/store.h"
+#include "lib/mail/intl.h"
 #include "mta/in/session.h"
 
 enum {
@@ -34,10 +36,25 @@ struct verb {
 	unsigned allowed;
 };
 
+/* As it is compared and routed: NFC, A-labels. */
+static enum smtp_syntax
+to_canonical(struct session *s, enum smtp_syntax syntax, struct str *address)
+{
+	switch (intl_address(*address, &s->memory, address)) {
+	case OK:
+		return SMTP_OK;
+	case ERR_FORMAT:
+		return syntax;
+	default:
+		return SMTP_NO_MEMORY;
+	}
+}
+
 /* "user@domain" as the router and the queue write addresses. */
 static enum smtp_syntax
 keep_address(struct session *s, const struct address *a,
-	     enum smtp_syntax too_long, struct str *out)
+	     enum smtp_syntax syntax, enum smtp_syntax too_long,
+	     struct str *out)
 {
 	struct buf text = BUF_INIT(ENVELOPE_ADDRESS_MAX_OCTETS);
 	enum smtp_syntax bad = SMTP_OK;
@@ -47,6 +64,8 @@ keep_address(struct session *s, const struct address *a,
 	else if (arena_str(&s->memory, buf_str(&text), out) != OK)
 		bad = SMTP_NO_MEMORY;
 	buf_release(&text);
+	if (bad == SMTP_OK)
+		bad = to_canonical(s, syntax, out);
 	return bad;
 }
 
@@ -58,76 +77,6 @@ keep_argument(struct session *s, struct str *argument)
 	return arena_str(&s->memory, *argument, argument) == OK
 		       ? SMTP_OK
 		       : SMTP_NO_MEMORY;
-}
-
-static enum err
-hello(struct session *s, struct str argument, bool is_extended)
-{
-	struct str name;
-	enum smtp_syntax bad = smtp_helo_parse(argument, &name);
-
-	if (bad != SMTP_OK) {
-		session_syntax(s, bad);
-		return ERR_FORMAT;
-	}
-	session_reset_mail(s);
-	if (arena_str(&s->session_memory, name, &s->helo) != OK) {
-		session_syntax(s, SMTP_NO_MEMORY);
-		return ERR_FORMAT;
-	}
-	s->has_greeted = true;
-	s->is_extended = is_extended;
-	return OK;
-}
-
-static enum err
-do_helo(struct co *co UNUSED, struct session *s, struct str argument)
-{
-	struct settings *settings;
-
-	if (hello(s, argument, false) != OK)
-		return OK;
-	settings = settings_hold();
-	stream_putf(s->stream, "250 %.*s\r\n",
-		    STR(settings_of(settings)->hostname));
-	settings_drop(&settings);
-	return OK;
-}
-
-static uint64_t
-size_limit(const struct settings *settings)
-{
-	uint64_t limit = settings_of(settings)->message_size_limit;
-
-	return limit > 0 && limit < QUEUE_CONTENT_MAX_OCTETS
-		       ? limit
-		       : QUEUE_CONTENT_MAX_OCTETS;
-}
-
-static enum err
-do_ehlo(struct co *co UNUSED, struct session *s, struct str argument)
-{
-	struct settings *settings;
-	const struct router_snapshot *now;
-
-	if (hello(s, argument, true) != OK)
-		return OK;
-	settings = settings_hold();
-	now = settings_of(settings);
-	stream_putf(s->stream, "250-%.*s\r\n250-PIPELINING\r\n",
-		    STR(now->hostname));
-	stream_putf(s->stream, "250-SIZE %llu\r\n",
-		    (unsigned long long)size_limit(settings));
-	if (session_may_starttls(s))
-		stream_put(s->stream, S("250-STARTTLS\r\n"));
-	if (session_may_auth(s))
-		stream_put(s->stream, S("250-AUTH PLAIN LOGIN\r\n"));
-	stream_put(s->stream, S("250-8BITMIME\r\n"
-				"250-ENHANCEDSTATUSCODES\r\n"
-				"250-XESTAFETA\r\n"
-				"250 CHUNKING\r\n"));
-	settings_drop(&settings);
-	return OK;
 }
 
 static enum err
@@ -149,6 +98,7 @@ do_starttls(struct co *co, struct session *s, struct str argument UNUSED)
 	session_reset_mail(s);
 	arena_clear(&s->session_memory);
 	s->has_greeted = s->is_extended = false;
+	s->offers = 0;
 	s->helo = s->login = STR_NONE;
 	return e;
 }
@@ -173,18 +123,14 @@ do_mail(struct co *co UNUSED, struct session *s, struct str argument)
 		return OK;
 	session_reset_mail(s);
 	s->settings = settings_hold();
-	s->size_limit = size_limit(s->settings);
+	s->size_limit = hello_size_limit(s->settings);
 	bad = keep_argument(s, &argument);
 	if (bad == SMTP_OK)
-		bad = smtp_mail_parse(
-			argument,
-			SMTP_WITH_LONG_LOCAL |
-				(s->is_extended ? SMTP_WITH_AUTH | SMTP_WITH_OWN
-						: 0),
-			&s->memory, &s->mail);
+		bad = smtp_mail_parse(argument, hello_parameters(s), &s->memory,
+				      &s->mail);
 	if (bad == SMTP_OK)
-		bad = keep_address(s, &s->mail.from, SMTP_SENDER_TOO_LONG,
-				   &s->sender);
+		bad = keep_address(s, &s->mail.from, SMTP_BAD_SENDER,
+				   SMTP_SENDER_TOO_LONG, &s->sender);
 	if (bad != SMTP_OK) {
 		session_syntax(s, bad);
 		session_reset_mail(s);
@@ -224,10 +170,44 @@ is_refused_by_store(struct co *co, struct session *s, struct str mailbox)
 	return refused;
 }
 
+_Static_assert((int)SMTP_NOTIFY_NEVER == (int)NOTIFY_NEVER &&
+		       (int)SMTP_NOTIFY_SUCCESS == (int)NOTIFY_SUCCESS &&
+		       (int)SMTP_NOTIFY_FAILURE == (int)NOTIFY_FAILURE &&
+		       (int)SMTP_NOTIFY_DELAY == (int)NOTIFY_DELAY,
+	       "NOTIFY of the command and of the envelope");
+
+/* ORCPT as the envelope keeps it, "type;address"; empty when not given. */
+static enum err
+keep_orcpt(struct session *s, const struct smtp_rcpt_args *args,
+	   struct str *out)
+{
+	struct buf text = BUF_INIT(ENVELOPE_TEXT_MAX_OCTETS);
+	enum err e = OK;
+
+	*out = S("");
+	if (!args->has_orcpt)
+		return OK;
+	e = buf_add(&text, args->orcpt_type);
+	if (e == OK)
+		e = buf_addc(&text, ';');
+	if (e == OK)
+		e = buf_add(&text, args->orcpt);
+	if (e == OK)
+		e = arena_str(&s->memory, buf_str(&text), out);
+	buf_release(&text);
+	return e;
+}
+
 static void
 add_recipient(struct session *s, const struct smtp_rcpt_args *args,
 	      struct str address, uint32_t xid_index)
 {
+	struct str orcpt;
+
+	if (keep_orcpt(s, args, &orcpt) != OK) {
+		session_syntax(s, SMTP_NO_MEMORY);
+		return;
+	}
 	if (s->n_rcpts == s->n_rcpts_cap) {
 		s->n_rcpts_cap = s->n_rcpts_cap ? s->n_rcpts_cap * 2 : 4;
 		s->rcpts = must_realloc(s->rcpts,
@@ -237,9 +217,11 @@ add_recipient(struct session *s, const struct smtp_rcpt_args *args,
 		s->first_rcpt = args->to;
 	s->rcpts[s->n_rcpts++] = (struct recipient) {
 		.address = address,
+		.orcpt = orcpt,
+		.notify = (uint8_t)args->notify,
 		.xid_index = xid_index,
 	};
-	s->rcpt_octets += address.n + ENVELOPE_RCPT_OCTETS;
+	s->rcpt_octets += address.n + orcpt.n + ENVELOPE_RCPT_OCTETS;
 	session_reply(s, 250, S("2.1.5"), S("Ok"));
 }
 
@@ -267,8 +249,7 @@ ask_router(struct co *co, struct session *s, struct str address,
 static bool
 has_room_for_rcpt(const struct session *s)
 {
-	return s->n_rcpts < s->rules->recipient_limit &&
-	       s->n_rcpts < ENVELOPE_MAX_RECIPIENTS &&
+	return s->n_rcpts < session_recipient_limit(s) &&
 	       s->rcpt_octets <= ENVELOPE_RCPTS_OCTETS;
 }
 
@@ -297,6 +278,19 @@ xid_index(struct str xid, uint32_t *out)
 	return true;
 }
 
+/* SMTPUTF8 and XID are the transaction's (RFC 6531 3.4). */
+static unsigned
+rcpt_parameters(const struct session *s)
+{
+	unsigned with = hello_parameters(s);
+
+	if (!s->mail.is_smtputf8)
+		with &= ~(unsigned)SMTP_WITH_UTF8;
+	if (s->mail.xid.n == 0)
+		with &= ~(unsigned)SMTP_WITH_OWN;
+	return with;
+}
+
 static enum err
 do_rcpt(struct co *co, struct session *s, struct str argument)
 {
@@ -313,16 +307,13 @@ do_rcpt(struct co *co, struct session *s, struct str argument)
 	}
 	bad = keep_argument(s, &argument);
 	if (bad == SMTP_OK)
-		bad = smtp_rcpt_parse(
-			argument,
-			SMTP_WITH_LONG_LOCAL |
-				(s->mail.xid.n > 0 ? SMTP_WITH_OWN : 0),
-			&s->memory, &args);
+		bad = smtp_rcpt_parse(argument, rcpt_parameters(s), &s->memory,
+				      &args);
 	if (bad == SMTP_OK && !xid_index(args.xid, &index))
 		bad = SMTP_BAD_PARAM;
 	if (bad == SMTP_OK)
-		bad = keep_address(s, &args.to, SMTP_RECIPIENT_TOO_LONG,
-				   &address);
+		bad = keep_address(s, &args.to, SMTP_BAD_RECIPIENT,
+				   SMTP_RECIPIENT_TOO_LONG, &address);
 	if (bad != SMTP_OK) {
 		session_syntax(s, bad);
 		return OK;
@@ -381,12 +372,22 @@ do_noop(struct co *co UNUSED, struct session *s, struct str argument UNUSED)
 	return OK;
 }
 
+/* RFC 5321 3.5.3: we do not tell, but will take mail and try. RFC 6531 3.7.4.2:
+ * the parameter SMTPUTF8 may follow. */
 static enum err
-do_vrfy(struct co *co UNUSED, struct session *s, struct str argument UNUSED)
+do_vrfy(struct co *co UNUSED, struct session *s, struct str argument)
 {
-	/* RFC 5321 3.5.3: we do not tell, but will take mail and try. */
-	session_reply(s, 252, S("2.5.2"),
-		      S("Cannot verify, but will try to deliver"));
+	if (s->rules->is_vrfy_disabled)
+		session_reply(s, 502, S("5.5.1"), S("VRFY is disabled"));
+	else if (!utf8_is_valid(argument))
+		session_syntax(s, SMTP_BAD_RECIPIENT);
+	else if (!utf8_is_ascii(argument) &&
+		 !(s->offers & OFFER_UTF8 &&
+		   str_iends(argument, S(" SMTPUTF8"))))
+		session_syntax(s, SMTP_RECIPIENT_NEEDS_UTF8);
+	else
+		session_reply(s, 252, S("2.5.2"),
+			      S("Cannot verify, but will try to deliver"));
 	return OK;
 }
 
@@ -410,8 +411,8 @@ do_quit(struct co *co UNUSED, struct session *s, struct str argument UNUSED)
 
 static const struct verb verbs[] = {
 	/* verb                run           allowed when    RFC 5321, or */
-	{ SMTP_VERB_EHLO, do_ehlo, LAST_IN_GROUP | JUNK },    // 4.1.1.1
-	{ SMTP_VERB_HELO, do_helo, JUNK },		      // 4.1.1.1
+	{ SMTP_VERB_EHLO, hello_ehlo, LAST_IN_GROUP | JUNK }, // 4.1.1.1
+	{ SMTP_VERB_HELO, hello_helo, JUNK },		      // 4.1.1.1
 	{ SMTP_VERB_STARTTLS, do_starttls, LAST_IN_GROUP },   // 3207 4
 	{ SMTP_VERB_AUTH, login_run, GREETED | NOT_IN_MAIL }, // 4954 4
 	{ SMTP_VERB_MAIL, do_mail, GREETED | NOT_IN_MAIL },   // 4.1.1.2

@@ -46,6 +46,9 @@ open_call(struct co *co, struct session *s)
 		.client = stream_peer(s->stream),
 		.helo = s->helo,
 		.envid = s->mail.envid,
+		.ret = s->mail.ret == SMTP_RET_FULL   ? RET_FULL
+		       : s->mail.ret == SMTP_RET_HDRS ? RET_HDRS
+						      : RET_UNSET,
 		.is_8bit = s->mail.body == SMTP_BODY_8BITMIME,
 		.is_smtputf8 = s->mail.is_smtputf8,
 		.arrived_us = wall_us(),
@@ -92,6 +95,7 @@ put_received(struct session *s, struct buf *out)
 		.is_extended = s->is_extended,
 		.is_auth = s->login.n > 0,
 		.is_tls = stream_is_tls(s->stream),
+		.is_utf8 = s->mail.is_smtputf8,
 	};
 	enum err e = trace_received(out, &t);
 
@@ -422,6 +426,11 @@ content_bdat(struct co *co, struct session *s, struct str argument)
 	if (bad != SMTP_OK) {
 		session_syntax(s, bad);
 		session_hang_up(s); // how much to skip is unknown
+		return OK;
+	}
+	if (s->is_extended && !(s->offers & OFFER_CHUNKING)) {
+		session_reply(s, 502, S("5.5.1"), S("BDAT is not offered"));
+		session_hang_up(s); // its octets need not be there
 		return OK;
 	}
 	if (s->transfer == TRANSFER_BDAT_FAILED || !s->has_mail)

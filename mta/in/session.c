@@ -120,6 +120,15 @@ session_may_starttls(const struct session *s)
 	       s->kind != LISTEN_SUBMISSIONS;
 }
 
+size_t
+session_recipient_limit(const struct session *s)
+{
+	uint64_t limit = s->rules->recipient_limit;
+
+	return limit < ENVELOPE_MAX_RECIPIENTS ? (size_t)limit
+					       : ENVELOPE_MAX_RECIPIENTS;
+}
+
 /* RFC 5321 4.2: the host's name stands first, whatever the operator wrote. */
 static void
 say_banner(struct session *s)

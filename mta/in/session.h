@@ -37,6 +37,23 @@ struct client { // connections of one address
 
 enum transfer { TRANSFER_NONE, TRANSFER_BDAT, TRANSFER_BDAT_FAILED };
 
+enum offer { // a keyword in the reply to EHLO
+	OFFER_PIPELINING = 1 << 0,
+	OFFER_SIZE = 1 << 1,
+	OFFER_VRFY = 1 << 2,
+	OFFER_STARTTLS = 1 << 3,
+	OFFER_AUTH = 1 << 4,
+	OFFER_STATUS = 1 << 5,
+	OFFER_8BITMIME = 1 << 6,
+	OFFER_DSN = 1 << 7,
+	OFFER_UTF8 = 1 << 8,
+	OFFER_LIMITS = 1 << 9,
+	OFFER_CHUNKING = 1 << 10,
+	OFFER_BINARY = 1 << 11,
+	OFFER_XCLIENT = 1 << 12,
+	OFFER_OWN = 1 << 13,
+};
+
 struct session {
 	struct stream *stream;
 	enum listen_kind kind;
@@ -49,6 +66,7 @@ struct session {
 	bool is_trusted; // in mynetworks
 	bool is_quit;
 	bool has_greeted, is_extended; // HELO or EHLO was heard
+	unsigned offers;	       // enum offer, since the last EHLO
 	struct arena session_memory;   // lives until STARTTLS or the end
 	struct str helo, login;
 	unsigned n_errors, n_junk, n_auth_failures;
@@ -96,9 +114,21 @@ bool session_is_submission(const struct session *s);
 bool session_may_auth(const struct session *s);
 bool session_may_starttls(const struct session *s);
 
+/* Recipients of one transaction: the listener's limit, and the queue's. */
+size_t session_recipient_limit(const struct session *s);
+
 #define SESSION_LOG(s, level, event, ...) \
 	log_at(level, str_c((s)->id), event, __VA_ARGS__)
 
+/* hello.c */
+enum err
+hello_helo(struct co *co, struct session *s, struct str argument) MUST_USE;
+enum err
+hello_ehlo(struct co *co, struct session *s, struct str argument) MUST_USE;
+/* SMTP_WITH_.. for the parameters of MAIL, as offered. */
+unsigned hello_parameters(const struct session *s);
+/* Octets that one message may have. */
+uint64_t hello_size_limit(const struct settings *settings);
 /* command.c: one command; errors are those of the connection. */
 enum err
 command_run(struct co *co, struct session *s, struct str line) MUST_USE;

@@ -68,6 +68,23 @@ split(struct str text)
 				  str_from(text, (size_t)at + 1) };
 }
 
+/* ORCPT is kept as "type;address". */
+static struct str
+orcpt_type(struct str orcpt)
+{
+	ptrdiff_t end = str_chr(orcpt, ';');
+
+	return str_first(orcpt, end < 0 ? 0 : (size_t)end);
+}
+
+static struct str
+orcpt_address(struct str orcpt)
+{
+	ptrdiff_t end = str_chr(orcpt, ';');
+
+	return end < 0 ? orcpt : str_from(orcpt, (size_t)end + 1);
+}
+
 static size_t
 fill_rcpts(const struct message *m, const struct failure *failures, size_t n,
 	   struct dsn_rcpt *rcpts, struct buf *texts)
@@ -86,8 +103,8 @@ fill_rcpts(const struct message *m, const struct failure *failures, size_t n,
 		buf_putf(texts, "%d %s", f->code, f->text);
 		rcpts[n_rcpts++] = (struct dsn_rcpt) {
 			.final = split(r->address),
-			.original_type = orcpt.n ? S("rfc822") : STR_NONE,
-			.original = orcpt,
+			.original_type = orcpt_type(orcpt),
+			.original = orcpt_address(orcpt),
 			.action = DSN_FAILED,
 			.status = str_c(f->enhanced),
 			.remote_mta = str_c(f->remote),

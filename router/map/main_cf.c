@@ -765,7 +765,6 @@ static const char *const not_yet[] = {
 	"always_bcc",
 	"canonical_maps",
 	"delay_warning_time",
-	"disable_vrfy_command",
 	"header_checks",
 	"inet_interfaces",
 	"inet_protocols",
@@ -790,9 +789,7 @@ static const char *const not_yet[] = {
 	"smtpd_client_message_rate_limit",
 	"smtpd_client_restrictions",
 	"smtpd_data_restrictions",
-	"smtpd_discard_ehlo_keywords",
 	"smtpd_forbid_bare_newline",
-	"smtpd_helo_required",
 	"smtpd_helo_restrictions",
 	"smtpd_milters",
 	"smtpd_recipient_restrictions",
@@ -804,7 +801,6 @@ static const char *const not_yet[] = {
 	"smtpd_tls_key_file",
 	"smtpd_tls_protocols",
 	"smtpd_tls_security_level",
-	"smtputf8_enable",
 };
 
 static bool

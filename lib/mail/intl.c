@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ * lib/mail/intl.c - NFC by libunistring, IDNA by libidn2. */
+#include "lib/mail/intl.h"
+
+#include "lib/base/buf.h"
+#include "lib/base/utf8.h"
+
+#include <idn2.h>
+#include <stdlib.h>
+#include <uninorm.h>
+
+enum { ADDRESS_MAX_OCTETS = 1024, DOMAIN_MAX_OCTETS = 512 };
+
+static enum err
+put_nfc(struct buf *out, struct str local)
+{
+	size_t n = 0;
+	uint8_t *made;
+	enum err e;
+
+	if (utf8_is_ascii(local))
+		return buf_add(out, local);
+	made = u8_normalize(UNINORM_NFC, (const uint8_t *)local.p, local.n,
+			    NULL, &n);
+	if (made == NULL)
+		return ERR_LIMIT;
+	e = buf_add(out, str_of(made, n));
+	free(made);
+	return e;
+}
+
+static enum err
+put_a_labels(struct buf *out, struct str domain)
+{
+	char text[DOMAIN_MAX_OCTETS];
+	char *made = NULL;
+	enum err e = ERR_FORMAT;
+
+	if (utf8_is_ascii(domain))
+		return buf_add(out, domain);
+	if (str_to_c(domain, text, sizeof(text)) == OK &&
+	    idn2_to_ascii_8z(text, &made,
+			     IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) == IDN2_OK)
+		e = buf_add(out, str_c(made));
+	idn2_free(made);
+	return e;
+}
+
+enum err
+intl_address(struct str address, struct arena *arena, struct str *out)
+{
+	struct buf made = BUF_INIT(2 * ADDRESS_MAX_OCTETS);
+	ptrdiff_t at = str_rchr(address, '@');
+	size_t n_local = at < 0 ? address.n : (size_t)at;
+	enum err e;
+
+	*out = address;
+	if (utf8_is_ascii(address))
+		return OK;
+	if (address.n > ADDRESS_MAX_OCTETS)
+		return ERR_LIMIT;
+	if (!utf8_is_valid(address))
+		return ERR_FORMAT;
+	e = put_nfc(&made, str_first(address, n_local));
+	if (e == OK && at >= 0)
+		e = buf_addc(&made, '@');
+	if (e == OK && at >= 0)
+		e = put_a_labels(&made, str_from(address, n_local + 1));
+	if (e == OK)
+		e = arena_str(arena, buf_str(&made), out);
+	buf_release(&made);
+	return e;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT
+ * mta/in/hello.c - HELO and EHLO, and what is offered (RFC 5321 4.1.1.1). */
+#include "lib/ipc/queue.h"
+#include "mta/in/session.h"
+
+enum { LINES_MAX_OCTETS = 2048 };
+
+uint64_t
+hello_size_limit(const struct settings *settings)
+{
+	uint64_t limit = settings_of(settings)->message_size_limit;
+
+	return limit > 0 && limit < QUEUE_CONTENT_MAX_OCTETS
+		       ? limit
+		       : QUEUE_CONTENT_MAX_OCTETS;
+}
+
+static bool
+always(const struct session *s UNUSED)
+{
+	return true;
+}
+
+static bool
+may_vrfy(const struct session *s)
+{
+	return !s->rules->is_vrfy_disabled;
+}
+
+static bool
+may_utf8(const struct session *s)
+{
+	return s->rules->is_smtputf8;
+}
+
+static void
+put_size(const struct session *s, struct buf *out)
+{
+	buf_putf(out, " %llu",
+		 (unsigned long long)hello_size_limit(s->current));
+}
+
+static void
+put_mechanisms(const struct session *s UNUSED, struct buf *out)
+{
+	buf_put(out, S(" PLAIN LOGIN"));
+}
+
+/* RFC 9422 5.2: how many RCPT commands one transaction may have. */
+static void
+put_limits(const struct session *s, struct buf *out)
+{
+	buf_putf(out, " RCPTMAX=%llu",
+		 (unsigned long long)session_recipient_limit(s));
+}
+
+static const struct keyword {
+	struct str name;
+	unsigned offer;
+	bool (*is_offered)(const struct session *s);
+	void (*put_arguments)(const struct session *s, struct buf *out);
+} keywords[] = {
+	{ STR_INIT("PIPELINING"), OFFER_PIPELINING, always, NULL }, // 2920
+	{ STR_INIT("SIZE"), OFFER_SIZE, always, put_size },	    // 1870
+	{ STR_INIT("VRFY"), OFFER_VRFY, may_vrfy, NULL },
+	{ STR_INIT("STARTTLS"), OFFER_STARTTLS, session_may_starttls, NULL },
+	{ STR_INIT("AUTH"), OFFER_AUTH, session_may_auth, put_mechanisms },
+	{ STR_INIT("ENHANCEDSTATUSCODES"), OFFER_STATUS, always, NULL },
+	{ STR_INIT("8BITMIME"), OFFER_8BITMIME, always, NULL },	  // 6152
+	{ STR_INIT("DSN"), OFFER_DSN, always, NULL },		  // 3461
+	{ STR_INIT("SMTPUTF8"), OFFER_UTF8, may_utf8, NULL },	  // 6531
+	{ STR_INIT("LIMITS"), OFFER_LIMITS, always, put_limits }, // 9422
+	{ STR_INIT("XESTAFETA"), OFFER_OWN, always, NULL }, // doc/design/xid.md
+	{ STR_INIT("CHUNKING"), OFFER_CHUNKING, always, NULL }, // 3030
+};
+
+static bool
+is_discarded(struct str list, struct str name)
+{
+	struct str word;
+
+	while (settings_word(&list, &word))
+		if (str_ieq(word, name))
+			return true;
+	return false;
+}
+
+/* Sets s->offers; the lines begin behind "250" and the name. */
+static void
+put_offers(struct session *s, struct buf *out)
+{
+	s->offers = 0;
+	for (size_t i = 0; i < sizeof(keywords) / sizeof(*keywords); i++) {
+		const struct keyword *k = &keywords[i];
+
+		if (!k->is_offered(s) ||
+		    is_discarded(s->rules->discard_ehlo_keywords, k->name))
+			continue;
+		s->offers |= k->offer;
+		buf_putf(out, "\r\n250-%.*s", STR(k->name));
+		if (k->put_arguments != NULL)
+			k->put_arguments(s, out);
+	}
+}
+
+static enum err
+hello(struct session *s, struct str argument, bool is_extended)
+{
+	struct str name;
+	enum smtp_syntax bad = smtp_helo_parse(argument, &name);
+
+	if (bad != SMTP_OK) {
+		session_syntax(s, bad);
+		return ERR_FORMAT;
+	}
+	session_reset_mail(s);
+	if (arena_str(&s->session_memory, name, &s->helo) != OK) {
+		session_syntax(s, SMTP_NO_MEMORY);
+		return ERR_FORMAT;
+	}
+	s->has_greeted = true;
+	s->is_extended = is_extended;
+	s->offers = 0;
+	return OK;
+}
+
+enum err
+hello_helo(struct co *co UNUSED, struct session *s, struct str argument)
+{
+	if (hello(s, argument, false) == OK)
+		stream_putf(s->stream, "250 %.*s\r\n",
+			    STR(settings_of(s->current)->hostname));
+	return OK;
+}
+
+enum err
+hello_ehlo(struct co *co UNUSED, struct session *s, struct str argument)
+{
+	struct buf lines = BUF_INIT(LINES_MAX_OCTETS);
+	ptrdiff_t last;
+
+	if (hello(s, argument, true) != OK)
+		return OK;
+	buf_putf(&lines, "250-%.*s", STR(settings_of(s->current)->hostname));
+	put_offers(s, &lines);
+	last = str_rchr(buf_str(&lines), '\n');
+	lines.p[last + 1 + 3] = ' '; // of "250-"
+	buf_put(&lines, S("\r\n"));
+	stream_put(s->stream, buf_str(&lines));
+	buf_release(&lines);
+	return OK;
+}
+
+unsigned
+hello_parameters(const struct session *s)
+{
+	static const struct {
+		unsigned offer, with;
+	} all[] = {
+		{ OFFER_AUTH, SMTP_WITH_AUTH },
+		{ OFFER_DSN, SMTP_WITH_DSN },
+		{ OFFER_UTF8, SMTP_WITH_UTF8 },
+		{ OFFER_BINARY, SMTP_WITH_BINARY },
+		{ OFFER_OWN, SMTP_WITH_OWN },
+	};
+	unsigned with = SMTP_WITH_LONG_LOCAL;
+
+	/* RFC 4954 5: MAIL's AUTH= belongs to a server that offers AUTH, but
+	 * relays send it to port 25, too, where it does no harm. */
+	if (s->is_extended)
+		with |= SMTP_WITH_AUTH;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (s->offers & all[i].offer)
+			with |= all[i].with;
+	return with;
+}
