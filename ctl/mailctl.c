@@ -13,47 +13,53 @@ static const struct command {
 	const char *name;
 	command_fn *run;
 	const char *summary, *example;
+	const char *words; // that may follow, for completion; or NULL
 } commands[] = {
 	{ "The system", "run", run_main,
 	  "starts router, mda and mta, and keeps them running",
-	  "mailctl run --config ./config1 --hostname mta1.example1.local" },
+	  "mailctl run --config ./config1 --hostname mta1.example1.local",
+	  NULL },
 	{ NULL, "healthcheck", healthcheck_main,
-	  "is all of it answering? exit status 0 or 1", "mailctl healthcheck" },
+	  "is all of it answering? exit status 0 or 1", "mailctl healthcheck",
+	  NULL },
 	{ NULL, "doctor", doctor_main,
-	  "looks for what is wrong, and says how to mend it",
-	  "mailctl doctor" },
+	  "looks for what is wrong, and says how to mend it", "mailctl doctor",
+	  NULL },
 	{ NULL, "explain", explain_main,
 	  "says what a refusal means, and what to change",
-	  "mailctl explain 5.7.1" },
+	  "mailctl explain 5.7.1", "--es --en" },
 	{ "The configuration", "lint", lint_main,
-	  "checks the files before they are in force",
-	  "mailctl lint ./config1" },
+	  "checks the files before they are in force", "mailctl lint ./config1",
+	  NULL },
 	{ NULL, "config", config_main,
 	  "shows and changes settings of main.cf (also as: postconf)",
-	  "mailctl config --set" },
+	  "mailctl config --set", "set unset --set --default --expand --json" },
 	{ NULL, "route", route_main,
 	  "tells where a message for an address goes, and why",
-	  "mailctl route explain user3@example2.local" },
+	  "mailctl route explain user3@example2.local", "explain" },
 	{ "Mail that waits", "queue", queue_main,
 	  "lists, tries again, deletes (also as: postqueue, mailq)",
-	  "mailctl queue list" },
+	  "mailctl queue list", "list count flush delete" },
 	{ "Accounts and certificates", "account", account_main,
 	  "adds, changes, removes, lists accounts (also as: setup email)",
-	  "mailctl account add user5@example1.local" },
+	  "mailctl account add user5@example1.local",
+	  "add update del restrict list" },
 	{ NULL, "alias", account_main, "other addresses of an account",
-	  "mailctl alias add info@example1.local user1@example1.local" },
+	  "mailctl alias add info@example1.local user1@example1.local",
+	  "add del list" },
 	{ NULL, "quota", account_main, "how much mail an account may hold",
-	  "mailctl quota set user1@example1.local 5G" },
+	  "mailctl quota set user1@example1.local 5G", "set del" },
 	{ NULL, "relay", account_main, "relay hosts of sender domains",
-	  "mailctl relay add-domain example1.local relay.example.com 587" },
+	  "mailctl relay add-domain example1.local relay.example.com 587",
+	  "add-auth add-domain exclude-domain" },
 	{ NULL, "master", account_main, "who may log in for others",
-	  "mailctl master add operator" },
+	  "mailctl master add operator", "add update del list" },
 	{ NULL, "pw", pw_main,
 	  "makes and tests password hashes (also as: doveadm pw)",
-	  "mailctl pw -u user1@example1.local" },
+	  "mailctl pw -u user1@example1.local", NULL },
 	{ NULL, "cert", cert_main,
 	  "makes and shows the certificate and its authority",
-	  "mailctl cert ca >estafeta-ca.pem" },
+	  "mailctl cert ca >estafeta-ca.pem", "ca show make" },
 };
 
 static const struct {
@@ -85,8 +91,34 @@ print_help(FILE *to)
 			"", c->example);
 	}
 	fputs("\nWhere files are and what is listened at are variables of the "
-	      "environment, or\nflags: mailctl run --help lists them.\n",
+	      "environment, or\nflags: mailctl run --help lists them. "
+	      "Completion: source <(mailctl completion bash)\n",
 	      to);
+}
+
+/* For bash; zsh takes it after bashcompinit. */
+static int
+print_completion(void)
+{
+	fputs("_mailctl() {\n"
+	      "\tlocal words=\n"
+	      "\tcase $COMP_CWORD:${COMP_WORDS[1]} in\n"
+	      "\t1:*) words='help completion",
+	      stdout);
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		printf(" %s", commands[i].name);
+	fputs("' ;;\n\t2:completion) words=bash ;;\n", stdout);
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (commands[i].words != NULL)
+			printf("\t2:%s) words='%s' ;;\n", commands[i].name,
+			       commands[i].words);
+	fputs("\tesac\n"
+	      "\tCOMPREPLY=($(compgen -W \"$words\" -- "
+	      "\"${COMP_WORDS[COMP_CWORD]}\"))\n"
+	      "}\n"
+	      "complete -o default -F _mailctl mailctl\n",
+	      stdout);
+	return 0;
 }
 
 static const char *
@@ -122,6 +154,8 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return run_command(&commands[i], argc, argv);
+	if (strcmp(argv[1], "completion") == 0)
+		return print_completion();
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("Estafeta %s\n", ESTAFETA_VERSION);
 		return 0;

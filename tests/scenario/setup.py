@@ -6,6 +6,7 @@ The results expected are docker-mailserver's."""
 
 import os
 import stat
+import subprocess
 
 from frame import (expect, expect_match, expect_true, main, message, scenario,
                    wait_for)
@@ -187,6 +188,20 @@ def settings_are_shown_and_changed(lab):
     expect(host.read_config("main.cf"), before, "as it was, comments and all")
     expect(host.ctl("config", "--json", "mail_name").stdout,
            '{"mail_name":"Estafeta"}\n')
+
+
+@scenario
+def words_are_explained_and_completed(lab):
+    host = lab.mta1
+    said = host.ctl("explain", "--en", "554 5.7.1 <x@y>: Relay access denied")
+    expect_match(said.stdout, r"^5\.7\.1\n.*mynetworks")
+    expect_match(host.ctl("explain", "--es", "552").stdout, "lleno")
+    expect(host.ctl("explain", "nothing").returncode, 64)
+    script = host.ctl("completion", "bash").stdout
+    script += ("COMP_WORDS=(mailctl queue fl); COMP_CWORD=2; _mailctl;"
+               "echo ${COMPREPLY[@]}")
+    expect(subprocess.run(["bash", "-c", script], capture_output=True,
+                          text=True).stdout, "flush\n", "completion")
 
 
 @scenario
