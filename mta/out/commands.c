@@ -32,6 +32,7 @@ offers_read(const struct smtp_reply *reply, struct offers *out)
 
 	*out = (struct offers) { .is_extended = true };
 	out->has_pipelining = smtp_reply_keyword(reply, S("PIPELINING"), &args);
+	out->has_chunking = smtp_reply_keyword(reply, S("CHUNKING"), &args);
 	out->has_8bit = smtp_reply_keyword(reply, S("8BITMIME"), &args);
 	out->has_utf8 = smtp_reply_keyword(reply, S("SMTPUTF8"), &args);
 	out->has_dsn = smtp_reply_keyword(reply, S("DSN"), &args);

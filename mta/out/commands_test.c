@@ -20,6 +20,7 @@ test_offers(void **state UNUSED)
 {
 	struct str text = S("250-mx.example PIPELINING\r\n250-size 35882577\r\n"
 			    "250-AUTH LOGIN plain CRAM-MD5\r\n250-8BITMIME\r\n"
+			    "250-chunking\r\n"
 			    "250 STARTTLSX\r\n");
 	struct smtp_reply reply;
 	struct offers o;
@@ -29,6 +30,7 @@ test_offers(void **state UNUSED)
 	assert_int_equal(smtp_reply_feed(&reply, text, &n), SMTP_REPLY_DONE);
 	offers_read(&reply, &o);
 	assert_true(o.is_extended && o.has_8bit && o.has_plain && o.has_login);
+	assert_true(o.has_chunking);
 	assert_false(o.has_pipelining); // the greeting's words are not offers
 	assert_false(o.has_starttls);
 	assert_true(o.has_size);

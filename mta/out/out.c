@@ -6,7 +6,7 @@
  * Invariants:
  *  (1) Each recipient of a job gets one OUT_RESULT, unless the queue went away.
  *  (2) A message is offered to another server only while none has been given
- *      its content. */
+ *      its content; to one of ours again, as a repeat, when that was silent. */
 #include "mta/out/out.h"
 
 #include "lib/base/check.h"
@@ -180,6 +180,8 @@ deliver(struct co *co, struct delivery *d)
 	struct buf key = BUF_INIT(KEY_MAX_OCTETS);
 	struct outcome *why = must_alloc(sizeof(*why));
 	struct session *session;
+	const struct out_job *job = d->job;
+	struct out_job again = *job;
 	enum err e = ERR_EOF;
 
 	put_key(&key, d->job);
@@ -187,6 +189,9 @@ deliver(struct co *co, struct delivery *d)
 	if (session != NULL)
 		e = session_deliver(co, session, d);
 	if (e == ERR_EOF) {
+		/* One that broke may have taken it, and not said so. */
+		again.is_repeat |= session != NULL;
+		d->job = &again;
 		session_quit(co, &session);
 		session = d->job->protocol == OUT_LOCAL
 				  ? open_local(co, &settings, why)
@@ -197,6 +202,7 @@ deliver(struct co *co, struct delivery *d)
 		else
 			set_all(d, why);
 	}
+	d->job = job;
 	if (session != NULL)
 		pool_give(co, buf_str(&key), &session);
 	buf_release(&key);

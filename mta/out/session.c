@@ -6,8 +6,8 @@
  * Invariants:
  *  (1) Commands leave only when no octet of the server waits unread: what comes
  *      early (before a handshake, between replies) ends the session.
- *  (2) "." is sent only after the whole content was, and a recipient counts as
- *      delivered only after the reply to it, 2yz, was read.
+ *  (2) The end is sent only after the whole content was, and a recipient counts
+ *      as delivered only after the reply to it, 2yz, was read.
  *  (3) After any doubt about where the conversation stands the session is
  *      broken: nothing more is said in it. */
 #include "mta/out/session.h"
@@ -36,7 +36,11 @@ enum {
 	PIECE_OCTETS = 32 * 1024,
 	/* Content that is flushed at once. */
 	FLUSH_AT_OCTETS = 128 * 1024,
-	LINES_MAX_OCTETS = OUT_MAX_RECIPIENTS * COMMAND_MAX_OCTETS,
+	/* Content that goes with its envelope: little is lost when nobody is
+	 * accepted. */
+	FLIGHT_MAX_OCTETS = 64 * 1024,
+	LINES_MAX_OCTETS =
+		OUT_MAX_RECIPIENTS * COMMAND_MAX_OCTETS + FLIGHT_MAX_OCTETS,
 	MAX_USES = 100,
 };
 
@@ -51,6 +55,9 @@ struct session {
 	const char *doing; // for the words of a failure
 	char remote[OUTCOME_REMOTE_MAX];
 };
+
+static const char doing_end[] =
+	"the end of the content, so perhaps it was taken";
 
 enum tls_policy
 tls_policy_named(struct str level)
@@ -361,6 +368,7 @@ struct transaction {
 	size_t n_asked, n_accepted;
 	bool is_mail_ok;
 	bool has_reply; // the server reacted to this message
+	bool is_flight; // the content goes with the envelope
 };
 
 /* To all whose outcome is open. */
@@ -423,8 +431,37 @@ bad_address(struct outcome *o, const char *enhanced, const char *whose)
 		      "the %s address cannot be written in SMTP", whose);
 }
 
-/* All lines up to DATA, one after the other. False when nobody is left to
- * deliver to. */
+/* Whole lines that end in CRLF and hold no other CR or LF. */
+static bool
+has_clean_lines(struct str text)
+{
+	const char *p = text.p, *end = text.p + text.n;
+
+	while (p < end) {
+		size_t left = (size_t)(end - p);
+		const char *lf = memchr(p, '\n', left);
+
+		if (lf == NULL || lf == p ||
+		    memchr(p, '\r', (size_t)(lf - p)) != lf - 1)
+			return false;
+		p = lf + 1;
+	}
+	return text.n > 0;
+}
+
+/* Another host of ours takes envelope and content in one write (RFC 3030 4.2),
+ * and knows a repeat when its replies get lost. */
+static bool
+is_flight(const struct session *s, const struct out_job *job)
+{
+	return s->offers.has_own && s->offers.has_pipelining &&
+	       s->offers.has_chunking && job->has_content &&
+	       job->content.n <= FLIGHT_MAX_OCTETS &&
+	       has_clean_lines(job->content);
+}
+
+/* All lines up to DATA, or the content, one after the other. False when nobody
+ * is left to deliver to. */
 static bool
 make_lines(struct session *s, struct transaction *t, struct buf *lines)
 {
@@ -445,7 +482,13 @@ make_lines(struct session *s, struct transaction *t, struct buf *lines)
 		else
 			bad_address(&d->outcomes[i], "5.1.3", "recipient's");
 	}
-	buf_put(lines, S("DATA\r\n"));
+	t->is_flight = is_flight(s, job);
+	if (t->is_flight) {
+		buf_putf(lines, "BDAT %zu LAST\r\n", job->content.n);
+		buf_put(lines, job->content);
+	} else {
+		buf_put(lines, S("DATA\r\n"));
+	}
 	return t->n_asked > 0;
 }
 
@@ -484,6 +527,22 @@ ask_rcpts(struct co *co, struct session *s, struct transaction *t,
 	return OK;
 }
 
+static void
+read_verdicts(struct co *co, struct session *s, struct transaction *t);
+
+/* The content has left already: what became of it. */
+static enum err
+end_flight(struct co *co, struct session *s, struct transaction *t)
+{
+	s->doing = doing_end;
+	if (t->n_accepted > 0) {
+		read_verdicts(co, s, t);
+		return OK;
+	}
+	/* One reply, that nobody is there (RFC 3030 2). */
+	return read_reply(co, s, in_s(DATA_END_TIMEOUT_S));
+}
+
 /* RSET, MAIL, RCPT ..., DATA. OK with *is_ready_out: the server waits for the
  * content. Otherwise every outcome is set, or an error says why not. */
 static enum err
@@ -519,6 +578,8 @@ ask_envelope(struct co *co, struct session *s, struct transaction *t,
 	if (e != OK)
 		return e;
 	s->needs_reset = t->is_mail_ok;
+	if (t->is_flight)
+		return end_flight(co, s, t);
 	if (t->n_accepted == 0 && !s->offers.has_pipelining)
 		return OK;
 	e = converse(co, s, next_line(s, &lines), "DATA", DATA_TIMEOUT_S);
@@ -605,7 +666,7 @@ send_content(struct co *co, struct session *s, struct delivery *d)
 		buf_clear(&c.piece);
 		check(smtp_data_stuff_end(&c.piece, &c.stuff) == OK);
 		stream_put(s->stream, buf_str(&c.piece));
-		s->doing = "the end of the content, so perhaps it was taken";
+		s->doing = doing_end;
 		e = stream_flush(co, s->stream, in_s(DATA_BLOCK_TIMEOUT_S));
 	}
 	buf_release(&c.piece);
@@ -670,6 +731,8 @@ transact(struct co *co, struct session *s, struct transaction *t,
 		return ERR_EOF;
 	}
 	if (e != OK) {
+		if (t->is_flight)
+			s->doing = doing_end;
 		settle_by_failure(s, t->d, e);
 		return OK;
 	}

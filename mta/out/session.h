@@ -45,8 +45,9 @@ struct delivery {
 	struct outcome *outcomes; // of job->rcpts
 };
 
-/* Every outcome is set afterwards. ERR_EOF: the session was kept too long, the
- * server has taken nothing of this message: another session should try. */
+/* Every outcome is set afterwards. ERR_EOF: the session was kept too long, and
+ * ended without a word about this message: another session should try. It was
+ * taken perhaps when all of it went in one write: the new try is a repeat. */
 enum err
 session_deliver(struct co *co, struct session *s, struct delivery *d) MUST_USE;
 

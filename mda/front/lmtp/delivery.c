@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * mda/front/lmtp/delivery.c - DATA: the content flows to each store that owns
- * a recipient, and their answers back.
+ * mda/front/lmtp/delivery.c - DATA and BDAT: the content flows to each store
+ * that owns a recipient, and their answers back.
  *
  * Invariants:
  *  (1) A recipient gets a 2yz reply only if its store said so after it had the
@@ -25,7 +25,7 @@ struct part {
 	struct call *call;
 };
 
-struct delivery {
+struct lmtp_delivery {
 	struct part *parts; // front.n_stores
 	struct smtp_data reader;
 	struct buf content; // unstuffed, not sent yet
@@ -98,7 +98,8 @@ open_part(struct co *co, const struct lmtp_transaction *t, unsigned store,
 /* ---- the content ---- */
 
 static void
-send_piece(struct co *co, struct delivery *d, struct str piece, bool is_end)
+send_piece(struct co *co, struct lmtp_delivery *d, struct str piece,
+	   bool is_end)
 {
 	for (unsigned i = 0; i < front.n_stores; i++) {
 		struct part *part = &d->parts[i];
@@ -111,7 +112,7 @@ send_piece(struct co *co, struct delivery *d, struct str piece, bool is_end)
 }
 
 static void
-send_content(struct co *co, struct delivery *d, bool is_end)
+send_content(struct co *co, struct lmtp_delivery *d, bool is_end)
 {
 	struct str left = buf_str(&d->content);
 
@@ -128,7 +129,7 @@ send_content(struct co *co, struct delivery *d, bool is_end)
  * the stores has no end yet and is dropped there; what follows here must not
  * run as commands. */
 static void
-refuse_content(struct lmtp_session *s, struct delivery *d)
+refuse_content(struct lmtp_session *s, struct lmtp_delivery *d)
 {
 	static const struct store_answer bare = {
 		.code = 550,
@@ -143,12 +144,12 @@ refuse_content(struct lmtp_session *s, struct delivery *d)
 	s->is_quit = true;
 }
 
+/* Up to the final dot. */
 static enum err
-move_content(struct co *co, struct lmtp_session *s, struct delivery *d)
+move_content(struct co *co, struct lmtp_session *s, struct lmtp_delivery *d)
 {
-	enum smtp_data_result r = SMTP_DATA_MORE;
-
 	for (;;) {
+		enum smtp_data_result r;
 		size_t n = 0;
 		enum err e;
 
@@ -156,19 +157,41 @@ move_content(struct co *co, struct lmtp_session *s, struct delivery *d)
 				   &d->content);
 		stream_take(s->stream, n);
 		if (r == SMTP_DATA_END)
-			break;
+			return OK;
 		if (d->content.n >= CHUNK_AT_OCTETS)
 			send_content(co, d, false);
 		e = stream_fill(co, s->stream, in_s(LMTP_READ_TIMEOUT_S));
 		if (e != OK)
 			return e;
 	}
-	/* A buffer that could overflow would lose mail: it cannot. */
-	check(!d->reader.is_too_big);
-	if (d->reader.has_bare_cr || d->reader.has_bare_lf)
-		refuse_content(s, d);
-	else
-		send_content(co, d, true);
+}
+
+/* Reads size octets; into the delivery, or nowhere. */
+static enum err
+read_chunk(struct co *co, struct lmtp_session *s, struct lmtp_delivery *d,
+	   uint64_t size)
+{
+	while (size > 0) {
+		struct str now = stream_peek(s->stream);
+		size_t n;
+
+		if (now.n == 0) {
+			enum err e = stream_fill(co, s->stream,
+						 in_s(LMTP_READ_TIMEOUT_S));
+
+			if (e != OK)
+				return e;
+			continue;
+		}
+		now = str_first(now, size < now.n ? (size_t)size : now.n);
+		if (d != NULL)
+			check(smtp_data_feed(&d->reader, now, &n,
+					     &d->content) == SMTP_DATA_MORE);
+		stream_take(s->stream, now.n);
+		size -= now.n;
+		if (d != NULL && d->content.n >= CHUNK_AT_OCTETS)
+			send_content(co, d, false);
+	}
 	return OK;
 }
 
@@ -197,7 +220,7 @@ receive_answer(struct co *co, struct lmtp_session *s, struct part *part,
 }
 
 static void
-settle_rcpt(struct co *co, struct lmtp_session *s, struct delivery *d,
+settle_rcpt(struct co *co, struct lmtp_session *s, struct lmtp_delivery *d,
 	    struct lmtp_rcpt *rcpt)
 {
 	struct part *part = &d->parts[rcpt->store];
@@ -215,26 +238,101 @@ settle_rcpt(struct co *co, struct lmtp_session *s, struct delivery *d,
 	       FN("size", d->reader.size_octets));
 }
 
-enum err
-lmtp_deliver(struct co *co, struct lmtp_session *s)
+/* The content is whole. */
+static void
+finish(struct co *co, struct lmtp_session *s, struct lmtp_delivery *d)
 {
-	struct delivery d = {
-		.parts = must_alloc(front.n_stores * sizeof(*d.parts)),
-		.content = BUF_INIT(CONTENT_BUF_OCTETS),
-	};
-	enum err e;
+	/* A buffer that could overflow would lose mail: it cannot. */
+	check(!d->reader.is_too_big);
+	if (d->reader.has_bare_cr || d->reader.has_bare_lf)
+		refuse_content(s, d);
+	else
+		send_content(co, d, true);
+	for (size_t i = 0; i < s->t.n_rcpts; i++)
+		settle_rcpt(co, s, d, &s->t.rcpts[i]);
+}
 
-	smtp_data_init(&d.reader, SMTP_DATA_DOTS, UINT64_MAX);
-	lmtp_reply(s, 354, STR_NONE, S("End with a dot"));
+static struct lmtp_delivery *
+begin(struct co *co, const struct lmtp_session *s, enum smtp_data_mode mode)
+{
+	struct lmtp_delivery *d = must_alloc(sizeof(*d));
+
+	d->parts = must_alloc(front.n_stores * sizeof(*d->parts));
+	buf_init(&d->content, CONTENT_BUF_OCTETS);
+	smtp_data_init(&d->reader, mode, UINT64_MAX);
 	for (unsigned i = 0; i < front.n_stores; i++)
 		if (has_rcpt_in(&s->t, i))
-			open_part(co, &s->t, i, &d.parts[i]);
-	e = move_content(co, s, &d);
-	for (size_t i = 0; i < s->t.n_rcpts && e == OK; i++)
-		settle_rcpt(co, s, &d, &s->t.rcpts[i]);
+			open_part(co, &s->t, i, &d->parts[i]);
+	return d;
+}
+
+void
+lmtp_delivery_free(struct lmtp_delivery **delivery)
+{
+	struct lmtp_delivery *d = *delivery;
+
+	*delivery = NULL;
+	if (d == NULL)
+		return;
 	for (unsigned i = 0; i < front.n_stores; i++)
-		call_free(&d.parts[i].call);
-	buf_release(&d.content);
-	free(d.parts);
+		call_free(&d->parts[i].call);
+	buf_release(&d->content);
+	free(d->parts);
+	free(d);
+}
+
+enum err
+lmtp_data(struct co *co, struct lmtp_session *s)
+{
+	struct lmtp_delivery *d;
+	enum err e;
+
+	lmtp_reply(s, 354, STR_NONE, S("End with a dot"));
+	d = begin(co, s, SMTP_DATA_DOTS);
+	e = move_content(co, s, d);
+	if (e == OK)
+		finish(co, s, d);
+	lmtp_delivery_free(&d);
 	return e;
+}
+
+static enum err
+refuse_chunk(struct co *co, struct lmtp_session *s, uint64_t size)
+{
+	enum err e = read_chunk(co, s, NULL, size);
+
+	if (e == OK)
+		lmtp_reply(s, 503, S("5.5.1"), S("No valid recipients"));
+	return e;
+}
+
+enum err
+lmtp_bdat(struct co *co, struct lmtp_session *s, struct str arg)
+{
+	struct smtp_bdat_args args;
+	enum smtp_syntax syntax = smtp_bdat_parse(arg, &args);
+	enum err e;
+
+	if (syntax != SMTP_OK) {
+		const struct smtp_answer *a = smtp_syntax_answer(syntax);
+
+		lmtp_reply(s, (unsigned)a->code, a->enhanced, a->text);
+		s->is_quit = true; // how much to skip is unknown
+		return OK;
+	}
+	if (s->t.n_rcpts == 0)
+		return refuse_chunk(co, s, args.size_octets);
+	if (s->t.delivery == NULL)
+		s->t.delivery = begin(co, s, SMTP_DATA_CHUNK);
+	e = read_chunk(co, s, s->t.delivery, args.size_octets);
+	if (e != OK)
+		return e;
+	if (!args.is_last) {
+		lmtp_reply(s, 250, S("2.0.0"), S("Octets received"));
+		return OK;
+	}
+	smtp_data_finish(&s->t.delivery->reader);
+	finish(co, s, s->t.delivery);
+	lmtp_reset(s);
+	return OK;
 }

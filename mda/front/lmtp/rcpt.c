@@ -5,6 +5,14 @@
 #include "lib/base/check.h"
 #include "lib/ipc/router.h"
 
+#include <string.h>
+
+enum {
+	FIRST_RCPTS = 2,
+	/* Whether there is room for less than this, its delivery tells. */
+	ASK_ROOM_OCTETS = 64 * 1024,
+};
+
 /* ---- router ---- */
 
 /* Replies unless the address is a mailbox here; rcpt->mailbox is then set. */
@@ -105,6 +113,26 @@ copy_args(struct lmtp_session *s, const struct smtp_rcpt_args *args,
 	return is_good;
 }
 
+static bool
+add_rcpt(struct lmtp_transaction *t, const struct lmtp_rcpt *rcpt)
+{
+	if (t->n_rcpts == t->rcpts_cap) {
+		size_t cap = t->rcpts_cap ? t->rcpts_cap * 2 : FIRST_RCPTS;
+		struct lmtp_rcpt *rcpts =
+			arena_array(&t->arena, cap, sizeof(*rcpts));
+
+		if (rcpts == NULL)
+			return false;
+		if (t->n_rcpts > 0)
+			memcpy(rcpts, t->rcpts, t->n_rcpts * sizeof(*rcpts));
+		t->rcpts = rcpts;
+		t->rcpts_cap = cap;
+	}
+	t->rcpt_octets += rcpt->address.n + rcpt->mailbox.n;
+	t->rcpts[t->n_rcpts++] = *rcpt;
+	return true;
+}
+
 static void
 accept_rcpt(struct co *co, struct lmtp_session *s,
 	    const struct smtp_rcpt_args *args)
@@ -120,10 +148,13 @@ accept_rcpt(struct co *co, struct lmtp_session *s,
 	if (!copy_args(s, args, &rcpt) || !ask_router(co, s, &rcpt))
 		return;
 	rcpt.store = store_of_user(rcpt.mailbox, front.n_stores);
-	if (!ask_store(co, s, &rcpt))
+	if ((t->size_octets == 0 || t->size_octets > ASK_ROOM_OCTETS) &&
+	    !ask_store(co, s, &rcpt))
 		return;
-	t->rcpt_octets += rcpt.address.n + rcpt.mailbox.n;
-	t->rcpts[t->n_rcpts++] = rcpt;
+	if (!add_rcpt(t, &rcpt)) {
+		lmtp_reply_later(s);
+		return;
+	}
 	lmtp_reply(s, 250, S("2.1.5"), S("Recipient ok"));
 }
 
@@ -135,8 +166,10 @@ lmtp_rcpt(struct co *co, struct lmtp_session *s, struct str arg)
 	struct smtp_rcpt_args args;
 	enum smtp_syntax syntax;
 
-	if (!s->t.has_mail) {
-		lmtp_reply(s, 503, S("5.5.1"), S("MAIL first"));
+	if (!s->t.has_mail || s->t.delivery != NULL) {
+		lmtp_reply(s, 503, S("5.5.1"),
+			   s->t.has_mail ? S("The content has begun")
+					 : S("MAIL first"));
 		return;
 	}
 	syntax = smtp_rcpt_parse(arg, with, &s->t.arena, &args);

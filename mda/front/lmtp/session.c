@@ -55,11 +55,12 @@ reply_order(struct lmtp_session *s, struct str text)
 
 /* ---- transaction ---- */
 
-static void
-reset(struct lmtp_session *s)
+void
+lmtp_reset(struct lmtp_session *s)
 {
 	struct arena arena = s->t.arena;
 
+	lmtp_delivery_free(&s->t.delivery);
 	arena_release(&arena);
 	s->t = (struct lmtp_transaction) { .arena = arena };
 }
@@ -106,10 +107,8 @@ begin_mail(struct lmtp_session *s, const struct smtp_mail_args *mail)
 	if (e == OK)
 		e = mail->xid.n > 0 ? arena_str(&t->arena, mail->xid, &t->id)
 				    : make_id(s);
-	t->rcpts =
-		arena_array(&t->arena, STORE_MAX_RECIPIENTS, sizeof(*t->rcpts));
-	if (e != OK || t->rcpts == NULL) {
-		reset(s);
+	if (e != OK) {
+		lmtp_reset(s);
 		reply_syntax(s, SMTP_NO_MEMORY);
 		return;
 	}
@@ -149,12 +148,16 @@ do_data(struct co *co, struct lmtp_session *s)
 {
 	enum err e;
 
+	if (s->t.delivery != NULL) { // RFC 3030 2
+		reply_order(s, S("DATA and BDAT do not mix"));
+		return OK;
+	}
 	if (s->t.n_rcpts == 0) { // RFC 2033 4.2
 		reply_order(s, S("No valid recipients"));
 		return OK;
 	}
-	e = lmtp_deliver(co, s);
-	reset(s);
+	e = lmtp_data(co, s);
+	lmtp_reset(s);
 	return e;
 }
 
@@ -164,6 +167,7 @@ do_lhlo(struct lmtp_session *s, struct str arg)
 	const struct str lines[] = {
 		str_c(front.role->options->hostname),
 		S("PIPELINING"),
+		S("CHUNKING"),
 		S("SIZE"),
 		S("8BITMIME"),
 		S("SMTPUTF8"),
@@ -178,7 +182,7 @@ do_lhlo(struct lmtp_session *s, struct str arg)
 		reply_syntax(s, syntax);
 		return;
 	}
-	reset(s);
+	lmtp_reset(s);
 	s->is_greeted = true;
 	check(smtp_reply_format_lines(&b, 250, STR_NONE, lines,
 				      sizeof(lines) / sizeof(*lines)) == OK);
@@ -211,8 +215,10 @@ run(struct co *co, struct lmtp_session *s, struct str line)
 		return OK;
 	case SMTP_VERB_DATA:
 		return do_data(co, s);
+	case SMTP_VERB_BDAT:
+		return lmtp_bdat(co, s, c.arg);
 	case SMTP_VERB_RSET:
-		reset(s);
+		lmtp_reset(s);
 		lmtp_reply(s, 250, S("2.0.0"), S("OK"));
 		return OK;
 	case SMTP_VERB_NOOP:
@@ -273,7 +279,7 @@ serve(struct co *co, void *arg)
 	e = stream_flush(co, s->stream, in_s(BYE_TIMEOUT_S));
 	(void)e; // the connection ends anyhow
 	front_leave(&s->client);
-	reset(s);
+	lmtp_reset(s);
 	stream_free(&s->stream);
 	free(s);
 }

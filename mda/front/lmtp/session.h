@@ -17,6 +17,8 @@ enum {
 	LMTP_RCPTS_MAX_OCTETS = 192 * 1024,
 };
 
+struct lmtp_delivery; // a message whose content comes: delivery.c
+
 struct lmtp_rcpt {
 	struct str address, mailbox;
 	uint32_t index;
@@ -30,8 +32,9 @@ struct lmtp_transaction {
 	bool has_mail, is_repeat, is_smtputf8;
 	struct str sender, id;
 	uint64_t size_octets;
-	struct lmtp_rcpt *rcpts; // STORE_MAX_RECIPIENTS of them
-	size_t n_rcpts, rcpt_octets;
+	struct lmtp_rcpt *rcpts;
+	size_t n_rcpts, rcpts_cap, rcpt_octets;
+	struct lmtp_delivery *delivery; // after the first chunk
 };
 
 struct lmtp_session {
@@ -50,4 +53,12 @@ void lmtp_reply_later(struct lmtp_session *s);
 void lmtp_rcpt(struct co *co, struct lmtp_session *s, struct str arg);
 /* delivery.c: 354, the content, one reply per recipient. Anything but OK: the
  * connection broke, and nothing was delivered. */
-enum err lmtp_deliver(struct co *co, struct lmtp_session *s) MUST_USE;
+enum err lmtp_data(struct co *co, struct lmtp_session *s) MUST_USE;
+/* One chunk (RFC 3030 2), and after the last one a reply per recipient. */
+enum err
+lmtp_bdat(struct co *co, struct lmtp_session *s, struct str arg) MUST_USE;
+/* Drops what came so far: no store delivers it. */
+void lmtp_delivery_free(struct lmtp_delivery **delivery);
+
+/* session.c: forgets the transaction. */
+void lmtp_reset(struct lmtp_session *s);
