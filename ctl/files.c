@@ -17,7 +17,7 @@ files_load(const char *dir, const char *hostname, struct diag *d,
 		.hostname = str_c(hostname),
 		.accounts = CONFIG_ACCOUNTS_FILE,
 	};
-	struct config_variable *list;
+	struct table_variable *list;
 	enum err e;
 
 	while (environ[in.n_variables] != NULL &&
@@ -28,7 +28,7 @@ files_load(const char *dir, const char *hostname, struct diag *d,
 		struct str value = str_c(environ[i]), name = STR_NONE;
 
 		str_split(&value, '=', &name);
-		list[i] = (struct config_variable) { name, value };
+		list[i] = (struct table_variable) { name, value };
 	}
 	in.variables = list;
 	e = config_load(&in, d, out);

@@ -75,8 +75,8 @@ explain_offline(const struct options *o, const struct router_ask *ask)
 	diag_init(&d, DIAG_MAX_OCTETS);
 	e = files_load(o->config_dir, o->hostname, &d, &c);
 	if (e == OK) {
-		bool is_whole =
-			route_explain(c, ask->sender, ask->rcpt, &text) == OK;
+		bool is_whole = route_explain(c, ask->sender, ask->rcpt, NULL,
+					      &text) == OK;
 
 		fwrite(text.p, 1, text.n, stdout);
 		if (!is_whole)

@@ -84,6 +84,7 @@ struct loading {
 	const struct config_input *in;
 	struct config *c;
 	struct diag *d;
+	struct table_source source;
 	size_t n_tolerated; // errors that do not spoil the set
 };
 
@@ -113,7 +114,7 @@ in_dir(struct loading *l, struct str name, struct str *out)
 }
 
 /* A file given in memory, by its path; NULL when there is none. */
-static const struct config_variable *
+static const struct table_variable *
 memory_file(const struct loading *l, struct str path)
 {
 	struct str name = path;
@@ -195,7 +196,7 @@ read_all(struct loading *l, int fd, struct str path, size_t size,
 static enum err
 read_memory(struct loading *l, struct str path, struct str *out)
 {
-	const struct config_variable *f = memory_file(l, path);
+	const struct table_variable *f = memory_file(l, path);
 
 	if (f == NULL)
 		return tell_unreadable(l, path, "there is no such file");
@@ -448,52 +449,46 @@ load_relay_variables(struct loading *l)
 
 /* ---- tables ---- */
 
+static enum err
+read_for_table(void *arg, struct str path, struct str *file_out,
+	       struct str *bytes_out)
+{
+	struct loading *l = arg;
+	enum err e = map_path(l, path, file_out);
+
+	return e != OK ? e : read_file(l, *file_out, bytes_out);
+}
+
+/* Tables of a type that is not here put mail off; the set is good without. */
+static size_t
+count_unsupported(const struct table *t)
+{
+	size_t n = t->kind == TABLE_UNSUPPORTED;
+
+	for (size_t i = 0; i < t->n_parts; i++)
+		n += t->parts[i].kind == TABLE_UNSUPPORTED;
+	return n;
+}
+
 /* One reference of a list. ERR_IO: told. */
 static enum err
 load_table(struct loading *l, const struct setting *where, struct str text,
-	   bool is_key_alone_ok, struct table *t)
+	   struct table_options options, struct table *t)
 {
-	struct table_options options = {
-		.is_strict = settings_is_on(&l->c->settings, "strict_tables"),
-		.is_key_alone_ok = is_key_alone_ok,
-	};
-	struct str type, path, bytes, file = where ? where->file : text;
+	struct str file = where ? where->file : S("");
 	uint32_t line = where ? where->line : 0;
 	enum err e;
 
-	table_init_unavailable(t, text, file);
-	switch (table_reference(text, &type, &path)) {
-	case TABLE_UNSUPPORTED:
-		diag_error(l->d, file, line,
-			   "tables of the type %.*s are not supported yet: "
-			   "what needs %.*s is put off; write "
-			   "texthash:/path",
-			   STR(type), STR(text));
-		l->n_tolerated++;
-		return OK;
-	case TABLE_NO_TYPE:
-		if (where == NULL)
-			break;
-		diag_error(l->d, file, line,
-			   "%.*s: \"%.*s\" is not a table; write "
-			   "texthash:/path",
-			   STR(where->name), STR(text));
-		return OK;
-	case TABLE_TEXT:
-		break;
-	}
-	e = map_path(l, path, &path);
-	if (e == OK)
-		e = read_file(l, path, &bytes);
+	options.is_strict = settings_is_on(&l->c->settings, "strict_tables");
+	e = table_open(t, &l->source, text, file, line, &options);
+	l->n_tolerated += count_unsupported(t);
 	if (e == ERR_IO && where != NULL)
 		diag_note(l->d, file, line, "it is named here");
-	if (e != OK)
-		return e;
-	return table_load(t, &l->c->arena, text, path, bytes, &options, l->d);
+	return e;
 }
 
 static bool
-names_path(const struct config_tables *t, struct str path)
+names_path(const struct table_list *t, struct str path)
 {
 	for (size_t i = 0; i < t->n; i++)
 		if (str_eq(t->list[i].file, path))
@@ -502,20 +497,23 @@ names_path(const struct config_tables *t, struct str path)
 }
 
 static enum err
-load_default(struct loading *l, struct str path, bool is_key_alone_ok,
-	     struct config_tables *out)
+load_default(struct loading *l, struct str path, struct table_options options,
+	     struct table_list *out)
 {
+	enum err e;
+
 	out->list = arena_alloc(&l->c->arena, sizeof(*out->list));
 	if (out->list == NULL)
 		return ERR_LIMIT;
 	out->n = 1;
-	return load_table(l, NULL, path, is_key_alone_ok, out->list);
+	e = join(l, S("texthash:"), path, &path);
+	return e != OK ? e : load_table(l, NULL, path, options, out->list);
 }
 
 /* The tables of one setting, or the file of the set that serves without. */
 static enum err
 load_tables(struct loading *l, const char *setting, int default_file,
-	    bool is_key_alone_ok, struct config_tables *out)
+	    struct table_options options, struct table_list *out)
 {
 	const struct setting *where = settings_find(&l->c->settings, setting);
 	struct str list = settings_text(&l->c->settings, setting), rest = list;
@@ -529,8 +527,7 @@ load_tables(struct loading *l, const char *setting, int default_file,
 	if (e != OK && e != ERR_NOT_FOUND)
 		return e;
 	if (where == NULL)
-		return has_default ? load_default(l, path, is_key_alone_ok, out)
-				   : OK;
+		return has_default ? load_default(l, path, options, out) : OK;
 	while (settings_item(&rest, &item))
 		out->n++;
 	out->list = arena_array(&l->c->arena, out->n, sizeof(*out->list));
@@ -538,8 +535,7 @@ load_tables(struct loading *l, const char *setting, int default_file,
 		return ERR_LIMIT;
 	out->n = 0;
 	for (e = OK; e == OK && settings_item(&list, &item);)
-		e = load_table(l, where, item, is_key_alone_ok,
-			       &out->list[out->n++]);
+		e = load_table(l, where, item, options, &out->list[out->n++]);
 	if (e == OK && has_default && !names_path(out, path))
 		diag_warn(l->d, path, 0,
 			  "this file has no effect, because %s in %.*s:%u does "
@@ -555,23 +551,30 @@ load_all_tables(struct loading *l)
 	const struct {
 		const char *setting;
 		int default_file;
-		bool is_key_alone_ok;
-		struct config_tables *out;
+		struct table_options options;
+		struct table_list *out;
 	} all[] = {
-		{ "virtual_alias_maps", VIRTUAL, false, &c->virtual_alias },
-		{ "transport_maps", TRANSPORT, false, &c->transport },
-		{ "sender_dependent_relayhost_maps", RELAYMAP, true,
+		{ "virtual_alias_maps", VIRTUAL, { 0 }, &c->virtual_alias },
+		{ "transport_maps",
+		  TRANSPORT,
+		  { .is_no_substitution = true },
+		  &c->transport },
+		{ "sender_dependent_relayhost_maps",
+		  RELAYMAP,
+		  { .is_key_alone_ok = true },
 		  &c->sender_relayhost },
-		{ "sender_dependent_default_transport_maps", -1, false,
+		{ "sender_dependent_default_transport_maps",
+		  -1,
+		  { 0 },
 		  &c->sender_transport },
-		{ "smtp_sasl_password_maps", SASL, false, &c->sasl },
-		{ "relocated_maps", -1, false, &c->relocated },
+		{ "smtp_sasl_password_maps", SASL, { 0 }, &c->sasl },
+		{ "relocated_maps", -1, { 0 }, &c->relocated },
 	};
 	enum err e = OK;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		enum err r = load_tables(l, all[i].setting, all[i].default_file,
-					 all[i].is_key_alone_ok, all[i].out);
+					 all[i].options, all[i].out);
 
 		if (r != OK && r != ERR_IO)
 			return r;
@@ -751,7 +754,13 @@ domains_of_table(struct loading *l, const struct setting *where,
 	/* docker-mailserver writes the domains of the accounts there. */
 	if (str_ends(item, S("/etc/postfix/vhost")))
 		return OK;
-	e = load_table(l, where, item, true, &t);
+	e = load_table(l, where, item,
+		       (struct table_options) { .is_key_alone_ok = true }, &t);
+	if (e == OK && t.is_available && t.kind != TABLE_ENTRIES)
+		diag_error(l->d, where->file, where->line,
+			   "%.*s: a list of domains cannot be of the type of "
+			   "%.*s; write texthash:/path",
+			   STR(where->name), STR(item));
 	for (size_t at = 0; e == OK && map_next(&t.entries, &at, &key, &value);)
 		e = add_domain(l, key, flag, NULL);
 	table_release(&t);
@@ -888,7 +897,15 @@ enum err
 config_load(const struct config_input *in, struct diag *d, struct config **out)
 {
 	struct config *c = must_alloc(sizeof(*c));
-	struct loading l = { in, c, d, 0 };
+	struct loading l = { .in = in,
+			     .c = c,
+			     .d = d,
+			     .source = { .arena = &c->arena,
+					 .read = read_for_table,
+					 .arg = &l,
+					 .variables = in->variables,
+					 .n_variables = in->n_variables,
+					 .d = d } };
 	size_t n_before = d->n_errors;
 	enum err e;
 
@@ -910,13 +927,6 @@ config_load(const struct config_input *in, struct diag *d, struct config **out)
 	return e;
 }
 
-static void
-release_tables(struct config_tables *t)
-{
-	for (size_t i = 0; i < t->n; i++)
-		table_release(&t->list[i]);
-}
-
 void
 config_free(struct config **config)
 {
@@ -924,12 +934,12 @@ config_free(struct config **config)
 
 	if (c == NULL)
 		return;
-	release_tables(&c->virtual_alias);
-	release_tables(&c->transport);
-	release_tables(&c->sender_relayhost);
-	release_tables(&c->sender_transport);
-	release_tables(&c->sasl);
-	release_tables(&c->relocated);
+	table_list_release(&c->virtual_alias);
+	table_list_release(&c->transport);
+	table_list_release(&c->sender_relayhost);
+	table_list_release(&c->sender_transport);
+	table_list_release(&c->sasl);
+	table_list_release(&c->relocated);
 	map_release(&c->account_by_name);
 	map_release(&c->quota_by_address);
 	map_release(&c->domains);

@@ -24,15 +24,11 @@ enum config_accounts {
 	CONFIG_ACCOUNTS_FILE,	 // read the file of accounts (lint)
 };
 
-/* An environment variable. NAME__FILE names a file that holds the value. */
-struct config_variable {
-	struct str name, value;
-};
-
 struct config_input {
 	struct str dir;
 	struct str hostname; // the machine's, when nothing else names it
-	const struct config_variable *variables;
+	/* An environment. NAME__FILE names a file that holds the value. */
+	const struct table_variable *variables;
 	size_t n_variables;
 	enum config_accounts accounts;
 	const struct str *account_names; // with CONFIG_ACCOUNTS_GIVEN
@@ -42,14 +38,8 @@ struct config_input {
 	int sasl_fd;
 	/* Not NULL: the files of dir, by name, instead of what is on the disk;
 	 * no other file is then read. For tests and fuzzing. */
-	const struct config_variable *files;
+	const struct table_variable *files;
 	size_t n_files;
-};
-
-struct config_tables {
-	struct str what; // "virtual_alias_maps"
-	struct table *list;
-	size_t n;
 };
 
 struct config_account {
@@ -81,7 +71,7 @@ struct config {
 	/* Of each listener: main.cf and master.cf; [1]: with $stress set. */
 	struct settings smtpd[MASTER_SERVICES][2];
 
-	struct config_tables virtual_alias, transport, sender_relayhost,
+	struct table_list virtual_alias, transport, sender_relayhost,
 		sender_transport, sasl, relocated;
 
 	bool is_accounts_known;

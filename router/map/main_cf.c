@@ -985,6 +985,7 @@ bool
 settings_item(struct str *list, struct str *item_out)
 {
 	size_t n = 0;
+	bool is_open = false; // a brace that nothing closes
 
 	while (list->n > 0 &&
 	       (list->p[0] == ',' || cflines_is_space(list->p[0])))
@@ -999,8 +1000,15 @@ settings_item(struct str *list, struct str *item_out)
 		return true;
 	}
 	while (n < list->n && list->p[n] != ',' &&
-	       !cflines_is_space(list->p[n]))
-		n++;
+	       !cflines_is_space(list->p[n])) {
+		size_t group = 0;
+
+		if (list->p[n] == '{' && !is_open) {
+			group = balanced(str_from(*list, n), '{', '}');
+			is_open = group == 0;
+		}
+		n += group > 0 ? group : 1;
+	}
 	*item_out = str_first(*list, n);
 	*list = str_from(*list, n);
 	return true;

@@ -61,8 +61,9 @@ bool settings_is_on(const struct settings *s, const char *name);
 /* With file and line, for messages; NULL when it has its default. */
 const struct setting *settings_find(const struct settings *s, const char *name);
 
-/* Takes the next element of a list: separated by commas and white space; a
- * group in braces is one element, without its braces. False at the end. */
+/* Takes the next element of a list: separated by commas and white space, which
+ * may stand in braces ("inline:{a=b, c=d}"); a group that is all in braces is
+ * one element, without them. False at the end. */
 bool settings_item(struct str *list, struct str *item_out);
 
 /* "300", "5d", "2h": digits and one of s m h d w, or default_unit. */

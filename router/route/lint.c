@@ -25,7 +25,7 @@ by_line(const void *a, const void *b)
 }
 
 static void
-each_entry(struct lint *l, const struct config_tables *tables,
+each_entry(struct lint *l, const struct table_list *tables,
 	   entry_check check_entry)
 {
 	for (size_t i = 0; i < tables->n; i++) {

@@ -17,7 +17,7 @@ static const struct str names[] = {
 static struct diag diag;
 
 static void
-lint(const struct config_variable *files, size_t n_files)
+lint(const struct table_variable *files, size_t n_files)
 {
 	struct config_input in = { .dir = S("/etc/estafeta"),
 				   .hostname = S("mta1.example1.local"),
@@ -45,7 +45,7 @@ release(void **state UNUSED)
 /* Each case is one file beside a clean set; says: text of the one warning. */
 static const struct {
 	const char *name;
-	struct config_variable file;
+	struct table_variable file;
 	struct str says;
 } cases[] = {
 	{ "a clean set", F("transport.cf", "example2.local smtp:[mta2]:25\n"),
@@ -137,7 +137,7 @@ each_finding_is_told_once(void **state UNUSED)
 static void
 the_quota_syntax_that_is_ignored_elsewhere_is_noted(void **state UNUSED)
 {
-	struct config_variable file =
+	struct table_variable file =
 		F("quotas.cf", "user1@example1.local:userdb_quota_rule=*:"
 			       "storage=1G\n");
 
@@ -150,8 +150,8 @@ the_quota_syntax_that_is_ignored_elsewhere_is_noted(void **state UNUSED)
 static void
 a_sender_key_needs_the_setting(void **state UNUSED)
 {
-	static const struct config_variable files[] = {
-		F("main.cf", "smtp_sasl_password_maps = hash:pw\n"),
+	static const struct table_variable files[] = {
+		F("main.cf", "smtp_sasl_password_maps = texthash:pw\n"),
 		F("pw", "@d.test u:p\n"),
 	};
 
@@ -165,7 +165,7 @@ a_sender_key_needs_the_setting(void **state UNUSED)
 static void
 findings_come_in_the_order_of_lines(void **state UNUSED)
 {
-	struct config_variable file =
+	struct table_variable file =
 		F("relaymap.cf", "b.test [x]\na.test smtp:[y]\nc.test [z]\n");
 	uint32_t line = 0;
 
@@ -206,11 +206,13 @@ the_labs_configurations_are_clean(void **state UNUSED)
 		assert_int_equal(config_load(&in, &diag, &c), OK);
 		route_lint(c, &diag);
 		assert_null(diag.first);
-		route_check_rcpt(c, S("x@out.test"), hosts[i].own, false,
-				 &verdict);
+		assert_int_equal(route_check_rcpt(c, S("x@out.test"),
+						  hosts[i].own, false, NULL,
+						  &verdict),
+				 OK);
 		assert_int_equal(verdict.reply, 250);
 		assert_int_equal(route_resolve(c, S(""), hosts[i].other, &arena,
-					       &result),
+					       NULL, &result),
 				 OK);
 		assert_str_eq(result.list[0].nexthop, hosts[i].nexthop);
 		arena_release(&arena);

@@ -8,6 +8,8 @@
  *  (1) r->is_deferred is set when any table that was asked is not available;
  *      the answer is then "put off", whatever else was found.
  *  (2) Lookups change nothing; a trace sees exactly the lookups that decide.
+ *  (3) r->is_asking is set when a table of another host lacks an answer; all
+ *      that was found is then dropped, and ERR_MORE is the result.
  */
 #include "router/route/resolve.h"
 
@@ -15,9 +17,10 @@
 
 enum {
 	FIRST_EXPANSION = 8,
-	EXPANSION_MAX = 1000,	   // virtual_alias_expansion_limit
-	ROUNDS_MAX = 1000,	   // virtual_alias_recursion_limit
-	ADDRESS_MAX_OCTETS = 1000, // virtual_alias_address_length_limit
+	EXPANSION_MAX = 1000, // virtual_alias_expansion_limit
+	ROUNDS_MAX = 1000,    // virtual_alias_recursion_limit
+	/* What lib/ipc carries; virtual_alias_address_length_limit is 1000. */
+	ADDRESS_MAX_OCTETS = ROUTER_ADDRESS_MAX_OCTETS,
 	WORK_MAX_OCTETS = 32 << 20,
 	STEPS_MAX = 20000, // lookups of aliases for one recipient
 };
@@ -32,6 +35,8 @@ struct resolver {
 	struct buf *trace; // NULL: nobody looks
 	enum err trace_err;
 	bool is_deferred;
+	struct remote *remote; // NULL: no other host can be asked
+	bool is_asking;	       // an answer of another host is missing
 };
 
 const char *route_class_text(enum route_class class)
@@ -154,35 +159,54 @@ has_item(struct str list, struct str wanted)
 
 /* ---- lookups ---- */
 
+/* Tells of each table that the answer did not come from. */
+static void
+say_misses(struct resolver *r, const struct table_list *tables,
+	   enum table_part part, struct str key, const struct table *by)
+{
+	for (size_t i = 0; r->trace != NULL && i < tables->n; i++) {
+		const struct table *t = &tables->list[i];
+
+		if (t == by)
+			return;
+		if (part == TABLE_WHOLE || !t->is_pattern)
+			say(r, "%.*s: \"%.*s\" is not in %.*s",
+			    STR(tables->what), STR(key),
+			    STR(t->line > 0 ? t->name : t->file));
+	}
+}
+
 /* Asks each table of the list for one key. ERR_NOT_FOUND, or ERR_UNAVAILABLE
  * with r->is_deferred set. */
 static enum err
-lookup(struct resolver *r, const struct config_tables *tables, struct str key,
-       const struct table_entry **out)
+lookup(struct resolver *r, const struct table_list *tables, struct str key,
+       enum table_part part, struct table_answer *out)
 {
+	struct table_ask ask = { r->arena, r->remote };
 	bool is_secret = tables == &r->c->sasl;
+	const struct table *by = NULL;
+	enum err e = table_list_find(tables, key, part, &ask, out, &by);
 
-	for (size_t i = 0; i < tables->n; i++) {
-		const struct table *t = &tables->list[i];
-
-		if (!t->is_available) {
-			r->is_deferred = true;
-			say(r, "%.*s: %.*s is not available: put off",
-			    STR(tables->what), STR(t->name));
-			return ERR_UNAVAILABLE;
-		}
-		*out = table_get(t, key);
-		if (*out == NULL) {
-			say(r, "%.*s: \"%.*s\" is not in %.*s",
-			    STR(tables->what), STR(key), STR(t->file));
-			continue;
-		}
-		say(r, "%.*s: \"%.*s\" is in %.*s:%u: %.*s", STR(tables->what),
-		    STR(key), STR(t->file), (*out)->line,
-		    STR(is_secret ? S("(a password)") : (*out)->value));
-		return OK;
+	say_misses(r, tables, part, key, e == ERR_NOT_FOUND ? NULL : by);
+	if (e == ERR_MORE) {
+		r->is_asking = true;
+		r->is_deferred = true;
+		return ERR_UNAVAILABLE;
 	}
-	return ERR_NOT_FOUND;
+	if (e == ERR_UNAVAILABLE) {
+		r->is_deferred = true;
+		say(r, "%.*s: %.*s is not available (%.*s): put off",
+		    STR(tables->what), STR(by->name), STR(out->why));
+	}
+	if (e == OK && out->line > 0)
+		say(r, "%.*s: \"%.*s\" is in %.*s:%u: %.*s", STR(tables->what),
+		    STR(key), STR(out->file), out->line,
+		    STR(is_secret ? S("(a password)") : out->value));
+	else if (e == OK)
+		say(r, "%.*s: \"%.*s\" is in %.*s: %.*s", STR(tables->what),
+		    STR(key), STR(by->name),
+		    STR(is_secret ? S("(a password)") : out->value));
+	return e;
 }
 
 /* Does a domain have users known by their local part alone? */
@@ -198,9 +222,9 @@ has_local_forms(const struct config *c, struct str domain)
 /* user+ext@dom, user@dom, user+ext and user where the domain is our own, @dom.
  * *extension_out is what the key that was found leaves over. */
 static enum err
-find_address(struct resolver *r, const struct config_tables *tables,
-	     struct str address, bool is_domain_tried,
-	     const struct table_entry **out, struct str *extension_out)
+find_address(struct resolver *r, const struct table_list *tables,
+	     struct str address, bool is_domain_tried, struct table_answer *out,
+	     struct str *extension_out)
 {
 	struct str local = local_of(address), domain = domain_of(address);
 	struct str extension = extension_of(r->c, local), base, key;
@@ -210,18 +234,18 @@ find_address(struct resolver *r, const struct config_tables *tables,
 	if (tables->n == 0)
 		return ERR_NOT_FOUND;
 	base = str_first(local, local.n - extension.n);
-	e = lookup(r, tables, address, out);
+	e = lookup(r, tables, address, TABLE_WHOLE, out);
 	if (e == ERR_NOT_FOUND && extension.n > 0) {
 		e = join3(r->arena, base, S("@"), domain, &key);
 		if (e == OK)
-			e = lookup(r, tables, key, out);
+			e = lookup(r, tables, key, TABLE_PART, out);
 		if (e == OK)
 			*extension_out = extension;
 	}
 	if (e == ERR_NOT_FOUND && has_local_forms(r->c, domain)) {
-		e = lookup(r, tables, local, out);
+		e = lookup(r, tables, local, TABLE_PART, out);
 		if (e == ERR_NOT_FOUND && extension.n > 0) {
-			e = lookup(r, tables, base, out);
+			e = lookup(r, tables, base, TABLE_PART, out);
 			if (e == OK)
 				*extension_out = extension;
 		}
@@ -229,7 +253,7 @@ find_address(struct resolver *r, const struct config_tables *tables,
 	if (e == ERR_NOT_FOUND && is_domain_tried) {
 		e = join3(r->arena, S("@"), domain, S(""), &key);
 		if (e == OK)
-			e = lookup(r, tables, key, out);
+			e = lookup(r, tables, key, TABLE_PART, out);
 		if (e == OK)
 			*extension_out = extension;
 	}
@@ -418,7 +442,7 @@ expand_once(struct expansion *x, size_t at)
 	struct resolver *r = x->r;
 	const struct settings *s = &r->c->settings;
 	struct str address = x->list[at], extension, ignored;
-	const struct table_entry *entry;
+	struct table_answer entry;
 	bool is_domain_tried = !settings_is_on(s, "catchall_after_accounts") ||
 			       find_account(r, address, &ignored) == NULL;
 	enum err e;
@@ -436,7 +460,7 @@ expand_once(struct expansion *x, size_t at)
 	if (!has_item(settings_text(s, "propagate_unmatched_extensions"),
 		      S("virtual")))
 		extension = S("");
-	return replace(x, at, entry->value, extension);
+	return replace(x, at, entry.value, extension);
 }
 
 static enum err
@@ -545,14 +569,13 @@ choose_relay(struct resolver *r, struct route_target *t)
 	const struct config *c = r->c;
 	struct str relayhost = settings_text(&c->settings, "relayhost");
 	const struct config_domain *d = config_domain(c, domain_of(r->sender));
-	const struct table_entry *entry;
+	struct table_answer entry;
 	struct str ignored;
 	enum err e = find_address(r, &c->sender_relayhost, sender_key(r), true,
 				  &entry, &ignored);
 
-	if (e == OK && entry->value.n > 0 &&
-	    !str_ieq(entry->value, S("DUNNO"))) {
-		t->nexthop = without_smtp(entry->value);
+	if (e == OK && entry.value.n > 0 && !str_ieq(entry.value, S("DUNNO"))) {
+		t->nexthop = without_smtp(entry.value);
 		return;
 	}
 	if (e == ERR_NOT_FOUND && c->relay_nexthop.n > 0 && d != NULL &&
@@ -570,14 +593,14 @@ choose_relay(struct resolver *r, struct route_target *t)
 static void
 choose_default(struct resolver *r, struct route_target *t)
 {
-	const struct table_entry *entry;
+	struct table_answer entry;
 	struct str ignored, nexthop;
 
 	choose_relay(r, t);
 	if (find_address(r, &r->c->sender_transport, sender_key(r), true,
 			 &entry, &ignored) == OK &&
-	    !str_ieq(entry->value, S("DUNNO"))) {
-		route_split(entry->value, &t->transport, &nexthop);
+	    !str_ieq(entry.value, S("DUNNO"))) {
+		route_split(entry.value, &t->transport, &nexthop);
 		if (nexthop.n > 0)
 			t->nexthop = nexthop;
 		return;
@@ -617,10 +640,10 @@ choose_class(struct resolver *r, struct route_target *t)
 
 /* user+ext@dom, user@dom, dom, .parents from the longest, "*". */
 static enum err
-find_transport(struct resolver *r, struct str address,
-	       const struct table_entry **out)
+find_transport(struct resolver *r, struct str address, struct table_answer *out,
+	       bool *is_star_out)
 {
-	const struct config_tables *tables = &r->c->transport;
+	const struct table_list *tables = &r->c->transport;
 	bool is_parent_bare =
 		has_item(settings_text(&r->c->settings,
 				       "parent_domain_matches_subdomains"),
@@ -629,26 +652,28 @@ find_transport(struct resolver *r, struct str address,
 	struct str extension = extension_of(r->c, local);
 	enum err e;
 
+	*is_star_out = false;
 	if (tables->n == 0)
 		return ERR_NOT_FOUND;
-	e = lookup(r, tables, address, out);
+	e = lookup(r, tables, address, TABLE_WHOLE, out);
 	if (e == ERR_NOT_FOUND && extension.n > 0) {
 		e = join3(r->arena, str_first(local, local.n - extension.n),
 			  S("@"), name, &key);
 		if (e == OK)
-			e = lookup(r, tables, key, out);
+			e = lookup(r, tables, key, TABLE_PART, out);
 	}
 	while (e == ERR_NOT_FOUND && name.n > 0) {
 		ptrdiff_t dot = str_chr(str_from(name, 1), '.');
 
-		e = lookup(r, tables, name, out);
+		e = lookup(r, tables, name, TABLE_PART, out);
 		if (e != ERR_NOT_FOUND || dot < 0)
 			break;
 		name = str_from(name, (size_t)dot + 1);
 		if (is_parent_bare)
 			name = str_from(name, 1);
 	}
-	return e == ERR_NOT_FOUND ? lookup(r, tables, S("*"), out) : e;
+	*is_star_out = e == ERR_NOT_FOUND;
+	return *is_star_out ? lookup(r, tables, S("*"), TABLE_WHOLE, out) : e;
 }
 
 /* What the table's "transport:nexthop" changes. ":nexthop" keeps the transport,
@@ -788,7 +813,7 @@ find_credentials(struct resolver *r, struct route_target *t)
 {
 	const struct config *c = r->c;
 	struct str list = t->nexthop, first, ignored;
-	const struct table_entry *entry;
+	struct table_answer entry;
 	struct nexthop hop;
 	const char *why;
 	bool is_single;
@@ -802,11 +827,11 @@ find_credentials(struct resolver *r, struct route_target *t)
 		e = find_address(r, &c->sasl, r->sender, true, &entry,
 				 &ignored);
 	if (e == ERR_NOT_FOUND && is_single)
-		e = lookup(r, &c->sasl, hop.host, &entry);
+		e = lookup(r, &c->sasl, hop.host, TABLE_WHOLE, &entry);
 	if (e == ERR_NOT_FOUND)
-		e = lookup(r, &c->sasl, t->nexthop, &entry);
+		e = lookup(r, &c->sasl, t->nexthop, TABLE_WHOLE, &entry);
 	if (e == OK) {
-		split_password(entry->value, t);
+		split_password(entry.value, t);
 		return;
 	}
 	if (e == ERR_NOT_FOUND && c->relay_user.n > 0 &&
@@ -918,14 +943,14 @@ apply_transport(struct resolver *r, struct route_target *t)
 static bool
 is_relocated(struct resolver *r, struct route_target *t)
 {
-	const struct table_entry *entry;
+	struct table_answer entry;
 	struct str ignored;
 
 	if (find_address(r, &r->c->relocated, t->address, true, &entry,
 			 &ignored) != OK)
 		return false;
 	set_error(t, ROUTE_ERROR, "5.1.6", "User has moved");
-	if (join3(r->arena, S("User has moved to "), entry->value, S(""),
+	if (join3(r->arena, S("User has moved to "), entry.value, S(""),
 		  &t->text) != OK)
 		t->text = S("User has moved");
 	return true;
@@ -934,8 +959,9 @@ is_relocated(struct resolver *r, struct route_target *t)
 static enum err
 resolve_final(struct resolver *r, struct str address, struct route_target *t)
 {
-	const struct table_entry *entry;
+	struct table_answer entry;
 	struct str domain;
+	bool is_star;
 	enum err e = lower(r->arena, domain_of(address), &domain);
 
 	if (e == OK)
@@ -954,9 +980,9 @@ resolve_final(struct resolver *r, struct str address, struct route_target *t)
 			  "User unknown in the table of aliases");
 		return OK;
 	}
-	e = find_transport(r, t->address, &entry);
+	e = find_transport(r, t->address, &entry, &is_star);
 	if (e == OK)
-		override(t, entry->value);
+		override(t, entry.value);
 	if (!is_relocated(r, t))
 		apply_transport(r, t);
 	if (t->class == ROUTE_REMOTE)
@@ -1079,6 +1105,8 @@ resolve(struct resolver *r, bool *is_alias_out, struct route_result *out)
 			    out);
 	else if (e == OK)
 		e = resolve_each(r, &x, out);
+	if (e == OK && r->is_asking)
+		e = ERR_MORE;
 	*is_alias_out = x.is_alias;
 	map_release(&x.self_mapped);
 	return e;
@@ -1086,11 +1114,14 @@ resolve(struct resolver *r, bool *is_alias_out, struct route_result *out)
 
 enum err
 route_resolve(const struct config *c, struct str sender, struct str rcpt,
-	      struct arena *arena, struct route_result *out)
+	      struct arena *arena, struct remote *remote,
+	      struct route_result *out)
 {
-	struct resolver r = {
-		.c = c, .arena = arena, .sender = sender, .rcpt = rcpt
-	};
+	struct resolver r = { .c = c,
+			      .arena = arena,
+			      .sender = sender,
+			      .rcpt = rcpt,
+			      .remote = remote };
 	bool is_alias;
 
 	return resolve(&r, &is_alias, out);
@@ -1124,14 +1155,15 @@ explain_target(struct resolver *r, const struct route_target *t)
 
 enum err
 route_explain(const struct config *c, struct str sender, struct str rcpt,
-	      struct buf *out)
+	      struct remote *remote, struct buf *out)
 {
 	struct arena arena = ARENA_INIT(WORK_MAX_OCTETS);
 	struct resolver r = { .c = c,
 			      .arena = &arena,
 			      .sender = sender,
 			      .rcpt = rcpt,
-			      .trace = out };
+			      .trace = out,
+			      .remote = remote };
 	struct route_result result;
 	bool is_alias;
 	enum err e;
@@ -1217,14 +1249,17 @@ is_listed(struct resolver *r, struct str address, bool is_alias)
 	       find_account(r, address, &ignored) != NULL;
 }
 
-void
+enum err
 route_check_rcpt(const struct config *c, struct str sender, struct str rcpt,
-		 bool is_relay_allowed, struct route_verdict *out)
+		 bool is_relay_allowed, struct remote *remote,
+		 struct route_verdict *out)
 {
 	struct arena arena = ARENA_INIT(WORK_MAX_OCTETS);
-	struct resolver r = {
-		.c = c, .arena = &arena, .sender = sender, .rcpt = rcpt
-	};
+	struct resolver r = { .c = c,
+			      .arena = &arena,
+			      .sender = sender,
+			      .rcpt = rcpt,
+			      .remote = remote };
 	struct route_result result;
 	struct str address;
 	bool is_alias = false;
@@ -1247,21 +1282,25 @@ route_check_rcpt(const struct config *c, struct str sender, struct str rcpt,
 			set_verdict(out, 250, S("2.1.5"), S("Ok"));
 	}
 	arena_release(&arena);
+	return e == ERR_MORE ? ERR_MORE : OK;
 }
 
-bool
-route_knows_domain(const struct config *c, struct str domain)
+enum err
+route_knows_domain(const struct config *c, struct str domain,
+		   struct remote *remote, bool *is_known_out)
 {
 	struct arena arena = ARENA_INIT(WORK_MAX_OCTETS);
-	struct resolver r = { .c = c, .arena = &arena };
-	const struct table_entry *entry;
+	struct resolver r = { .c = c, .arena = &arena, .remote = remote };
+	struct table_answer entry;
 	struct str address;
-	bool is_known =
-		is_local_domain(c, domain) || config_is_relay_domain(c, domain);
+	bool is_star;
 
-	if (!is_known && join3(&arena, S(""), S("@"), domain, &address) == OK &&
-	    find_transport(&r, address, &entry) == OK)
-		is_known = !str_eq(entry->key, S("*"));
+	*is_known_out =
+		is_local_domain(c, domain) || config_is_relay_domain(c, domain);
+	if (!*is_known_out &&
+	    join3(&arena, S(""), S("@"), domain, &address) == OK &&
+	    find_transport(&r, address, &entry, &is_star) == OK)
+		*is_known_out = !is_star;
 	arena_release(&arena);
-	return is_known;
+	return r.is_asking ? ERR_MORE : OK;
 }

@@ -5,7 +5,11 @@
  * lookups is Postfix's: virtual aliases, class, transport of the class, relay
  * host, transport table, moved users. A table that cannot be read answers
  * "later", never "no". All work is bounded: 1000 results and 1000 rounds of
- * aliases for one recipient, addresses of 1000 octets.
+ * aliases for one recipient, addresses of ROUTER_ADDRESS_MAX_OCTETS.
+ *
+ * remote holds what tables of other hosts have answered (map/table.h); NULL:
+ * such a table counts as one that cannot be read. ERR_MORE: an answer is
+ * missing, get it and call again.
  *
  * An address is what stands between the angle brackets of RCPT TO; the last
  * '@' begins the domain. One without a domain belongs to $myorigin. */
@@ -46,27 +50,31 @@ struct route_verdict {
 /* sender is empty for the null sender. is_relay_allowed: the client may send
  * to other people's domains (it logged in, or is in mynetworks). An alias all
  * of whose targets would bounce is refused like an unknown user. */
-void
+enum err
 route_check_rcpt(const struct config *c, struct str sender, struct str rcpt,
-		 bool is_relay_allowed, struct route_verdict *out);
+		 bool is_relay_allowed, struct remote *remote,
+		 struct route_verdict *out) MUST_USE;
 
 /* Resolves one recipient. What out points to lives in the arena, in c
  * or in rcpt.
  * ERR_LIMIT: the arena is full; "later" is the answer. */
 enum err
 route_resolve(const struct config *c, struct str sender, struct str rcpt,
-	      struct arena *arena, struct route_result *out) MUST_USE;
+	      struct arena *arena, struct remote *remote,
+	      struct route_result *out) MUST_USE;
 
 /* Appends each step of route_resolve() as a line of text: table, key, found or
  * not, file and line; then the targets. When out is full the last line is
  * missing and the answer is ERR_LIMIT. Passwords are not shown. */
-enum err route_explain(const struct config *c, struct str sender,
-		       struct str rcpt, struct buf *out) MUST_USE;
+enum err
+route_explain(const struct config *c, struct str sender, struct str rcpt,
+	      struct remote *remote, struct buf *out) MUST_USE;
 
 /* Does a domain have an explicit way: is it local, a relay domain, or in the
  * transport table (not counting "*")? Such a domain needs no DNS to be known.
  */
-bool route_knows_domain(const struct config *c, struct str domain);
+enum err route_knows_domain(const struct config *c, struct str domain,
+			    struct remote *remote, bool *is_known_out) MUST_USE;
 
 /* Cuts "transport:nexthop" at the first ':'; without one all is transport. */
 void route_split(struct str text, struct str *transport_out,

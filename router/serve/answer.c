@@ -30,8 +30,8 @@ find_mailbox(const struct router_ask *ask, struct arena *arena,
 {
 	struct route_result r;
 
-	if (route_resolve(serving.config, ask->sender, ask->rcpt, arena, &r) !=
-	    OK)
+	if (route_resolve(serving.config, ask->sender, ask->rcpt, arena, NULL,
+			  &r) != OK)
 		return;
 	for (size_t i = 0; i < r.n; i++) {
 		if (r.list[i].class != ROUTE_LOCAL)
@@ -55,8 +55,9 @@ serve_rcpt(struct co *co UNUSED, struct call *call, struct frame *first,
 	if (router_read_ask(first->body, &ask) != OK)
 		return;
 	if (serving.config != NULL) {
-		route_check_rcpt(serving.config, ask.sender, ask.rcpt,
-				 ask.may_relay, &found);
+		if (route_check_rcpt(serving.config, ask.sender, ask.rcpt,
+				     ask.may_relay, NULL, &found) != OK)
+			return;
 		v.code = (uint16_t)found.reply;
 		v.enhanced = found.code;
 		v.text = str_first(found.text, ROUTER_TEXT_MAX_OCTETS);
@@ -104,8 +105,9 @@ serve_resolve(struct co *co UNUSED, struct call *call, struct frame *first,
 	if (router_read_ask(first->body, &ask) != OK)
 		return;
 	later.address = ask.rcpt;
-	if (serving.config != NULL && route_resolve(serving.config, ask.sender,
-						    ask.rcpt, &arena, &r) != OK)
+	if (serving.config != NULL &&
+	    route_resolve(serving.config, ask.sender, ask.rcpt, &arena, NULL,
+			  &r) != OK)
 		r = (struct route_result) { &later, 1 };
 	for (size_t i = 0; i < r.n; i++) {
 		buf_clear(&body);
@@ -153,8 +155,8 @@ serve_explain(struct co *co UNUSED, struct call *call, struct frame *first,
 	if (serving.config == NULL)
 		buf_put(&text, S("there is no good configuration yet; "
 				 "see mailctl lint\n"));
-	else if (route_explain(serving.config, ask.sender, ask.rcpt, &text) !=
-		 OK)
+	else if (route_explain(serving.config, ask.sender, ask.rcpt, NULL,
+			       &text) != OK)
 		log_warn("explain.cut", FA("to", ask.rcpt));
 	call_post(call, ROUTER_TEXT, buf_str(&text), -1, true);
 	buf_release(&text);

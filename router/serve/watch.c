@@ -73,10 +73,10 @@ load(void *arg)
 	l->result = config_load(&l->input, &l->diag, &l->config);
 }
 
-static struct config_variable *
+static struct table_variable *
 variables(size_t *n_out)
 {
-	struct config_variable *list;
+	struct table_variable *list;
 	size_t n = 0;
 
 	while (environ[n] != NULL && n < MAX_VARIABLES)
@@ -87,7 +87,7 @@ variables(size_t *n_out)
 		struct str value = str_c(environ[i]), name = STR_NONE;
 
 		str_split(&value, '=', &name);
-		list[i] = (struct config_variable) { name, value };
+		list[i] = (struct table_variable) { name, value };
 	}
 	return list;
 }
@@ -143,7 +143,7 @@ load_now(struct co *co)
 		      } };
 	struct str *names = must_alloc(serving.n_names * sizeof(*names));
 	struct buf memory = serving.names_memory;
-	struct config_variable *list = variables(&l.input.n_variables);
+	struct table_variable *list = variables(&l.input.n_variables);
 
 	/* The names must not change under the thread. */
 	if (serving.n_names > 0)

@@ -42,7 +42,7 @@ check_verdict(const struct config *c, struct str sender, struct str rcpt)
 	struct str domain = str_from(rcpt, (size_t)(str_rchr(rcpt, '@') + 1));
 	const struct config_domain *d = config_domain(c, domain);
 
-	route_check_rcpt(c, sender, rcpt, false, &v);
+	check(route_check_rcpt(c, sender, rcpt, false, NULL, &v) == OK);
 	check(v.reply == 250 || v.reply == 450 || v.reply == 451 ||
 	      v.reply == 550 || v.reply == 554);
 	check(v.code.n >= 5 && v.code.p[0] - '0' == (char)(v.reply / 100));
@@ -66,7 +66,7 @@ count_targets(struct str text)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct config_variable files[] = {
+	struct table_variable files[] = {
 		{ S("main.cf"), S("") },	  { S("virtual.cf"), S("") },
 		{ S("transport.cf"), S("") },	  { S("relaymap.cf"), S("") },
 		{ S("sasl-password.cf"), S("") }, { S("quotas.cf"), S("") },
@@ -94,11 +94,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (config_load(&in, &d, &c) == OK) {
 		route_lint(c, &d);
 		check_verdict(c, sender, rcpt);
-		if (route_resolve(c, sender, rcpt, &arena, &result) == OK) {
+		if (route_resolve(c, sender, rcpt, &arena, NULL, &result) ==
+		    OK) {
 			check(result.n > 0);
 			for (size_t i = 0; i < result.n; i++)
 				check_target(&result.list[i]);
-			if (route_explain(c, sender, rcpt, &text) == OK)
+			if (route_explain(c, sender, rcpt, NULL, &text) == OK)
 				check(count_targets(buf_str(&text)) ==
 				      result.n);
 		}

@@ -22,7 +22,8 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 SOURCES = """lib/base/arena.c lib/base/buf.c lib/base/check.c lib/base/diag.c
-lib/base/map.c lib/base/str.c lib/mail/cflines.c router/map/table.c
+lib/base/map.c lib/base/str.c lib/mail/cflines.c lib/mail/cidr.c router/map/table.c
+router/map/rules.c router/map/remote.c router/map/posix_pattern.c
 tests/interop/table_lookup.c""".split()
 WORDS = ["user", "User", "a.b", "x+tag", "@dom.test", ".dom.test", "*", "info",
          "EXAMPLE2.local", '"a b"@x', '"c\\"d"@x', "back\\ slash", "k:",
@@ -76,7 +77,7 @@ def make_table(rnd):
 def build(directory):
     program = os.path.join(directory, "table_lookup")
     subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE",
-                    "-I.", "-O1", "-o", program] + SOURCES, cwd=ROOT,
+                    "-I.", "-O1", "-o", program] + SOURCES + ["-lpcre2-8"], cwd=ROOT,
                    check=True)
     return program
 
