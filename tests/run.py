@@ -162,7 +162,7 @@ def build(jobs, n_jobs):
     what was built is still tested."""
     targets = []
     if any(j.kind in ("scenario", "crash") for j in jobs):
-        targets += ["all", "dev"]
+        targets += ["all", "dev", "test-tools"]
     targets += [j.command[0] for j in jobs if j.kind in ("unit", "replay")]
     print(f"# building {len(targets)} targets", flush=True)
     began = time.monotonic()

@@ -2,7 +2,7 @@
 # Everything but the programs: the lab, tests, fuzzing, packages, checks.
 # A line "target: ## text" is what make help prints.
 
--include tests/docker.mk tests/bench.mk tests/contain.mk \
+-include tests/docker.mk tests/bench.mk tests/contain.mk tests/model.mk \
 	tests/powercut.mk
 
 JOBS ?= $(shell nproc)

@@ -105,6 +105,17 @@ def need(program):
     return path
 
 
+def program(name):
+    """A tool of the tests in build/release/; made when it is not there."""
+    path = os.path.join(ROOT, "build", "release", name)
+    if not os.path.exists(path):
+        made = subprocess.run(["make", "-s", "test-tools"], cwd=ROOT,
+                              stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True)
+        expect(made.returncode, 0, f"make test-tools: {made.stderr}")
+    return path
+
+
 # Ports: a block per host, held by a lock as long as this process lives.
 
 _held = []
