@@ -53,6 +53,7 @@ add_head(struct buf *out, const struct queue_entry *entry)
 		[QUEUE_DEFERRED] = "",
 		[QUEUE_ACTIVE] = "*",
 		[QUEUE_HOLD] = "!",
+		[QUEUE_CORRUPT] = "?",
 	};
 	time_t at_s = (time_t)entry->arrived_s;
 	char id[QUEUE_ID_OCTETS + 2], date[32];
@@ -163,6 +164,7 @@ listing_add_json(struct buf *out, const struct queue_entry *entry)
 		[QUEUE_DEFERRED] = "deferred",
 		[QUEUE_ACTIVE] = "active",
 		[QUEUE_HOLD] = "hold",
+		[QUEUE_CORRUPT] = "corrupt",
 	};
 	enum err e = buf_addf(out, "{\"queue_name\": \"%s\", \"queue_id\": ",
 			      names[entry->state]);

@@ -27,16 +27,21 @@ struct list_question {
 };
 
 static enum err
-print_entry(struct list_question *q, struct str body)
+print_entries(struct list_question *q, struct str row)
 {
 	struct arena arena = ARENA_INIT(ARENA_OCTETS);
 	struct buf out = BUF_INIT(ENTRY_OUT_OCTETS);
-	struct queue_entry entry;
-	enum err e = queue_read_entry(body, &arena, &entry);
+	enum err e = OK;
 
-	if (e == OK)
-		e = q->is_json ? listing_add_json(&out, &entry)
-			       : listing_add(&q->listing, &out, &entry);
+	while (row.n > 0 && e == OK) {
+		struct queue_entry entry;
+
+		arena_clear(&arena);
+		e = queue_read_entry(&row, &arena, &entry);
+		if (e == OK)
+			e = q->is_json ? listing_add_json(&out, &entry)
+				       : listing_add(&q->listing, &out, &entry);
+	}
 	if (e == OK && fwrite(out.p, 1, out.n, stdout) != out.n)
 		e = ERR_IO;
 	buf_release(&out);
@@ -59,8 +64,8 @@ list(struct co *co, struct chan *chan, void *arg)
 		e = call_recv(co, call, in_s(ANSWER_S), &f);
 		if (e != OK)
 			break;
-		e = f.type == QUEUE_ENTRY ? print_entry(arg, f.body)
-					  : ERR_FORMAT;
+		e = f.type == QUEUE_ENTRIES ? print_entries(arg, f.body)
+					    : ERR_FORMAT;
 		frame_release(&f);
 	}
 	call_free(&call);
@@ -184,17 +189,24 @@ queue_flush(struct args *args, const char *who)
 static int
 queue_delete(struct args *args, const char *who)
 {
-	struct count_question q = { .type = QUEUE_DELETE };
+	struct count_question q = { .type = QUEUE_CHANGE };
+	struct buf body = BUF_INIT(KEY_MAX_OCTETS);
+	bool is_all;
 	enum err e;
 
 	if (args->n_words != 2)
 		return args_usage(who, "say delete ID or delete ALL");
-	q.body = str_first(str_c(args->words[1]), KEY_MAX_OCTETS);
+	is_all = strcmp(args->words[1], "ALL") == 0;
+	queue_put_change(
+		&body, CHANGE_DELETE, QUEUE_STATES_ALL,
+		is_all ? STR_NONE
+		       : str_first(str_c(args->words[1]), QUEUE_ID_OCTETS));
+	q.body = buf_str(&body);
 	e = client_ask(&args->options, SERVICE_QUEUE, ask_count, &q);
+	buf_release(&body);
 	if (e != OK)
 		return no_answer(&args->options, who, e, errno);
-	return report_count(q.count, "deleted",
-			    strcmp(args->words[1], "ALL") != 0);
+	return report_count(q.count, "deleted", !is_all);
 }
 
 int

@@ -298,15 +298,18 @@ put_entry(struct buf *out)
 		{ STR_INIT("b@x"), STR_INIT("") },
 	};
 
-	queue_put_entry(out,
-			&(struct queue_entry) { S("ID"), S("s@y"), QUEUE_HOLD,
-						-1, UINT64_MAX, rcpts, 2 });
+	queue_put_entry(out, &(struct queue_entry) { S("ID"), S("s@y"),
+						     QUEUE_HOLD, true, -1, -2,
+						     7, UINT64_MAX, rcpts, 2 });
 }
 
 static enum err
 read_entry(struct str body, struct arena *arena)
 {
-	return queue_read_entry(body, arena, &(struct queue_entry) { 0 });
+	enum err e =
+		queue_read_entry(&body, arena, &(struct queue_entry) { 0 });
+
+	return e == OK && body.n > 0 ? ERR_FORMAT : e;
 }
 
 static void
@@ -314,7 +317,11 @@ check_entry(struct str body, struct arena *arena)
 {
 	struct queue_entry m;
 
-	assert_int_equal(queue_read_entry(body, arena, &m), OK);
+	assert_int_equal(queue_read_entry(&body, arena, &m), OK);
+	assert_int_equal(body.n, 0);
+	assert_true(m.is_expired);
+	assert_int_equal(m.next_try_s, -2);
+	assert_int_equal(m.n_attempts, 7);
 	assert_str(m.id, "ID");
 	assert_str(m.sender, "s@y");
 	assert_int_equal(m.state, QUEUE_HOLD);

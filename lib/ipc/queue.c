@@ -11,7 +11,10 @@ queue_put_entry(struct buf *out, const struct queue_entry *entry)
 	wire_put_str(out, entry->id);
 	wire_put_str(out, entry->sender);
 	wire_put_u8(out, (uint8_t)entry->state);
+	wire_put_bool(out, entry->is_expired);
 	wire_put_i64(out, entry->arrived_s);
+	wire_put_i64(out, entry->next_try_s);
+	wire_put_u32(out, entry->n_attempts);
 	wire_put_u64(out, entry->size_octets);
 	wire_put_u32(out, (uint32_t)entry->n_rcpts);
 	for (size_t i = 0; i < entry->n_rcpts; i++) {
@@ -21,15 +24,18 @@ queue_put_entry(struct buf *out, const struct queue_entry *entry)
 }
 
 enum err
-queue_read_entry(struct str body, struct arena *arena, struct queue_entry *out)
+queue_read_entry(struct str *row, struct arena *arena, struct queue_entry *out)
 {
-	struct wire w = wire_of(body);
+	struct wire w = wire_of(*row);
 	struct queue_entry_rcpt *rcpts;
 
 	out->id = wire_str_max(&w, QUEUE_ID_OCTETS);
 	out->sender = wire_str(&w);
 	out->state = wire_below(&w, QUEUE_STATES);
+	out->is_expired = wire_bool(&w);
 	out->arrived_s = wire_i64(&w);
+	out->next_try_s = wire_i64(&w);
+	out->n_attempts = wire_u32(&w);
 	out->size_octets = wire_u64(&w);
 	out->n_rcpts = wire_u32(&w);
 	if (w.is_bad || out->n_rcpts > ENVELOPE_MAX_RECIPIENTS)
@@ -42,6 +48,28 @@ queue_read_entry(struct str body, struct arena *arena, struct queue_entry *out)
 		rcpts[i].reason = wire_str(&w);
 	}
 	out->rcpts = rcpts;
+	*row = w.rest;
+	return w.is_bad ? ERR_FORMAT : OK;
+}
+
+void
+queue_put_change(struct buf *out, enum queue_change what, uint8_t states,
+		 struct str id)
+{
+	wire_put_u8(out, (uint8_t)what);
+	wire_put_u8(out, states);
+	wire_put_str(out, id);
+}
+
+enum err
+queue_read_change(struct str body, enum queue_change *what_out,
+		  uint8_t *states_out, struct str *id_out)
+{
+	struct wire w = wire_of(body);
+
+	*what_out = wire_below(&w, CHANGES);
+	*states_out = wire_below(&w, QUEUE_STATES_ALL + 1);
+	*id_out = wire_str_max(&w, QUEUE_ID_OCTETS);
 	return wire_end(&w);
 }
 

@@ -8,9 +8,11 @@
  * A call that ends without QUEUE_COMMIT is forgotten.
  *
  * By the operator's commands, over queue.sock:
- *   QUEUE_LIST    -> QUEUE_ENTRY ..., end
+ *   QUEUE_LIST    -> QUEUE_ENTRIES ..., end
  *   QUEUE_FLUSH   what, key          -> QUEUE_COUNT
- *   QUEUE_DELETE  id or "ALL"        -> QUEUE_COUNT
+ *   QUEUE_CHANGE  what, states, id   -> QUEUE_COUNT of messages that it changed
+ *   QUEUE_SHOW    id                 -> QUEUE_ENTRIES (one), QUEUE_ENVELOPE,
+ *                                       QUEUE_CHUNK content ..., end
  *   QUEUE_STATUS  -> QUEUE_COUNT of messages (also: it is alive) */
 #pragma once
 
@@ -24,17 +26,20 @@ enum queue_type {
 	QUEUE_ACCEPTED,
 	QUEUE_REFUSED,
 	QUEUE_LIST,
-	QUEUE_ENTRY,
+	QUEUE_ENTRIES,
 	QUEUE_FLUSH,
-	QUEUE_DELETE,
+	QUEUE_CHANGE,
 	QUEUE_COUNT,
 	QUEUE_STATUS,
+	QUEUE_SHOW,
+	QUEUE_ENVELOPE,
 };
 
 enum {
 	QUEUE_CHUNK_MAX_OCTETS = 128 * 1024,
 	QUEUE_ID_OCTETS = 14, // letters and digits
 	QUEUE_ENVELOPE_MAX_OCTETS = 1 << 20,
+	QUEUE_ENTRIES_MAX_OCTETS = 1 << 20,
 	QUEUE_CONTENT_MAX_OCTETS = 500 << 20, // of one message
 };
 
@@ -48,9 +53,20 @@ enum queue_flush { FLUSH_ALL, FLUSH_ID, FLUSH_SITE, FLUSH_KINDS };
 
 enum queue_state { // as postqueue shows them
 	QUEUE_DEFERRED,
-	QUEUE_ACTIVE, // '*'
-	QUEUE_HOLD,   // '!'
+	QUEUE_ACTIVE,  // '*'
+	QUEUE_HOLD,    // '!'
+	QUEUE_CORRUPT, // '?': damaged on the disk, kept
 	QUEUE_STATES,
+};
+enum { QUEUE_STATES_ALL = (1 << QUEUE_STATES) - 1 }; // as a set
+
+enum queue_change {
+	CHANGE_DELETE,
+	CHANGE_HOLD,
+	CHANGE_RELEASE,
+	CHANGE_REQUEUE, // routed and tried anew, now
+	CHANGE_EXPIRE,	// its next try is the last
+	CHANGES,
 };
 
 struct queue_entry_rcpt {
@@ -60,21 +76,30 @@ struct queue_entry_rcpt {
 struct queue_entry {
 	struct str id, sender;
 	enum queue_state state;
-	int64_t arrived_s;
+	bool is_expired; // forced by the operator
+	int64_t arrived_s, next_try_s;
+	uint32_t n_attempts;
 	uint64_t size_octets;
 	const struct queue_entry_rcpt *rcpts; // those not done
 	size_t n_rcpts;
 };
 
+/* QUEUE_ENTRIES is a row of these. */
 void queue_put_entry(struct buf *out, const struct queue_entry *entry);
-/* Strings borrow body; rcpts is in the arena. */
-enum err queue_read_entry(struct str body, struct arena *arena,
+/* Takes the first of the row off. Strings borrow body; rcpts is in the arena.
+ */
+enum err queue_read_entry(struct str *row, struct arena *arena,
 			  struct queue_entry *out) MUST_USE;
+/* states: a set, bit by enum queue_state; id: empty for all. */
+void queue_put_change(struct buf *out, enum queue_change what, uint8_t states,
+		      struct str id);
+enum err queue_read_change(struct str body, enum queue_change *what_out,
+			   uint8_t *states_out, struct str *id_out) MUST_USE;
 void queue_put_flush(struct buf *out, enum queue_flush what, struct str key);
 enum err queue_read_flush(struct str body, enum queue_flush *what_out,
 			  struct str *key_out) MUST_USE;
 void queue_put_count(struct buf *out, uint64_t count);
 enum err queue_read_count(struct str body, uint64_t *out) MUST_USE;
-/* QUEUE_ACCEPTED and QUEUE_DELETE carry the bare id. QUEUE_REFUSED one octet.
+/* QUEUE_ACCEPTED and QUEUE_SHOW carry the bare id. QUEUE_REFUSED one octet.
  */
 enum err queue_read_refusal(struct str body, enum queue_refusal *out) MUST_USE;

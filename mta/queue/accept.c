@@ -160,5 +160,5 @@ accept_serve(struct co *co, struct call *call, struct frame *first,
 	}
 	call_post(call, QUEUE_ACCEPTED, str_c(m ? m->id : known.id), -1, true);
 	if (m != NULL)
-		schedule_now(m);
+		schedule_now(m->queued);
 }

@@ -469,7 +469,8 @@ expire(struct attempt *a, const struct router_snapshot *settings)
 	int64_t limit_s = is_bounce ? settings->bounce_lifetime_s
 				    : settings->maximal_lifetime_s;
 
-	if (age_s < limit_s || m->n_attempts < MIN_ATTEMPTS)
+	if (!m->queued->is_expired &&
+	    (age_s < limit_s || m->n_attempts < MIN_ATTEMPTS))
 		return;
 	for (uint32_t i = 0; i < m->n_rcpts; i++) {
 		struct out_result r = { .index = i,
@@ -493,7 +494,7 @@ bounce(struct co *co, struct attempt *a)
 	struct message *m = a->message;
 	enum err e;
 
-	if (a->n_failures == 0 || m->is_removed)
+	if (a->n_failures == 0 || m->queued->is_removed)
 		return;
 	e = bounce_send(co, m, a->failures, a->n_failures);
 	if (e != OK) {
@@ -535,46 +536,56 @@ backoff_us(const struct message *m, const struct router_snapshot *settings)
 	return wait_s * US_PER_S + run_s * US_PER_S * chance / UINT16_MAX;
 }
 
+/* Something is left to do. */
+static void
+wait_for_next(struct attempt *a, const struct router_snapshot *s)
+{
+	struct message *m = a->message;
+	struct queued *q = m->queued;
+
+	m->is_repeat = true;
+	message_note_done(&queue.table, m, a->done, a->n_done);
+	message_forget_content(&queue.table, m);
+	q->next_try_us = wall_us() + backoff_us(m, s);
+	if (a->is_hold)
+		message_set_held(&queue.table, q, true);
+	message_sleep(&queue.table, q);
+	if (q->state == STATE_WAITS)
+		schedule_at(q, q->next_try_us);
+}
+
 static void
 finish(struct co *co, struct attempt *a)
 {
 	struct message *m = a->message;
+	struct queued *q = m->queued;
 	struct settings *settings = settings_hold();
 	const struct router_snapshot *s =
 		settings ? settings_of(settings) : NULL;
 
 	m->n_attempts++;
-	if (m->n_left > 0 && s != NULL && !a->is_hold)
+	if (m->n_left > 0 && s != NULL && !a->is_hold &&
+	    q->state == STATE_WAITS)
 		expire(a, s);
-	bounce(co, a);
-	m->is_active = false;
+	if (q->state != STATE_CORRUPT)
+		bounce(co, a);
+	q->is_active = false;
 	queue.n_active--;
-	if (m->n_left == 0 || m->is_removed) {
+	if (m->n_left == 0 || q->is_removed) {
 		log_info("message.done", FC("id", m->id),
 			 FN("age_us", wall_us() - m->envelope.arrived_us));
-		message_remove(&queue.table, &m);
+		message_remove(&queue.table, &q);
 	} else {
-		m->is_repeat = true;
-		message_note_done(&queue.table, m, a->done, a->n_done);
-		message_forget_content(&queue.table, m);
-		m->next_try_us = wall_us() + backoff_us(m, s);
-		message_note_deferred(&queue.table, m);
-		if (a->is_hold) {
-			m->is_held = true;
-			message_note_held(&queue.table, m);
-		} else {
-			schedule_at(m, m->next_try_us);
-		}
+		wait_for_next(a, s);
 	}
 	settings_drop(&settings);
 	if (queue.clock != NULL)
 		co_wake(queue.clock); // room for another
 }
 
-void
-attempt_run(struct co *co, void *message)
+static void
+try_message(struct co *co, struct message *m)
 {
-	struct message *m = message;
 	struct attempt a = { .message = m, .co = co };
 	struct delivery *d;
 
@@ -592,4 +603,19 @@ attempt_run(struct co *co, void *message)
 		co_park(co);
 	finish(co, &a);
 	free_attempt(&a);
+}
+
+void
+attempt_run(struct co *co, void *queued)
+{
+	struct queued *q = queued;
+
+	if (message_wake(co, &queue.table, q) == OK) {
+		try_message(co, q->message);
+		return;
+	}
+	q->is_active = false; // it is corrupt
+	queue.n_active--;
+	if (q->is_removed)
+		message_remove(&queue.table, &q);
 }

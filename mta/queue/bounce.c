@@ -36,20 +36,21 @@ make_token(char token[TOKEN_OCTETS + 1])
 		snprintf(token + 2 * i, 3, "%02x", bytes[i]);
 }
 
-/* The header of the message, or all of it. */
+/* The header of the message, or all of it. ERR_FORMAT: it is damaged. */
 static enum err
 read_original(const struct message *m, bool is_full, struct buf *out)
 {
 	size_t max = is_full ? FULL_MAX_OCTETS : HEADER_MAX_OCTETS;
-	size_t n = m->size_octets < max ? (size_t)m->size_octets : max;
 	ptrdiff_t end;
-	enum err e;
+	enum err e = OK;
 
-	check(buf_reserve(out, n) == OK);
-	e = message_read(&queue.table, m, 0, out->p, n);
+	for (size_t i = 0; i < message_n_pieces(m) && out->n < max && e == OK;
+	     i++)
+		e = message_read_piece(&queue.table, m, i, out);
 	if (e != OK)
 		return e;
-	out->n = n;
+	if (out->n > max)
+		buf_truncate(out, max);
 	end = str_find(buf_str(out), S("\r\n\r\n"));
 	if (!is_full && end >= 0)
 		buf_truncate(out, (size_t)end + 2);
@@ -165,7 +166,7 @@ enqueue(struct co *co, const struct message *about, struct str hostname,
 	if (e == OK) {
 		log_info("bounce", FC("id", about->id), FC("dsn", m->id),
 			 FA("to", about->envelope.sender));
-		schedule_now(m);
+		schedule_now(m->queued);
 	}
 	message_draft_free(&queue.table, &draft);
 	buf_release(&body);
@@ -177,7 +178,8 @@ bounce_send(struct co *co, const struct message *m,
 	    const struct failure *failures, size_t n)
 {
 	struct settings *settings = settings_hold();
-	struct buf original = BUF_INIT(FULL_MAX_OCTETS);
+	struct buf original =
+		BUF_INIT(FULL_MAX_OCTETS + RECORD_BODY_MAX_OCTETS);
 	struct buf content =
 		BUF_INIT(DSN_OCTETS + FULL_MAX_OCTETS + n * DSN_RCPT_OCTETS);
 	struct buf texts = BUF_INIT(n * TEXT_OCTETS + 1);

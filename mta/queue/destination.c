@@ -176,25 +176,43 @@ put_job(struct buf *body, const struct delivery *d,
 	free(rcpts);
 }
 
+/* Sends one piece, in frames that out takes. */
+static enum err
+send_piece(struct co *co, struct call *call, struct str piece, bool is_last,
+	   int64_t deadline_us)
+{
+	enum err e = OK;
+
+	while (piece.n > 0 && e == OK) {
+		struct str part = str_first(piece, CONTENT_PIECE_OCTETS);
+
+		piece = str_from(piece, part.n);
+		e = call_send(co, call, OUT_CHUNK, part, -1,
+			      is_last && piece.n == 0, deadline_us);
+	}
+	return e;
+}
+
+/* A message that is damaged stays here: the call is broken off before its last
+ * octets, so that nobody takes it for whole. */
 static enum err
 send_content(struct co *co, struct call *call, const struct message *m,
 	     int64_t deadline_us)
 {
-	char *piece = must_alloc(CONTENT_PIECE_OCTETS);
+	struct buf piece = BUF_INIT(RECORD_BODY_MAX_OCTETS);
+	size_t n = message_n_pieces(m);
 	enum err e = OK;
 
-	for (uint64_t at = 0; at < m->size_octets && e == OK;) {
-		uint64_t left = m->size_octets - at;
-		size_t n = left < CONTENT_PIECE_OCTETS ? (size_t)left
-						       : CONTENT_PIECE_OCTETS;
-
-		e = message_read(&queue.table, m, at, piece, n);
+	for (size_t i = 0; i < n && e == OK; i++) {
+		buf_clear(&piece);
+		e = message_read_piece(&queue.table, m, i, &piece);
+		if (e == ERR_FORMAT)
+			message_set_corrupt(m->queued, "content");
 		if (e == OK)
-			e = call_send(co, call, OUT_CHUNK, str_of(piece, n), -1,
-				      at + n == m->size_octets, deadline_us);
-		at += n;
+			e = send_piece(co, call, buf_str(&piece), i + 1 == n,
+				       deadline_us);
 	}
-	free(piece);
+	buf_release(&piece);
 	return e;
 }
 

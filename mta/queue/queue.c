@@ -28,18 +28,19 @@ static const struct chan_rule from_operator[] = {
 	{ QUEUE_LIST, 16, MAX_COMMANDS, false, command_list, "queue.list" },
 	{ QUEUE_FLUSH, 1024, MAX_COMMANDS, false, command_flush,
 	  "queue.flush" },
-	{ QUEUE_DELETE, 1024, MAX_COMMANDS, false, command_delete,
-	  "queue.delete" },
+	{ QUEUE_CHANGE, 1024, MAX_COMMANDS, false, command_change,
+	  "queue.change" },
+	{ QUEUE_SHOW, 64, MAX_COMMANDS, false, command_show, "queue.show" },
 	{ QUEUE_STATUS, 16, MAX_COMMANDS, false, command_status,
 	  "queue.status" },
 	{ 0 },
 };
 
 static void
-on_found(void *arg, enum record_type type, struct str body, uint64_t segment,
-	 uint64_t offset)
+on_found(void *arg, enum record_type type, struct str body, bool is_whole,
+	 uint64_t segment, uint64_t offset)
 {
-	message_replay(arg, type, body, segment, offset);
+	message_replay(arg, type, body, is_whole, segment, offset);
 }
 
 static void
@@ -64,7 +65,7 @@ sync_repeats(struct co *co, void *arg)
 static void
 begin(struct co *co, void *arg UNUSED)
 {
-	struct message *m, *next;
+	struct queued *q, *next;
 
 	/* On a full disk, until there is room: nobody needs to come. */
 	while (spool_begin(co, queue.table.spool) != OK) {
@@ -80,10 +81,11 @@ begin(struct co *co, void *arg UNUSED)
 		;
 	log_info("queue.start", FN("messages", queue.table.n));
 	schedule_start();
-	for (m = TAILQ_FIRST(&queue.table.all); m != NULL; m = next) {
-		next = TAILQ_NEXT(m, link);
-		if (!m->is_held && !m->is_active && !heap_has(&m->due))
-			schedule_at(m, m->next_try_us);
+	for (q = TAILQ_FIRST(&queue.table.all); q != NULL; q = next) {
+		next = TAILQ_NEXT(q, link);
+		if (q->state == STATE_WAITS && !q->is_active &&
+		    !heap_has(&q->due))
+			schedule_at(q, q->next_try_us);
 	}
 }
 

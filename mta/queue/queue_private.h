@@ -2,6 +2,7 @@
  * mta/queue/queue_private.h - what the files of the queue share. */
 #pragma once
 
+#include "lib/base/map.h"
 #include "lib/ipc/out.h"
 #include "lib/rt/role.h"
 #include "lib/rt/settings.h"
@@ -18,8 +19,8 @@ struct queue {
 	struct heap schedule; // deferred messages, by monotonic time
 	struct co *clock;     // wakes for the schedule
 	size_t n_active;
-	size_t n_accepts;      // messages that wait for the flush
-	int64_t rush_until_us; // accepting goes before delivering
+	size_t n_accepts;	 // messages that wait for the flush
+	int64_t rush_until_us;	 // accepting goes before delivering
 	struct map destinations; // by key
 	bool is_started;	 // the spool takes messages
 	struct gate started;
@@ -31,19 +32,17 @@ extern struct queue queue;
 
 void schedule_start(void);
 /* Tries the message as soon as there is room among the active ones. */
-void schedule_now(struct message *m);
+void schedule_now(struct queued *q);
 /* Tries it at that wall-clock time. */
-void schedule_at(struct message *m, int64_t wall_at_us);
-/* Takes it out of the schedule. */
-void schedule_remove(struct message *m);
-/* Operator: everything, or what matches. Returns how many. */
-uint64_t schedule_flush(enum queue_flush what, struct str key);
+void schedule_at(struct queued *q, int64_t wall_at_us);
+/* Takes it out of the schedule, and of what waits for a destination. */
+void schedule_remove(struct queued *q);
 
 /* ---- attempt.c: one try of one message ---- */
 
 /* Resolves, delivers, bounces, and schedules or removes the message. Runs in
  * its own coroutine. */
-void attempt_run(struct co *co, void *message);
+void attempt_run(struct co *co, void *queued);
 
 /* ---- destination.c: deliveries to one next hop ---- */
 
@@ -92,7 +91,9 @@ void command_list(struct co *co, struct call *call, struct frame *first,
 		  void *owner);
 void command_flush(struct co *co, struct call *call, struct frame *first,
 		   void *owner);
-void command_delete(struct co *co, struct call *call, struct frame *first,
+void command_change(struct co *co, struct call *call, struct frame *first,
 		    void *owner);
+void command_show(struct co *co, struct call *call, struct frame *first,
+		  void *owner);
 void command_status(struct co *co, struct call *call, struct frame *first,
 		    void *owner);

@@ -93,6 +93,22 @@ record_put(struct buf *out, uint64_t segment, uint64_t offset,
 }
 
 enum err
+record_peek(struct str bytes, enum record_type *type_out, uint64_t *n_out)
+{
+	struct wire w = wire_of(str_first(bytes, RECORD_HEAD_OCTETS));
+	uint32_t n = wire_u32(&w), type;
+
+	wire_u32(&w); // the checksum
+	type = wire_u32(&w);
+	if (w.is_bad || n > RECORD_BODY_MAX_OCTETS ||
+	    record_size(n) > bytes.n || type == 0 || type >= RECORD_TYPES_END)
+		return ERR_FORMAT;
+	*type_out = type;
+	*n_out = n;
+	return OK;
+}
+
+enum err
 record_read(struct str bytes, uint64_t segment, uint64_t offset,
 	    enum record_type *type_out, struct str *body_out)
 {
@@ -275,5 +291,132 @@ record_held_read(struct str body, struct str *id_out, bool *is_held_out)
 
 	*id_out = wire_str_max(&w, QUEUE_ID_OCTETS);
 	*is_held_out = wire_bool(&w);
+	return wire_end(&w);
+}
+
+static void
+read_status_head(struct wire *w, struct record_status *out)
+{
+	out->id = wire_str_max(w, QUEUE_ID_OCTETS);
+	out->state = wire_below(w, RECORD_STATES);
+	out->is_warned = wire_bool(w);
+	out->is_expired = wire_bool(w);
+	out->n_attempts = wire_u32(w);
+	out->next_try_us = wire_i64(w);
+	out->size_octets = wire_u64(w);
+}
+
+/* A reason that is the same as the one before it is told once. */
+enum { SAME_REASON = STATUS_BITS_ALL + 1 };
+
+void
+record_status_put(struct buf *out, const struct record_status *s)
+{
+	struct str before = STR_NONE;
+
+	wire_put_str(out, s->id);
+	wire_put_u8(out, (uint8_t)s->state);
+	wire_put_bool(out, s->is_warned);
+	wire_put_bool(out, s->is_expired);
+	wire_put_u32(out, s->n_attempts);
+	wire_put_i64(out, s->next_try_us);
+	wire_put_u64(out, s->size_octets);
+	wire_put_str(out, s->envelope);
+	wire_put_u32(out, (uint32_t)s->n_added);
+	for (size_t i = 0; i < s->n_added; i++) {
+		wire_put_u32(out, s->added[i].original);
+		wire_put_str(out, s->added[i].address);
+	}
+	wire_put_u32(out, (uint32_t)s->n_rcpts);
+	for (size_t i = 0; i < s->n_rcpts; i++) {
+		struct str reason =
+			str_first(s->rcpts[i].reason, REASON_MAX_OCTETS);
+		bool is_same = str_eq(reason, before);
+
+		wire_put_u8(out,
+			    s->rcpts[i].bits | (is_same ? SAME_REASON : 0));
+		if (!is_same)
+			wire_put_str(out, reason);
+		before = reason;
+	}
+}
+
+enum err
+record_status_read_head(struct str body, struct record_status *out)
+{
+	struct wire w = wire_of(body);
+
+	read_status_head(&w, out);
+	return w.is_bad ? ERR_FORMAT : OK;
+}
+
+static enum err
+read_status_rcpts(struct wire *w, struct status_rcpt *rcpts, size_t n)
+{
+	struct str before = STR_NONE;
+
+	for (size_t i = 0; i < n; i++) {
+		uint8_t bits = wire_below(w, SAME_REASON + SAME_REASON);
+
+		rcpts[i].bits = bits & STATUS_BITS_ALL;
+		rcpts[i].reason = before;
+		if (!(bits & SAME_REASON)) {
+			rcpts[i].reason = wire_str_max(w, REASON_MAX_OCTETS);
+			if (str_eq(rcpts[i].reason, before))
+				return ERR_FORMAT; // one value, one encoding
+		}
+		before = rcpts[i].reason;
+	}
+	return wire_end(w);
+}
+
+enum err
+record_status_read(struct str body, struct arena *arena,
+		   struct record_status *out)
+{
+	struct wire w = wire_of(body);
+	struct status_rcpt *rcpts;
+	struct final_rcpt *added;
+
+	read_status_head(&w, out);
+	out->envelope = wire_str(&w);
+	out->n_added = wire_u32(&w);
+	if (w.is_bad || out->n_added > ENVELOPE_MAX_RECIPIENTS)
+		return ERR_FORMAT;
+	added = arena_array(arena, out->n_added, sizeof(*added));
+	if (added == NULL)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < out->n_added; i++) {
+		added[i].original = wire_u32(&w);
+		added[i].address =
+			wire_str_max(&w, ENVELOPE_ADDRESS_MAX_OCTETS);
+	}
+	out->added = added;
+	out->n_rcpts = wire_u32(&w);
+	if (w.is_bad || out->n_rcpts > ENVELOPE_MAX_RECIPIENTS)
+		return ERR_FORMAT;
+	rcpts = arena_array(arena, out->n_rcpts, sizeof(*rcpts));
+	if (rcpts == NULL)
+		return ERR_LIMIT;
+	out->rcpts = rcpts;
+	return read_status_rcpts(&w, rcpts, out->n_rcpts);
+}
+
+void
+record_corrupt_put(struct buf *out, struct str id, struct str body)
+{
+	wire_put_str(out, id);
+	buf_put(out, body);
+}
+
+enum err
+record_corrupt_read(struct str body, struct str *id_out, struct str *body_out)
+{
+	struct wire w = wire_of(body);
+
+	*id_out = wire_str_max(&w, QUEUE_ID_OCTETS);
+	*body_out = wire_rest(&w);
+	if (id_out->n == 0)
+		return ERR_FORMAT;
 	return wire_end(&w);
 }

@@ -12,7 +12,7 @@ enum {
 	SEGMENT_HEAD_OCTETS = 64,
 	RECORD_HEAD_OCTETS = 12,
 	RECORD_ALIGN_OCTETS = 8,
-	RECORD_BODY_MAX_OCTETS = 2 << 20,
+	RECORD_BODY_MAX_OCTETS = 8 << 20,
 	MESSAGE_MAX_EXTENTS = 4096,
 };
 
@@ -24,6 +24,8 @@ enum record_type {
 	RECORD_DEFERRED,
 	RECORD_GONE,
 	RECORD_HELD,
+	RECORD_STATUS,
+	RECORD_CORRUPT,
 	RECORD_TYPES_END,
 };
 
@@ -44,8 +46,12 @@ void record_put(struct buf *out, uint64_t segment, uint64_t offset,
 enum err record_read(struct str bytes, uint64_t segment, uint64_t offset,
 		     enum record_type *type_out, struct str *body_out) MUST_USE;
 
-/* Where octets of content lie: the body of a CONTENT record, or a part of the
- * MESSAGE record itself. */
+/* The type and length that a head at the start of bytes tells, its body being
+ * there too; the checksum may be wrong. */
+enum err record_peek(struct str bytes, enum record_type *type_out,
+		     uint64_t *n_out) MUST_USE;
+
+/* Where the body of a record lies. */
 struct extent {
 	uint64_t segment, offset;
 	uint32_t n_octets;
@@ -109,6 +115,50 @@ struct record_deferred {
 void record_deferred_put(struct buf *out, const struct record_deferred *d);
 enum err record_deferred_read(struct str body, struct arena *arena,
 			      struct record_deferred *out) MUST_USE;
+
+enum record_state { STATE_WAITS, STATE_HELD, STATE_CORRUPT, RECORD_STATES };
+
+enum status_bits { // of one recipient
+	STATUS_DONE = 1,
+	STATUS_SETTLED = 2,  // delivered, discarded or bounced
+	STATUS_REPLACED = 4, // by what its alias made of it
+	STATUS_BITS_ALL = 7,
+};
+
+struct status_rcpt {
+	uint8_t bits;
+	struct str reason; // why it waits
+};
+
+/* All that is known of a message but its content, so that none of it needs
+ * memory while it waits. */
+struct record_status {
+	struct str id;
+	enum record_state state;
+	bool is_warned;	 // its sender was told of the delay
+	bool is_expired; // by the operator: what waits now fails
+	uint32_t n_attempts;
+	int64_t next_try_us; // wall clock
+	uint64_t size_octets;
+	struct str envelope;		// encoded
+	const struct final_rcpt *added; // by aliases
+	size_t n_added;
+	const struct status_rcpt *rcpts; // those of the envelope, then added
+	size_t n_rcpts;
+};
+
+void record_status_put(struct buf *out, const struct record_status *s);
+enum err record_status_read(struct str body, struct arena *arena,
+			    struct record_status *out) MUST_USE;
+/* The fields before the envelope alone. */
+enum err
+record_status_read_head(struct str body, struct record_status *out) MUST_USE;
+
+/* A message that is damaged: its id, and the body of its MESSAGE record as far
+ * as it can be read. */
+void record_corrupt_put(struct buf *out, struct str id, struct str body);
+enum err record_corrupt_read(struct str body, struct str *id_out,
+			     struct str *body_out) MUST_USE;
 
 void record_held_put(struct buf *out, struct str id, bool is_held);
 enum err record_held_read(struct str body, struct str *id_out,

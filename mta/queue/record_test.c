@@ -140,6 +140,46 @@ deferrals_come_back_and_every_prefix_is_an_error(void **state UNUSED)
 	arena_release(&arena);
 }
 
+static void
+a_status_comes_back_and_every_prefix_is_an_error(void **state UNUSED)
+{
+	struct arena arena = ARENA_INIT(65536);
+	struct final_rcpt added[] = { { 1, STR_INIT("c@z") } };
+	struct status_rcpt rcpts[] = {
+		{ STATUS_DONE | STATUS_SETTLED, STR_INIT("") },
+		{ 0, STR_INIT("450 later") },
+		{ 0, STR_INIT("450 later") },
+	};
+	struct record_status s = { S("id1"), STATE_HELD, true,	false,
+				   3,	     -5,	 1000,	S("E"),
+				   added,    1,		 rcpts, 3 };
+	struct record_status got;
+	struct buf b = BUF_INIT(4096);
+
+	record_status_put(&b, &s);
+	assert_true(b.n < 100); // the reason is there once
+	for (size_t n = 0; n < b.n; n++)
+		assert_int_equal(record_status_read(str_first(buf_str(&b), n),
+						    &arena, &got),
+				 ERR_FORMAT);
+	assert_int_equal(record_status_read(buf_str(&b), &arena, &got), OK);
+	assert_str(got.id, "id1");
+	assert_int_equal(got.state, STATE_HELD);
+	assert_true(got.is_warned && !got.is_expired);
+	assert_int_equal(got.n_attempts, 3);
+	assert_int_equal(got.next_try_us, -5);
+	assert_int_equal(got.size_octets, 1000);
+	assert_str(got.envelope, "E");
+	assert_int_equal(got.n_added, 1);
+	assert_str(got.added[0].address, "c@z");
+	assert_int_equal(got.n_rcpts, 3);
+	assert_int_equal(got.rcpts[0].bits, STATUS_DONE | STATUS_SETTLED);
+	assert_str(got.rcpts[1].reason, "450 later");
+	assert_str(got.rcpts[2].reason, "450 later");
+	buf_release(&b);
+	arena_release(&arena);
+}
+
 int
 main(void)
 {
@@ -152,6 +192,8 @@ main(void)
 		cmocka_unit_test(a_message_must_say_where_all_of_it_lies),
 		cmocka_unit_test(
 			deferrals_come_back_and_every_prefix_is_an_error),
+		cmocka_unit_test(
+			a_status_comes_back_and_every_prefix_is_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,49 +8,76 @@
 #include "lib/rt/log.h"
 #include "mta/queue/queue_private.h"
 
-enum { MAX_ACTIVE = 5000 };
+enum {
+	MAX_ACTIVE = 5000,
+	MAX_RETRIES = 4000, // the rest is for what is new
+	WALK_STEP = 10000,
+};
 
 static void
-start_attempt(struct message *m)
+start_attempt(struct queued *q)
 {
-	m->is_active = true;
+	q->is_active = true;
 	queue.n_active++;
-	if (co_spawn(attempt_run, m, "queue.attempt") != NULL)
+	if (co_spawn(attempt_run, q, "queue.attempt") != NULL)
 		return;
-	m->is_active = false;
+	q->is_active = false;
 	queue.n_active--;
-	heap_insert(&queue.schedule, &m->due, in_s(1));
+	heap_insert(&queue.schedule, &q->due, in_s(1));
 }
 
-static struct message *
+static struct queued *
 of_node(struct heap_node *node)
 {
-	return (struct message *)(void *)((char *)node -
-					  offsetof(struct message, due));
+	return (struct queued *)(void *)((char *)node -
+					 offsetof(struct queued, due));
+}
+
+/* The next message with octets in that segment that nobody works with. A walk
+ * over all of them serves a whole segment. */
+static struct queued *
+next_in_segment(struct co *co, uint64_t segment)
+{
+	struct message_table *t = &queue.table;
+	static uint64_t walked; // the segment that the walk is for
+
+	if (walked != segment)
+		t->compacted = TAILQ_FIRST(&t->all);
+	walked = segment;
+	for (size_t n = 1; t->compacted != NULL; n++) {
+		struct queued *q = t->compacted;
+
+		t->compacted = TAILQ_NEXT(q, link);
+		if (!q->is_active && message_lies_in(q, segment))
+			return q;
+		if (n % WALK_STEP == 0)
+			co_breathe(co);
+	}
+	walked = 0; // those that were active: next time
+	return NULL;
 }
 
 /* Moves one message out of that segment. ERR_NOT_FOUND: none can be moved. */
 static enum err
 compact(struct co *co, uint64_t segment)
 {
-	struct message *m;
+	struct queued *q = next_in_segment(co, segment);
+	bool was_due;
 	enum err e;
 
-	TAILQ_FOREACH (m, &queue.table.all, link)
-		if (!m->is_active && message_lies_in(m, segment))
-			break;
-	if (m == NULL)
+	if (q == NULL)
 		return ERR_NOT_FOUND;
-	heap_remove(&queue.schedule, &m->due);
-	m->is_active = true; // nobody else touches it meanwhile
-	e = message_rewrite(co, &queue.table, m);
+	was_due = heap_has(&q->due);
+	heap_remove(&queue.schedule, &q->due);
+	q->is_active = true; // nobody else touches it meanwhile
+	e = message_rewrite(co, &queue.table, q);
 	if (e != OK)
-		log_warn("queue.compact-failed", FC("id", m->id), FERR(e));
-	m->is_active = false;
-	if (m->is_removed) // by the operator, while it was copied
-		message_remove(&queue.table, &m);
-	else if (!m->is_held)
-		schedule_at(m, m->next_try_us);
+		log_warn("queue.compact-failed", FC("id", q->id), FERR(e));
+	q->is_active = false;
+	if (q->is_removed) // by the operator, while it was copied
+		message_remove(&queue.table, &q);
+	else if (q->state == STATE_WAITS && (was_due || q->lane == NULL))
+		schedule_at(q, q->next_try_us);
 	return e;
 }
 
@@ -77,13 +104,13 @@ run_clock(struct co *co, void *arg UNUSED)
 		int64_t wake_us = in_s(1);
 
 		while (first != NULL && first->key <= now_us() &&
-		       queue.n_active < MAX_ACTIVE) {
+		       queue.n_active < MAX_RETRIES) {
 			heap_remove(&queue.schedule, first);
 			start_attempt(of_node(first));
 			first = heap_first(&queue.schedule);
 		}
 		if (first != NULL && first->key < wake_us &&
-		    queue.n_active < MAX_ACTIVE)
+		    queue.n_active < MAX_RETRIES)
 			wake_us = first->key;
 		if (co_wait(co, wake_us) == ERR_CANCELED)
 			return;
@@ -99,76 +126,30 @@ schedule_start(void)
 }
 
 void
-schedule_now(struct message *m)
+schedule_now(struct queued *q)
 {
-	heap_remove(&queue.schedule, &m->due);
+	heap_remove(&queue.schedule, &q->due);
 	if (queue.clock != NULL && queue.n_active < MAX_ACTIVE)
-		start_attempt(m);
+		start_attempt(q);
 	else
-		heap_insert(&queue.schedule, &m->due, now_us());
+		heap_insert(&queue.schedule, &q->due, now_us());
 }
 
 void
-schedule_at(struct message *m, int64_t wall_at_us)
+schedule_at(struct queued *q, int64_t wall_at_us)
 {
 	int64_t left_us = wall_at_us - wall_us();
 
 	if (left_us < 0)
 		left_us = 0;
-	heap_remove(&queue.schedule, &m->due);
-	heap_insert(&queue.schedule, &m->due, now_us() + left_us);
-	if (queue.clock != NULL && heap_first(&queue.schedule) == &m->due)
+	heap_remove(&queue.schedule, &q->due);
+	heap_insert(&queue.schedule, &q->due, now_us() + left_us);
+	if (queue.clock != NULL && heap_first(&queue.schedule) == &q->due)
 		co_wake(queue.clock);
 }
 
 void
-schedule_remove(struct message *m)
+schedule_remove(struct queued *q)
 {
-	heap_remove(&queue.schedule, &m->due);
-}
-
-static bool
-goes_to(const struct message *m, struct str site)
-{
-	for (size_t i = 0; i < m->n_rcpts; i++) {
-		struct str address = m->rcpts[i].address;
-		ptrdiff_t at = str_rchr(address, '@');
-
-		if (!m->rcpts[i].is_done && at >= 0 &&
-		    str_ieq(str_from(address, (size_t)at + 1), site))
-			return true;
-	}
-	return false;
-}
-
-/* Naming a held message is how an operator lets it go. */
-static void
-let_go(struct message *m)
-{
-	m->is_held = false;
-	message_note_held(&queue.table, m);
-	log_info("message.released", FC("id", m->id));
-}
-
-uint64_t
-schedule_flush(enum queue_flush what, struct str key)
-{
-	struct message *m, *next;
-	uint64_t n = 0;
-
-	destination_revive_all();
-	for (m = TAILQ_FIRST(&queue.table.all); m != NULL; m = next) {
-		next = TAILQ_NEXT(m, link);
-		if (m->is_active ||
-		    (what == FLUSH_ID && !str_eq(str_c(m->id), key)) ||
-		    (what == FLUSH_SITE && !goes_to(m, key)))
-			continue;
-		if (m->is_held && what != FLUSH_ID)
-			continue;
-		if (m->is_held)
-			let_go(m);
-		schedule_now(m);
-		n++;
-	}
-	return n;
+	heap_remove(&queue.schedule, &q->due);
 }

@@ -51,6 +51,8 @@ struct request {
 	bool is_done;
 	enum err result;
 	uint64_t segment, offset;
+	spool_written_fn *written; // of a note, or NULL
+	void *arg, *arg2;
 };
 
 TAILQ_HEAD(requests, request);
@@ -102,9 +104,9 @@ find_segment(const struct spool *s, uint64_t number)
 {
 	struct segment *seg;
 
-	TAILQ_FOREACH (seg, &s->segments, link)
-		if (seg->number == number)
-			return seg;
+	TAILQ_FOREACH_REVERSE(seg, &s->segments, segment_list, link)
+	if (seg->number == number) // mostly one of the newest
+		return seg;
 	return NULL;
 }
 
@@ -113,6 +115,7 @@ find_segment(const struct spool *s, uint64_t number)
 struct scan {
 	uint64_t numbers[MAX_SEGMENTS];
 	size_t n;
+	struct buf content; // of one segment
 };
 
 static int
@@ -170,33 +173,81 @@ read_head(int fd, struct segment_head *out)
 	return segment_read_head(str_of(bytes, sizeof(bytes)), out);
 }
 
-/* Takes the records of seg below limit; seg->end is where they end. */
-static enum err
-scan_records(struct segment *seg, uint64_t limit, spool_found_fn *found,
-	     void *arg)
+/* Where the record after a damaged one begins: behind the length it tells, or
+ * at the next place where a whole one is found. A search over foreign octets
+ * that look like heads ends with its budget. */
+static uint64_t
+next_record(struct str all, uint64_t number, uint64_t at, uint64_t *budget)
 {
-	struct buf content = BUF_INIT(SEGMENT_OCTETS * 2ul);
-	enum err e = fs_read_fd(seg->fd, &content);
-	struct str all = buf_str(&content);
+	enum record_type type;
+	struct str body;
+	uint64_t n;
 
-	if (e != OK) {
-		buf_release(&content);
-		return e;
+	if (record_peek(str_from(all, at), &type, &n) == OK &&
+	    record_read(str_from(all, at + record_size(n)), number,
+			at + record_size(n), &type, &body) == OK)
+		return at + record_size(n);
+	for (at += RECORD_ALIGN_OCTETS; at < all.n; at += RECORD_ALIGN_OCTETS) {
+		if (record_peek(str_from(all, at), &type, &n) != OK)
+			continue;
+		if (n > *budget)
+			return all.n;
+		*budget -= n;
+		if (record_read(str_from(all, at), number, at, &type, &body) ==
+		    OK)
+			return at;
 	}
-	all = str_first(all, limit);
+	return all.n;
+}
+
+/* A record that is not whole, though more was written after it. */
+static void
+pass_damage(struct segment *seg, struct str all, spool_found_fn *found,
+	    void *arg, uint64_t *budget)
+{
+	uint64_t next = next_record(all, seg->number, seg->end, budget), n;
+	enum record_type type;
+
+	log_error("spool.damaged-record", FN("segment", seg->number),
+		  FN("offset", seg->end), FN("until", next));
+	if (record_peek(str_from(all, seg->end), &type, &n) == OK)
+		found(arg, type, str_sub(all, seg->end + RECORD_HEAD_OCTETS, n),
+		      false, seg->number, seg->end + RECORD_HEAD_OCTETS);
+	seg->end = next;
+}
+
+/* Takes the records of seg below limit; seg->end is where they end. limit is
+ * UINT64_MAX when nobody tells how far it was durable: then the first record
+ * that is not whole is where a crash tore it. */
+static enum err
+scan_records(struct segment *seg, uint64_t limit, struct buf *content,
+	     spool_found_fn *found, void *arg)
+{
+	uint64_t budget = SEGMENT_OCTETS * 4ul;
+	struct str all;
+	enum err e;
+
+	buf_clear(content);
+	e = fs_read_fd(seg->fd, content);
+	if (e != OK)
+		return e;
+	all = str_first(buf_str(content), limit);
 	seg->end = SEGMENT_HEAD_OCTETS;
 	while (seg->end < all.n) {
 		enum record_type type;
 		struct str body;
 
 		if (record_read(str_from(all, seg->end), seg->number, seg->end,
-				&type, &body) != OK)
+				&type, &body) == OK) {
+			found(arg, type, body, true, seg->number,
+			      seg->end + RECORD_HEAD_OCTETS);
+			seg->end += record_size(body.n);
+			continue;
+		}
+		if (limit == UINT64_MAX)
 			break;
-		found(arg, type, body, seg->number,
-		      seg->end + RECORD_HEAD_OCTETS);
-		seg->end += record_size(body.n);
+		pass_damage(seg, all, found, arg, &budget);
 	}
-	buf_release(&content);
 	return OK;
 }
 
@@ -249,7 +300,7 @@ end_of_segment(struct spool *s, const struct scan *scan, size_t i)
 }
 
 static enum err
-scan_segment(struct spool *s, const struct scan *scan, size_t i,
+scan_segment(struct spool *s, struct scan *scan, size_t i,
 	     spool_found_fn *found, void *arg)
 {
 	char name[NAME_OCTETS];
@@ -267,7 +318,8 @@ scan_segment(struct spool *s, const struct scan *scan, size_t i,
 		return keep_headless(s, scan->numbers[i], fd);
 	s->scanned_last = head.segment;
 	enum err e = scan_records(add_segment(s, head.segment, fd),
-				  end_of_segment(s, scan, i), found, arg);
+				  end_of_segment(s, scan, i), &scan->content,
+				  found, arg);
 	s->scanned_end = TAILQ_LAST(&s->segments, segment_list)->end;
 	return e;
 }
@@ -298,6 +350,7 @@ spool_open(const char *dir, spool_found_fn *found, void *arg,
 	enum err e;
 
 	*out = s;
+	buf_init(&scan->content, SEGMENT_OCTETS * 2ul);
 	TAILQ_INIT(&s->segments);
 	TAILQ_INIT(&s->pending);
 	TAILQ_INIT(&s->failed);
@@ -310,6 +363,7 @@ spool_open(const char *dir, spool_found_fn *found, void *arg,
 		e = list_segments(s, scan);
 	for (size_t i = 0; i < scan->n && e == OK; i++)
 		e = scan_segment(s, scan, i, found, arg);
+	buf_release(&scan->content);
 	free(scan);
 	return e;
 }
@@ -497,6 +551,10 @@ static void
 finish(struct request *r, enum err result)
 {
 	if (r->co == NULL) { // a note
+		struct spool_place place = { r->segment, r->offset };
+
+		if (r->written != NULL)
+			r->written(r->arg, r->arg2, &place, r->body.n);
 		free((void *)(uintptr_t)r->body.p);
 		free(r);
 		return;
@@ -745,7 +803,8 @@ spool_append_piece(struct co *co, struct spool *s, struct str body,
 }
 
 void
-spool_note(struct spool *s, enum record_type type, struct str body)
+spool_note_tell(struct spool *s, enum record_type type, struct str body,
+		spool_written_fn *written, void *arg, void *arg2)
 {
 	struct request *r = must_alloc(sizeof(*r));
 	char *copy = must_alloc(body.n);
@@ -754,7 +813,16 @@ spool_note(struct spool *s, enum record_type type, struct str body)
 		memcpy(copy, body.p, body.n);
 	r->type = type;
 	r->body = str_of(copy, body.n);
+	r->written = written;
+	r->arg = arg;
+	r->arg2 = arg2;
 	enqueue(s, r);
+}
+
+void
+spool_note(struct spool *s, enum record_type type, struct str body)
+{
+	spool_note_tell(s, type, body, NULL, NULL, NULL);
 }
 
 bool
@@ -765,16 +833,46 @@ spool_is_lost(const struct spool *s, const struct extent *extent)
 	return seg == NULL || extent->offset >= seg->lost_from;
 }
 
-enum err
-spool_read(struct spool *s, const struct extent *extent, uint64_t skip,
-	   char *to, size_t n)
+void
+spool_reading_begin(struct spool *s, struct extent where,
+		    struct spool_reading *r)
 {
-	struct segment *seg = find_segment(s, extent->segment);
+	const struct segment *seg = find_segment(s, where.segment);
 
-	check(skip <= extent->n_octets && n <= extent->n_octets - skip);
-	if (seg == NULL)
-		return ERR_NOT_FOUND;
-	return fs_read_at(seg->fd, to, n, (int64_t)(extent->offset + skip));
+	*r = (struct spool_reading) { .fd = seg ? seg->fd : -1,
+				      .where = where };
+	buf_init(&r->bytes, RECORD_HEAD_OCTETS + RECORD_BODY_MAX_OCTETS +
+				    RECORD_ALIGN_OCTETS);
+}
+
+void
+spool_reading_run(struct spool_reading *r)
+{
+	size_t n = record_size(r->where.n_octets);
+	uint64_t at = r->where.offset - RECORD_HEAD_OCTETS, told;
+	struct str body;
+
+	check(r->where.n_octets <= RECORD_BODY_MAX_OCTETS);
+	check(buf_reserve(&r->bytes, n) == OK);
+	r->bytes.n = n;
+	r->result = r->fd < 0 ? ERR_NOT_FOUND
+			      : fs_read_at(r->fd, r->bytes.p, n, (int64_t)at);
+	if (r->result != OK)
+		memset(r->bytes.p, 0, n);
+	r->body = str_sub(buf_str(&r->bytes), RECORD_HEAD_OCTETS,
+			  r->where.n_octets);
+	if (r->result != OK ||
+	    record_peek(buf_str(&r->bytes), &r->type, &told) != OK ||
+	    told != r->where.n_octets ||
+	    record_read(buf_str(&r->bytes), r->where.segment, at, &r->type,
+			&body) != OK)
+		r->result = ERR_FORMAT;
+}
+
+void
+spool_reading_release(struct spool_reading *r)
+{
+	buf_release(&r->bytes);
 }
 
 /* ---- giving space back ---- */

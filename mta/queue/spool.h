@@ -11,9 +11,10 @@
 struct spool;
 
 /* What the scan at start finds, in the order it was written. The record's body
- * is valid during the call only. */
+ * is valid during the call only. One that is not whole lies in a segment that
+ * was finished: it was there once, and was damaged since. */
 typedef void spool_found_fn(void *arg, enum record_type type, struct str body,
-			    uint64_t segment, uint64_t offset);
+			    bool is_whole, uint64_t segment, uint64_t offset);
 
 /* Opens the directory, takes the lock, scans; *out is set before the first
  * `found`. Blocks: for start only. Fails with the reason logged; a directory
@@ -46,13 +47,32 @@ enum err spool_append_piece(struct co *co, struct spool *s, struct str body,
 /* Writes a record some time soon, never fails the caller. For tombstones and
  * deferrals. */
 void spool_note(struct spool *s, enum record_type type, struct str body);
+/* The same, and tells where it was written (not that it is durable). */
+typedef void
+spool_written_fn(void *arg, void *arg2, const struct spool_place *place,
+		 size_t body_octets);
+void spool_note_tell(struct spool *s, enum record_type type, struct str body,
+		     spool_written_fn *written, void *arg, void *arg2);
 
 /* A piece that lies behind the end of an abandoned segment: a message that
  * would name it must be refused. */
 bool spool_is_lost(const struct spool *s, const struct extent *extent);
-/* Reads octets of content back. */
-enum err spool_read(struct spool *s, const struct extent *extent, uint64_t skip,
-		    char *to, size_t n) MUST_USE;
+/* One record read back. begin in the loop, run in any thread; the caller holds
+ * the segment meanwhile. */
+struct spool_reading {
+	int fd;
+	struct extent where;
+	struct buf bytes;
+	enum record_type type; // as its head says
+	struct str body; // always where.n_octets; what cannot be read is zeros
+	enum err result; // ERR_FORMAT: the checksum is wrong
+};
+
+/* where: the body of a record. */
+void spool_reading_begin(struct spool *s, struct extent where,
+			 struct spool_reading *r);
+void spool_reading_run(struct spool_reading *r);
+void spool_reading_release(struct spool_reading *r);
 
 /* A live message has records in that segment, or no longer. */
 void spool_hold(struct spool *s, uint64_t segment, uint64_t n_octets);

@@ -63,20 +63,23 @@ struct seen {
 	struct buf bodies;
 };
 
+static struct spool *spool;
+
 static void
-found(void *arg, enum record_type type, struct str body,
-      uint64_t segment UNUSED, uint64_t offset UNUSED)
+found(void *arg, enum record_type type, struct str body, bool is_whole,
+      uint64_t segment, uint64_t offset UNUSED)
 {
 	struct seen *seen = arg;
 
 	if (type != RECORD_GONE)
 		return;
 	seen->n++;
+	spool_hold(spool, segment, 0); // its file stays
+	if (!is_whole)
+		buf_putc(&seen->bodies, '!');
 	buf_put(&seen->bodies, body);
 	buf_putc(&seen->bodies, ' ');
 }
-
-static struct spool *spool;
 
 static struct str
 open_spool(void)
@@ -151,6 +154,84 @@ nobody_is_refused_before_the_fence_is_durable(void **state UNUSED)
 	in_process(see_kept_and_after);
 }
 
+static void
+write_three(struct co *co, void *arg UNUSED)
+{
+	struct spool_place place;
+
+	open_spool();
+	check(spool_begin(co, spool) == OK);
+	check(spool_append(co, spool, RECORD_GONE, S("one"), &place) == OK);
+	check(spool_append(co, spool, RECORD_GONE, S("two"), &place) == OK);
+	check(spool_append(co, spool, RECORD_GONE, S("three"), &place) == OK);
+	_exit(0);
+}
+
+static void
+begin_another(struct co *co, void *arg UNUSED)
+{
+	open_spool();
+	check(spool_begin(co, spool) == OK);
+	_exit(0);
+}
+
+static void
+damage(off_t at, unsigned char xor)
+{
+	char path[128];
+	unsigned char c;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/0000000001.seg", dir);
+	fd = open(path, O_RDWR);
+	assert_int_equal(pread(fd, &c, 1, at), 1);
+	c ^= xor;
+	assert_int_equal(pwrite(fd, &c, 1, at), 1);
+	close(fd);
+}
+
+static void
+see_damaged_two(struct co *co UNUSED, void *arg UNUSED)
+{
+	check(str_eq(open_spool(), S("one !tvo three ")));
+	_exit(0);
+}
+
+static void
+see_no_two(struct co *co UNUSED, void *arg UNUSED)
+{
+	check(str_eq(open_spool(), S("one three ")));
+	_exit(0);
+}
+
+static void
+see_one(struct co *co UNUSED, void *arg UNUSED)
+{
+	check(str_eq(open_spool(), S("one ")));
+	_exit(0);
+}
+
+enum { SECOND = SEGMENT_HEAD_OCTETS + 16 }; // a record of three octets has 16
+
+static void
+damage_in_a_finished_segment_hides_nothing_behind_it(void **state UNUSED)
+{
+	in_process(write_three);
+	in_process(begin_another);
+	damage(SECOND + RECORD_HEAD_OCTETS + 1, 'w' ^ 'v');
+	in_process(see_damaged_two);
+	damage(SECOND + 2, 0x80); // its length is nonsense, too
+	in_process(see_no_two);
+}
+
+static void
+the_last_segment_ends_at_the_first_torn_record(void **state UNUSED)
+{
+	in_process(write_three);
+	damage(SECOND + RECORD_HEAD_OCTETS, 1);
+	in_process(see_one);
+}
+
 int
 main(void)
 {
@@ -161,6 +242,12 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			nobody_is_refused_before_the_fence_is_durable, make_dir,
 			remove_dir),
+		cmocka_unit_test_setup_teardown(
+			damage_in_a_finished_segment_hides_nothing_behind_it,
+			make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(
+			the_last_segment_ends_at_the_first_torn_record,
+			make_dir, remove_dir),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

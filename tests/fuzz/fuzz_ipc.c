@@ -37,8 +37,34 @@ AGAIN(envelope_again, envelope, envelope_read(in, arena, &m), envelope_put)
 AGAIN(job_again, out_job, out_read_job(in, arena, &m), out_put_job)
 AGAIN(result_again, out_result, out_read_result(in, &m), out_put_result)
 AGAIN(dns_again, dns_answer, dns_read_answer(in, arena, &m), dns_put_answer)
-AGAIN(entry_again, queue_entry, queue_read_entry(in, arena, &m),
-      queue_put_entry)
+static enum err
+entry_again(struct str in, struct arena *arena, struct buf *out)
+{
+	enum err e = OK;
+
+	while (in.n > 0 && e == OK) {
+		struct queue_entry m;
+
+		e = queue_read_entry(&in, arena, &m);
+		if (e == OK)
+			queue_put_entry(out, &m);
+	}
+	return e;
+}
+
+static enum err
+change_again(struct str in, struct arena *arena UNUSED, struct buf *out)
+{
+	enum queue_change what;
+	uint8_t states;
+	struct str id;
+	enum err e = queue_read_change(in, &what, &states, &id);
+
+	if (e == OK)
+		queue_put_change(out, what, states, id);
+	return e;
+}
+
 AGAIN(ask_again, router_ask, router_read_ask(in, &m), router_put_ask)
 AGAIN(verdict_again, router_verdict, router_read_verdict(in, &m),
       router_put_verdict)
@@ -100,7 +126,7 @@ static again_fn *const all[] = {
 	verdict_again,	route_again,  quota_again,    snapshot_again,
 	command_again,	append_again, done_again,     body_again,
 	delivery_again, answer_again, control_again,  flush_again,
-	room_again,	head_again,
+	room_again,	head_again,   change_again,
 };
 
 int

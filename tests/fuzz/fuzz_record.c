@@ -27,6 +27,7 @@ AGAIN(message)
 AGAIN(expanded)
 AGAIN(done)
 AGAIN(deferred)
+AGAIN(status)
 
 static enum err
 held_again(struct str in, struct arena *arena UNUSED, struct buf *out)
@@ -94,7 +95,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static enum err (*const readers[])(struct str, struct arena *,
 					   struct buf *) = {
 		message_again, expanded_again, done_again,  deferred_again,
-		held_again,    head_again,     place_again,
+		held_again,    head_again,     place_again, status_again,
 	};
 	struct arena arena = ARENA_INIT(ARENA_OCTETS);
 	struct buf out = BUF_INIT(2 * size + 4096);

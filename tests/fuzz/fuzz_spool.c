@@ -19,11 +19,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { N_SEGMENTS = 2 };
 
 static struct message_table table;
+static int files[N_SEGMENTS];
 
 static void
 nothing_found(void *arg UNUSED, enum record_type type UNUSED,
-	      struct str body UNUSED, uint64_t segment UNUSED,
-	      uint64_t offset UNUSED)
+	      struct str body UNUSED, bool is_whole UNUSED,
+	      uint64_t segment UNUSED, uint64_t offset UNUSED)
 {
 	check_failed("a record in an empty segment", __FILE__, __LINE__);
 }
@@ -46,7 +47,7 @@ open_once(void)
 		snprintf(path, sizeof(path), "%s/%010u.seg", dir, i);
 		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 		check(fd >= 0 && write(fd, head.p, head.n) == (ssize_t)head.n);
-		close(fd);
+		files[i - 1] = fd;
 	}
 	buf_release(&head);
 	message_table_init(&table);
@@ -62,10 +63,42 @@ open_once(void)
 	check(freopen("/dev/null", "w", stdout) != NULL); // the log
 }
 
+/* It lies in its file, too: a message is read from there. */
+static void
+replay_one(enum record_type type, bool is_whole, unsigned segment,
+	   struct str body, uint64_t *ends)
+{
+	struct buf record = BUF_INIT(1 << 17);
+
+	if (type == 0)
+		return;
+	record_put(&record, segment + 1, ends[segment], type, body);
+	check(pwrite(files[segment], record.p, record.n,
+		     (off_t)ends[segment]) == (ssize_t)record.n);
+	buf_release(&record);
+	message_replay(&table, type, body, is_whole, segment + 1,
+		       ends[segment] + RECORD_HEAD_OCTETS);
+	ends[segment] += record_size(body.n);
+}
+
+static void
+check_message(const struct message *m)
+{
+	size_t n_left = 0;
+
+	check(m->is_repeat && m->n_left > 0);
+	for (size_t i = 0; i < m->n_rcpts; i++) {
+		n_left += !m->rcpts[i].is_done;
+		check(m->rcpts[i].original < m->envelope.n_recipients);
+	}
+	check(n_left == m->n_left);
+}
+
 static void
 replay(struct str in)
 {
-	uint64_t offset = SEGMENT_HEAD_OCTETS + RECORD_HEAD_OCTETS;
+	uint64_t ends[N_SEGMENTS] = { SEGMENT_HEAD_OCTETS,
+				      SEGMENT_HEAD_OCTETS };
 
 	while (in.n >= 4) {
 		const uint8_t *head = (const uint8_t *)in.p;
@@ -75,38 +108,38 @@ replay(struct str in)
 		in = str_from(in, 4);
 		body = str_first(in, n);
 		in = str_from(in, body.n);
-		message_replay(&table, head[0] % (RECORD_TYPES_END + 1), body,
-			       1 + head[1] % N_SEGMENTS, offset);
-		offset += record_size(body.n);
+		replay_one(head[0] % RECORD_TYPES_END, head[0] < 0x80,
+			   head[1] % N_SEGMENTS, body, ends);
 	}
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct message *m;
+	struct queued *q;
 	size_t n = 0;
 
 	open_once();
 	replay(str_of(data, size));
 	message_replay_end(&table);
-	TAILQ_FOREACH (m, &table.all, link) {
-		size_t n_left = 0;
+	TAILQ_FOREACH (q, &table.all, link) {
+		struct message_look look;
 
 		n++;
-		check(message_find(&table, str_c(m->id)) == m);
-		check(m->is_repeat && m->n_left > 0);
-		for (size_t i = 0; i < m->n_rcpts; i++) {
-			n_left += !m->rcpts[i].is_done;
-			check(m->rcpts[i].original < m->envelope.n_recipients);
-		}
-		check(n_left == m->n_left);
-		for (size_t i = 0; i < m->n_extents; i++)
-			check(m->extents[i].segment <= m->held.segment);
+		check(message_find(&table, str_c(q->id)) == q);
+		if (q->message != NULL)
+			check_message(q->message);
+		message_look_begin(&table, q, true, &look);
+		message_look_run(&look);
+		message_look_end(&table, &look);
+		check(look.q == q);
+		message_look_release(&table, &look);
+		for (size_t i = 0; i < q->n_extents; i++)
+			check(q->extents[i].segment <= q->record.segment);
 	}
 	check(n == table.n);
-	while ((m = TAILQ_FIRST(&table.all)) != NULL)
-		message_replay(&table, RECORD_GONE, str_c(m->id), 1,
+	while ((q = TAILQ_FIRST(&table.all)) != NULL)
+		message_replay(&table, RECORD_GONE, str_c(q->id), true, 1,
 			       SEGMENT_HEAD_OCTETS);
 	check(table.n == 0);
 	return 0;
