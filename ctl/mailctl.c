@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * ctl/mailctl.c - one program for everything an operator does. It is also
- * postqueue, mailq, doveadm, postconf and setup, when it is called by those
- * names. */
+ * postqueue, mailq, doveadm, postconf, postmap and setup, when it is called by
+ * those names. */
 #include "ctl/commands.h"
 #include "lib/base/str.h"
 #include "lib/rt/version.h"
@@ -37,6 +37,10 @@ static const struct command {
 	{ NULL, "route", route_main,
 	  "tells where a message for an address goes, and why",
 	  "mailctl route explain user3@example2.local", "explain" },
+	{ NULL, "map", map_main,
+	  "tells what a table answers for a key (also as: postmap)",
+	  "mailctl map query user1@example1.local texthash:virtual.cf",
+	  "query list check --json" },
 	{ "Mail that waits", "queue", queue_main,
 	  "lists, tries again, deletes (also as: postqueue, mailq)",
 	  "mailctl queue list", "list count flush delete" },
@@ -68,7 +72,7 @@ static const struct {
 } other_names[] = {
 	{ "postqueue", postqueue_main }, { "mailq", mailq_main },
 	{ "doveadm", doveadm_main },	 { "setup", setup_main },
-	{ "postconf", postconf_main },
+	{ "postconf", postconf_main },	 { "postmap", postmap_main },
 };
 
 enum {
