@@ -266,13 +266,8 @@ forget_moved(struct co *co, struct copying *c)
 {
 	enum err e = c->from == c->to ? OK : mailbox_flush(co, c->from);
 
-	for (size_t i = 0; i < c->list->n && e == OK; i++) {
-		struct message *msg = mailbox_find(c->from, c->list->uids[i]);
-
-		if (msg != NULL)
-			mailbox_removed(c->from, msg);
-	}
-	return e;
+	return e == OK ? mailbox_remove(co, c->from, c->list->uids, c->list->n)
+		       : e;
 }
 
 static enum err
@@ -384,6 +379,7 @@ answer(struct session *s, const struct copying *c)
 		if (code.n > 0)
 			session_put(s, "* OK %.*scopied\r\n",
 				    STR(buf_str(&code)));
+		s->answers_modseq = true;
 		session_answer(s, STORE_OK, "moved");
 	} else {
 		session_answer(s, STORE_OK, "%.*scopied", STR(buf_str(&code)));

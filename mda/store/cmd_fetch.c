@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * mda/store/cmd_fetch.c - FETCH (RFC 9051 6.4.5, 7.5.2).
+ * mda/store/cmd_fetch.c - FETCH (RFC 9051 6.4.5, 7.5.2; RFC 7162 3.1.4, 3.2.6).
  *
  * Invariants:
  *  (1) A literal has exactly the octets that its head promises: sizes are those
@@ -310,6 +310,10 @@ put_simple(struct session *s, const struct imap_fetch_item *item,
 		session_put(s, "FLAGS ");
 		session_add_flags(s, msg, &s->out);
 		return true;
+	case IMAP_FETCH_MODSEQ:
+		session_put(s, "MODSEQ (%llu)",
+			    (unsigned long long)msg->change);
+		return true;
 	case IMAP_FETCH_INTERNALDATE:
 		put_date(s, msg);
 		return true;
@@ -339,7 +343,7 @@ put_message(struct co *co, struct fetching *f, struct message *msg,
 	    const struct letter *l)
 {
 	struct session *s = f->s;
-	bool is_first = true, has_flags = false;
+	bool is_first = true, has_flags = false, has_modseq = false;
 
 	session_put(s, "* %u FETCH (", view_seq(&s->view, msg->uid));
 	for (size_t i = 0; i < f->what->n; i++) {
@@ -353,12 +357,15 @@ put_message(struct co *co, struct fetching *f, struct message *msg,
 		else
 			buf_truncate(&s->out, at);
 		has_flags |= item->kind == IMAP_FETCH_FLAGS;
+		has_modseq |= item->kind == IMAP_FETCH_MODSEQ;
 	}
 	if (f->is_flags_due && !has_flags) {
 		session_put(s, is_first ? "FLAGS " : " FLAGS ");
 		session_add_flags(s, msg, &s->out);
 		is_first = false;
 	}
+	if (f->is_flags_due && !has_modseq)
+		session_put_modseq(s, msg);
 	/* From here on the message may go: only the open file is needed. */
 	for (size_t i = 0; i < f->what->n && l->fd >= 0; i++) {
 		const struct imap_fetch_item *item = &f->what->items[i];
@@ -436,7 +443,8 @@ fetch_one(struct co *co, struct fetching *f, uint32_t uid)
 static void
 set_seen(struct co *co, struct fetching *f, const struct uid_list *list)
 {
-	const struct flag_change change = { IMAP_STORE_ADD, IMAP_FLAG_SEEN, 0 };
+	struct flag_change change = { .mode = IMAP_STORE_ADD,
+				      .flags = IMAP_FLAG_SEEN };
 	size_t n_gone;
 
 	f->is_flags_due = true;
@@ -472,21 +480,83 @@ fetch(struct co *co, struct session *s, const struct uid_list *list,
 		session_answer(s, STORE_OK, "fetched");
 }
 
+static bool
+has_modseq(const struct imap_fetch *what)
+{
+	for (size_t i = 0; i < what->n; i++)
+		if (what->items[i].kind == IMAP_FETCH_MODSEQ)
+			return true;
+	return what->has_changed_since;
+}
+
+/* RFC 7162 3.1.4.1: the others are passed over. */
+static void
+keep_changed(const struct mailbox *m, struct uid_list *list, uint64_t since)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct message *msg = mailbox_find(m, list->uids[i]);
+
+		if (msg != NULL && msg->change > since)
+			list->uids[n++] = list->uids[i];
+	}
+	list->n = n;
+}
+
+/* RFC 7162 3.2.6. To "*" the client knows more than is there now. */
+static void
+put_vanished(struct session *s, size_t set_at, uint64_t since)
+{
+	struct imap_reader again = s->args;
+	struct imap_seqset set;
+
+	again.at = set_at;
+	if (imap_seqset_read(&again, UINT32_MAX, &set))
+		session_put_vanished(s, &set, since);
+}
+
+static void
+read_items(struct session *s, struct imap_fetch *what)
+{
+	bool ok = imap_fetch_read(
+		&s->args, IMAP_FETCH_HAS_CONDSTORE | IMAP_FETCH_HAS_QRESYNC,
+		what);
+
+	if (ok && what->has_vanished &&
+	    (!s->is_uid || !s->has_qresync || !what->has_changed_since))
+		imap_reader_fail(&s->args, IMAP_FAULT_SYNTAX,
+				 "VANISHED is for UID FETCH with CHANGEDSINCE");
+	if (ok && ((s->is_uid &&
+		    !imap_fetch_add_kind(what, IMAP_FETCH_UID, &s->arena)) ||
+		   (what->has_changed_since &&
+		    !imap_fetch_add_kind(what, IMAP_FETCH_MODSEQ, &s->arena))))
+		imap_reader_fail(&s->args, IMAP_FAULT_LIMIT, "too many items");
+}
+
 void
 cmd_fetch(struct co *co, struct session *s)
 {
+	size_t set_at = s->args.at;
 	struct imap_fetch what;
 	struct uid_list list;
-	bool ok;
 
+	if (s->is_uid && s->has_qresync) // what went is told before
+		session_tell(co, s, true);
 	if (!session_read_set(s, &list))
 		return;
 	imap_reader_space(&s->args);
-	ok = imap_fetch_read(&s->args, 0, &what);
-	if (ok && s->is_uid &&
-	    !imap_fetch_add_kind(&what, IMAP_FETCH_UID, &s->arena))
-		imap_reader_fail(&s->args, IMAP_FAULT_LIMIT, "too many items");
-	if (session_args_ok(s))
-		fetch(co, s, &list, &what);
+	read_items(s, &what);
+	if (!session_args_ok(s)) {
+		free(list.uids);
+		return;
+	}
+	if (has_modseq(&what))
+		session_enable_condstore(s);
+	if (what.has_changed_since)
+		keep_changed(s->mailbox, &list, what.changed_since);
+	if (what.has_vanished)
+		put_vanished(s, set_at, what.changed_since);
+	fetch(co, s, &list, &what);
 	free(list.uids);
 }

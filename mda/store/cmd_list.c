@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * mda/store/cmd_list.c - LIST (RFC 9051 6.3.9, RFC 5258, RFC 5819, RFC 6154),
- * LSUB (RFC 3501 6.3.9) and STATUS (RFC 9051 6.3.11, RFC 8438). */
+ * LSUB (RFC 3501 6.3.9) and STATUS (RFC 9051 6.3.11, RFC 7162 3.1.7). */
 #include "lib/base/check.h"
 #include "lib/mail/imap_flags.h"
 #include "lib/mail/imap_list.h"
@@ -14,7 +14,8 @@
 
 static const unsigned status_items =
 	IMAP_STATUS_MESSAGES | IMAP_STATUS_RECENT | IMAP_STATUS_UIDNEXT |
-	IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_UNSEEN | IMAP_STATUS_SIZE;
+	IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_UNSEEN | IMAP_STATUS_SIZE |
+	IMAP_STATUS_DELETED | IMAP_STATUS_HIGHESTMODSEQ;
 
 /* ---- STATUS ---- */
 
@@ -48,7 +49,7 @@ read_sizes(struct co *co, struct mailbox *m)
 static void
 put_counts(struct session *s, const struct mailbox *m, unsigned items)
 {
-	uint64_t n_unseen = 0, n_recent = 0, octets = 0;
+	uint64_t n_unseen = 0, n_recent = 0, n_deleted = 0, octets = 0;
 	bool is_first = true;
 
 	for (size_t i = 0; i < m->n; i++) {
@@ -56,6 +57,7 @@ put_counts(struct session *s, const struct mailbox *m, unsigned items)
 
 		n_unseen += !(msg->flags & IMAP_FLAG_SEEN);
 		n_recent += msg->is_unclaimed;
+		n_deleted += (msg->flags & IMAP_FLAG_DELETED) != 0;
 		octets += msg->wire_size_octets;
 	}
 	add_item(s, IMAP_STATUS_MESSAGES, m->n, items, &is_first);
@@ -64,6 +66,8 @@ put_counts(struct session *s, const struct mailbox *m, unsigned items)
 	add_item(s, IMAP_STATUS_UIDVALIDITY, m->uidvalidity, items, &is_first);
 	add_item(s, IMAP_STATUS_UNSEEN, n_unseen, items, &is_first);
 	add_item(s, IMAP_STATUS_SIZE, octets, items, &is_first);
+	add_item(s, IMAP_STATUS_DELETED, n_deleted, items, &is_first);
+	add_item(s, IMAP_STATUS_HIGHESTMODSEQ, m->change, items, &is_first);
 }
 
 static enum err
@@ -72,6 +76,8 @@ put_status(struct co *co, struct session *s, struct mailbox *m, struct str wire,
 {
 	enum err e = mailbox_look(co, m, false);
 
+	if (items & IMAP_STATUS_HIGHESTMODSEQ)
+		session_enable_condstore(s);
 	if (e == OK && (items & IMAP_STATUS_SIZE))
 		e = read_sizes(co, m);
 	if (e != OK)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * mda/store/cmd_search.c - SEARCH (RFC 9051 6.4.4, RFC 4731, RFC 5032) and SORT
+ * mda/store/cmd_search.c - SEARCH (RFC 9051 6.4.4, RFC 4731, RFC 5032, RFC 7162
+ * 3.1.5) and SORT
  * (RFC 5256, RFC 5957, RFC 5267 3 for RETURN).
  *
  * Messages that flags, sizes and dates decide are not opened; the others are
@@ -23,8 +24,9 @@ enum {
 	RESULT_MAX_OCTETS = 64 << 20,
 };
 
-static const unsigned features =
-	IMAP_SEARCH_HAS_ESEARCH | IMAP_SEARCH_HAS_WITHIN;
+static const unsigned features = IMAP_SEARCH_HAS_ESEARCH |
+				 IMAP_SEARCH_HAS_WITHIN |
+				 IMAP_SEARCH_HAS_CONDSTORE;
 
 /* ---- finding ---- */
 
@@ -50,6 +52,7 @@ facts_of(const struct session *s, const struct message *msg, uint32_t seq)
 		.flags = msg->flags |
 			 (session_is_recent(s, msg) ? IMAP_FLAG_RECENT : 0u),
 		.keywords = msg->keywords,
+		.modseq = msg->change,
 		.size_octets = msg->wire_size_octets,
 		.date_s = msg->date_s,
 		.date_offset_min =
@@ -153,20 +156,34 @@ collect(struct finding *f)
 
 /* ---- telling ---- */
 
-/* "3:5,7" in the order given. */
-static void
-put_set(struct session *s, const uint32_t *numbers, size_t n)
+/* RFC 7162 3.1.6: the highest of those that were found. */
+static uint64_t
+modseq_of(const struct session *s, const uint32_t *numbers, size_t n)
 {
-	for (size_t i = 0; i < n;) {
-		size_t last = i;
+	uint64_t highest = 0;
 
-		while (last + 1 < n && numbers[last + 1] == numbers[last] + 1)
-			last++;
-		session_put(s, "%s%u", i > 0 ? "," : "", numbers[i]);
-		if (last > i)
-			session_put(s, ":%u", numbers[last]);
-		i = last + 1;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t uid =
+			s->is_uid ? numbers[i] : view_uid(&s->view, numbers[i]);
+		const struct message *msg = mailbox_find(s->mailbox, uid);
+
+		if (msg != NULL && msg->change > highest)
+			highest = msg->change;
 	}
+	return highest;
+}
+
+/* RFC 4731 3.2: with MIN or MAX alone that of those messages. */
+static uint64_t
+esearch_modseq(const struct session *s, unsigned bits, const uint32_t *numbers,
+	       size_t n, uint32_t min, uint32_t max)
+{
+	const uint32_t ends[] = { bits & IMAP_SEARCH_RETURN_MIN ? min : max,
+				  bits & IMAP_SEARCH_RETURN_MAX ? max : min };
+
+	if (bits & (IMAP_SEARCH_RETURN_ALL | IMAP_SEARCH_RETURN_COUNT))
+		return modseq_of(s, numbers, n);
+	return modseq_of(s, ends, sizeof(ends) / sizeof(*ends));
 }
 
 static void
@@ -193,8 +210,12 @@ put_esearch(struct session *s, const struct imap_search *program,
 		session_put(s, " COUNT %zu", n);
 	if ((bits & IMAP_SEARCH_RETURN_ALL) && n > 0) {
 		session_put(s, " ALL ");
-		put_set(s, numbers, n);
+		session_put_set(s, numbers, n);
 	}
+	if (program->has_modseq && n > 0)
+		session_put(s, " MODSEQ %llu",
+			    (unsigned long long)esearch_modseq(s, bits, numbers,
+							       n, min, max));
 	session_put(s, "\r\n");
 }
 
@@ -211,6 +232,9 @@ put_result(struct co *co, struct session *s, const char *word,
 		session_put(s, " %u", numbers[i]);
 		session_send_some(co, s);
 	}
+	if (program->has_modseq && n > 0)
+		session_put(s, " (MODSEQ %llu)",
+			    (unsigned long long)modseq_of(s, numbers, n));
 	session_put(s, "\r\n");
 }
 
@@ -248,6 +272,8 @@ cmd_search(struct co *co, struct session *s)
 	imap_search_read(&s->args, &scope, &program);
 	if (!session_args_ok(s))
 		return;
+	if (program.has_modseq)
+		session_enable_condstore(s);
 	finding_init(&f, s);
 	e = find(co, &f, &program);
 	if (e == OK) {
@@ -495,6 +521,8 @@ cmd_sort(struct co *co, struct session *s)
 	imap_sort_read(&s->args, &scope, &sort);
 	if (!session_args_ok(s))
 		return;
+	if (sort.search.has_modseq)
+		session_enable_condstore(s);
 	finding_init(&f, s);
 	e = find(co, &f, &sort.search);
 	if (e == OK)

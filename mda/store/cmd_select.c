@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * mda/store/cmd_select.c - SELECT, EXAMINE, CLOSE, UNSELECT and NOOP
- * (RFC 9051 6.3.2, 6.3.3, 6.4.1, 6.4.2; RFC 3501 7.3.2 for RECENT). */
+ * mda/store/cmd_select.c - SELECT, EXAMINE, CLOSE, UNSELECT, NOOP and ENABLE
+ * (RFC 9051 6.3.1 to 6.3.3, 6.4.1, 6.4.2; RFC 3501 7.3.2 for RECENT; RFC 7162
+ * 3.2.5 for QRESYNC). */
 #include "mda/store/session.h"
 
+#include "lib/base/check.h"
 #include "lib/mail/imap_flags.h"
+#include "lib/mail/imap_select.h"
+
+#include <stdlib.h>
+
+enum { ENABLE_WORDS_MAX = 100 };
 
 static void
 enter(struct session *s, struct mailbox *m, bool is_read_only)
@@ -35,6 +42,7 @@ put_state(struct session *s)
 	session_put_mailbox_flags(s);
 	s->told_change = m->change;
 	s->told_removal = m->removal;
+	s->told_all = m->change;
 	for (size_t i = 0; i < m->n; i++) {
 		struct message *msg = m->messages[i];
 
@@ -52,25 +60,80 @@ put_state(struct session *s)
 		session_put(s, "* OK [UNSEEN %u] first unseen\r\n", unseen);
 	session_put(s,
 		    "* OK [UIDVALIDITY %u] UIDs are valid\r\n"
-		    "* OK [UIDNEXT %u] next UID\r\n",
-		    m->uidvalidity, m->told_next_uid);
+		    "* OK [UIDNEXT %u] next UID\r\n"
+		    "* OK [HIGHESTMODSEQ %llu] highest\r\n",
+		    m->uidvalidity, m->told_next_uid,
+		    (unsigned long long)m->change);
+}
+
+/* RFC 7162 3.2.5.2: all up to the last pair that is still so is there. */
+static uint32_t
+matched_uid(const struct session *s, const struct imap_select *what)
+{
+	uint32_t seq = 0, uid = 0, matched = 0;
+
+	while (imap_seqset_from(&what->match_seqs, seq + 1, &seq) &&
+	       imap_seqset_from(&what->match_uids, uid + 1, &uid) &&
+	       view_uid(&s->view, seq) == uid) {
+		matched = uid;
+		if (seq == UINT32_MAX || uid == UINT32_MAX)
+			break;
+	}
+	return matched;
+}
+
+/* What the client that was here before has not seen. */
+static void
+put_since(struct co *co, struct session *s, const struct imap_select *what)
+{
+	struct mailbox *m = s->mailbox;
+	struct imap_range all = { matched_uid(s, what) + 1, UINT32_MAX };
+	struct imap_seqset set = { .ranges = &all, .n = 1 };
+	uint32_t *uids;
+	size_t n = 0;
+
+	if (what->has_known_uids)
+		set = what->known_uids;
+	session_put_vanished(s, &set, what->modseq);
+	uids = must_alloc((m->n + 1) * sizeof(*uids));
+	for (size_t i = 0; i < m->n; i++)
+		if (m->messages[i]->change > what->modseq &&
+		    (!what->has_known_uids ||
+		     imap_seqset_has(&set, m->messages[i]->uid)))
+			uids[n++] = m->messages[i]->uid;
+	/* By UID: others may run while text is sent. */
+	for (size_t i = 0; i < n; i++) {
+		const struct message *msg = mailbox_find(m, uids[i]);
+
+		if (msg != NULL)
+			session_put_flags(s, view_seq(&s->view, uids[i]), msg,
+					  true);
+		session_send_some(co, s);
+	}
+	free(uids);
 }
 
 static void
 open_selected(struct co *co, struct session *s, bool is_read_only)
 {
+	struct imap_select what;
 	struct mailbox *m;
-	struct str name;
 	enum err e;
 
+	if (s->mailbox != NULL)
+		session_put(s, "* OK [CLOSED] closed\r\n");
 	session_leave(s); // RFC 9051 6.3.2: also when this one fails
-	imap_reader_astring(&s->args, &name);
-	imap_reader_end(&s->args);
+	imap_select_read(&s->args, &what);
 	if (!session_args_ok(s))
 		return;
-	m = session_open(co, s, name, false);
+	if (what.has_qresync && !s->has_qresync) { // RFC 7162 3.2.5
+		session_answer(s, STORE_BAD, "QRESYNC is not enabled");
+		return;
+	}
+	m = session_open(co, s, what.mailbox, false);
 	if (m == NULL)
 		return;
+	s->has_condstore |= what.has_condstore;
 	enter(s, m, is_read_only);
 	e = mailbox_look(co, m, true);
 	if (e != OK) {
@@ -79,6 +142,8 @@ open_selected(struct co *co, struct session *s, bool is_read_only)
 		return;
 	}
 	put_state(s);
+	if (what.has_qresync && what.uidvalidity == m->uidvalidity)
+		put_since(co, s, &what);
 	session_answer(s, STORE_OK, "[%s] selected",
 		       is_read_only ? "READ-ONLY" : "READ-WRITE");
 }
@@ -98,6 +163,7 @@ cmd_examine(struct co *co, struct session *s)
 void
 cmd_close(struct co *co, struct session *s)
 {
+	uint64_t before = s->told_all, after;
 	enum err e = OK;
 
 	if (!s->is_read_only)
@@ -105,6 +171,12 @@ cmd_close(struct co *co, struct session *s)
 	if (e != OK) {
 		session_fail(s, e);
 		return;
+	}
+	after = s->mailbox->change;
+	/* RFC 7162 3.2.8; unless somebody else changed something, too. */
+	if (after == before + 1 && s->mailbox->removal == after) {
+		s->told_all = after;
+		s->answers_modseq = true;
 	}
 	session_leave(s);
 	session_answer(s, STORE_OK, "closed");
@@ -121,4 +193,31 @@ void
 cmd_noop(struct co *co UNUSED, struct session *s)
 {
 	session_answer(s, STORE_OK, "done");
+}
+
+/* RFC 5161: what is not known is passed over. */
+void
+cmd_enable(struct co *co UNUSED, struct session *s)
+{
+	bool has_condstore = false, has_qresync = false;
+	struct str word;
+
+	for (size_t n = 0; n < ENABLE_WORDS_MAX; n++) {
+		if (!imap_reader_atom(&s->args, &word))
+			break;
+		has_condstore |= str_ieq(word, S("CONDSTORE"));
+		has_qresync |= str_ieq(word, S("QRESYNC"));
+		if (imap_reader_is_done(&s->args))
+			break;
+		imap_reader_space(&s->args);
+	}
+	imap_reader_end(&s->args);
+	if (!session_args_ok(s))
+		return;
+	session_put(s, "* ENABLED%s%s\r\n", has_condstore ? " CONDSTORE" : "",
+		    has_qresync ? " QRESYNC" : "");
+	if (has_condstore || has_qresync)
+		session_enable_condstore(s);
+	s->has_qresync |= has_qresync;
+	session_answer(s, STORE_OK, "enabled");
 }

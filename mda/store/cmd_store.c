@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * mda/store/cmd_store.c - STORE (RFC 9051 6.4.6) and EXPUNGE (6.4.3, 6.4.9).
+ * mda/store/cmd_store.c - STORE (RFC 9051 6.4.6, RFC 7162 3.1.3) and EXPUNGE
+ * (6.4.3, 6.4.9).
  *
  * Invariants:
  *  (1) A flag is told, to whomever, only after the rename was flushed.
@@ -17,11 +18,21 @@
 
 #include <stdlib.h>
 
-enum { CHANGE_TRIES = 3 };
+enum {
+	CHANGE_TRIES = 3,
+	CODE_MAX_OCTETS = STORE_COMMAND_MAX_OCTETS / 2,
+};
+
+/* What is planned for a message. */
+struct planned {
+	uint32_t uid;
+	struct log_message state; // as it will be, without the number
+};
 
 static bool
 name_with(const struct message *msg, const struct flag_change *change,
-	  struct buf *out, char old[TREE_NAME_SIZE], enum err *e_out)
+	  struct buf *out, char old[TREE_NAME_SIZE], struct planned *planned,
+	  enum err *e_out)
 {
 	struct maildir_name parsed;
 	unsigned flags = msg->flags;
@@ -48,33 +59,49 @@ name_with(const struct message *msg, const struct flag_change *change,
 		return false;
 	}
 	buf_putc(out, '\0');
+	planned->uid = msg->uid;
+	planned->state = journal_state(msg);
+	planned->state.flags = (uint8_t)flags;
+	planned->state.keywords = keywords;
 	return true;
 }
 
-static uint32_t *
+/* RFC 7162 3.1.3. What this command itself has changed is no conflict. */
+static bool
+is_conflict(const struct session *s, const struct message *msg,
+	    const struct flag_change *change)
+{
+	return change->has_limit && msg->change > change->unchanged_since &&
+	       !(msg->change > change->begun_at && msg->changed_by == s->id);
+}
+
+static struct planned *
 plan_change(struct session *s, const struct uid_list *list,
-	    const struct flag_change *change, struct batch *batch,
-	    size_t *n_gone_out, enum err *e_out)
+	    struct flag_change *change, struct batch *batch, size_t *n_gone_out,
+	    enum err *e_out)
 {
 	struct mailbox *m = s->mailbox;
 	struct buf to = BUF_INIT(2 * TREE_NAME_SIZE);
-	uint32_t *uids = must_alloc((list->n + 1) * sizeof(*uids));
+	struct planned *plan = must_alloc((list->n + 1) * sizeof(*plan));
 
 	*n_gone_out = 0;
+	change->n_modified = 0;
 	for (size_t i = 0; i < list->n; i++) {
 		const struct message *msg = mailbox_find(m, list->uids[i]);
 		char from[TREE_NAME_SIZE];
 
 		if (msg == NULL) {
 			++*n_gone_out;
-		} else if (name_with(msg, change, &to, from, e_out)) {
-			uids[batch->n] = msg->uid;
+		} else if (is_conflict(s, msg, change)) {
+			change->modified[change->n_modified++] = msg->uid;
+		} else if (name_with(msg, change, &to, from, &plan[batch->n],
+				     e_out)) {
 			batch_add(batch, STEP_RENAME, message_dir(m, msg), from,
 				  m->cur_fd, to.p);
 		}
 	}
 	buf_release(&to);
-	return uids;
+	return plan;
 }
 
 /* Is there a change by others that the session was not told? */
@@ -84,16 +111,31 @@ has_unsaid(const struct session *s, const struct message *msg)
 	return msg->change > s->told_change && msg->changed_by != s->id;
 }
 
+/* Into the log, before anybody is told. */
+static enum err
+note_changes(struct co *co, struct mailbox *m, const struct batch *batch,
+	     struct planned *plan)
+{
+	for (size_t i = 0; i < batch->n; i++) {
+		if (batch->steps[i].e != OK)
+			continue;
+		plan[i].state.modseq = journal_give(&m->journal);
+		journal_note(&m->journal, &plan[i].state);
+	}
+	return journal_commit(co, m, true);
+}
+
 /* ERR_MORE: some had other names by now. */
 static enum err
-take_over(struct session *s, const struct batch *batch, const uint32_t *uids)
+take_over(struct session *s, const struct batch *batch,
+	  const struct planned *plan)
 {
 	struct mailbox *m = s->mailbox;
 	enum err e = OK;
 
 	for (size_t i = 0; i < batch->n; i++) {
 		const struct step *step = &batch->steps[i];
-		struct message *msg = mailbox_find(m, uids[i]);
+		struct message *msg = mailbox_find(m, plan[i].uid);
 
 		if (step->e == ERR_NOT_FOUND) {
 			m->must_scan_cur = true;
@@ -103,6 +145,7 @@ take_over(struct session *s, const struct batch *batch, const uint32_t *uids)
 		} else if (msg != NULL) {
 			msg->is_in_new = false;
 			mailbox_renamed(m, msg, str_c(step->to),
+					plan[i].state.modseq,
 					has_unsaid(s, msg) ? 0 : s->id);
 		}
 	}
@@ -111,13 +154,13 @@ take_over(struct session *s, const struct batch *batch, const uint32_t *uids)
 
 static enum err
 change_once(struct co *co, struct session *s, const struct uid_list *list,
-	    const struct flag_change *change, size_t *n_gone_out)
+	    struct flag_change *change, size_t *n_gone_out)
 {
 	struct mailbox *m = s->mailbox;
 	struct batch batch = BATCH_INIT;
 	struct own_change own;
 	enum err planned = OK, e = OK;
-	uint32_t *uids =
+	struct planned *plan =
 		plan_change(s, list, change, &batch, n_gone_out, &planned);
 
 	if (batch.n > 0) {
@@ -128,23 +171,28 @@ change_once(struct co *co, struct session *s, const struct uid_list *list,
 		quota_leave(s->user);
 		e = mailbox_flush(co, m);
 	}
+	if (e == OK && batch.n > 0)
+		e = note_changes(co, m, &batch, plan);
 	if (e == OK)
-		e = take_over(s, &batch, uids);
+		e = take_over(s, &batch, plan);
+	else
+		m->must_scan_cur = true;
 	batch_release(&batch);
-	free(uids);
+	free(plan);
 	return e == OK ? planned : e;
 }
 
 enum err
 session_change_flags(struct co *co, struct session *s,
-		     const struct uid_list *list,
-		     const struct flag_change *change, size_t *n_gone_out)
+		     const struct uid_list *list, struct flag_change *change,
+		     size_t *n_gone_out)
 {
 	struct mailbox *m = s->mailbox;
 	enum err e = mailbox_lock(co, m);
 
 	if (e != OK)
 		return e == ERR_NOT_FOUND ? ERR_UNAVAILABLE : e;
+	change->begun_at = m->change;
 	for (int i = 0; i < CHANGE_TRIES; i++) {
 		e = change_once(co, s, list, change, n_gone_out);
 		if (e != ERR_MORE)
@@ -179,30 +227,77 @@ letters_of(struct co *co, struct session *s, const struct imap_store *store,
 	return e;
 }
 
+/* RFC 7162 3.1.3: with MODSEQ also where the flags are not wanted. */
 static void
-tell_stored(struct co *co, struct session *s, const struct uid_list *list)
+put_stored(struct session *s, uint32_t seq, const struct message *msg,
+	   bool is_silent)
 {
+	if (!is_silent) {
+		session_put_flags(s, seq, msg, s->is_uid || s->has_qresync);
+		return;
+	}
+	session_put(s, "* %u FETCH (UID %u", seq, msg->uid);
+	session_put_modseq(s, msg);
+	session_put(s, ")\r\n");
+}
+
+static void
+tell_stored(struct co *co, struct session *s, const struct uid_list *list,
+	    const struct flag_change *change, bool is_silent)
+{
+	size_t at = 0; // in the list of those that were not changed
+
 	for (size_t i = 0; i < list->n; i++) {
 		const struct message *msg =
 			mailbox_find(s->mailbox, list->uids[i]);
 		uint32_t seq = view_seq(&s->view, list->uids[i]);
 
-		if (msg != NULL && seq > 0)
-			session_put_flags(s, seq, msg, s->is_uid);
+		if (at < change->n_modified &&
+		    change->modified[at] == list->uids[i])
+			at++;
+		else if (msg != NULL && seq > 0)
+			put_stored(s, seq, msg, is_silent);
 		session_send_some(co, s);
 	}
+}
+
+/* "[MODIFIED 7,9] some had changed" */
+static void
+answer_modified(struct session *s, const struct flag_change *change,
+		enum store_status status)
+{
+	struct buf code = BUF_INIT(CODE_MAX_OCTETS);
+	uint32_t *numbers = change->modified;
+	size_t n = change->n_modified;
+
+	for (size_t i = 0; i < n && !s->is_uid; i++)
+		numbers[i] = view_seq(&s->view, numbers[i]);
+	if (imap_seqset_write_sorted(&code, numbers, n) != OK) {
+		/* Too many for a line: more are named than failed. */
+		buf_clear(&code);
+		buf_putf(&code, "%u:%u", numbers[0], numbers[n - 1]);
+	}
+	session_answer(s, status, "[MODIFIED %.*s] some had changed",
+		       STR(buf_str(&code)));
+	buf_release(&code);
 }
 
 static void
 store_flags(struct co *co, struct session *s, const struct uid_list *list,
 	    const struct imap_store *store)
 {
-	struct flag_change change = { .mode = store->mode,
-				      .flags = store->flags.bits &
-					       ~(unsigned)IMAP_FLAG_RECENT };
+	struct flag_change change = {
+		.mode = store->mode,
+		.flags = store->flags.bits & ~(unsigned)IMAP_FLAG_RECENT,
+		.has_limit = store->has_unchanged_since,
+		.unchanged_since = store->unchanged_since,
+	};
 	size_t n_gone = 0;
 	enum err e = letters_of(co, s, store, &change.keywords);
 
+	if (store->has_unchanged_since)
+		session_enable_condstore(s);
+	change.modified = must_alloc((list->n + 1) * sizeof(*change.modified));
 	if (e == OK)
 		e = session_change_flags(co, s, list, &change, &n_gone);
 	if (e == ERR_LIMIT)
@@ -216,8 +311,11 @@ store_flags(struct co *co, struct session *s, const struct uid_list *list,
 		session_answer(s, STORE_OK, "stored");
 	if (session_has_new_keywords(s))
 		session_put_mailbox_flags(s);
-	if (e == OK && !store->is_silent)
-		tell_stored(co, s, list);
+	if (e == OK && (!store->is_silent || s->has_condstore))
+		tell_stored(co, s, list, &change, store->is_silent);
+	if (e == OK && change.n_modified > 0)
+		answer_modified(s, &change, n_gone > 0 ? STORE_NO : STORE_OK);
+	free(change.modified);
 }
 
 void
@@ -229,7 +327,7 @@ cmd_store(struct co *co, struct session *s)
 	if (!session_read_set(s, &list))
 		return;
 	imap_reader_space(&s->args);
-	imap_store_read(&s->args, false, &store);
+	imap_store_read(&s->args, true, &store);
 	if (session_args_ok(s))
 		store_flags(co, s, &list, &store);
 	free(list.uids);
@@ -272,11 +370,14 @@ remove_planned(struct co *co, struct session *s, struct batch *batch,
 	struct mailbox *m = s->mailbox;
 	uint64_t octets = 0, messages = 0;
 	bool is_unsure = false;
+	uint32_t *removed;
+	size_t n_removed = 0;
 	struct own_change own;
 	enum err e = ring_flush(co, s->tree->ring);
 
 	if (e != OK)
 		return e;
+	removed = must_alloc((batch->n + 1) * sizeof(*removed));
 	quota_enter(co, s->user);
 	own_change_begin(m, &own);
 	batch_run(co, batch);
@@ -293,13 +394,16 @@ remove_planned(struct co *co, struct session *s, struct batch *batch,
 			continue;
 		is_unsure |= !message_counted(msg, &octets);
 		messages++;
-		mailbox_removed(m, msg);
+		removed[n_removed++] = msg->uid;
 	}
 	if (e == OK && !is_unsure)
 		quota_remove(s->user, octets, messages);
 	else
 		quota_forget(s->user);
 	quota_leave(s->user);
+	if (e == OK)
+		e = mailbox_remove(co, m, removed, n_removed);
+	free(removed);
 	for (size_t i = 0; i < batch->n && e == OK; i++)
 		if (batch->steps[i].e == ERR_IO)
 			e = ERR_IO;
@@ -341,6 +445,7 @@ cmd_expunge(struct co *co, struct session *s)
 	imap_reader_end(&s->args);
 	if (session_args_ok(s)) {
 		e = session_expunge(co, s, s->is_uid ? &list : NULL);
+		s->answers_modseq = true; // RFC 7162 3.2.7
 		if (e == OK)
 			session_answer(s, STORE_OK, "expunged");
 		else

@@ -65,6 +65,7 @@ free_mailbox(struct mailbox *m)
 	free(m->messages);
 	map_release(&m->by_base);
 	buf_release(&m->keywords_file);
+	journal_release(&m->journal);
 	free(m->extra);
 	if (m->is_dead)
 		TAILQ_REMOVE(&m->user->dead_mailboxes, m, dead_link);
@@ -394,19 +395,42 @@ message_dir(const struct mailbox *m, const struct message *msg)
 	return msg->is_in_new ? m->new_fd : m->cur_fd;
 }
 
-void
-mailbox_removed(struct mailbox *m, struct message *msg)
+static void
+take_out(struct mailbox *m, const uint32_t *uids, size_t n)
 {
-	size_t at = mailbox_place(m, msg->uid);
+	size_t at = mailbox_place(m, uids[0]), kept = at, i = 0;
 
-	map_remove(&m->by_base, msg->base);
-	if (at < m->n && m->messages[at] == msg) {
-		m->n--;
-		memmove(m->messages + at, m->messages + at + 1,
-			(m->n - at) * sizeof(*m->messages));
-		m->removal = ++m->change;
+	for (; at < m->n; at++) {
+		struct message *msg = m->messages[at];
+
+		while (i < n && uids[i] < msg->uid)
+			i++;
+		if (i == n || uids[i] != msg->uid) {
+			m->messages[kept++] = msg;
+			continue;
+		}
+		map_remove(&m->by_base, msg->base);
+		free_message(msg);
 	}
-	free_message(msg);
+	m->n = kept;
+}
+
+enum err
+mailbox_remove(struct co *co, struct mailbox *m, const uint32_t *uids, size_t n)
+{
+	uint64_t modseq;
+	enum err e;
+
+	if (n == 0)
+		return OK;
+	modseq = journal_give(&m->journal);
+	journal_note_gone(m, uids, n, modseq);
+	e = journal_commit(co, m, false);
+	if (e != OK)
+		return e;
+	take_out(m, uids, n);
+	m->removal = m->change = modseq;
+	return OK;
 }
 
 void

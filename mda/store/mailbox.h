@@ -9,6 +9,7 @@
 
 #include "lib/mail/keywords.h"
 #include "lib/rt/watch.h"
+#include "mda/store/journal.h"
 #include "mda/store/tree.h"
 
 #include <sys/stat.h>
@@ -30,8 +31,9 @@ struct message {
 	bool has_date;
 	unsigned recent_session; // whose \Recent it is; 0: nobody's
 	unsigned changed_by;	 // session of the last change; 0: another's
-	uint64_t change;	 // number of the last change of its flags
-	uint64_t seen;		 // number of the last scan that met it
+	uint64_t change;  // its modification sequence; 0: not in the model
+	uint32_t saved_s; // SAVEDATE
+	uint64_t seen;	  // number of the last scan that met it
 	uint64_t size_octets, wire_size_octets;
 	int64_t date_s;			   // INTERNALDATE
 	ino_t inode;			   // as the scan saw it
@@ -84,8 +86,9 @@ struct mailbox {
 	bool has_new;	 // some message may be in new/
 	bool is_assumed; // cur_time comes from own_change_end()
 	uint64_t n_scans;
-	uint64_t change;  // the last number given
-	uint64_t removal; // number when a message last went
+	uint64_t change;  // the highest modification sequence in it
+	uint64_t removal; // that when a message last went
+	struct journal journal;
 	size_t cache_octets;
 
 	TAILQ_HEAD(, seat) seats;
@@ -148,11 +151,14 @@ void own_change_end(struct mailbox *m, const struct own_change *own);
  * has room for n. On an error nothing was added. session: whose doing it is. */
 enum err mailbox_add(struct co *co, struct mailbox *m, const struct str *names,
 		     size_t n, uint32_t *uids_out) MUST_USE;
-/* The message's file has this name now. */
+/* The message's file has this name now. modseq: of the change of its flags, as
+ * it was committed to the journal. */
 void mailbox_renamed(struct mailbox *m, struct message *msg, struct str name,
-		     unsigned session);
-/* The message's file is gone. */
-void mailbox_removed(struct mailbox *m, struct message *msg);
+		     uint64_t modseq, unsigned session);
+/* The files of these messages (UIDs rising) are gone: notes it in the log,
+ * then takes them out of the model. */
+enum err mailbox_remove(struct co *co, struct mailbox *m, const uint32_t *uids,
+			size_t n) MUST_USE;
 /* Bits of keyword names; new names are written down durably first.
  * *bits_out: those that could be had; ERR_LIMIT: some could not. */
 enum err

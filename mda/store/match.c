@@ -172,6 +172,8 @@ test_facts(const struct matcher *m, const struct imap_search_node *node,
 			      date_day((struct date) { f->date_s,
 						       f->date_offset_min }),
 			      node->day);
+	case IMAP_SEARCH_MODSEQ: // RFC 7162 3.1.5
+		return f->modseq >= node->number;
 	case IMAP_SEARCH_LARGER:
 		return f->size_octets > node->number;
 	case IMAP_SEARCH_SMALLER:

@@ -33,6 +33,7 @@ struct facts {
 	uint32_t seq, uid;
 	unsigned flags; // with IMAP_FLAG_RECENT
 	uint32_t keywords;
+	uint64_t modseq;
 	uint64_t size_octets; // on the wire
 	int64_t date_s;
 	int date_offset_min;

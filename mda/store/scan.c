@@ -32,6 +32,7 @@ enum {
 	NAMES_MAX_OCTETS = 1 << 30,
 	LIST_MAX_OCTETS = 1 << 30,
 	KEYWORDS_FILE_MAX_OCTETS = 64 * 1024,
+	JOURNAL_MAX_OCTETS = 256 << 20,
 	READ_TRIES = 5,
 	SYNC_TRIES = 6,
 	FINE_GRAIN_US = 20000,	   // clocks of file systems tick at 4 to 10 ms
@@ -60,6 +61,8 @@ struct scan {
 	ino_t keywords_inode;
 	struct timespec keywords_at;
 	struct buf keywords;
+	ino_t journal_inode;
+	struct buf journal; // for the first scan
 	enum err e;
 };
 
@@ -194,6 +197,23 @@ read_keywords(struct scan *s)
 		fs_read_file(s->dir_fd, "dovecot-keywords", &s->keywords) == OK;
 }
 
+/* What cannot be read counts as lost. */
+static void
+read_journal(struct scan *s)
+{
+	int fd = fs_open_regular(s->dir_fd, journal_name);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && st.st_nlink == 1 &&
+	    fs_read_fd(fd, &s->journal) == OK)
+		s->journal_inode = st.st_ino;
+	else
+		buf_clear(&s->journal);
+	close(fd);
+}
+
 static void
 scan_in_thread(void *arg)
 {
@@ -207,13 +227,28 @@ scan_in_thread(void *arg)
 		s->e = read_list(s);
 	if (s->e == OK)
 		read_keywords(s);
+	if (s->e == OK && !s->has_known)
+		read_journal(s);
 }
 
 /* ---- taking over what was read ---- */
 
+/* A message of the model has another name. */
+struct renaming {
+	struct message *msg;
+	char *name;
+	uint64_t modseq; // 0: its flags are the same
+};
+
+/* What is to be done to the model once the log has it. */
 struct pending {
 	struct message **messages; // not in the model yet
 	size_t n, cap;
+	struct renaming *renamings;
+	size_t n_renamings, renamings_cap;
+	uint32_t *gone; // UIDs
+	size_t n_gone;
+	bool has_flags; // some message has other flags
 };
 
 static struct message *
@@ -247,21 +282,33 @@ add_pending(struct mailbox *m, struct pending *p, struct message *msg)
 	check(map_set(&m->by_base, msg->base, msg) == NULL);
 }
 
+static bool
+has_other_flags(const struct message *msg, const struct maildir_name *parsed)
+{
+	return msg->flags != parsed->flags || msg->keywords != parsed->keywords;
+}
+
 static void
 set_info(struct mailbox *m, struct message *msg, struct str name,
-	 const struct maildir_name *parsed, unsigned session)
+	 const struct maildir_name *parsed)
 {
 	struct str info = str_from(name, msg->base.n);
 
 	free(msg->info);
 	msg->info = info.n > 0 ? str_dup_c(info) : NULL;
-	if (msg->flags != parsed->flags || msg->keywords != parsed->keywords) {
-		msg->change = ++m->change;
-		msg->changed_by = session;
-	}
 	msg->flags = parsed->flags;
 	msg->keywords = parsed->keywords;
 	keywords_adopt(&m->keywords, parsed->keywords);
+}
+
+/* When a message came of which nothing else is known. */
+static uint32_t
+arrival_of(struct str base)
+{
+	unsigned long long s = strtoull(base.p, NULL, 10);
+	unsigned long long now = (unsigned long long)wall_s();
+
+	return (uint32_t)(s > 0 && s < now ? s : now);
 }
 
 static struct message *
@@ -270,8 +317,8 @@ message_of_name(struct mailbox *m, struct str name,
 {
 	struct message *msg = new_message(parsed->base);
 
-	set_info(m, msg, name, parsed, 0);
-	msg->change = 0; // it is told as new, not as changed
+	set_info(m, msg, name, parsed);
+	msg->saved_s = arrival_of(msg->base);
 	msg->has_size = parsed->has_size;
 	msg->has_wire_size = parsed->has_wire_size;
 	msg->size_octets = parsed->size_octets;
@@ -309,10 +356,42 @@ rename_double(struct mailbox *m, int fd, const char *name,
 	buf_release(&to);
 }
 
+/* Its flags change in the model when the log has them. */
+static void
+note_name(struct mailbox *m, struct pending *p, struct message *msg,
+	  struct str name, const struct maildir_name *parsed)
+{
+	struct renaming *r;
+	struct log_message state;
+
+	if (mailbox_find(m, msg->uid) != msg) { // nobody sees it yet
+		set_info(m, msg, name, parsed);
+		return;
+	}
+	if (p->n_renamings == p->renamings_cap) {
+		p->renamings_cap =
+			p->renamings_cap ? p->renamings_cap * 2 : LINES_FEW;
+		p->renamings = must_realloc(
+			p->renamings, p->renamings_cap * sizeof(*p->renamings));
+	}
+	r = &p->renamings[p->n_renamings++];
+	*r = (struct renaming) { .msg = msg, .name = str_dup_c(name) };
+	if (!has_other_flags(msg, parsed))
+		return;
+	r->modseq = journal_give(&m->journal);
+	state = journal_state(msg);
+	state.flags = (uint8_t)parsed->flags;
+	state.keywords = parsed->keywords;
+	state.modseq = r->modseq;
+	journal_note(&m->journal, &state);
+	p->has_flags = true;
+}
+
 /* A second name with a known base. */
 static void
-resolve_double(struct mailbox *m, struct message *msg, struct str name,
-	       const struct maildir_name *parsed, bool is_new, ino_t inode)
+resolve_double(struct mailbox *m, struct pending *p, struct message *msg,
+	       struct str name, const struct maildir_name *parsed, bool is_new,
+	       ino_t inode)
 {
 	char kept[TREE_NAME_SIZE];
 	int fd = is_new ? m->new_fd : m->cur_fd;
@@ -333,7 +412,7 @@ resolve_double(struct mailbox *m, struct message *msg, struct str name,
 	    (msg->is_in_new || !str_eq(str_c(kept), name)))
 		unlinkat(message_dir(m, msg), kept, 0);
 	msg->is_in_new = is_new;
-	set_info(m, msg, name, parsed, 0);
+	note_name(m, p, msg, name, parsed);
 }
 
 static void
@@ -351,13 +430,13 @@ meet_name(struct mailbox *m, struct pending *p, struct str name, bool is_new,
 		msg->is_unclaimed = is_new;
 		add_pending(m, p, msg);
 	} else if (msg->seen == m->n_scans) {
-		resolve_double(m, msg, name, &parsed, is_new, inode);
+		resolve_double(m, p, msg, name, &parsed, is_new, inode);
 		return;
 	} else {
 		struct str info = str_from(name, parsed.base.n);
 
 		if (!str_eq(info, str_c(msg->info)))
-			set_info(m, msg, name, &parsed, 0);
+			note_name(m, p, msg, name, &parsed);
 	}
 	msg->seen = m->n_scans;
 	msg->is_in_new = is_new;
@@ -382,29 +461,38 @@ meet_names(struct mailbox *m, struct pending *p, const struct names *names,
 }
 
 static void
-find_gone(struct mailbox *m, const struct scan *s)
+find_gone(struct mailbox *m, const struct scan *s, struct pending *p)
 {
-	size_t kept = 0;
-
 	for (size_t i = 0; i < m->n; i++) {
-		struct message *msg = m->messages[i];
-		bool was_read = s->names[msg->is_in_new ? 0 : 1].is_wanted;
+		const struct message *msg = m->messages[i];
 
-		if (msg->seen != m->n_scans && was_read) {
-			if (s->names[1].is_wanted) {
-				m->removal = ++m->change;
-				map_remove(&m->by_base, msg->base);
-				free(msg->envelope);
-				free(msg->structure);
-				free(msg->body);
-				free_new_message(msg);
-				continue;
-			}
+		if (msg->seen == m->n_scans ||
+		    !s->names[msg->is_in_new ? 0 : 1].is_wanted)
+			continue;
+		if (!s->names[1].is_wanted) {
 			m->must_scan_cur = true; // it went there
+			continue;
 		}
-		m->messages[kept++] = msg;
+		if (p->gone == NULL)
+			p->gone = must_alloc(m->n * sizeof(*p->gone));
+		p->gone[p->n_gone++] = msg->uid;
 	}
-	m->n = kept;
+}
+
+/* What became of the messages of the model. */
+static enum err
+apply_changes(struct co *co, struct mailbox *m, struct pending *p)
+{
+	enum err e = journal_commit(co, m, p->has_flags);
+
+	if (e != OK)
+		return e;
+	for (size_t i = 0; i < p->n_renamings; i++) {
+		const struct renaming *r = &p->renamings[i];
+
+		mailbox_renamed(m, r->msg, str_c(r->name), r->modseq, 0);
+	}
+	return mailbox_remove(co, m, p->gone, p->n_gone);
 }
 
 static void
@@ -706,18 +794,45 @@ join(struct mailbox *m, struct message **more, size_t n)
 	}
 	if (!is_sorted)
 		sort(m->messages, m->n, compare_uid);
-	if (n > 0)
-		m->change++;
+}
+
+/* Into the model, and into the log. */
+static enum err
+join_noted(struct co *co, struct mailbox *m, struct pending *p)
+{
+	enum err e;
+
+	if (p->n == 0)
+		return OK;
+	for (size_t i = 0; i < p->n; i++) {
+		struct log_message state;
+
+		p->messages[i]->change = journal_give(&m->journal);
+		state = journal_state(p->messages[i]);
+		journal_note(&m->journal, &state);
+	}
+	e = journal_commit(co, m, false);
+	if (e != OK)
+		return e;
+	m->change = p->messages[p->n - 1]->change;
+	join(m, p->messages, p->n);
+	p->n = 0;
+	return OK;
 }
 
 static void
 forget_pending(struct mailbox *m, struct pending *p)
 {
+	for (size_t i = 0; i < p->n_renamings; i++)
+		free(p->renamings[i].name);
+	free(p->renamings);
+	free(p->gone);
 	for (size_t i = 0; i < p->n; i++) {
 		map_remove(&m->by_base, p->messages[i]->base);
 		free_new_message(p->messages[i]);
 	}
-	p->n = 0;
+	free(p->messages);
+	*p = (struct pending) { .n = 0 };
 }
 
 /* All lines again, with new numbers. */
@@ -766,7 +881,11 @@ take_scan(struct co *co, struct mailbox *m, struct scan *s, struct pending *p)
 	}
 	if (s->names[1].is_wanted)
 		m->is_assumed = false;
-	find_gone(m, s);
+	find_gone(m, s, p);
+	if (m->is_loaded)
+		e = apply_changes(co, m, p);
+	if (e != OK)
+		return e;
 	if (s->is_list_read || !m->is_loaded)
 		e = take_list(m, s);
 	if (e == ERR_FORMAT) {
@@ -780,8 +899,17 @@ take_scan(struct co *co, struct mailbox *m, struct scan *s, struct pending *p)
 	if (e != OK)
 		return e;
 	sort(p->messages, p->n, compare_uid);
-	join(m, p->messages, p->n);
-	p->n = 0;
+	if (m->is_loaded) {
+		e = join_noted(co, m, p);
+	} else {
+		join(m, p->messages, p->n);
+		p->n = 0;
+		journal_load(m, buf_str(&s->journal), s->journal_inode,
+			     m->user->tree->boot);
+		e = journal_commit(co, m, true);
+	}
+	if (e != OK)
+		return e;
 	m->told_next_uid = m->next_uid;
 	m->is_loaded = true;
 	return OK;
@@ -791,7 +919,7 @@ static enum err
 scan_once(struct co *co, struct mailbox *m, bool wants_new, bool wants_cur)
 {
 	struct scan *s = must_alloc(sizeof(*s));
-	struct pending p = { NULL, 0, 0 };
+	struct pending p = { .n = 0 };
 	enum err e;
 
 	s->dir_fd = m->dir_fd;
@@ -803,6 +931,7 @@ scan_once(struct co *co, struct mailbox *m, bool wants_new, bool wants_cur)
 		buf_init(&s->names[i].all, NAMES_MAX_OCTETS);
 	buf_init(&s->list, LIST_MAX_OCTETS);
 	buf_init(&s->keywords, KEYWORDS_FILE_MAX_OCTETS);
+	buf_init(&s->journal, JOURNAL_MAX_OCTETS);
 	s->has_known = m->is_loaded && m->has_list;
 	s->list_inode = m->list_inode;
 	s->list_octets = m->list_octets;
@@ -811,11 +940,11 @@ scan_once(struct co *co, struct mailbox *m, bool wants_new, bool wants_cur)
 	offload(co, scan_in_thread, s);
 	e = s->e == OK ? take_scan(co, m, s, &p) : s->e;
 	forget_pending(m, &p);
-	free(p.messages);
 	for (int i = 0; i < 2; i++)
 		buf_release(&s->names[i].all);
 	buf_release(&s->list);
 	buf_release(&s->keywords);
+	buf_release(&s->journal);
 	free(s);
 	return e;
 }
@@ -866,7 +995,7 @@ move_new(struct co *co, struct mailbox *m)
 			continue;
 		}
 		msg->is_in_new = false;
-		mailbox_renamed(m, msg, str_c(batch.steps[i].to), 0);
+		mailbox_renamed(m, msg, str_c(batch.steps[i].to), 0, 0);
 	}
 	batch_release(&batch);
 	free(uids);
@@ -984,7 +1113,7 @@ enum err
 mailbox_add(struct co *co, struct mailbox *m, const struct str *names, size_t n,
 	    uint32_t *uids_out)
 {
-	struct pending p = { NULL, 0, 0 };
+	struct pending p = { .n = 0 };
 	enum err e = OK;
 
 	for (size_t i = 0; i < n && e == OK; i++) {
@@ -998,6 +1127,7 @@ mailbox_add(struct co *co, struct mailbox *m, const struct str *names, size_t n,
 			break;
 		msg = message_of_name(m, names[i], &parsed);
 		msg->seen = m->n_scans;
+		msg->saved_s = (uint32_t)wall_s();
 		add_pending(m, &p, msg);
 	}
 	if (e == OK) {
@@ -1010,23 +1140,28 @@ mailbox_add(struct co *co, struct mailbox *m, const struct str *names, size_t n,
 	if (e == OK) {
 		for (size_t i = 0; i < n; i++)
 			uids_out[i] = p.messages[i]->uid;
-		join(m, p.messages, p.n);
-		p.n = 0;
-		m->told_next_uid = m->next_uid;
+		e = join_noted(co, m, &p);
 	}
+	if (e == OK)
+		m->told_next_uid = m->next_uid;
 	forget_pending(m, &p);
-	free(p.messages);
 	return e == ERR_MORE ? find_added(co, m, names, n, uids_out) : e;
 }
 
 void
 mailbox_renamed(struct mailbox *m, struct message *msg, struct str name,
-		unsigned session)
+		uint64_t modseq, unsigned session)
 {
 	struct maildir_name parsed;
 
 	if (maildir_name_parse(name, &parsed) == OK)
-		set_info(m, msg, name, &parsed, session);
+		set_info(m, msg, name, &parsed);
+	if (modseq == 0)
+		return;
+	msg->change = modseq;
+	msg->changed_by = session;
+	if (modseq > m->change)
+		m->change = modseq;
 }
 
 struct replacing {

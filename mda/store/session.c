@@ -2,12 +2,14 @@
  * mda/store/session.c - one IMAP session: its commands one after the other, and
  * what it is told.
  *
- * Process: store.  Standards: RFC 9051 5.2, 7.5.1 (when what may be told).
+ * Process: store.  Standards: RFC 9051 5.2, 7.5.1 (when what may be told), RFC
+ * 7162.
  * Owns: the view; holds on user and mailbox.
  * Invariants:
  *  (1) s->view changes only in session_tell() and with a SELECT, so that
  * numbers mean what the client was told. (2) A command is answered after all
- * its text was sent.
+ * its text was sent. (3) A HIGHESTMODSEQ is told only when nothing up to it is
+ * untold.
  */
 #include "mda/store/session.h"
 
@@ -57,6 +59,7 @@ static const struct verb {
 	[VERB_UNSUBSCRIBE] = { cmd_unsubscribe, 0 },
 	[VERB_GETQUOTA] = { cmd_getquota, 0 },
 	[VERB_GETQUOTAROOT] = { cmd_getquotaroot, 0 },
+	[VERB_ENABLE] = { cmd_enable, 0 },
 };
 
 /* ---- answers ---- */
@@ -181,13 +184,20 @@ session_send_body(struct co *co, struct session *s, int fd, uint64_t offset,
 void
 session_done(struct co *co, struct session *s)
 {
-	const struct store_done done = { s->status, buf_str(&s->text),
-					 s->mailbox != NULL };
-	struct buf b = BUF_INIT(DONE_MAX_OCTETS);
+	struct buf text = BUF_INIT(DONE_MAX_OCTETS);
+	struct buf b = BUF_INIT(2 * DONE_MAX_OCTETS);
+	struct store_done done = { s->status, buf_str(&s->text),
+				   s->mailbox != NULL };
 
+	if (s->answers_modseq && s->has_qresync && s->status == STORE_OK) {
+		buf_putf(&text, "[HIGHESTMODSEQ %llu] %.*s",
+			 (unsigned long long)s->told_all, STR(done.text));
+		done.text = buf_str(&text);
+	}
 	session_send(co, s);
 	store_put_done(&b, &done);
 	send_frame(co, s, STORE_DONE, buf_str(&b), -1);
+	buf_release(&text);
 	buf_release(&b);
 }
 
@@ -295,7 +305,72 @@ session_put_flags(struct session *s, uint32_t seq, const struct message *msg,
 		session_put(s, "UID %u ", msg->uid);
 	session_put(s, "FLAGS ");
 	session_add_flags(s, msg, &s->out);
+	session_put_modseq(s, msg);
 	session_put(s, ")\r\n");
+}
+
+void
+session_put_modseq(struct session *s, const struct message *msg)
+{
+	if (s->has_condstore)
+		session_put(s, " MODSEQ (%llu)",
+			    (unsigned long long)msg->change);
+}
+
+void
+session_put_set(struct session *s, const uint32_t *numbers, size_t n)
+{
+	for (size_t i = 0; i < n;) {
+		size_t last = i;
+
+		while (last + 1 < n && numbers[last + 1] == numbers[last] + 1)
+			last++;
+		session_put(s, "%s%u", i > 0 ? "," : "", numbers[i]);
+		if (last > i)
+			session_put(s, ":%u", numbers[last]);
+		i = last + 1;
+	}
+}
+
+struct vanishing {
+	struct session *s;
+	bool has_some;
+};
+
+static void
+put_range(uint32_t first, uint32_t last, void *arg)
+{
+	struct vanishing *v = arg;
+
+	session_put(v->s, "%s%u", v->has_some ? "," : "* VANISHED (EARLIER) ",
+		    first);
+	if (last > first)
+		session_put(v->s, ":%u", last);
+	v->has_some = true;
+}
+
+void
+session_put_vanished(struct session *s, const struct imap_seqset *set,
+		     uint64_t since)
+{
+	struct vanishing v = { s, false };
+
+	for (size_t i = 0; i < set->n; i++)
+		journal_vanished(s->mailbox, since, set->ranges[i].first,
+				 set->ranges[i].last, put_range, &v);
+	if (v.has_some)
+		session_put(s, "\r\n");
+}
+
+void
+session_enable_condstore(struct session *s)
+{
+	if (s->has_condstore)
+		return;
+	s->has_condstore = true;
+	if (s->mailbox != NULL)
+		session_put(s, "* OK [HIGHESTMODSEQ %llu] highest\r\n",
+			    (unsigned long long)s->told_all);
 }
 
 static uint32_t
@@ -339,10 +414,21 @@ session_put_mailbox_flags(struct session *s)
 	session_put(s, "] flags that stay\r\n");
 }
 
+struct leaving {
+	struct session *s;
+	uint32_t *uids; // from the end of the memory downwards; NULL: numbers
+	size_t at, end;
+};
+
 static void
 put_expunge(uint32_t seq, void *arg)
 {
-	session_put(arg, "* %u EXPUNGE\r\n", seq);
+	struct leaving *l = arg;
+
+	if (l->uids != NULL)
+		l->uids[--l->at] = view_uid(&l->s->view, seq);
+	else
+		session_put(l->s, "* %u EXPUNGE\r\n", seq);
 }
 
 static void
@@ -350,10 +436,19 @@ tell_gone(struct session *s)
 {
 	struct mailbox *m = s->mailbox;
 	uint32_t *uids = must_alloc((m->n + 1) * sizeof(*uids));
+	struct leaving l = { .s = s, .at = s->view.n, .end = s->view.n };
 
+	if (s->has_qresync)
+		l.uids = must_alloc((l.end + 1) * sizeof(*l.uids));
 	for (size_t i = 0; i < m->n; i++)
 		uids[i] = m->messages[i]->uid;
-	view_keep(&s->view, uids, m->n, put_expunge, s);
+	view_keep(&s->view, uids, m->n, put_expunge, &l);
+	if (l.at < l.end) { // RFC 7162 3.2.10.2
+		session_put(s, "* VANISHED ");
+		session_put_set(s, l.uids + l.at, l.end - l.at);
+		session_put(s, "\r\n");
+	}
+	free(l.uids);
 	free(uids);
 	s->told_removal = m->removal;
 }
@@ -388,13 +483,13 @@ count_recent(const struct session *s)
 }
 
 static void
-tell_flags(struct co *co, struct session *s, uint64_t since)
+tell_flags(struct co *co, struct session *s, uint64_t since, uint32_t last_uid)
 {
 	struct mailbox *m = s->mailbox;
 	uint32_t *uids = must_alloc((m->n + 1) * sizeof(*uids));
 	size_t n = 0;
 
-	for (size_t i = 0; i < m->n; i++)
+	for (size_t i = 0; i < m->n && m->messages[i]->uid <= last_uid; i++)
 		if (m->messages[i]->change > since &&
 		    m->messages[i]->changed_by != s->id)
 			uids[n++] = m->messages[i]->uid;
@@ -416,22 +511,26 @@ session_tell(struct co *co, struct session *s, bool with_expunge)
 	struct mailbox *m = s->mailbox;
 	uint64_t since = s->told_change;
 	bool has_changed = m->change > since;
+	uint32_t last_uid = view_last(&s->view); // those behind it are new
 	size_t n_recent;
 
 	if (session_has_new_keywords(s))
 		session_put_mailbox_flags(s);
 	if (with_expunge && m->removal > s->told_removal)
 		tell_gone(s);
+	if (has_changed)
+		s->told_change = m->change;
+	if (m->removal <= s->told_removal)
+		s->told_all = s->told_change;
 	if (!has_changed)
 		return;
-	s->told_change = m->change;
 	if (take_new(s))
 		session_put(s, "* %zu EXISTS\r\n", s->view.n);
 	n_recent = count_recent(s);
 	if (n_recent != s->told_recent)
 		session_put(s, "* %zu RECENT\r\n", n_recent);
 	s->told_recent = n_recent;
-	tell_flags(co, s, since);
+	tell_flags(co, s, since, last_uid);
 }
 
 static void
@@ -544,6 +643,7 @@ do_command(struct co *co, struct session *s, struct str body)
 	s->is_uid = command.is_uid;
 	s->tag = command.tag;
 	imap_reader_init(&s->args, command.args, &s->arena);
+	s->answers_modseq = false;
 	session_answer(s, STORE_OK, "done");
 	run(co, s);
 	session_done(co, s);

@@ -33,6 +33,9 @@ struct session {
 	struct view view;
 	uint64_t told_change; // flag changes up to this one were told
 	uint64_t told_removal;
+	uint64_t told_all; // HIGHESTMODSEQ: nothing up to it is untold
+	bool has_condstore, has_qresync; // RFC 7162: it has enabled them
+	bool answers_modseq; // this command's OK has the HIGHESTMODSEQ
 	size_t told_recent;
 	uint32_t told_keywords; // the letters that had names
 
@@ -102,13 +105,22 @@ struct uid_list {
  * is of those messages that the session was told of, rising. False: answered.
  * The caller frees uids. */
 bool session_read_set(struct session *s, struct uid_list *out);
-/* "* 3 FETCH (UID 7 FLAGS (\Seen))" */
+/* "* 3 FETCH (UID 7 FLAGS (\Seen))", with MODSEQ for those who know it. */
 void session_put_flags(struct session *s, uint32_t seq,
 		       const struct message *msg, bool with_uid);
 /* "(\Seen $label)" */
 void session_add_flags(struct session *s, const struct message *msg,
 		       struct buf *out);
 bool session_is_recent(const struct session *s, const struct message *msg);
+/* " MODSEQ (7)", once the session has enabled it. */
+void session_put_modseq(struct session *s, const struct message *msg);
+/* "3:5,7" in the order given. */
+void session_put_set(struct session *s, const uint32_t *numbers, size_t n);
+/* "* VANISHED (EARLIER) 3:5": what of the set vanished since. */
+void session_put_vanished(struct session *s, const struct imap_seqset *set,
+			  uint64_t since);
+/* A command has shown that the client knows CONDSTORE (RFC 7162 3.1). */
+void session_enable_condstore(struct session *s);
 /* What the session was not told yet. */
 void session_tell(struct co *co, struct session *s, bool with_expunge);
 /* Looks at the selected mailbox first. */
@@ -123,12 +135,18 @@ struct flag_change {
 	int mode; // enum imap_store_mode
 	unsigned flags;
 	uint32_t keywords;
+	bool has_limit; // RFC 7162 3.1.3: UNCHANGEDSINCE
+	uint64_t unchanged_since;
+	/* UIDs that were not changed for that; room for all of the list. */
+	uint32_t *modified;
+	size_t n_modified;
+	uint64_t begun_at; // set by session_change_flags()
 };
 /* The number of messages that are gone goes to *n_gone_out. */
-enum err session_change_flags(struct co *co, struct session *s,
-			      const struct uid_list *list,
-			      const struct flag_change *change,
-			      size_t *n_gone_out) MUST_USE;
+enum err
+session_change_flags(struct co *co, struct session *s,
+		     const struct uid_list *list, struct flag_change *change,
+		     size_t *n_gone_out) MUST_USE;
 
 /* Removes the messages with \\Deleted, durably; of the list, or all (NULL). */
 enum err session_expunge(struct co *co, struct session *s,
@@ -141,7 +159,7 @@ command_fn cmd_select, cmd_examine, cmd_close, cmd_unselect, cmd_noop,
 	cmd_fetch, cmd_store, cmd_search, cmd_sort, cmd_copy, cmd_move,
 	cmd_expunge, cmd_list, cmd_lsub, cmd_status, cmd_create, cmd_delete,
 	cmd_rename, cmd_subscribe, cmd_unsubscribe, cmd_getquota,
-	cmd_getquotaroot;
+	cmd_getquotaroot, cmd_enable;
 /* STORE_APPEND and the chunks behind it; ERR_* when the call is over. */
 enum err
 session_append(struct co *co, struct session *s, struct str body) MUST_USE;

@@ -33,12 +33,31 @@ enum {
 	DEFAULT_FDS = 1024,
 	STALE_TMP_S = 36 * 3600, // as in every Maildir
 	SUBSCRIPTIONS_MAX_OCTETS = 4096,
+	BOOT_ID_DIGITS = 16, // with two hyphens between
 };
 
 const char tree_validity_name[] = ".estafeta.uidvalidity";
 static const struct str deleted_prefix = STR_INIT("..estafeta-deleted.");
 static const char *const default_folders[] = { "Drafts", "Sent", "Junk",
 					       "Trash" };
+
+/* The first half of the kernel's random name for this boot. */
+static uint64_t
+read_boot(void)
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	char text[BOOT_ID_DIGITS + 2];
+	uint64_t boot = 0;
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text)) == sizeof(text))
+		for (size_t i = 0; i < sizeof(text); i++)
+			if (ascii_hex(text[i]) >= 0)
+				boot = boot << 4 | (unsigned)ascii_hex(text[i]);
+	close(fd);
+	return boot;
+}
 
 static bool
 take_lock(struct tree *t)
@@ -102,6 +121,7 @@ tree_open(struct tree *t, const char *root, unsigned copy, struct str host)
 		     sizeof(t->host)) != OK)
 		t->host[0] = '\0';
 	check(getrandom(&t->salt, sizeof(t->salt), 0) == sizeof(t->salt));
+	t->boot = read_boot();
 	set_budget(t);
 	t->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (t->root_fd < 0) {

@@ -36,6 +36,7 @@ struct tree {
 	char lock_name[32];
 	char host[65]; // in the names of new messages
 	uint64_t salt; // of this process's names
+	uint64_t boot; // of the machine; 0: not known
 	uint64_t n_names;
 	struct map users; // by address
 	TAILQ_HEAD(, user) idle_users;

@@ -285,6 +285,32 @@ def cap_enable(raw):
     expect_match("\n".join(ok(raw, "ENABLE X-UNKNOWN")), "ENABLED|OK")
 
 
+def cap_status_deleted(raw):
+    expect_match(ok(raw, "STATUS INBOX (DELETED)")[0], r"DELETED \d+")
+
+
+def cap_condstore(raw):
+    """RFC 7162 3.1.8, 3.1.4.1"""
+    text = "\n".join(ok(raw, "SELECT INBOX (CONDSTORE)"))
+    expect_match(text, r"\* OK \[HIGHESTMODSEQ [1-9]\d*\]")
+    ok(raw, "FETCH 1:* (FLAGS) (CHANGEDSINCE 1)")
+
+
+def cap_qresync(raw):
+    """What Roundcube does with its cache on, in this order."""
+    expect_match(ok(raw, "ENABLE QRESYNC")[0], r"^\* ENABLED .*QRESYNC")
+    text = "\n".join(ok(raw, "SELECT INBOX"))
+    modseq = re.search(r"HIGHESTMODSEQ (\d+)", text).group(1)
+    lines = ok(raw, f"UID FETCH 1:* (FLAGS) (CHANGEDSINCE {modseq} VANISHED)")
+    expect(lines[:-1], [])
+    expect_match(ok(raw, "STATUS INBOX (HIGHESTMODSEQ)")[0],
+                 rf"HIGHESTMODSEQ {modseq}\)")
+    uidvalidity = re.search(r"UIDVALIDITY (\d+)", text).group(1)
+    text = "\n".join(ok(raw, f"SELECT INBOX (QRESYNC ({uidvalidity} "
+                             f"{modseq}))"))
+    expect_match(text, r"\* OK \[CLOSED\]")
+
+
 def cap_imap4rev1(raw):
     ok(raw, "NOOP")
 
@@ -315,13 +341,16 @@ CAPABILITIES = {
     "SORT=DISPLAY": cap_sort_display, "ESORT": cap_esort,
     "ESEARCH": cap_esearch, "SEARCHRES": cap_searchres,
     "WITHIN": cap_within, "IDLE": cap_idle, "ENABLE": cap_enable,
+    "STATUS=DELETED": cap_status_deleted, "CONDSTORE": cap_condstore,
+    "QRESYNC": cap_qresync,
     "THREAD=REFERENCES": cap_thread, "AUTH=PLAIN": cap_none,
     "AUTH=LOGIN": cap_none, "STARTTLS": cap_none,
 }
 ROUNDCUBE = {"IMAP4REV1", "LITERAL+", "SASL-IR", "ID", "NAMESPACE",
              "UIDPLUS", "MOVE", "UNSELECT", "CHILDREN", "LIST-EXTENDED",
              "LIST-STATUS", "SPECIAL-USE", "CREATE-SPECIAL-USE", "QUOTA",
-             "STATUS=SIZE", "SORT", "SORT=DISPLAY", "ESEARCH", "IDLE"}
+             "STATUS=SIZE", "SORT", "SORT=DISPLAY", "ESEARCH", "IDLE",
+             "ENABLE", "CONDSTORE", "QRESYNC"}
 
 
 @scenario

@@ -17,6 +17,7 @@ static const struct {
 	{ STR_INIT("LOGINDISABLED"), NO_LOGIN },   // 3501 6.2.3
 	{ STR_INIT("AUTH=PLAIN"), LOGIN },	   // 4616
 	{ STR_INIT("AUTH=LOGIN"), LOGIN },
+	{ STR_INIT("ENABLE"), AFTER },		   // 5161
 	{ STR_INIT("NAMESPACE"), AFTER },	   // 2342
 	{ STR_INIT("UIDPLUS"), AFTER },		   // 4315
 	{ STR_INIT("MOVE"), AFTER },		   // 6851
@@ -28,10 +29,13 @@ static const struct {
 	{ STR_INIT("CREATE-SPECIAL-USE"), AFTER }, // 6154
 	{ STR_INIT("QUOTA"), AFTER },		   // 9208
 	{ STR_INIT("STATUS=SIZE"), AFTER },	   // 8438
+	{ STR_INIT("STATUS=DELETED"), AFTER },	   // 9208
 	{ STR_INIT("SORT"), AFTER },		   // 5256
 	{ STR_INIT("SORT=DISPLAY"), AFTER },	   // 5957
 	{ STR_INIT("ESEARCH"), AFTER },		   // 4731
 	{ STR_INIT("WITHIN"), AFTER },		   // 5032
+	{ STR_INIT("CONDSTORE"), AFTER },	   // 7162
+	{ STR_INIT("QRESYNC"), AFTER },		   // 7162
 };
 
 static unsigned
