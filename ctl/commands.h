@@ -5,7 +5,7 @@
 
 typedef int command_fn(int argc, char **argv);
 
-command_fn run_main, healthcheck_main, doctor_main, explain_main;
+command_fn run_main, healthcheck_main, doctor_main, explain_main, top_main;
 command_fn lint_main, route_main, config_main, map_main;
 command_fn cert_main;
 command_fn queue_main, pw_main;

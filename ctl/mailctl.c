@@ -25,6 +25,8 @@ static const struct command {
 	{ NULL, "doctor", doctor_main,
 	  "looks for what is wrong, and says how to mend it", "mailctl doctor",
 	  NULL },
+	{ NULL, "top", top_main, "queue, rates and sessions, live",
+	  "mailctl top", "--once --json" },
 	{ NULL, "explain", explain_main,
 	  "says what a refusal means, and what to change",
 	  "mailctl explain 5.7.1", "--es --en" },

@@ -11,6 +11,7 @@
  */
 #include "lib/base/check.h"
 #include "lib/base/map.h"
+#include "lib/rt/counters.h"
 #include "lib/rt/dirs.h"
 #include "lib/rt/log.h"
 #include "lib/rt/role_private.h"
@@ -323,6 +324,8 @@ be_child(struct child *child, int control_fd)
 	log_open(who, log_level_named(str_c(parent.options.log_level)));
 	check(RAND_bytes(secret, sizeof(secret)) == 1);
 	hash_seed(secret);
+	counters_open(parent.options.run_dir, service_name(spec->service),
+		      child->copy);
 	if (confine_user(uid, gid) != OK)
 		_exit(1);
 	loop_init();

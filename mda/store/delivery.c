@@ -15,6 +15,7 @@
 #include "lib/ipc/store.h"
 #include "lib/mail/maildir_name.h"
 #include "lib/mail/trace.h"
+#include "lib/rt/counters.h"
 #include "lib/rt/log.h"
 #include "mda/store/content.h"
 #include "mda/store/mailbox.h"
@@ -375,6 +376,11 @@ deliver_to(struct co *co, const struct delivery *d,
 		return answer_of(e);
 	e = quota_prepare(co, u);
 	answer = e == OK ? deliver_once(co, d, u, rcpt) : answer_of(e);
+	if (answer->code == 250) {
+		counter_add(COUNT_STORE_DELIVERED, 1);
+		counter_add(COUNT_STORE_DELIVERED_OCTETS,
+			    d->content->size_octets);
+	}
 	log_info("delivery", FC("user", u->address),
 		 FA("from", d->what->sender), F("id", d->what->id),
 		 FN("size", d->content->size_octets), FN("code", answer->code),

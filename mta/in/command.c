@@ -6,6 +6,7 @@
 #include "lib/ipc/router.h"
 #include "lib/ipc/store.h"
 #include "lib/mail/intl.h"
+#include "lib/rt/counters.h"
 #include "mta/in/session.h"
 
 enum {
@@ -322,6 +323,7 @@ do_rcpt(struct co *co, struct session *s, struct str argument)
 		session_reply(s, 451, S("4.3.0"),
 			      S("Cannot check the recipient now"));
 	} else if (v.code != 250) {
+		counter_add(COUNT_SMTP_REFUSED_RCPTS, 1);
 		SESSION_LOG(s, LOG_INFO, "rcpt.reject", FA("to", address),
 			    FA("from", s->sender), FN("code", v.code),
 			    F("dsn", v.enhanced), F("text", v.text),

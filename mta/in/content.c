@@ -13,6 +13,7 @@
 #include "lib/base/check.h"
 #include "lib/ipc/queue.h"
 #include "lib/mail/trace.h"
+#include "lib/rt/counters.h"
 #include "mta/in/session.h"
 
 #include <openssl/rand.h>
@@ -270,6 +271,7 @@ accept_content(struct co *co, struct session *s)
 			    FA("from", s->sender));
 		session_hang_up(s);
 	} else if (f.type == QUEUE_ACCEPTED) {
+		counter_add(COUNT_SMTP_ACCEPTED, 1);
 		SESSION_LOG(s, LOG_INFO, "smtp.accept", F("id", f.body),
 			    FA("from", s->sender), FN("rcpts", s->n_rcpts),
 			    FA("to", s->rcpts[0].address),

@@ -3,6 +3,7 @@
 #include "mta/in/in.h"
 
 #include "lib/base/check.h"
+#include "lib/rt/counters.h"
 #include "lib/rt/fs.h"
 #include "mta/in/session.h"
 
@@ -87,6 +88,8 @@ serve(struct co *co, void *arg)
 	s->client = client_of(stream_peer(s->stream));
 	s->client->n++;
 	in.n_sessions++;
+	counter_up(COUNT_SMTP_SESSIONS_NOW);
+	counter_add(COUNT_SMTP_SESSIONS, 1);
 	s->is_trusted = is_trusted(stream_peer(s->stream));
 	in.is_stressed = in.n_sessions > STRESS_SESSIONS;
 	session_refresh(s);
@@ -104,6 +107,7 @@ serve(struct co *co, void *arg)
 	session_reset_mail(s);
 	settings_drop(&s->current);
 	in.n_sessions--;
+	counter_down(COUNT_SMTP_SESSIONS_NOW);
 	in.is_stressed = in.n_sessions > STRESS_SESSIONS;
 	leave_client(s->client);
 	stream_free(&s->stream);

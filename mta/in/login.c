@@ -4,6 +4,7 @@
 #include "lib/base/check.h"
 #include "lib/ipc/auth.h"
 #include "lib/mail/sasl.h"
+#include "lib/rt/counters.h"
 #include "mta/in/session.h"
 
 enum {
@@ -93,6 +94,7 @@ check_password(struct co *co, struct session *s, struct str user,
 	if (e != OK)
 		return e;
 	if (result == AUTH_OK && s->login.n > 0) {
+		counter_add(COUNT_SMTP_LOGINS, 1);
 		SESSION_LOG(s, LOG_INFO, "smtp.login", FA("user", s->login),
 			    F("client", c.client),
 			    F("tls", stream_tls_text(s->stream)));
@@ -101,6 +103,7 @@ check_password(struct co *co, struct session *s, struct str user,
 		return OK;
 	}
 	if (result == AUTH_WRONG) {
+		counter_add(COUNT_SMTP_LOGINS_FAILED, 1);
 		SESSION_LOG(s, LOG_WARN, "smtp.login-failed", FA("user", user),
 			    F("client", c.client));
 		session_reply(s, 535, S("5.7.8"),

@@ -14,6 +14,7 @@
 
 #include "lib/base/check.h"
 #include "lib/mail/smtp_data.h"
+#include "lib/rt/counters.h"
 #include "lib/rt/log.h"
 
 #include <unistd.h>
@@ -324,6 +325,8 @@ session_new(struct co *co, int fd, const struct target *target,
 {
 	struct session *s = must_alloc(sizeof(*s));
 
+	counter_up(COUNT_OUT_SESSIONS_NOW);
+	counter_add(COUNT_OUT_SESSIONS, 1);
 	*is_tls_out = false;
 	s->stream = stream_new(fd, IN_MAX_OCTETS);
 	s->is_lmtp = settings->job->protocol != OUT_SMTP;
@@ -354,6 +357,7 @@ session_quit(struct co *co, struct session **session_ref)
 	if (!s->is_broken &&
 	    send_lines(co, s, S("QUIT\r\n"), in_ms(QUIT_TIMEOUT_MS)) != OK)
 		s->is_broken = true;
+	counter_down(COUNT_OUT_SESSIONS_NOW);
 	stream_free(&s->stream);
 	smtp_reply_release(&s->reply);
 	free(s);

@@ -10,6 +10,7 @@
  *      must not expire the queue).
  */
 #include "lib/base/check.h"
+#include "lib/rt/counters.h"
 #include "lib/rt/log.h"
 #include "mta/queue/queue_private.h"
 
@@ -108,15 +109,18 @@ attempt_result(struct attempt *a, uint32_t index, const struct out_result *r)
 	struct message *m = a->message;
 
 	if (r->code >= 200 && r->code < 300) {
+		counter_add(COUNT_QUEUE_SENT, 1);
 		log_result(m, index, r, "sent");
 		rcpt_over(a, index);
 		return;
 	}
 	if (r->code >= 500 && r->code < 600) {
+		counter_add(COUNT_QUEUE_FAILED, 1);
 		log_result(m, index, r, "failed");
 		add_failure(a, index, r);
 		return;
 	}
+	counter_add(COUNT_QUEUE_DEFERRED, 1);
 	log_result(m, index, r, "deferred");
 	defer(a, index, r);
 }
@@ -592,6 +596,7 @@ try_message(struct co *co, struct message *m)
 	TAILQ_INIT(&a.groups);
 	arena_init(&a.arena, GROUP_MEMORY_OCTETS);
 	arena_init(&a.routes, ROUTES_MEMORY_OCTETS);
+	counter_up(COUNT_QUEUE_ATTEMPTS_NOW);
 	route_all(co, &a);
 	TAILQ_FOREACH (d, &a.groups, link)
 		a.n_running++;
@@ -602,6 +607,7 @@ try_message(struct co *co, struct message *m)
 	while (!a.is_hold && a.n_running > 0)
 		co_park(co);
 	finish(co, &a);
+	counter_down(COUNT_QUEUE_ATTEMPTS_NOW);
 	free_attempt(&a);
 }
 

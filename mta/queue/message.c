@@ -4,6 +4,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/map.h"
+#include "lib/rt/counters.h"
 #include "lib/rt/log.h"
 
 enum {
@@ -193,7 +194,7 @@ enter(struct message_table *t, struct queued *q)
 	q->next = *bucket;
 	*bucket = q;
 	TAILQ_INSERT_TAIL(&t->all, q, link);
-	t->n++;
+	counter_set(COUNT_QUEUE_MESSAGES_NOW, ++t->n);
 }
 
 static void
@@ -207,7 +208,7 @@ leave(struct message_table *t, struct queued *q)
 	if (t->compacted == q)
 		t->compacted = TAILQ_NEXT(q, link);
 	TAILQ_REMOVE(&t->all, q, link);
-	t->n--;
+	counter_set(COUNT_QUEUE_MESSAGES_NOW, --t->n);
 	set_place(t, q, (struct extent) { 0 }, NULL, 0);
 	set_status_place(t, q, (struct extent) { 0 });
 	free_message(t, &q->message);

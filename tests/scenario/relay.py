@@ -4,6 +4,7 @@
 
 import base64
 import copy
+import json
 import os
 import smtplib
 import time
@@ -32,6 +33,32 @@ def mail_reaches_the_other_host(lab):
         client.select("INBOX", readonly=True)
         found = client.search(None, "HEADER", "Message-ID", message_id)
         expect(len(found[1][0].split()), 1, "IMAP finds it")
+
+
+@scenario
+def top_counts_what_happens(lab):
+    def counts(host):
+        return json.loads(host.ctl("top", "--json").stdout)
+
+    before = counts(lab.mta1), counts(lab.mta2)
+    message_id, content = message()
+    lab.mta1.submit(USER1, USER3, content)
+    lab.mta2.wait_mail(USER3, message_id)
+    lab.mta1.wait_queue_empty()
+    after = counts(lab.mta1), counts(lab.mta2)
+
+    def grown(host, name):
+        return after[host][name] - before[host][name]
+
+    expect([grown(0, name) for name in
+            ("smtp.accepted", "smtp.logins", "queue.sent", "queue.failed")],
+           [1, 1, 1, 0], "mta1")
+    expect([grown(1, name) for name in
+            ("smtp.accepted", "store.delivered", "smtp.logins")],
+           [1, 1, 0], "mta2")
+    expect_true(grown(1, "store.delivered_octets") >= len(content), "octets")
+    expect(after[0]["queue.messages.now"], 0, "nothing waits")
+    expect_match(lab.mta1.ctl("top").stdout, r"messages accepted +\d+\n")
 
 
 @scenario

@@ -9,6 +9,7 @@
 #include "lib/base/check.h"
 #include "lib/mail/imap_reader.h"
 #include "lib/mail/sasl.h"
+#include "lib/rt/counters.h"
 
 #include <string.h>
 
@@ -83,6 +84,7 @@ welcome(struct imap_session *s)
 
 	s->state = IMAP_AUTHENTICATED;
 	limits_log_in(s->place);
+	counter_add(COUNT_IMAP_LOGINS, 1);
 	stream_putf(s->stream, "%.*s OK [", (int)s->n_tag, s->tag);
 	imap_put_capability(s);
 	stream_put(s->stream, S("] Logged in\r\n"));
@@ -101,6 +103,7 @@ log_in(struct co *co, struct imap_session *s, struct str user,
 	if (co_is_canceled(co))
 		return ERR_CANCELED;
 	if (result == AUTH_WRONG) {
+		counter_add(COUNT_IMAP_LOGINS_FAILED, 1);
 		imap_answer(s, "NO",
 			    "[AUTHENTICATIONFAILED] Authentication failed");
 		s->n_bad++;

@@ -13,6 +13,7 @@
 #include "mda/front/imap/session.h"
 
 #include "lib/base/check.h"
+#include "lib/rt/counters.h"
 #include "mda/front/imap/capability.h"
 
 #include <unistd.h>
@@ -277,6 +278,7 @@ log_end(const struct imap_session *s, enum err e)
 static void
 free_session(struct imap_session *s)
 {
+	counter_down(COUNT_IMAP_SESSIONS_NOW);
 	limits_leave(&front.limits, &s->place, is_stranger(s));
 	call_free(&s->store);
 	stream_free(&s->stream);
@@ -340,6 +342,8 @@ imap_accept(int fd, const union address_any *peer, bool is_tls)
 		refuse(fd, is_tls, "[LIMIT] Too many connections");
 		return;
 	}
+	counter_up(COUNT_IMAP_SESSIONS_NOW);
+	counter_add(COUNT_IMAP_SESSIONS, 1);
 	s = must_alloc(sizeof(*s));
 	s->place = place;
 	s->state = IMAP_NOT_AUTHENTICATED;
