@@ -343,6 +343,47 @@ stream_wait(struct co *co, struct stream *s, int64_t deadline_us)
 }
 
 enum err
+stream_peek_socket(struct co *co, struct stream *s, char *to, size_t n,
+		   int64_t deadline_us, size_t *n_out)
+{
+	check(s->ssl == NULL && s->in.n == 0);
+	for (;;) {
+		ssize_t got = recv(s->fd, to, n, MSG_PEEK | MSG_DONTWAIT);
+		enum err e = OK;
+
+		if (got > 0) {
+			*n_out = (size_t)got;
+			return OK;
+		}
+		if (got == 0 || (errno != EAGAIN && errno != EINTR))
+			return ERR_EOF;
+		if (co_is_canceled(co))
+			return ERR_CANCELED;
+		do
+			e = wait_for(co, s, UV_READABLE, deadline_us);
+		while (e == OK && !s->is_ready);
+		if (e != OK)
+			return e;
+	}
+}
+
+enum err
+stream_skip_socket(struct stream *s, size_t n)
+{
+	char octets[256];
+
+	while (n > 0) {
+		size_t part = n < sizeof(octets) ? n : sizeof(octets);
+		ssize_t got = recv(s->fd, octets, part, MSG_DONTWAIT);
+
+		if (got <= 0)
+			return ERR_EOF; // a reset takes unread octets away
+		n -= (size_t)got;
+	}
+	return OK;
+}
+
+enum err
 stream_line(struct co *co, struct stream *s, size_t max, int64_t deadline_us,
 	    struct str *line_out, bool *has_crlf_out)
 {

@@ -37,6 +37,14 @@ bool stream_has_input(struct stream *s);
 /* The same without the end: the peer sent something that nobody read yet. */
 bool stream_has_octets(struct stream *s);
 
+/* For a header in front of the protocol, before anything else was read. Waits
+ * until octets are there and gives a look at the first of them; they stay in
+ * the socket until stream_skip_socket() takes n of them, which were seen.
+ * ERR_EOF: the peer closed. */
+enum err stream_peek_socket(struct co *co, struct stream *s, char *to, size_t n,
+			    int64_t deadline_us, size_t *n_out) MUST_USE;
+enum err stream_skip_socket(struct stream *s, size_t n) MUST_USE;
+
 /* One line up to and with LF, borrowed until the next call: *line_out is
  * without LF and a CR before it; *has_crlf_out (may be NULL) tells whether the
  * end was CRLF. ERR_LIMIT when max octets hold no LF. */

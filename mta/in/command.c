@@ -11,6 +11,7 @@
 
 enum {
 	TLS_TIMEOUT_S = 30,
+	USER_RATE_UNIT_S = 3600,
 	ROUTER_TIMEOUT_S = 30,
 	ROOM_TIMEOUT_MS = 2000,	   // without an answer there is no opinion
 	ENVELOPE_RCPT_OCTETS = 20, // lengths and flags of one recipient
@@ -96,11 +97,7 @@ do_starttls(struct co *co, struct session *s, struct str argument UNUSED)
 	session_reply(s, 220, S("2.0.0"), S("Ready to start TLS"));
 	e = stream_accept_tls(co, s->stream, in.tls, in_s(TLS_TIMEOUT_S));
 	/* RFC 3207 4.2: all that was known before is forgotten. */
-	session_reset_mail(s);
-	arena_clear(&s->session_memory);
-	s->has_greeted = s->is_extended = false;
-	s->offers = 0;
-	s->helo = s->login = STR_NONE;
+	session_reset(s);
 	return e;
 }
 
@@ -115,12 +112,64 @@ must_login_first(struct session *s)
 	return true;
 }
 
+static bool
+is_user_too_fast(struct session *s, enum rate rate, uint64_t limit)
+{
+	if (limit == 0 || s->login.n == 0 ||
+	    rates_count(&in.users, s->login, rate, now_us(),
+			USER_RATE_UNIT_S * US_PER_S) <= limit)
+		return false;
+	SESSION_LOG(s, LOG_WARN, "smtp.user-rate", FA("user", s->login),
+		    F("client", session_client(s)), FN("limit", limit));
+	return true;
+}
+
+static const struct str too_fast = STR_INIT("4.7.1");
+
+/* Counted at MAIL, as Postfix does: per client, and per user and hour. */
+static bool
+is_sending_too_fast(struct session *s)
+{
+	if (session_is_too_fast(s, RATE_MESSAGES, s->rules->message_rate)) {
+		session_reply(s, 450, too_fast,
+			      S("Too much mail from your address, try again "
+				"later"));
+		return true;
+	}
+	if (is_user_too_fast(s, RATE_MESSAGES, s->rules->user_message_rate)) {
+		session_reply(s, 450, too_fast,
+			      S("Too many messages of yours within an hour, "
+				"try again later"));
+		return true;
+	}
+	return false;
+}
+
+static bool
+is_rcpt_too_fast(struct session *s)
+{
+	if (session_is_too_fast(s, RATE_RECIPIENTS, s->rules->recipient_rate)) {
+		session_reply(s, 450, too_fast,
+			      S("Too many recipients from your address, try "
+				"again later"));
+		return true;
+	}
+	if (is_user_too_fast(s, RATE_RECIPIENTS,
+			     s->rules->user_recipient_rate)) {
+		session_reply(s, 450, too_fast,
+			      S("Too many recipients of yours within an hour, "
+				"try again later"));
+		return true;
+	}
+	return false;
+}
+
 static enum err
 do_mail(struct co *co UNUSED, struct session *s, struct str argument)
 {
 	enum smtp_syntax bad;
 
-	if (must_login_first(s))
+	if (must_login_first(s) || is_sending_too_fast(s))
 		return OK;
 	session_reset_mail(s);
 	s->settings = settings_hold();
@@ -306,6 +355,8 @@ do_rcpt(struct co *co, struct session *s, struct str argument)
 		refuse_more_rcpts(s);
 		return OK;
 	}
+	if (is_rcpt_too_fast(s))
+		return OK;
 	bad = keep_argument(s, &argument);
 	if (bad == SMTP_OK)
 		bad = smtp_rcpt_parse(argument, rcpt_parameters(s), &s->memory,
@@ -327,7 +378,7 @@ do_rcpt(struct co *co, struct session *s, struct str argument)
 		SESSION_LOG(s, LOG_INFO, "rcpt.reject", FA("to", address),
 			    FA("from", s->sender), FN("code", v.code),
 			    F("dsn", v.enhanced), F("text", v.text),
-			    F("client", stream_peer(s->stream)));
+			    F("client", session_client(s)));
 		session_reply(s, v.code, v.enhanced, v.text);
 	} else if (!v.is_local || v.mailbox.n == 0 ||
 		   !is_refused_by_store(co, s, v.mailbox)) {
@@ -425,7 +476,8 @@ static const struct verb verbs[] = {
 	{ SMTP_VERB_NOOP, do_noop, JUNK },		      // 4.1.1.9
 	{ SMTP_VERB_VRFY, do_vrfy, JUNK },		      // 4.1.1.6
 	{ SMTP_VERB_HELP, do_help, JUNK },		      // 4.1.1.8
-	{ SMTP_VERB_QUIT, do_quit, ANY },		      // 4.1.1.10
+	{ SMTP_VERB_XCLIENT, xclient_run, LAST_IN_GROUP | NOT_IN_MAIL },
+	{ SMTP_VERB_QUIT, do_quit, ANY }, // 4.1.1.10
 };
 
 static const struct verb *
@@ -480,7 +532,6 @@ command_run(struct co *co, struct session *s, struct str line)
 	enum smtp_syntax bad;
 	const struct verb *v;
 
-	check(session_refresh(s));
 	bad = smtp_command_parse(line, &command);
 	if (bad == SMTP_OK && command.verb != SMTP_VERB_AUTH &&
 	    line.n > SMTP_COMMAND_LONG_MAX)

@@ -21,9 +21,6 @@
 enum {
 	/* RFC 5321 4.5.3.2.5: 3 minutes for each block. */
 	DATA_TIMEOUT_S = 180,
-	/* Slower than this on the whole is no honest client (as
-	 * smtpd_min_data_rate of Postfix). */
-	MIN_RATE_OCTETS_PER_S = 500,
 	QUEUE_TIMEOUT_S = 60,
 	QUEUE_CONNECT_S = 10,
 	PIECE_OCTETS = 64 * 1024,
@@ -44,7 +41,7 @@ open_call(struct co *co, struct session *s)
 	struct envelope envelope = {
 		.sender = s->sender,
 		.login = s->login,
-		.client = stream_peer(s->stream),
+		.client = session_client(s),
 		.helo = s->helo,
 		.envid = s->mail.envid,
 		.ret = s->mail.ret == SMTP_RET_FULL   ? RET_FULL
@@ -86,7 +83,8 @@ put_received(struct session *s, struct buf *out)
 	struct settings *settings = settings_hold();
 	struct trace t = {
 		.helo = s->helo,
-		.peer_address = stream_peer(s->stream),
+		.peer_address = session_client(s),
+		.peer_name = s->client_name,
 		.by = settings_of(settings)->hostname,
 		.tls = stream_tls_text(s->stream),
 		.id = str_c(s->id),
@@ -276,7 +274,7 @@ accept_content(struct co *co, struct session *s)
 			    FA("from", s->sender), FN("rcpts", s->n_rcpts),
 			    FA("to", s->rcpts[0].address),
 			    FN("size", s->data.size_octets),
-			    F("client", stream_peer(s->stream)),
+			    F("client", session_client(s)),
 			    F("login", s->login), F("helo", s->helo));
 		stream_putf(s->stream, "250 2.0.0 Ok: queued as %.*s\r\n",
 			    STR(f.body));
@@ -297,8 +295,7 @@ end_content(struct co *co, struct session *s)
 	if (code != 0) {
 		SESSION_LOG(s, LOG_WARN, "smtp.content-refused",
 			    FA("from", s->sender), FN("code", code),
-			    F("text", text),
-			    F("client", stream_peer(s->stream)));
+			    F("text", text), F("client", session_client(s)));
 		session_reply(s, code, enhanced, text);
 		/* After bare line ends nobody can be sure what comes next. */
 		if (s->data.has_bare_cr || s->data.has_bare_lf)
@@ -309,15 +306,24 @@ end_content(struct co *co, struct session *s)
 	session_reset_mail(s);
 }
 
-/* For the next octets, when so many came since began_us. */
+/* For the next octets, when so many came since began_us: each block in its
+ * time, and all of them no slower than smtpd_min_data_rate (F10). With
+ * smtpd_per_request_deadline there is no time for each block, but one for all,
+ * which what comes at that rate extends. */
 static int64_t
-next_deadline(int64_t began_us, uint64_t n_octets)
+next_deadline(const struct session *s, int64_t began_us, uint64_t n_octets)
 {
-	int64_t block_us = in_s(DATA_TIMEOUT_S);
-	int64_t rate_us =
-		began_us + DATA_TIMEOUT_S * US_PER_S +
-		(int64_t)(n_octets / MIN_RATE_OCTETS_PER_S) * US_PER_S;
+	uint64_t rate = s->rules->min_data_rate;
+	int64_t timeout_us = (int64_t)s->rules->timeout_s * US_PER_S;
+	int64_t block_us = now_us() + (timeout_us < DATA_TIMEOUT_S * US_PER_S
+					       ? timeout_us
+					       : DATA_TIMEOUT_S * US_PER_S);
+	int64_t rate_us = began_us + timeout_us;
 
+	if (rate > 0)
+		rate_us += (int64_t)(n_octets / rate) * US_PER_S;
+	else if (!s->rules->is_deadline)
+		return block_us;
 	return block_us < rate_us ? block_us : rate_us;
 }
 
@@ -344,9 +350,9 @@ content_data(struct co *co, struct session *s)
 		size_t n;
 
 		if (stream_peek(s->stream).n == 0)
-			e = stream_fill(
-				co, s->stream,
-				next_deadline(began_us, s->data.size_octets));
+			e = stream_fill(co, s->stream,
+					next_deadline(s, began_us,
+						      s->data.size_octets));
 		if (e != OK)
 			return e; // the connection is over, nothing is queued
 		result = smtp_data_feed(&s->data, stream_peek(s->stream), &n,
@@ -373,8 +379,9 @@ read_chunk(struct co *co, struct session *s, uint64_t size, bool is_wanted)
 		size_t n;
 
 		if (in_now.n == 0) {
-			enum err e = stream_fill(
-				co, s->stream, next_deadline(began_us, n_read));
+			enum err e =
+				stream_fill(co, s->stream,
+					    next_deadline(s, began_us, n_read));
 
 			if (e != OK)
 				return e;

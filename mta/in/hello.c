@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * mta/in/hello.c - HELO and EHLO, and what is offered (RFC 5321 4.1.1.1). */
 #include "lib/ipc/queue.h"
+#include "lib/mail/xclient.h"
 #include "mta/in/session.h"
 
 enum { LINES_MAX_OCTETS = 2048 };
@@ -31,6 +32,18 @@ static bool
 may_utf8(const struct session *s)
 {
 	return s->rules->is_smtputf8;
+}
+
+static bool
+may_xclient(const struct session *s)
+{
+	return s->may_xclient;
+}
+
+static void
+put_attributes(const struct session *s UNUSED, struct buf *out)
+{
+	buf_put(out, S(" " XCLIENT_OFFER));
 }
 
 static void
@@ -70,6 +83,7 @@ static const struct keyword {
 	{ STR_INIT("DSN"), OFFER_DSN, always, NULL },		  // 3461
 	{ STR_INIT("SMTPUTF8"), OFFER_UTF8, may_utf8, NULL },	  // 6531
 	{ STR_INIT("LIMITS"), OFFER_LIMITS, always, put_limits }, // 9422
+	{ STR_INIT("XCLIENT"), OFFER_XCLIENT, may_xclient, put_attributes },
 	{ STR_INIT("XESTAFETA"), OFFER_OWN, always, NULL }, // doc/design/xid.md
 	{ STR_INIT("CHUNKING"), OFFER_CHUNKING, always, NULL }, // 3030
 };

@@ -3,6 +3,7 @@
 #include "mta/in/in.h"
 
 #include "lib/base/check.h"
+#include "lib/mail/proxy_header.h"
 #include "lib/rt/counters.h"
 #include "lib/rt/fs.h"
 #include "mta/in/session.h"
@@ -17,6 +18,8 @@ enum {
 	SESSION_MEMORY_OCTETS = 64 * 1024,
 	MAIL_MEMORY_OCTETS = 6 << 20, // an envelope, and what parsing it takes
 	OUT_OCTETS = 1 << 20,
+	NETWORKS_OCTETS = 16 << 20,
+	SETTINGS_WAIT_S = 5,
 };
 
 struct in in;
@@ -26,90 +29,194 @@ struct arrival {
 	enum listen_kind kind;
 };
 
-static struct client *
-client_of(struct str address)
-{
-	struct client *c = map_get(&in.clients, address);
-
-	if (c != NULL)
-		return c;
-	c = must_alloc(sizeof(*c));
-	check(str_to_c(address, c->address, sizeof(c->address)) == OK);
-	map_set(&in.clients, str_c(c->address), c);
-	return c;
-}
-
-static void
-leave_client(struct client *c)
-{
-	if (--c->n > 0)
-		return;
-	map_remove(&in.clients, str_c(c->address));
-	free(c);
-}
-
 static bool
-is_trusted(struct str address)
+is_within(const struct cidr_list *list, struct str address)
 {
 	uint8_t octets[16];
 
-	return cidr_address(address, octets) &&
-	       cidr_list_has(&in.networks, octets);
+	return cidr_address(address, octets) && cidr_list_has(list, octets);
 }
 
-/* NULL: welcome; else the reply that ends the connection. */
-static const char *
-refusal(const struct session *s)
+bool
+session_is_too_fast(struct session *s, enum rate rate, uint64_t limit)
 {
-	uint64_t limit = s->rules ? s->rules->connection_count : 0;
+	char text[RATES_KEY_OCTETS];
+
+	if (limit == 0 || s->is_exempt ||
+	    rates_count(&in.clients, rates_client_key(session_client(s), text),
+			rate, now_us(),
+			(int64_t)s->rules->rate_unit_s * US_PER_S) <= limit)
+		return false;
+	SESSION_LOG(s, LOG_WARN, "smtp.rate", F("client", session_client(s)),
+		    FN("limit", limit));
+	return true;
+}
+
+static void
+leave_client(struct session *s)
+{
+	if (s->client != NULL)
+		rates_leave(s->client);
+	s->client = NULL;
+}
+
+const char *
+session_set_client(struct session *s, struct str address)
+{
+	uint64_t limit = s->rules->connection_count;
+	char text[RATES_KEY_OCTETS];
+
+	leave_client(s);
+	check(str_to_c(address, s->client_address, sizeof(s->client_address)) ==
+	      OK);
+	s->is_trusted = is_within(&in.networks, address);
+	s->is_exempt = is_within(&in.listeners[s->service].exceptions, address);
+	s->client = rates_enter(&in.clients, rates_client_key(address, text),
+				now_us());
+	if (limit > 0 && s->client->n_open > limit && !s->is_exempt)
+		return "421 4.7.0 Too many connections from your address\r\n";
+	if (session_is_too_fast(s, RATE_CONNECTIONS, s->rules->connection_rate))
+		return "421 4.7.0 Connections too often from your address\r\n";
+	return NULL;
+}
+
+/* Waits for a proxy's header, takes it and nothing behind it. ERR_FORMAT: the
+ * connection is worth no answer. */
+static enum err
+read_proxy_header(struct co *co, struct session *s, struct proxy_header *out)
+{
+	int64_t deadline_us = in_s((int64_t)s->rules->proxy_timeout_s);
+	char octets[PROXY_MAX_OCTETS];
+	size_t n = 0;
+
+	for (;;) {
+		enum proxy_result r;
+		size_t got;
+		enum err e;
+
+		if (n == sizeof(octets))
+			return ERR_FORMAT;
+		e = stream_peek_socket(co, s->stream, octets + n,
+				       sizeof(octets) - n, deadline_us, &got);
+		if (e != OK)
+			return e;
+		r = proxy_header_parse(str_of(octets, n + got), out);
+		if (r == PROXY_BAD)
+			return ERR_FORMAT;
+		/* As long as more must come, all of it belongs to the header.
+		 */
+		e = stream_skip_socket(s->stream,
+				       r == PROXY_OK ? out->n_octets - n : got);
+		if (e != OK)
+			return e;
+		n += got;
+		if (r == PROXY_OK)
+			return OK;
+	}
+}
+
+/* Who speaks: the other end, or whom its header names (S25). False: close. */
+static bool
+find_client(struct co *co, struct session *s, char address[64])
+{
+	struct str peer = stream_peer(s->stream);
+	struct proxy_header header;
+	enum err e;
+
+	snprintf(address, 64, "%.*s", STR(peer));
+	if (s->rules->proxy_protocol.n == 0)
+		return true;
+	if (!is_within(&in.listeners[s->service].proxies, peer)) {
+		SESSION_LOG(s, LOG_WARN, "smtp.no-proxy", F("peer", peer));
+		return false;
+	}
+	e = read_proxy_header(co, s, &header);
+	if (e != OK) {
+		SESSION_LOG(s, LOG_WARN, "smtp.proxy-header", F("peer", peer),
+			    FERR(e));
+		return false;
+	}
+	if (!header.is_local)
+		snprintf(address, 64, "%s", header.from);
+	return true;
+}
+
+static void
+refuse(struct co *co, struct session *s, const char *reply)
+{
+	SESSION_LOG(s, LOG_WARN, "smtp.refused", F("client", session_client(s)),
+		    FC("reply", reply));
+	if (s->kind != LISTEN_SUBMISSIONS)
+		stream_put(s->stream, str_c(reply));
+	if (stream_flush(co, s->stream, in_s(1)) != OK)
+		session_hang_up(s);
+}
+
+static void
+admit(struct co *co, struct session *s)
+{
+	const char *no = NULL;
+	char address[64];
 
 	if (in.n_sessions > MAX_SESSIONS)
-		return "421 4.3.2 Too many connections\r\n";
-	if (limit > 0 && s->client->n > limit && !s->is_trusted)
-		return "421 4.7.0 Too many connections from your address\r\n";
-	return NULL;
+		no = "421 4.3.2 Too many connections\r\n";
+	else if (settings_wait(co, in_s(SETTINGS_WAIT_S)) != OK)
+		no = "421 4.3.2 not ready yet, try again later\r\n";
+	if (no == NULL) {
+		check(session_refresh(s));
+		if (!find_client(co, s, address))
+			return;
+		check(session_refresh(s)); // the header took its time
+		s->may_xclient = is_within(&in.listeners[s->service].xclient,
+					   stream_peer(s->stream));
+		no = session_set_client(s, str_c(address));
+	}
+	if (no == NULL)
+		session_run(co, s);
+	else
+		refuse(co, s, no);
+}
+
+static struct session *
+session_new(const struct arrival *a)
+{
+	static const enum router_smtpd_service services[] = {
+		[LISTEN_SMTP] = ROUTER_SMTPD_SMTP,
+		[LISTEN_SUBMISSION] = ROUTER_SMTPD_SUBMISSION,
+		[LISTEN_SUBMISSIONS] = ROUTER_SMTPD_SUBMISSIONS,
+	};
+	struct session *s = must_alloc(sizeof(*s));
+
+	s->stream = stream_new(a->fd, INPUT_MAX_OCTETS);
+	s->kind = a->kind;
+	s->service = services[a->kind];
+	snprintf(s->id, sizeof(s->id), "%x%06x", in.role->copy + 1,
+		 in.next_session++ & 0xffffff);
+	snprintf(s->client_address, sizeof(s->client_address), "%.*s",
+		 STR(stream_peer(s->stream)));
+	arena_init(&s->session_memory, SESSION_MEMORY_OCTETS);
+	arena_init(&s->memory, MAIL_MEMORY_OCTETS);
+	buf_init(&s->out, OUT_OCTETS);
+	return s;
 }
 
 static void
 serve(struct co *co, void *arg)
 {
-	struct arrival *a = arg;
-	struct session *s = must_alloc(sizeof(*s));
-	const char *no;
+	struct session *s = session_new(arg);
 
-	s->stream = stream_new(a->fd, INPUT_MAX_OCTETS);
-	s->kind = a->kind;
-	free(a);
-	snprintf(s->id, sizeof(s->id), "%x%06x", in.role->copy + 1,
-		 in.next_session++ & 0xffffff);
-	arena_init(&s->session_memory, SESSION_MEMORY_OCTETS);
-	arena_init(&s->memory, MAIL_MEMORY_OCTETS);
-	buf_init(&s->out, OUT_OCTETS);
-	s->client = client_of(stream_peer(s->stream));
-	s->client->n++;
+	free(arg);
 	in.n_sessions++;
 	counter_up(COUNT_SMTP_SESSIONS_NOW);
 	counter_add(COUNT_SMTP_SESSIONS, 1);
-	s->is_trusted = is_trusted(stream_peer(s->stream));
 	in.is_stressed = in.n_sessions > STRESS_SESSIONS;
-	session_refresh(s);
-	no = refusal(s);
-	if (no == NULL) {
-		session_run(co, s);
-	} else {
-		SESSION_LOG(s, LOG_WARN, "smtp.refused",
-			    F("client", stream_peer(s->stream)),
-			    FC("reply", no));
-		stream_put(s->stream, str_c(no));
-		if (stream_flush(co, s->stream, in_s(1)) != OK)
-			session_hang_up(s);
-	}
+	admit(co, s);
 	session_reset_mail(s);
 	settings_drop(&s->current);
 	in.n_sessions--;
 	counter_down(COUNT_SMTP_SESSIONS_NOW);
 	in.is_stressed = in.n_sessions > STRESS_SESSIONS;
-	leave_client(s->client);
+	leave_client(s);
 	stream_free(&s->stream);
 	arena_release(&s->session_memory);
 	arena_release(&s->memory);
@@ -139,20 +246,40 @@ on_file(struct role *role UNUSED, enum control_file kind, int fd)
 		log_info("tls.certificate");
 }
 
+/* What cannot be read is an error of the configuration, told by the router. */
+static struct cidr_list
+read_networks(const char *what, struct str text)
+{
+	struct cidr_list list = { 0 };
+	struct str bad = S("");
+	const char *why = "";
+
+	if (cidr_list_parse(&in.networks_memory, text, &list, &bad, &why) == OK)
+		return list;
+	log_error("in.networks", FC("setting", what), F("bad", bad),
+		  FC("why", why));
+	return (struct cidr_list) { 0 };
+}
+
 static void
 on_settings(void *arg UNUSED)
 {
 	struct settings *settings = settings_hold();
-	struct str bad;
-	const char *why;
+	const struct router_snapshot *now = settings_of(settings);
 
 	arena_clear(&in.networks_memory);
-	in.networks = (struct cidr_list) { 0 };
-	if (cidr_list_parse(&in.networks_memory,
-			    settings_of(settings)->mynetworks, &in.networks,
-			    &bad, &why) != OK) {
-		log_error("mynetworks", FC("why", why));
-		in.networks = (struct cidr_list) { 0 };
+	in.networks = read_networks("mynetworks", now->mynetworks);
+	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++) {
+		const struct router_smtpd *r = &now->smtpd[i][0];
+
+		in.listeners[i] = (struct listener_networks) {
+			read_networks("smtpd_authorized_xclient_hosts",
+				      r->xclient_hosts),
+			read_networks("smtpd_upstream_proxy_networks",
+				      r->proxy_networks),
+			read_networks("smtpd_client_event_limit_exceptions",
+				      r->limit_exceptions),
+		};
 	}
 	settings_drop(&settings);
 }
@@ -161,7 +288,9 @@ void
 in_start(struct role *role)
 {
 	in.role = role;
-	arena_init(&in.networks_memory, 1 << 20);
+	arena_init(&in.networks_memory, NETWORKS_OCTETS);
+	rates_init(&in.clients);
+	rates_init(&in.users);
 	in.queue = peer_new(SERVICE_QUEUE, 0, NULL);
 	in.router = peer_new(SERVICE_ROUTER, 0, NULL);
 	in.auth = peer_new(SERVICE_AUTH, 0, NULL);

@@ -86,8 +86,7 @@ static enum err
 check_password(struct co *co, struct session *s, struct str user,
 	       struct str password)
 {
-	struct auth_check c = { user, password, S("smtp"),
-				stream_peer(s->stream) };
+	struct auth_check c = { user, password, S("smtp"), session_client(s) };
 	enum auth_result result;
 	enum err e = ask_auth(co, s, &c, &result);
 
@@ -183,6 +182,12 @@ login_run(struct co *co, struct session *s, struct str argument)
 	}
 	if (s->login.n > 0) {
 		session_reply(s, 503, S("5.5.1"), S("Already authenticated"));
+		return OK;
+	}
+	if (session_is_too_fast(s, RATE_AUTHS, s->rules->auth_rate)) {
+		session_reply(s, 450, S("4.7.1"),
+			      S("Too many logins from your address, try again "
+				"later"));
 		return OK;
 	}
 	/* The line's memory goes when the next one is read. */

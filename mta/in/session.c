@@ -6,14 +6,13 @@
 #include "lib/mail/smtp_reply.h"
 
 enum {
-	/* RFC 5321 4.5.3.2.7 asks for 5 minutes. */
-	COMMAND_TIMEOUT_S = 300,
 	TLS_TIMEOUT_S = 30,
 	BANNER_TIMEOUT_S = 30,
-	SETTINGS_WAIT_S = 5,
 	/* RFC 4954 4: 12288 octets for AUTH; others are checked later. */
 	LINE_MAX_OCTETS = 12288 + 2,
 	REPLY_TEXT_MAX_OCTETS = 2048,
+	TLS_HANDSHAKE = 0x16, // RFC 8446 5.1
+	TLS_MAJOR = 3,
 	BANNER_MAX_OCTETS = 240, // RFC 5321 4.5.3.1.5, less the name
 };
 
@@ -84,19 +83,28 @@ session_hang_up(struct session *s)
 bool
 session_refresh(struct session *s)
 {
-	static const enum router_smtpd_service services[] = {
-		[LISTEN_SMTP] = ROUTER_SMTPD_SMTP,
-		[LISTEN_SUBMISSION] = ROUTER_SMTPD_SUBMISSION,
-		[LISTEN_SUBMISSIONS] = ROUTER_SMTPD_SUBMISSIONS,
-	};
-
 	settings_drop(&s->current);
 	s->current = settings_hold();
-	s->rules = s->current
-			   ? &settings_of(s->current)
-				      ->smtpd[services[s->kind]][in.is_stressed]
-			   : NULL;
+	s->rules = s->current ? &settings_of(s->current)
+					 ->smtpd[s->service][in.is_stressed]
+			      : NULL;
 	return s->rules != NULL;
+}
+
+struct str
+session_client(const struct session *s)
+{
+	return str_c(s->client_address);
+}
+
+void
+session_reset(struct session *s)
+{
+	session_reset_mail(s);
+	arena_clear(&s->session_memory);
+	s->has_greeted = s->is_extended = false;
+	s->offers = 0;
+	s->helo = s->login = s->client_name = STR_NONE;
 }
 
 bool
@@ -130,8 +138,8 @@ session_recipient_limit(const struct session *s)
 }
 
 /* RFC 5321 4.2: the host's name stands first, whatever the operator wrote. */
-static void
-say_banner(struct session *s)
+void
+session_banner(struct session *s)
 {
 	struct str name = settings_of(s->current)->hostname;
 	struct str text = s->rules->banner;
@@ -142,28 +150,119 @@ say_banner(struct session *s)
 		    STR(str_first(text, BANNER_MAX_OCTETS)));
 }
 
+/* S07: a client that talks before the banner is no mail server. */
+static bool
+is_pregreeting(struct session *s)
+{
+	if (s->kind != LISTEN_SMTP || s->is_trusted ||
+	    !stream_has_octets(s->stream))
+		return false;
+	SESSION_LOG(s, LOG_WARN, "smtp.pregreet",
+		    F("client", session_client(s)),
+		    F("action", s->rules->greet_action));
+	return !str_ieq(s->rules->greet_action, S("ignore"));
+}
+
 static enum err
 greet(struct co *co, struct session *s)
 {
-	/* A server that talks before the banner is no mail server. */
-	if (s->kind == LISTEN_SMTP && !s->is_trusted &&
-	    stream_has_octets(s->stream)) {
-		SESSION_LOG(s, LOG_WARN, "smtp.pregreet",
-			    F("client", stream_peer(s->stream)));
+	if (is_pregreeting(s)) {
 		session_reply(s, 554, S("5.5.1"),
 			      S("you spoke before I greeted"));
 		session_hang_up(s);
 		return OK;
 	}
-	if (settings_wait(co, in_s(SETTINGS_WAIT_S)) != OK) {
-		session_reply(s, 421, S("4.3.2"),
-			      S("not ready yet, try again later"));
-		session_hang_up(s);
-		return OK;
-	}
-	check(session_refresh(s));
-	say_banner(s);
+	session_banner(s);
 	return stream_flush(co, s->stream, in_s(BANNER_TIMEOUT_S));
+}
+
+/* S16: a TLS client at a plain port sends no line end for long. */
+static enum err
+wait_for_words(struct co *co, struct session *s, int64_t deadline_us)
+{
+	struct str in_now = stream_peek(s->stream);
+
+	while (in_now.n < 2) {
+		enum err e = stream_fill(co, s->stream, deadline_us);
+
+		if (e != OK)
+			return e;
+		in_now = stream_peek(s->stream);
+		if (in_now.n == 1 && in_now.p[0] != TLS_HANDSHAKE)
+			return OK;
+	}
+	if (in_now.p[0] == TLS_HANDSHAKE && in_now.p[1] == TLS_MAJOR)
+		session_syntax(s, SMTP_FOREIGN_PROTOCOL);
+	return OK;
+}
+
+/* smtpd_forbid_bare_newline: a line that ends with LF alone may be the trace of
+ * content that another host took for a command (RFC 5321 2.3.8). */
+static bool
+is_bare_newline_refused(struct session *s)
+{
+	struct str value = s->rules->forbid_bare_newline;
+
+	if (str_ieq(value, S("no")) || s->is_trusted)
+		return false;
+	SESSION_LOG(s, LOG_WARN, "smtp.bare-newline",
+		    F("client", session_client(s)));
+	if (str_ieq(value, S("note")))
+		return false;
+	session_reply(s, 521, S("5.5.2"),
+		      S("Bare LF in a command (RFC 5321 2.3.8)"));
+	session_hang_up(s);
+	return true;
+}
+
+/* Delays a client that makes mistake after mistake (smtpd_error_sleep_time). */
+static enum err
+tarpit(struct co *co, struct session *s)
+{
+	enum err e;
+
+	if (s->is_quit || s->n_errors <= s->rules->soft_errors ||
+	    s->rules->error_sleep_s == 0)
+		return OK;
+	e = co_sleep_until(co, in_s((int64_t)s->rules->error_sleep_s));
+	return e == ERR_TIMEOUT ? OK : e;
+}
+
+static enum err
+run_line(struct co *co, struct session *s, struct str line, bool has_crlf)
+{
+	enum err e;
+
+	check(session_refresh(s));
+	if (!has_crlf && is_bare_newline_refused(s))
+		return OK;
+	e = command_run(co, s, line);
+	return e == OK ? tarpit(co, s) : e;
+}
+
+static enum err
+converse(struct co *co, struct session *s)
+{
+	enum err e = greet(co, s);
+
+	if (e == OK && !s->is_quit)
+		e = wait_for_words(co, s, in_s((int64_t)s->rules->timeout_s));
+	while (e == OK && !s->is_quit) {
+		struct str line;
+		bool has_crlf;
+
+		e = stream_line(co, s->stream, LINE_MAX_OCTETS,
+				in_s((int64_t)s->rules->timeout_s), &line,
+				&has_crlf);
+		if (e == ERR_LIMIT) {
+			session_syntax(s, SMTP_LINE_TOO_LONG);
+			session_hang_up(s);
+			e = OK;
+		} else if (e == OK) {
+			e = run_line(co, s, line, has_crlf);
+		}
+	}
+	return e;
 }
 
 static enum err
@@ -178,21 +277,7 @@ serve(struct co *co, struct session *s)
 				      in_s(TLS_TIMEOUT_S));
 	}
 	if (e == OK)
-		e = greet(co, s);
-	while (e == OK && !s->is_quit) {
-		struct str line;
-		bool has_crlf;
-
-		e = stream_line(co, s->stream, LINE_MAX_OCTETS,
-				in_s(COMMAND_TIMEOUT_S), &line, &has_crlf);
-		if (e == ERR_LIMIT) {
-			session_syntax(s, SMTP_LINE_TOO_LONG);
-			session_hang_up(s);
-			e = OK;
-		} else if (e == OK) {
-			e = command_run(co, s, line);
-		}
-	}
+		e = converse(co, s);
 	if (e == ERR_TIMEOUT)
 		stream_put(s->stream, S("421 4.4.2 Timeout\r\n"));
 	return e;
@@ -204,7 +289,7 @@ session_run(struct co *co, struct session *s)
 	enum err e;
 
 	SESSION_LOG(s, LOG_DEBUG, "smtp.connect",
-		    F("client", stream_peer(s->stream)));
+		    F("client", session_client(s)));
 	e = serve(co, s);
 	if (stream_flush(co, s->stream, in_s(1)) != OK && e == OK)
 		e = ERR_EOF;

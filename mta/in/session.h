@@ -15,25 +15,28 @@
 #include "lib/rt/role.h"
 #include "lib/rt/settings.h"
 #include "lib/rt/stream.h"
+#include "mta/in/rates.h"
+
+/* Networks that one listener's settings name. */
+struct listener_networks {
+	struct cidr_list xclient, proxies, exceptions;
+};
 
 struct in {
 	struct role *role;
 	struct peer *queue, *router, *auth, *store;
-	struct tls *tls;    // NULL: no certificate
-	struct map clients; // address -> struct client
+	struct tls *tls;      // NULL: no certificate
+	struct rates clients; // by rates_client_key()
+	struct rates users;   // by login
 	size_t n_sessions;
 	bool is_stressed; // most of the slots are taken
 	uint32_t next_session;
 	struct arena networks_memory;
 	struct cidr_list networks; // mynetworks
+	struct listener_networks listeners[ROUTER_SMTPD_SERVICES];
 };
 
 extern struct in in;
-
-struct client { // connections of one address
-	char address[64];
-	unsigned n;
-};
 
 enum transfer { TRANSFER_NONE, TRANSFER_BDAT, TRANSFER_BDAT_FAILED };
 
@@ -57,8 +60,15 @@ enum offer { // a keyword in the reply to EHLO
 struct session {
 	struct stream *stream;
 	enum listen_kind kind;
-	struct client *client;
+	enum router_smtpd_service service;
+	struct rate_entry *client;
 	char id[16];
+	/* Numeric: the connection's other end, or whom a trusted proxy or
+	 * XCLIENT speaks for; client_name is verified, or empty. */
+	char client_address[64];
+	struct str client_name;
+	bool may_xclient; // the connection's other end may say it
+	bool is_exempt;	  // from limits of rates and connections
 	/* The newest snapshot when the last command came; rules is the part of
 	 * it for this listener. NULL before the first snapshot. */
 	struct settings *current;
@@ -92,15 +102,19 @@ struct session {
 	uint64_t size_limit; // octets
 };
 
-/* Runs a whole connection; closes it. */
+/* Runs a whole connection, whose client is known; closes it. */
 void session_run(struct co *co, struct session *s);
 void session_reset_mail(struct session *s);
+/* As after connecting: no greeting, no login, no transaction. */
+void session_reset(struct session *s);
 
 /* One reply line; enhanced may be empty. Replies wait in the buffer until the
  * next read, so that pipelined commands share a packet. */
 void session_reply(struct session *s, int code, struct str enhanced,
 		   struct str text);
 void session_syntax(struct session *s, enum smtp_syntax what);
+/* "220 host ...": at the start, and after XCLIENT. */
+void session_banner(struct session *s);
 /* Counts towards the limit of errors; the session ends there. An accepted
  * message forgives them: session_forgive(). */
 void session_count_error(struct session *s);
@@ -110,6 +124,13 @@ void session_hang_up(struct session *s);
 
 /* Takes the newest snapshot; false while there is none. */
 bool session_refresh(struct session *s);
+/* The client's numeric address. */
+struct str session_client(const struct session *s);
+/* in.c: the client is now that address; NULL, or the reply that ends the
+ * connection. */
+const char *session_set_client(struct session *s, struct str address);
+/* Counts an event of the client; true when that is one too many. */
+bool session_is_too_fast(struct session *s, enum rate rate, uint64_t limit);
 bool session_is_submission(const struct session *s);
 bool session_may_auth(const struct session *s);
 bool session_may_starttls(const struct session *s);
@@ -132,6 +153,9 @@ uint64_t hello_size_limit(const struct settings *settings);
 /* command.c: one command; errors are those of the connection. */
 enum err
 command_run(struct co *co, struct session *s, struct str line) MUST_USE;
+/* xclient.c */
+enum err
+xclient_run(struct co *co, struct session *s, struct str argument) MUST_USE;
 /* login.c */
 enum err
 login_run(struct co *co, struct session *s, struct str argument) MUST_USE;

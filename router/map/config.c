@@ -371,6 +371,18 @@ load_main(struct loading *l)
 	return e != OK ? e : settings_finish(s, l->d);
 }
 
+/* A value of main.cf is told for the first service, not for all. */
+static bool
+is_told_elsewhere(const struct loading *l, const struct settings *s,
+		  const struct setting *v)
+{
+	const struct settings *first = &l->c->smtpd[0][0];
+	const struct setting *same = map_get(&first->by_name, v->name);
+
+	return s != first && v->line == same->line &&
+	       str_eq(v->file, same->file);
+}
+
 /* All that mta/in is told must fit into one message. */
 static void
 check_lengths(struct loading *l, const struct settings *s)
@@ -381,11 +393,84 @@ check_lengths(struct loading *l, const struct settings *s)
 		const struct setting *v =
 			map_get(&s->by_name, str_c(f->setting));
 
-		if (v->value.n > SMTPD_VALUE_MAX_OCTETS)
+		if (v->value.n > SMTPD_VALUE_MAX_OCTETS &&
+		    !is_told_elsewhere(l, s, v))
 			diag_error(l->d, v->file, v->line,
 				   "%s is longer than %d octets", f->setting,
 				   SMTPD_VALUE_MAX_OCTETS);
 	}
+}
+
+/* Lists of networks that mta/in reads. */
+static enum err
+check_smtpd_networks(struct loading *l, const struct settings *s)
+{
+	static const char *const names[] = {
+		"smtpd_authorized_xclient_hosts",
+		"smtpd_upstream_proxy_networks",
+		"smtpd_client_event_limit_exceptions",
+	};
+	enum err e = OK;
+
+	for (size_t i = 0; e != ERR_LIMIT && i < sizeof(names) / sizeof(*names);
+	     i++) {
+		const struct setting *v = map_get(&s->by_name, str_c(names[i]));
+		struct cidr_list list;
+		struct str bad = S("");
+		const char *why = "";
+
+		e = cidr_list_parse(&l->c->arena, v->value, &list, &bad, &why);
+		if (e == ERR_FORMAT && !is_told_elsewhere(l, s, v))
+			diag_error(l->d, v->file, v->line, "%s: %.*s: %s",
+				   names[i], STR(str_first(bad, 100)), why);
+	}
+	return e == ERR_LIMIT ? e : OK;
+}
+
+struct choice {
+	const char *setting;
+	const char *words; // what it may be
+};
+
+static void
+check_choices(struct loading *l, const struct settings *s)
+{
+	static const struct choice choices[] = {
+		{ "smtpd_upstream_proxy_protocol", "haproxy" },
+		{ "smtpd_forbid_bare_newline", "yes no note normalize reject" },
+		{ "postscreen_greet_action", "ignore enforce drop" },
+	};
+
+	for (size_t i = 0; i < sizeof(choices) / sizeof(*choices); i++) {
+		const struct setting *v =
+			map_get(&s->by_name, str_c(choices[i].setting));
+		struct str words = str_c(choices[i].words), word;
+		bool is_one = v->value.n == 0 || is_told_elsewhere(l, s, v);
+
+		while (str_word(&words, &word))
+			is_one = is_one || str_ieq(word, v->value);
+		if (!is_one)
+			diag_error(l->d, v->file, v->line,
+				   "%s = %.*s is none of: %s",
+				   choices[i].setting,
+				   STR(str_first(v->value, 100)),
+				   choices[i].words);
+	}
+}
+
+static void
+check_proxies(struct loading *l, const struct settings *s)
+{
+	const struct setting *v =
+		map_get(&s->by_name, S("smtpd_upstream_proxy_protocol"));
+
+	if (v->value.n > 0 &&
+	    settings_text(s, "smtpd_upstream_proxy_networks").n == 0 &&
+	    !is_told_elsewhere(l, s, v))
+		diag_error(l->d, v->file, v->line,
+			   "smtpd_upstream_proxy_protocol without "
+			   "smtpd_upstream_proxy_networks would refuse "
+			   "everybody; name the proxies' networks there");
 }
 
 /* master.cf, and the settings of each service. */
@@ -408,8 +493,12 @@ load_master(struct loading *l)
 					    k == 1, &l->c->settings,
 					    k == 0 ? l->d : NULL,
 					    &l->c->smtpd[i][k]);
-	for (unsigned i = 0; e == OK && i < MASTER_SERVICES; i++)
+	for (unsigned i = 0; e == OK && i < MASTER_SERVICES; i++) {
 		check_lengths(l, &l->c->smtpd[i][0]);
+		check_choices(l, &l->c->smtpd[i][0]);
+		check_proxies(l, &l->c->smtpd[i][0]);
+		e = check_smtpd_networks(l, &l->c->smtpd[i][0]);
+	}
 	return e;
 }
 

@@ -804,7 +804,8 @@ class Lab:
         self.name, self.build = name, build
         self.directory = base
         # A stranger by default: the tests all come from loopback.
-        settings = "mynetworks = [::1]/128\n" + main_cf
+        settings = ("mynetworks = [::1]/128\n"
+                    "smtpd_error_sleep_time = 0s\n" + main_cf)
         shutil.rmtree(base, ignore_errors=True)
         self.hosts = []
         for n in range(1, hosts + 1):

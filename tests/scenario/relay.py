@@ -251,7 +251,8 @@ def extensions_are_those_of_the_contract(lab):
         client.ehlo()
         got = set(client.esmtp_features)
     expect(got, {"pipelining", "size", "8bitmime", "enhancedstatuscodes",
-                 "chunking", "starttls"}, "EHLO on 25")
+                 "chunking", "starttls", "dsn", "smtputf8", "limits", "vrfy",
+                 "xestafeta"}, "EHLO on 25")
 
 
 @scenario
