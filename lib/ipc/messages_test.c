@@ -161,7 +161,7 @@ put_out_job(struct buf *out)
 				 .is_smtputf8 = false,
 				 .is_repeat = true,
 				 .secret = 77,
-				 .tls_level = S("may"),
+				 .tls_policy = S("may\n"),
 				 .sasl_user = S("su"),
 				 .sasl_password = S("sp"),
 				 .arrived_us = 11,
@@ -195,7 +195,7 @@ check_out_job(struct str body, struct arena *arena)
 	assert_true(m.is_8bit);
 	assert_false(m.is_smtputf8);
 	assert_true(m.is_repeat);
-	assert_str(m.tls_level, "may");
+	assert_str(m.tls_policy, "may\n");
 	assert_str(m.sasl_user, "su");
 	assert_str(m.sasl_password, "sp");
 	assert_int_equal(m.arrived_us, 11);
@@ -458,9 +458,10 @@ check_verdict(struct str body, struct arena *arena UNUSED)
 static void
 put_route(struct buf *out)
 {
-	router_put_route(out, &(struct router_route) {
-				      ROUTE_HOLD, S("a"), S("m"), S("t"),
-				      S("n"), S("e"), S("x"), S("u"), S("p") });
+	router_put_route(out, &(struct router_route) { ROUTE_HOLD, S("a"),
+						       S("m"), S("t"), S("n"),
+						       S("e"), S("x"), S("u"),
+						       S("p"), S("may\n") });
 }
 
 static enum err
@@ -484,6 +485,7 @@ check_route(struct str body, struct arena *arena UNUSED)
 	assert_str(m.text, "x");
 	assert_str(m.sasl_user, "u");
 	assert_str(m.sasl_password, "p");
+	assert_str(m.tls_policy, "may\n");
 }
 
 static void
@@ -526,7 +528,7 @@ put_snapshot(struct buf *out)
 		.delay_warning_s = 9,
 		.destination_concurrency = 10,
 		.recipient_delimiter = S("+"),
-		.tls_level = S("encrypt"),
+		.smtp = S("smtp"),
 	};
 
 	m.smtpd[0][0].banner = S("b");
@@ -566,7 +568,7 @@ check_snapshot(struct str body, struct arena *arena UNUSED)
 	assert_int_equal(m.smtpd[0][0].timeout_s, 12);
 	assert_int_equal(m.smtpd[0][1].timeout_s, 13);
 	assert_str(m.recipient_delimiter, "+");
-	assert_str(m.tls_level, "encrypt");
+	assert_str(m.smtp, "smtp");
 	assert_true(m.smtpd[2][1].is_deadline);
 	assert_false(m.smtpd[2][0].is_deadline);
 }

@@ -19,7 +19,7 @@ out_put_job(struct buf *out, const struct out_job *job)
 	wire_put_bool(out, job->is_smtputf8);
 	wire_put_bool(out, job->is_repeat);
 	wire_put_u64(out, job->secret);
-	wire_put_str(out, job->tls_level);
+	wire_put_str(out, job->tls_policy);
 	wire_put_str(out, job->sasl_user);
 	wire_put_str(out, job->sasl_password);
 	wire_put_i64(out, job->arrived_us);
@@ -53,7 +53,7 @@ out_read_job(struct str body, struct arena *arena, struct out_job *job)
 	job->is_smtputf8 = wire_bool(&w);
 	job->is_repeat = wire_bool(&w);
 	job->secret = wire_u64(&w);
-	job->tls_level = wire_str_max(&w, 32);
+	job->tls_policy = wire_str_max(&w, ENVELOPE_TEXT_MAX_OCTETS);
 	job->sasl_user = wire_str_max(&w, ENVELOPE_TEXT_MAX_OCTETS);
 	job->sasl_password = wire_str_max(&w, ENVELOPE_TEXT_MAX_OCTETS);
 	job->arrived_us = wire_i64(&w);

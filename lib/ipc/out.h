@@ -9,6 +9,8 @@
  *   OUT_RESULT    (from out) one for each recipient, then out ends the call
  * A call that breaks leaves the recipients without OUT_RESULT undecided: they
  * are tried again, with XTRY.
+ * Before the first job, and when they have changed:
+ *   OUT_SETTINGS  router_put_smtp()    no answer
  *
  *   DNS_ADDRESSES name                 -> DNS_ANSWER
  *   DNS_EXCHANGES name (MX)            -> DNS_ANSWER */
@@ -25,6 +27,7 @@ enum out_type {
 	DNS_ADDRESSES,
 	DNS_EXCHANGES,
 	DNS_ANSWER,
+	OUT_SETTINGS,
 };
 
 enum {
@@ -56,7 +59,9 @@ struct out_job {
 	bool is_8bit, is_smtputf8;
 	bool is_repeat;	 // an attempt that may be one: XTRY=1
 	uint64_t secret; // part of the XID over SMTP
-	struct str tls_level;
+	/* Of smtp_tls_policy_maps: a line for each element of next_hop, or
+	 * nothing. */
+	struct str tls_policy;
 	struct str sasl_user, sasl_password;
 	int64_t arrived_us;
 	uint64_t size_octets;

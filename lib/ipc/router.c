@@ -58,6 +58,7 @@ router_put_route(struct buf *out, const struct router_route *r)
 	wire_put_str(out, r->text);
 	wire_put_str(out, r->sasl_user);
 	wire_put_str(out, r->sasl_password);
+	wire_put_str(out, r->tls_policy);
 }
 
 enum err
@@ -74,6 +75,7 @@ router_read_route(struct str body, struct router_route *out)
 	out->text = wire_str_max(&w, ROUTER_TEXT_MAX_OCTETS);
 	out->sasl_user = wire_str_max(&w, ROUTER_TEXT_MAX_OCTETS);
 	out->sasl_password = wire_str_max(&w, ROUTER_TEXT_MAX_OCTETS);
+	out->tls_policy = wire_str_max(&w, ROUTER_TEXT_MAX_OCTETS);
 	return wire_end(&w);
 }
 
@@ -102,7 +104,7 @@ router_read_quota(struct str body, struct router_quota *out)
 			offsetof(struct router_smtpd, field) \
 	}
 
-const struct router_smtpd_field router_smtpd_fields[] = {
+const struct router_field router_smtpd_fields[] = {
 	FIELD("smtpd_banner", TEXT, banner),
 	FIELD("smtpd_discard_ehlo_keywords", TEXT, discard_ehlo_keywords),
 	FIELD("smtpd_forbid_bare_newline", TEXT, forbid_bare_newline),
@@ -138,13 +140,55 @@ const struct router_smtpd_field router_smtpd_fields[] = {
 	{ 0 },
 };
 
-static void
-put_smtpd(struct buf *out, const struct router_smtpd *s)
-{
-	const struct router_smtpd_field *f = router_smtpd_fields;
+#undef FIELD
+#define FIELD(setting, kind, field)                         \
+	{                                                   \
+		setting, ROUTER_FIELD_##kind,               \
+			offsetof(struct router_smtp, field) \
+	}
 
+const struct router_field router_smtp_fields[] = {
+	FIELD("smtp_helo_name", TEXT, helo_name),
+	FIELD("smtp_tls_security_level", TEXT, tls_level),
+	FIELD("smtp_tls_protocols", TEXT, tls_protocols),
+	FIELD("smtp_tls_mandatory_protocols", TEXT, tls_mandatory_protocols),
+	FIELD("smtp_tls_exclude_ciphers", TEXT, tls_exclude),
+	FIELD("smtp_tls_verify_cert_match", TEXT, tls_verify_match),
+	FIELD("smtp_tls_secure_cert_match", TEXT, tls_secure_match),
+	FIELD("smtp_tls_fingerprint_cert_match", TEXT, tls_fingerprint_match),
+	FIELD("smtp_sasl_security_options", TEXT, sasl_options),
+	FIELD("smtp_sasl_mechanism_filter", TEXT, sasl_mechanisms),
+	FIELD("smtp_bind_address", TEXT, bind_address),
+	FIELD("smtp_bind_address6", TEXT, bind_address6),
+	FIELD("smtp_address_preference", TEXT, address_preference),
+	FIELD("inet_protocols", TEXT, inet_protocols),
+	FIELD("proxy_interfaces", TEXT, proxy_interfaces),
+	FIELD("smtp_fallback_relay", TEXT, fallback_relay),
+	FIELD("smtp_mx_address_limit", NUMBER, mx_address_limit),
+	FIELD("smtp_mx_session_limit", NUMBER, mx_session_limit),
+	FIELD("smtp_connect_timeout", TIME, connect_s),
+	FIELD("smtp_helo_timeout", TIME, helo_s),
+	FIELD("smtp_starttls_timeout", TIME, starttls_s),
+	FIELD("smtp_mail_timeout", TIME, mail_s),
+	FIELD("smtp_rcpt_timeout", TIME, rcpt_s),
+	FIELD("smtp_rset_timeout", TIME, rset_s),
+	FIELD("smtp_data_init_timeout", TIME, data_init_s),
+	FIELD("smtp_data_xfer_timeout", TIME, data_xfer_s),
+	FIELD("smtp_data_done_timeout", TIME, data_done_s),
+	FIELD("smtp_connection_cache_time_limit", TIME, cache_s),
+	FIELD("smtp_connection_reuse_time_limit", TIME, reuse_s),
+	FIELD("smtp_connection_reuse_count_limit", NUMBER, reuse_count),
+	FIELD("smtp_tls_wrappermode", BOOL, has_wrapper),
+	FIELD("smtp_skip_5xx_greeting", BOOL, skips_5xx_greeting),
+	FIELD("smtp_connection_cache_on_demand", BOOL, is_cache_on),
+	{ 0 },
+};
+
+static void
+put_fields(struct buf *out, const void *base, const struct router_field *f)
+{
 	for (; f->setting != NULL; f++) {
-		const char *at = (const char *)s + f->at;
+		const char *at = (const char *)base + f->at;
 
 		if (f->kind == ROUTER_FIELD_TEXT)
 			wire_put_str(out,
@@ -157,12 +201,10 @@ put_smtpd(struct buf *out, const struct router_smtpd *s)
 }
 
 static void
-read_smtpd(struct wire *w, struct router_smtpd *s)
+read_fields(struct wire *w, void *base, const struct router_field *f)
 {
-	const struct router_smtpd_field *f = router_smtpd_fields;
-
 	for (; f->setting != NULL; f++) {
-		char *at = (char *)s + f->at;
+		char *at = (char *)base + f->at;
 
 		if (f->kind == ROUTER_FIELD_TEXT)
 			*(struct str *)(void *)at = wire_str(w);
@@ -171,6 +213,23 @@ read_smtpd(struct wire *w, struct router_smtpd *s)
 		else
 			*(uint64_t *)(void *)at = wire_u64(w);
 	}
+}
+
+void
+router_put_smtp(struct buf *out, const struct router_smtp *s)
+{
+	put_fields(out, s, router_smtp_fields);
+	wire_put_str(out, s->authorities);
+}
+
+enum err
+router_read_smtp(struct str body, struct router_smtp *out)
+{
+	struct wire w = wire_of(body);
+
+	read_fields(&w, out, router_smtp_fields);
+	out->authorities = wire_str(&w);
+	return wire_end(&w);
 }
 
 void
@@ -189,10 +248,10 @@ router_put_snapshot(struct buf *out, const struct router_snapshot *s)
 	wire_put_u32(out, s->delay_warning_s);
 	wire_put_u32(out, s->destination_concurrency);
 	wire_put_str(out, s->recipient_delimiter);
-	wire_put_str(out, s->tls_level);
+	wire_put_str(out, s->smtp);
 	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++) {
-		put_smtpd(out, &s->smtpd[i][0]);
-		put_smtpd(out, &s->smtpd[i][1]);
+		put_fields(out, &s->smtpd[i][0], router_smtpd_fields);
+		put_fields(out, &s->smtpd[i][1], router_smtpd_fields);
 	}
 }
 
@@ -214,10 +273,10 @@ router_read_snapshot(struct str body, struct router_snapshot *out)
 	out->delay_warning_s = wire_u32(&w);
 	out->destination_concurrency = wire_u32(&w);
 	out->recipient_delimiter = wire_str_max(&w, 16);
-	out->tls_level = wire_str_max(&w, 32);
+	out->smtp = wire_str(&w);
 	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++) {
-		read_smtpd(&w, &out->smtpd[i][0]);
-		read_smtpd(&w, &out->smtpd[i][1]);
+		read_fields(&w, &out->smtpd[i][0], router_smtpd_fields);
+		read_fields(&w, &out->smtpd[i][1], router_smtpd_fields);
 	}
 	return wire_end(&w);
 }

@@ -65,6 +65,7 @@ struct router_route {
 	struct str enhanced; // of text
 	struct str text;
 	struct str sasl_user, sasl_password;
+	struct str tls_policy; // of smtp_tls_policy_maps, or empty
 };
 
 struct router_quota {
@@ -108,14 +109,34 @@ enum router_field_kind {
 	ROUTER_FIELD_BOOL,
 };
 
-struct router_smtpd_field {
+struct router_field {
 	const char *setting; // of main.cf
 	enum router_field_kind kind;
-	size_t at; // in struct router_smtpd
+	size_t at; // in the struct that the table is about
 };
 
 /* Ends with a row whose setting is NULL. */
-extern const struct router_smtpd_field router_smtpd_fields[];
+extern const struct router_field router_smtpd_fields[];
+extern const struct router_field router_smtp_fields[];
+
+/* What mta/out works by, from main.cf; as struct router_smtpd, by rows in
+ * router_smtp_fields[]. Times in seconds. */
+struct router_smtp {
+	struct str helo_name;
+	struct str tls_level, tls_protocols, tls_mandatory_protocols;
+	struct str tls_exclude, tls_verify_match, tls_secure_match;
+	struct str tls_fingerprint_match;
+	struct str sasl_options, sasl_mechanisms;
+	struct str bind_address, bind_address6;
+	struct str address_preference, inet_protocols, proxy_interfaces;
+	struct str fallback_relay;
+	uint64_t mx_address_limit, mx_session_limit; // 0: none
+	uint64_t connect_s, helo_s, starttls_s, mail_s, rcpt_s, rset_s;
+	uint64_t data_init_s, data_xfer_s, data_done_s;
+	uint64_t cache_s, reuse_s, reuse_count; // of sessions kept open
+	bool has_wrapper, skips_5xx_greeting, is_cache_on;
+	struct str authorities; // PEM, of smtp_tls_CAfile and CApath
+};
 
 /* The settings that other roles work by, from main.cf. Times in seconds. */
 struct router_snapshot {
@@ -127,7 +148,7 @@ struct router_snapshot {
 	uint32_t maximal_lifetime_s, bounce_lifetime_s, delay_warning_s;
 	uint32_t destination_concurrency;
 	struct str recipient_delimiter; // one character, or empty
-	struct str tls_level;		// smtp_tls_security_level
+	struct str smtp;		// encoded: router_read_smtp()
 	/* [service][1]: while slots run out ($stress is set). */
 	struct router_smtpd smtpd[ROUTER_SMTPD_SERVICES][2];
 };
@@ -141,6 +162,9 @@ void router_put_route(struct buf *out, const struct router_route *r);
 enum err router_read_route(struct str body, struct router_route *out) MUST_USE;
 void router_put_quota(struct buf *out, const struct router_quota *q);
 enum err router_read_quota(struct str body, struct router_quota *out) MUST_USE;
+void router_put_smtp(struct buf *out, const struct router_smtp *s);
+/* Strings borrow body. */
+enum err router_read_smtp(struct str body, struct router_smtp *out) MUST_USE;
 void router_put_snapshot(struct buf *out, const struct router_snapshot *s);
 /* Strings borrow body. */
 enum err

@@ -550,9 +550,13 @@ shake_hands(struct co *co, struct stream *s, int64_t deadline_us)
 							: 0;
 		if (events == 0) {
 			char text[160];
+			const char *reason;
 
 			ERR_error_string_n(ERR_peek_last_error(), text,
 					   sizeof(text));
+			reason = ERR_reason_error_string(ERR_peek_last_error());
+			snprintf(s->tls_text, sizeof(s->tls_text), "%s",
+				 reason ? reason : "the peer hung up");
 			log_info("tls.failed", FC("peer", s->peer),
 				 FC("reason", text));
 			ERR_clear_error();
@@ -601,23 +605,40 @@ stream_accept_tls(struct co *co, struct stream *s, struct tls *tls,
 
 enum err
 stream_connect_tls(struct co *co, struct stream *s, struct tls *tls,
-		   struct str host, int64_t deadline_us)
+		   const struct tls_peer *peer, int64_t deadline_us)
 {
 	enum err e = begin_tls(co, s, tls, deadline_us);
-	char name[256];
+	long verdict;
 
 	if (e != OK)
 		return e;
 	SSL_set_connect_state(s->ssl);
-	if (host.n > 0) {
-		e = str_to_c(host, name, sizeof(name));
-		if (e != OK)
-			return e;
-		SSL_set_tlsext_host_name(s->ssl, name);
-		if (tls_is_verifying(tls))
-			SSL_set1_host(s->ssl, name);
+	e = tls_expect(s->ssl, peer);
+	if (e != OK) {
+		snprintf(s->tls_text, sizeof(s->tls_text),
+			 "names or ciphers that TLS cannot have");
+		return ERR_REFUSED;
 	}
-	return shake_hands(co, s, deadline_us);
+	e = shake_hands(co, s, deadline_us);
+	verdict = SSL_get_verify_result(s->ssl);
+	if (e == ERR_TLS && peer->must_verify && verdict != X509_V_OK) {
+		snprintf(s->tls_text, sizeof(s->tls_text), "%s",
+			 X509_verify_cert_error_string(verdict));
+		return ERR_REFUSED;
+	}
+	if (e == OK && !tls_has_print(s->ssl, peer)) {
+		snprintf(s->tls_text, sizeof(s->tls_text),
+			 "the certificate has another fingerprint");
+		return ERR_REFUSED;
+	}
+	return e;
+}
+
+bool
+stream_is_peer_trusted(const struct stream *s)
+{
+	return s->ssl != NULL && SSL_get_verify_result(s->ssl) == X509_V_OK &&
+	       SSL_get0_peer_certificate(s->ssl) != NULL;
 }
 
 bool

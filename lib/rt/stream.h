@@ -66,15 +66,19 @@ stream_send_file(struct co *co, struct stream *s, int fd, int64_t offset,
 		 uint64_t n_octets, int64_t deadline_us) MUST_USE;
 
 /* TLS. Plain octets that were received and not taken are forgotten first, so
- * that nothing injected before the handshake is used after it (RFC 3207 6).
- * host is what the certificate must name; empty: no name is sent or checked. */
+ * that nothing injected before the handshake is used after it (RFC 3207 6). */
 enum err stream_accept_tls(struct co *co, struct stream *s, struct tls *tls,
 			   int64_t deadline_us) MUST_USE;
-enum err stream_connect_tls(struct co *co, struct stream *s, struct tls *tls,
-			    struct str host, int64_t deadline_us) MUST_USE;
+/* ERR_REFUSED: the certificate is not what peer asks for. */
+enum err
+stream_connect_tls(struct co *co, struct stream *s, struct tls *tls,
+		   const struct tls_peer *peer, int64_t deadline_us) MUST_USE;
 bool stream_is_tls(const struct stream *s);
-/* "TLSv1.3 TLS_AES_128_GCM_SHA256", empty when plain. */
+/* "TLSv1.3 TLS_AES_128_GCM_SHA256", empty when plain; after a handshake that
+ * failed, why. */
 struct str stream_tls_text(const struct stream *s);
+/* Did a trusted authority sign the peer's certificate? */
+bool stream_is_peer_trusted(const struct stream *s);
 
 int stream_fd(const struct stream *s);
 /* Numeric address of the peer, without port; "unix" for unix sockets. */

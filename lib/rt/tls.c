@@ -10,14 +10,14 @@
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <unistd.h>
 
-enum { PEM_MAX_OCTETS = 1 << 20 };
+enum { PEM_MAX_OCTETS = 1 << 20, NAME_OCTETS = 256, CIPHERS_OCTETS = 2048 };
 
 struct tls {
 	SSL_CTX *context;
 	int n_holds;
-	bool is_verifying;
 };
 
 static const char ciphers_tls12[] =
@@ -161,15 +161,12 @@ add_authorities(SSL_CTX *c, struct str pem)
 }
 
 enum err
-tls_client_new(bool verify, struct str ca_pem, struct tls **out)
+tls_client_new(struct str ca_pem, struct tls **out)
 {
 	struct tls *tls = new_tls(TLS_client_method());
 
-	tls->is_verifying = verify;
-	if (verify) {
-		SSL_CTX_set_verify(tls->context, SSL_VERIFY_PEER, NULL);
+	if (ca_pem.n == 0)
 		SSL_CTX_set_default_verify_paths(tls->context);
-	}
 	if (ca_pem.n > 0 && !add_authorities(tls->context, ca_pem)) {
 		log_reason("certificate authorities");
 		tls_drop(&tls);
@@ -205,8 +202,111 @@ tls_context(struct tls *tls)
 	return tls->context;
 }
 
-bool
-tls_is_verifying(const struct tls *tls)
+/* Names go into one list, of which one must fit; an address is checked as one.
+ */
+static enum err
+expect_names(SSL *ssl, const struct tls_peer *peer)
 {
-	return tls->is_verifying;
+	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+	char name[NAME_OCTETS];
+
+	X509_VERIFY_PARAM_set_hostflags(param,
+					X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	for (size_t i = 0; i < peer->n_names; i++) {
+		if (str_to_c(peer->names[i], name, sizeof(name)) != OK)
+			return ERR_FORMAT;
+		if (peer->n_names == 1 &&
+		    X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1)
+			continue;
+		if (X509_VERIFY_PARAM_add1_host(param, name, 0) != 1)
+			return ERR_FORMAT;
+	}
+	ERR_clear_error(); // of what is no address
+	return peer->n_names > 0 ? OK : ERR_FORMAT;
+}
+
+/* The exclusions are a list with ':', ',' or blanks between. */
+static enum err
+exclude_ciphers(SSL *ssl, struct str exclude)
+{
+	struct buf list = BUF_INIT(CIPHERS_OCTETS);
+	bool is_between = true;
+	enum err e = OK;
+
+	buf_put(&list, str_c(ciphers_tls12));
+	for (size_t i = 0; i < exclude.n && e == OK; i++) {
+		char c = exclude.p[i];
+
+		if (str_chr(S(":, \t"), c) >= 0) {
+			is_between = true;
+			continue;
+		}
+		if (is_between)
+			e = buf_add(&list, S(":!"));
+		is_between = false;
+		if (e == OK)
+			e = buf_addc(&list, c);
+	}
+	if (e == OK)
+		e = buf_addc(&list, '\0');
+	if (e == OK && SSL_set_cipher_list(ssl, list.p) != 1)
+		e = ERR_FORMAT;
+	buf_release(&list);
+	return e;
+}
+
+enum err
+tls_expect(SSL *ssl, const struct tls_peer *peer)
+{
+	char name[NAME_OCTETS];
+	enum err e = OK;
+
+	if (peer->sni.n > 0) {
+		e = str_to_c(peer->sni, name, sizeof(name));
+		if (e == OK && SSL_set_tlsext_host_name(ssl, name) != 1)
+			e = ERR_FORMAT;
+	}
+	if (e == OK && peer->without_1_2)
+		SSL_set_min_proto_version(ssl, TLS1_3_VERSION);
+	if (e == OK && peer->without_1_3)
+		SSL_set_max_proto_version(ssl, TLS1_2_VERSION);
+	if (e == OK && peer->exclude.n > 0)
+		e = exclude_ciphers(ssl, peer->exclude);
+	if (e != OK || !peer->must_verify)
+		return e == OK ? OK : ERR_FORMAT;
+	SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
+	return expect_names(ssl, peer);
+}
+
+static bool
+is_among(const struct tls_peer *peer, const unsigned char *print, unsigned n)
+{
+	for (size_t i = 0; i < peer->n_prints && n == TLS_PRINT_OCTETS; i++)
+		if (memcmp(peer->prints[i], print, n) == 0)
+			return true;
+	return false;
+}
+
+bool
+tls_has_print(SSL *ssl, const struct tls_peer *peer)
+{
+	X509 *x = SSL_get0_peer_certificate(ssl);
+	unsigned char print[EVP_MAX_MD_SIZE];
+	unsigned char *key = NULL;
+	unsigned n = 0;
+	bool found = false;
+	int n_key;
+
+	if (peer->n_prints == 0)
+		return true;
+	if (x == NULL)
+		return false;
+	if (X509_digest(x, EVP_sha256(), print, &n) == 1)
+		found = is_among(peer, print, n);
+	n_key = i2d_PUBKEY(X509_get0_pubkey(x), &key);
+	if (!found && n_key > 0 &&
+	    EVP_Digest(key, (size_t)n_key, print, &n, EVP_sha256(), NULL) == 1)
+		found = is_among(peer, print, n);
+	OPENSSL_free(key);
+	return found;
 }

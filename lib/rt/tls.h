@@ -8,6 +8,7 @@
 
 #include "lib/base/str.h"
 
+struct ssl_st;
 struct tls; // one set of settings, shared by many sessions
 
 /* Touches all of OpenSSL that is lazy, before the sandbox closes. */
@@ -22,13 +23,33 @@ enum err tls_server_new(struct str chain_pem, struct str key_pem,
  * success *tls becomes the new one (sessions keep the old); else it stays. */
 enum err
 tls_server_replace(int fd, const char *purpose, struct tls **tls) MUST_USE;
-/* For the client role. verify: refuse peers whose name or chain is wrong
- * (against the system's authorities and ca_pem, which may be empty). */
-enum err
-tls_client_new(bool verify, struct str ca_pem, struct tls **out) MUST_USE;
+/* For the client role. Trusted are the authorities of ca_pem; when that is
+ * empty, the system's, whose file is read now. */
+enum err tls_client_new(struct str ca_pem, struct tls **out) MUST_USE;
+
+enum { TLS_PRINT_OCTETS = 32 };
+
+/* What a client wants of the server at the other end of one connection. */
+struct tls_peer {
+	struct str sni; // empty: none is sent
+	/* The chain must lead to a trusted authority, and the certificate must
+	 * have one of the names (addresses are names, too; ".x.test" is any
+	 * host below x.test). Otherwise whatever certificate will do. */
+	bool must_verify;
+	const struct str *names;
+	size_t n_names;
+	/* The certificate or its key must have one of these SHA-256. */
+	const unsigned char (*prints)[TLS_PRINT_OCTETS];
+	size_t n_prints;
+	bool without_1_2, without_1_3;
+	struct str exclude; // names of ciphers of TLS 1.2, as OpenSSL's
+};
 struct tls *tls_hold(struct tls *tls);
 /* Gives one hold back; NULL is fine. */
 void tls_drop(struct tls **tls);
 
 struct ssl_ctx_st *tls_context(struct tls *tls);
-bool tls_is_verifying(const struct tls *tls);
+/* Before the handshake. ERR_FORMAT: it cannot be had (a bad name). */
+enum err tls_expect(struct ssl_st *ssl, const struct tls_peer *peer) MUST_USE;
+/* After it: has the certificate one of the prints, if there are any? */
+bool tls_has_print(struct ssl_st *ssl, const struct tls_peer *peer);

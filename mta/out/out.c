@@ -11,6 +11,7 @@
 
 #include "lib/base/check.h"
 #include "lib/base/map.h"
+#include "lib/ipc/frame.h"
 #include "lib/rt/log.h"
 #include "mta/out/pool.h"
 #include "mta/out/route.h"
@@ -20,7 +21,6 @@
 #include <unistd.h>
 
 enum {
-	CONNECT_TIMEOUT_S = 30, // per address
 	LOCAL_TIMEOUT_S = 10,
 	/* Of one attempt; the rest of a long list waits for the next. */
 	MAX_TARGETS = 10,
@@ -29,13 +29,13 @@ enum {
 	KEY_MAX_OCTETS = 4096,
 	RESULT_MAX_OCTETS = 4096,
 	MAX_JOBS = 20000,
+	MAX_SETTINGS = 16,
 	STOP_WAIT_S = 5,
 };
 
 static struct {
 	struct role *role;
 	struct peer *dns;
-	struct tls *tls, *verifying_tls;
 	size_t n_jobs;
 	bool is_stopping;
 } out;
@@ -54,9 +54,10 @@ dial_unix(struct co *co, struct str path, int64_t deadline_us, int *fd_out)
 }
 
 static enum err
-dial_target(struct co *co, const struct target *target, int *fd_out)
+dial_target(struct co *co, const struct target *target,
+	    const struct setup *setup, int *fd_out)
 {
-	int64_t deadline_us = in_s(CONNECT_TIMEOUT_S);
+	int64_t deadline_us = in_s(setup->smtp.connect_s);
 	union address_any at;
 	socklen_t n;
 	enum err e;
@@ -80,30 +81,79 @@ not_reached(const struct target *target, enum err e, struct outcome *why)
 	why->is_dead = true;
 }
 
+/* The policy of this element of the next hop. */
+static struct str
+policy_text(const struct out_job *job, const struct target *target)
+{
+	struct str rest = job->tls_policy, line = STR_NONE;
+
+	for (size_t i = 0; i <= target->n_hop; i++)
+		if (!str_split(&rest, '\n', &line))
+			return STR_NONE;
+	return line;
+}
+
+static bool
+make_policy(const struct out_job *job, const struct target *target,
+	    const struct setup *setup, struct policy *policy,
+	    struct outcome *why)
+{
+	struct policy_ask ask = {
+		.smtp = &setup->smtp,
+		.text = policy_text(job, target),
+		.hop = &target->hop,
+		.host = target->name,
+		.port = target->hop.port,
+		.has_password = job->sasl_user.n > 0,
+	};
+	const char *what;
+
+	if (policy_make(&ask, policy, &what))
+		return true;
+	outcome_of_us(why, 0, "4.7.5", "", "the TLS policy for %.*s: %s",
+		      STR(target->hop.text), what);
+	return false;
+}
+
 /* One server. A handshake that fails although TLS is a mere wish is followed by
  * a connection without it (RFC 7435 3). */
 static struct session *
-open_target(struct co *co, const struct target *target,
-	    struct session_settings *settings, struct outcome *why)
+open_policed(struct co *co, const struct target *target,
+	     struct session_settings *settings, struct policy *policy,
+	     struct outcome *why)
 {
-	struct session_settings plain = *settings;
 	struct session *session;
 	bool is_tls_failure;
 	int fd;
-	enum err e = dial_target(co, target, &fd);
+	enum err e = dial_target(co, target, settings->setup, &fd);
 
 	if (e != OK) {
 		not_reached(target, e, why);
 		return NULL;
 	}
+	settings->policy = policy;
 	session = session_new(co, fd, target, settings, why, &is_tls_failure);
-	if (session != NULL || !is_tls_failure || settings->policy != TLS_MAY ||
+	if (session != NULL || !is_tls_failure || policy->level != TLS_MAY ||
 	    settings->job->sasl_user.n > 0)
 		return session;
-	if (dial_target(co, target, &fd) != OK)
+	if (dial_target(co, target, settings->setup, &fd) != OK)
 		return NULL;
-	plain.policy = TLS_NEVER;
-	return session_new(co, fd, target, &plain, why, &is_tls_failure);
+	policy->level = TLS_NONE;
+	return session_new(co, fd, target, settings, why, &is_tls_failure);
+}
+
+static struct session *
+open_target(struct co *co, const struct target *target,
+	    struct session_settings *settings, struct outcome *why)
+{
+	struct policy *policy = must_alloc(sizeof(*policy));
+	struct session *session = NULL;
+
+	if (make_policy(settings->job, target, settings->setup, policy, why))
+		session = open_policed(co, target, settings, policy, why);
+	settings->policy = NULL;
+	free(policy);
+	return session;
 }
 
 static struct session *
@@ -111,9 +161,11 @@ open_local(struct co *co, struct session_settings *settings,
 	   struct outcome *why)
 {
 	static const struct target target = { .name = STR_INIT("mda") };
+	static const struct policy none = { .level = TLS_NONE };
 	bool is_tls_failure;
 	int fd;
 
+	settings->policy = &none;
 	if (role_connect(co, SERVICE_LMTP, 0, in_s(LOCAL_TIMEOUT_S), &fd) !=
 	    OK) {
 		outcome_of_us(why, 0, "4.4.1", "",
@@ -153,10 +205,11 @@ open_remote(struct co *co, struct session_settings *settings,
 
 /* Sessions with one key are as good as each other. */
 static void
-put_key(struct buf *key, const struct out_job *job)
+put_key(struct buf *key, const struct out_job *job, const struct setup *setup)
 {
-	buf_putf(key, "%d %.*s %.*s %.*s %llx", (int)job->protocol,
-		 STR(job->next_hop), STR(job->tls_level), STR(job->sasl_user),
+	buf_putf(key, "%p %d %.*s %.*s %.*s %llx", (const void *)setup,
+		 (int)job->protocol, STR(job->next_hop), STR(job->tls_policy),
+		 STR(job->sasl_user),
 		 (unsigned long long)hash_bytes(job->sasl_password));
 }
 
@@ -173,9 +226,7 @@ deliver(struct co *co, struct delivery *d)
 {
 	struct session_settings settings = {
 		.job = d->job,
-		.policy = tls_policy_named(d->job->tls_level),
-		.tls = out.tls,
-		.verifying_tls = out.verifying_tls,
+		.setup = setup_hold(),
 	};
 	struct buf key = BUF_INIT(KEY_MAX_OCTETS);
 	struct outcome *why = must_alloc(sizeof(*why));
@@ -184,7 +235,13 @@ deliver(struct co *co, struct delivery *d)
 	struct out_job again = *job;
 	enum err e = ERR_EOF;
 
-	put_key(&key, d->job);
+	if (settings.setup == NULL) { // the queue sends them first
+		outcome_of_us(why, 0, "4.3.0", "", "no settings yet");
+		set_all(d, why);
+		free(why);
+		return;
+	}
+	put_key(&key, d->job, settings.setup);
 	session = pool_take(co, buf_str(&key));
 	if (session != NULL)
 		e = session_deliver(co, session, d);
@@ -203,8 +260,11 @@ deliver(struct co *co, struct delivery *d)
 			set_all(d, why);
 	}
 	d->job = job;
-	if (session != NULL)
+	if (session != NULL) {
+		snprintf(d->tls, sizeof(d->tls), "%s", session_tls(session));
 		pool_give(co, buf_str(&key), &session);
+	}
+	setup_drop(&settings.setup);
 	buf_release(&key);
 	free(why);
 }
@@ -230,7 +290,8 @@ log_attempt(const struct delivery *d, int64_t begin_us)
 	       FN("failed", n_failed),
 	       FN("deferred", d->job->n_rcpts - n_sent - n_failed),
 	       FN("code", worst->code), FC("dsn", worst->enhanced),
-	       FC("text", worst->text), FN("us", now_us() - begin_us));
+	       FC("text", worst->text), FC("tls", d->tls),
+	       FN("us", now_us() - begin_us));
 }
 
 static void
@@ -297,11 +358,23 @@ serve_deliver(struct co *co, struct call *call, struct frame *first,
 		loop_stop();
 }
 
+static void
+serve_settings(struct co *co UNUSED, struct call *call UNUSED,
+	       struct frame *first, void *owner UNUSED)
+{
+	enum err e = setup_take(first->body);
+
+	if (e != OK)
+		log_error("out.settings", FERR(e));
+}
+
 /* ---- the role ---- */
 
 static const struct chan_rule queue_rules[] = {
 	{ OUT_DELIVER, OUT_JOB_MAX_OCTETS, MAX_JOBS, false, serve_deliver,
 	  "out.deliver" },
+	{ OUT_SETTINGS, FRAME_BODY_MAX_OCTETS, MAX_SETTINGS, false,
+	  serve_settings, "out.settings" },
 	{ 0 },
 };
 
@@ -337,8 +410,7 @@ out_start(struct role *role)
 	out.role = role;
 	out.dns = peer_new(SERVICE_DNS, 0, NULL);
 	pool_init();
-	check(tls_client_new(false, STR_NONE, &out.tls) == OK);
-	check(tls_client_new(true, STR_NONE, &out.verifying_tls) == OK);
+	setup_init();
 	role->incoming = on_incoming;
 	role->stop = on_stop;
 }

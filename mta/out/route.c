@@ -21,7 +21,7 @@ route_init(struct route *r, const struct out_job *job, struct peer *dns,
 		.dns = dns,
 		.connect_map = connect_map,
 		.hostname = job->hostname,
-		.list = connect_map_find(connect_map, job->next_hop),
+		.list = job->next_hop,
 		.default_port =
 			job->protocol == OUT_LMTP ? LMTP_PORT : SMTP_PORT,
 	};
@@ -93,12 +93,12 @@ cut_at_ourselves(struct route *r)
 static void
 find_exchanges(struct co *co, struct route *r)
 {
-	switch (ask(co, r, DNS_EXCHANGES, r->hop.host, r->hosts, &r->n_hosts)) {
+	switch (ask(co, r, DNS_EXCHANGES, r->via.host, r->hosts, &r->n_hosts)) {
 	case DNS_OK:
 		cut_at_ourselves(r);
 		return;
 	case DNS_NONE: // RFC 5321 5.1: the host itself is its exchange
-		r->hosts[0] = (struct dns_host) { .name = r->hop.host };
+		r->hosts[0] = (struct dns_host) { .name = r->via.host };
 		r->n_hosts = 1;
 		return;
 	case DNS_NULL_MX:
@@ -121,18 +121,28 @@ take_hop(struct co *co, struct route *r, struct str element)
 	const char *why;
 
 	r->n_hosts = r->at_host = 0;
-	if (!nexthop_parse(text, &r->hop, &why)) {
+	r->n_hops++;
+	if (!nexthop_parse(element, &r->hop, &why) ||
+	    !nexthop_parse(text, &r->via, &why)) {
 		note(r, 0, "4.3.5", text,
 		     "is no next hop: write host or [host]:port");
 		return;
 	}
-	if (r->hop.is_exact || r->hop.is_address) {
-		r->hosts[0] = (struct dns_host) { .name = r->hop.host };
+	if (r->via.is_exact || r->via.is_address) {
+		r->hosts[0] = (struct dns_host) { .name = r->via.host };
 		r->n_hosts = 1;
 		return;
 	}
-	if (r->hop.unix_path.n == 0)
+	if (r->via.unix_path.n == 0)
 		find_exchanges(co, r);
+}
+
+/* The server that another one stands for in a lab has that one's name. */
+static struct str
+name_of_host(const struct route *r)
+{
+	return str_eq(r->via.text, r->hop.text) ? r->hosts[r->at_host - 1].name
+						: r->hop.host;
 }
 
 /* Whether a name that does not exist will exist soon: one that an operator
@@ -140,8 +150,8 @@ take_hop(struct co *co, struct route *r, struct str element)
 static bool
 may_come_back(const struct route *r)
 {
-	return r->hop.is_exact || str_chr(r->hop.host, '.') < 0 ||
-	       str_iends(r->hop.host, S(".local"));
+	return r->via.is_exact || str_chr(r->via.host, '.') < 0 ||
+	       str_iends(r->via.host, S(".local"));
 }
 
 static void
@@ -163,7 +173,7 @@ take_host(struct co *co, struct route *r, const struct dns_host *host)
 		return;
 	case DNS_NONE:
 	case DNS_NULL_MX:
-		if (may_come_back(r) || !str_eq(host->name, r->hop.host))
+		if (may_come_back(r) || !str_eq(host->name, r->via.host))
 			note(r, 0, "4.4.4", host->name, "has no address");
 		else
 			note(r, 550, "5.4.4", host->name, "does not exist");
@@ -186,10 +196,12 @@ route_next(struct co *co, struct route *r, struct target *out)
 				&r->addresses[r->at_address++];
 
 			*out = (struct target) {
-				.name = r->hosts[r->at_host - 1].name,
+				.name = name_of_host(r),
 				.address = a->address,
-				.port = r->hop.port ? r->hop.port
+				.port = r->via.port ? r->via.port
 						    : r->default_port,
+				.hop = r->hop,
+				.n_hop = r->n_hops - 1,
 			};
 			return true;
 		}
@@ -204,10 +216,13 @@ route_next(struct co *co, struct route *r, struct target *out)
 			return false;
 		}
 		take_hop(co, r, element);
-		if (r->hop.unix_path.n > 0) {
-			*out = (struct target) { .name = r->hop.unix_path,
-						 .unix_path =
-							 r->hop.unix_path };
+		if (r->via.unix_path.n > 0) {
+			*out = (struct target) {
+				.name = r->via.unix_path,
+				.unix_path = r->via.unix_path,
+				.hop = r->hop,
+				.n_hop = r->n_hops - 1,
+			};
 			return true;
 		}
 	}

@@ -16,6 +16,8 @@ struct target {
 	struct str address; // numeric; empty: unix_path
 	struct str unix_path;
 	uint16_t port;
+	struct nexthop hop; // the element that it comes from
+	size_t n_hop;	    // its place in the list
 };
 
 struct route {
@@ -28,7 +30,8 @@ struct route {
 	struct str connect_map, hostname;
 	struct str list; // next hops not yet looked at
 	uint16_t default_port;
-	struct nexthop hop;
+	struct nexthop hop, via; // as written; by the connect map
+	size_t n_hops;
 	struct dns_host hosts[DNS_MAX_ADDRESSES];
 	size_t n_hosts, at_host;
 	struct dns_host addresses[DNS_MAX_ADDRESSES];

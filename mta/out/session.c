@@ -20,14 +20,6 @@
 #include <unistd.h>
 
 enum {
-	GREETING_TIMEOUT_S = 300,   // RFC 5321 4.5.3.2.1
-	HELLO_TIMEOUT_S = 300,	    // not in the RFC: as MAIL
-	MAIL_TIMEOUT_S = 300,	    // RFC 5321 4.5.3.2.2
-	RCPT_TIMEOUT_S = 300,	    // RFC 5321 4.5.3.2.3
-	DATA_TIMEOUT_S = 120,	    // RFC 5321 4.5.3.2.4
-	DATA_BLOCK_TIMEOUT_S = 180, // RFC 5321 4.5.3.2.5
-	DATA_END_TIMEOUT_S = 600,   // RFC 5321 4.5.3.2.6
-	TLS_TIMEOUT_S = 120,
 	AUTH_TIMEOUT_S = 180, // RFC 4954 6
 	QUIT_TIMEOUT_MS = 200,
 	LAST_WORDS_TIMEOUT_S = 5, // of a server that hung up
@@ -47,6 +39,7 @@ enum {
 
 struct session {
 	struct stream *stream;
+	struct setup *setup; // held
 	bool is_lmtp, is_unix;
 	bool is_broken;
 	bool needs_reset; // a transaction is open
@@ -59,29 +52,6 @@ struct session {
 
 static const char doing_end[] =
 	"the end of the content, so perhaps it was taken";
-
-enum tls_policy
-tls_policy_named(struct str level)
-{
-	static const struct {
-		struct str name;
-		enum tls_policy policy;
-	} names[] = {
-		{ STR_INIT("none"), TLS_NEVER },
-		{ STR_INIT("may"), TLS_MAY },
-		{ STR_INIT("dane"), TLS_MAY },
-		{ STR_INIT("encrypt"), TLS_MUST },
-		{ STR_INIT("verify"), TLS_VERIFY },
-		{ STR_INIT("secure"), TLS_VERIFY },
-		{ STR_INIT("dane-only"), TLS_VERIFY },
-		{ STR_INIT("fingerprint"), TLS_VERIFY },
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (str_ieq(level, names[i].name))
-			return names[i].policy;
-	return TLS_MAY;
-}
 
 /* ---- commands and replies ---- */
 
@@ -163,59 +133,60 @@ failure(const struct session *s, enum err e, struct outcome *out)
 /* ---- before MAIL ---- */
 
 static enum err
-say_hello(struct co *co, struct session *s, struct str hostname)
+say_hello(struct co *co, struct session *s)
 {
+	struct str hostname = s->setup->smtp.helo_name;
 	struct buf line = BUF_INIT(COMMAND_MAX_OCTETS);
 	enum err e;
 
 	buf_putf(&line, "%s %.*s\r\n", s->is_lmtp ? "LHLO" : "EHLO",
 		 STR(hostname));
-	e = converse(co, s, buf_str(&line), "EHLO", HELLO_TIMEOUT_S);
+	e = converse(co, s, buf_str(&line), "EHLO", s->setup->smtp.helo_s);
 	if (e == OK && is_positive(s)) {
 		offers_read(&s->reply, &s->offers);
 	} else if (e == OK && s->reply.code / 100 == 5 && !s->is_lmtp &&
 		   !stream_is_tls(s->stream)) {
 		buf_clear(&line); // RFC 5321 3.2
 		buf_putf(&line, "HELO %.*s\r\n", STR(hostname));
-		e = converse(co, s, buf_str(&line), "HELO", HELLO_TIMEOUT_S);
+		e = converse(co, s, buf_str(&line), "HELO",
+			     s->setup->smtp.helo_s);
 		s->offers = (struct offers) { 0 };
 	}
 	buf_release(&line);
 	return e == OK && !is_positive(s) ? ERR_REFUSED : e;
 }
 
+/* What came before the handshake was injected (RFC 3207 6). */
 static enum err
-start_tls(struct co *co, struct session *s, const struct target *target,
+shake_hands(struct co *co, struct session *s, const struct policy *policy,
+	    bool *is_tls_out)
+{
+	enum err e;
+
+	s->doing = "the TLS handshake";
+	if (stream_peek(s->stream).n > 0)
+		return ERR_FORMAT;
+	e = stream_connect_tls(co, s->stream, s->setup->tls, &policy->peer,
+			       in_s(s->setup->smtp.starttls_s));
+	if (e == OK)
+		return OK;
+	s->is_broken = *is_tls_out = true;
+	return e == ERR_TIMEOUT ? e : ERR_TLS;
+}
+
+static enum err
+start_tls(struct co *co, struct session *s,
 	  const struct session_settings *settings, bool *is_tls_out)
 {
-	struct tls *tls = settings->policy == TLS_VERIFY
-				  ? settings->verifying_tls
-				  : settings->tls;
-	union address_any any;
-	socklen_t n;
-	/* An address is no name for SNI (RFC 6066 3). */
-	struct str name = address_from_host(target->name, 0, &any, &n) == OK &&
-					  settings->policy != TLS_VERIFY
-				  ? S("")
-				  : target->name;
-	enum err e =
-		converse(co, s, S("STARTTLS\r\n"), "STARTTLS", HELLO_TIMEOUT_S);
+	enum err e = converse(co, s, S("STARTTLS\r\n"), "STARTTLS",
+			      s->setup->smtp.starttls_s);
 
 	if (e != OK)
 		return e;
 	if (s->reply.code != 220)
-		return settings->policy == TLS_MAY ? OK : ERR_REFUSED;
-	/* What came with the 220 was injected (RFC 3207 6). */
-	s->doing = "the TLS handshake";
-	if (stream_peek(s->stream).n > 0)
-		return ERR_FORMAT;
-	e = stream_connect_tls(co, s->stream, tls, name, in_s(TLS_TIMEOUT_S));
-	if (e != OK) {
-		s->is_broken = true;
-		*is_tls_out = true;
-		return e == ERR_TIMEOUT ? e : ERR_TLS;
-	}
-	return say_hello(co, s, settings->job->hostname);
+		return settings->policy->level == TLS_MAY ? OK : ERR_REFUSED;
+	e = shake_hands(co, s, settings->policy, is_tls_out);
+	return e == OK ? say_hello(co, s) : e;
 }
 
 static enum err
@@ -271,7 +242,7 @@ log_in_if_due(struct co *co, struct session *s,
 
 	if (job->sasl_user.n == 0 || s->is_unix)
 		return true;
-	if (!stream_is_tls(s->stream) && settings->policy != TLS_NEVER) {
+	if (!stream_is_tls(s->stream) && !settings->policy->may_login_plain) {
 		outcome_of_us(why_out, 0, "4.7.0", s->remote,
 			      "a password is not sent without TLS");
 		return false;
@@ -289,27 +260,44 @@ log_in_if_due(struct co *co, struct session *s,
 	return e == OK;
 }
 
+static enum err
+greet(struct co *co, struct session *s, const struct session_settings *settings,
+      bool *is_tls_out)
+{
+	const struct policy *policy = settings->policy;
+	enum err e = OK;
+
+	if (policy->is_wrapped && !s->is_unix)
+		e = shake_hands(co, s, policy, is_tls_out);
+	if (e == OK)
+		e = converse(co, s, STR_NONE, "the greeting",
+			     s->setup->smtp.helo_s);
+	if (e == OK)
+		e = is_positive(s) ? say_hello(co, s) : ERR_REFUSED;
+	if (e != OK || s->is_unix || stream_is_tls(s->stream))
+		return e;
+	if (policy->level != TLS_NONE && s->offers.has_starttls)
+		e = start_tls(co, s, settings, is_tls_out);
+	return e;
+}
+
 static bool
-prepare(struct co *co, struct session *s, const struct target *target,
+prepare(struct co *co, struct session *s,
 	const struct session_settings *settings, struct outcome *why_out,
 	bool *is_tls_out)
 {
-	enum err e =
-		converse(co, s, STR_NONE, "the greeting", GREETING_TIMEOUT_S);
+	enum err e = greet(co, s, settings, is_tls_out);
 
-	if (e == OK)
-		e = is_positive(s) ? say_hello(co, s, settings->job->hostname)
-				   : ERR_REFUSED;
-	if (e == OK && !s->is_unix && settings->policy != TLS_NEVER &&
-	    s->offers.has_starttls)
-		e = start_tls(co, s, target, settings, is_tls_out);
 	if (e == ERR_REFUSED)
 		refused_session(s, why_out);
+	else if (e == ERR_TLS)
+		outcome_of_us(why_out, 0, "4.7.5", s->remote, "no TLS: %.*s",
+			      STR(stream_tls_text(s->stream)));
 	else if (e != OK)
 		failure(s, e, why_out);
 	if (e != OK)
 		return false;
-	if (settings->policy >= TLS_MUST && !s->is_unix &&
+	if (settings->policy->level >= TLS_ENCRYPT && !s->is_unix &&
 	    !stream_is_tls(s->stream)) {
 		outcome_of_us(why_out, 0, "4.7.4", s->remote,
 			      "TLS is required here, and not offered");
@@ -329,6 +317,8 @@ session_new(struct co *co, int fd, const struct target *target,
 	counter_add(COUNT_OUT_SESSIONS, 1);
 	*is_tls_out = false;
 	s->stream = stream_new(fd, IN_MAX_OCTETS);
+	s->setup = settings->setup;
+	s->setup->n_holds++;
 	s->is_lmtp = settings->job->protocol != OUT_SMTP;
 	s->is_unix =
 		settings->job->protocol == OUT_LOCAL || target->unix_path.n > 0;
@@ -338,7 +328,7 @@ session_new(struct co *co, int fd, const struct target *target,
 	if (s->is_unix)
 		snprintf(s->remote, sizeof(s->remote), "%.*s",
 			 STR(target->name));
-	if (prepare(co, s, target, settings, why_out, is_tls_out))
+	if (prepare(co, s, settings, why_out, is_tls_out))
 		return s;
 	why_out->is_dead = true;
 	session_quit(co, &s);
@@ -360,6 +350,7 @@ session_quit(struct co *co, struct session **session_ref)
 	counter_down(COUNT_OUT_SESSIONS_NOW);
 	stream_free(&s->stream);
 	smtp_reply_release(&s->reply);
+	setup_drop(&s->setup);
 	free(s);
 }
 
@@ -516,7 +507,7 @@ ask_rcpts(struct co *co, struct session *s, struct transaction *t,
 {
 	for (size_t i = 0; i < t->n_asked; i++) {
 		enum err e = converse(co, s, next_line(s, lines), "RCPT TO",
-				      RCPT_TIMEOUT_S);
+				      s->setup->smtp.rcpt_s);
 
 		if (e != OK)
 			return e;
@@ -544,7 +535,7 @@ end_flight(struct co *co, struct session *s, struct transaction *t)
 		return OK;
 	}
 	/* One reply, that nobody is there (RFC 3030 2). */
-	return read_reply(co, s, in_s(DATA_END_TIMEOUT_S));
+	return read_reply(co, s, in_s(s->setup->smtp.data_done_s));
 }
 
 /* RSET, MAIL, RCPT ..., DATA. OK with *is_ready_out: the server waits for the
@@ -559,14 +550,14 @@ ask_envelope(struct co *co, struct session *s, struct transaction *t,
 	*is_ready_out = false;
 	s->doing = "MAIL FROM";
 	if (s->offers.has_pipelining)
-		e = send_lines(co, s, lines, in_s(MAIL_TIMEOUT_S));
+		e = send_lines(co, s, lines, in_s(s->setup->smtp.mail_s));
 	if (e == OK && s->needs_reset)
 		e = converse(co, s, next_line(s, &lines), "RSET",
-			     MAIL_TIMEOUT_S);
+			     s->setup->smtp.rset_s);
 	s->needs_reset = false;
 	if (e == OK)
 		e = converse(co, s, next_line(s, &lines), "MAIL FROM",
-			     MAIL_TIMEOUT_S);
+			     s->setup->smtp.mail_s);
 	if (e != OK)
 		return e;
 	if (s->reply.code == 421 && s->n_uses > 0)
@@ -586,7 +577,8 @@ ask_envelope(struct co *co, struct session *s, struct transaction *t,
 		return end_flight(co, s, t);
 	if (t->n_accepted == 0 && !s->offers.has_pipelining)
 		return OK;
-	e = converse(co, s, next_line(s, &lines), "DATA", DATA_TIMEOUT_S);
+	e = converse(co, s, next_line(s, &lines), "DATA",
+		     s->setup->smtp.data_init_s);
 	if (e != OK)
 		return e;
 	*is_ready_out = s->reply.code == 354 && t->n_accepted > 0;
@@ -623,7 +615,8 @@ send_piece(struct co *co, struct session *s, struct content *c,
 			continue;
 		if (stream_has_input(s->stream))
 			return ERR_REFUSED;
-		e = stream_flush(co, s->stream, in_s(DATA_BLOCK_TIMEOUT_S));
+		e = stream_flush(co, s->stream,
+				 in_s(s->setup->smtp.data_xfer_s));
 		if (e != OK)
 			return e;
 	}
@@ -671,7 +664,8 @@ send_content(struct co *co, struct session *s, struct delivery *d)
 		check(smtp_data_stuff_end(&c.piece, &c.stuff) == OK);
 		stream_put(s->stream, buf_str(&c.piece));
 		s->doing = doing_end;
-		e = stream_flush(co, s->stream, in_s(DATA_BLOCK_TIMEOUT_S));
+		e = stream_flush(co, s->stream,
+				 in_s(s->setup->smtp.data_xfer_s));
 	}
 	buf_release(&c.piece);
 	return e;
@@ -702,7 +696,7 @@ content_failed(struct co *co, struct session *s, struct delivery *d, enum err e)
 static void
 read_verdicts(struct co *co, struct session *s, struct transaction *t)
 {
-	int64_t deadline_us = in_s(DATA_END_TIMEOUT_S);
+	int64_t deadline_us = in_s(s->setup->smtp.data_done_s);
 	size_t n = s->is_lmtp ? t->n_accepted : 1;
 
 	for (size_t i = 0; i < n; i++) {
@@ -777,4 +771,17 @@ const char *
 session_remote(const struct session *s)
 {
 	return s->remote;
+}
+
+const char *
+session_tls(const struct session *s)
+{
+	static char text[SESSION_TLS_OCTETS];
+
+	if (!stream_is_tls(s->stream))
+		return "";
+	snprintf(text, sizeof(text), "%s %.*s",
+		 stream_is_peer_trusted(s->stream) ? "trusted" : "untrusted",
+		 STR(stream_tls_text(s->stream)));
+	return text;
 }

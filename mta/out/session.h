@@ -9,24 +9,18 @@
 #include "lib/rt/stream.h"
 #include "mta/out/commands.h"
 #include "mta/out/outcome.h"
+#include "mta/out/policy.h"
 #include "mta/out/route.h"
+#include "mta/out/setup.h"
 
 struct session;
 
-enum tls_policy {
-	TLS_NEVER,
-	TLS_MAY,    // when offered, whatever certificate
-	TLS_MUST,   // always, whatever certificate
-	TLS_VERIFY, // always, with the right name from a known authority
-};
-
-/* Of smtp_tls_security_level; what is unknown there is taken as may. */
-enum tls_policy tls_policy_named(struct str level);
+enum { SESSION_TLS_OCTETS = 100 };
 
 struct session_settings {
-	const struct out_job *job; // who we are, login, protocol
-	enum tls_policy policy;
-	struct tls *tls, *verifying_tls;
+	const struct out_job *job; // login, protocol
+	struct setup *setup;
+	const struct policy *policy;
 };
 
 /* Takes over fd, connected to the target, and says all that comes before MAIL.
@@ -41,8 +35,9 @@ void session_quit(struct co *co, struct session **s);
 /* One message to one or more recipients. */
 struct delivery {
 	const struct out_job *job;
-	struct call *call;	  // gives the content that the job lacks
-	struct outcome *outcomes; // of job->rcpts
+	struct call *call;	      // gives the content that the job lacks
+	struct outcome *outcomes;     // of job->rcpts
+	char tls[SESSION_TLS_OCTETS]; // how it went, for the log
 };
 
 /* Every outcome is set afterwards. ERR_EOF: the session was kept too long, and
@@ -54,3 +49,5 @@ session_deliver(struct co *co, struct session *s, struct delivery *d) MUST_USE;
 /* May the next message go this way? */
 bool session_is_reusable(struct session *s);
 const char *session_remote(const struct session *s);
+/* "trusted TLSv1.3 TLS_...", or empty; until the next call. */
+const char *session_tls(const struct session *s);

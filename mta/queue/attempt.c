@@ -172,7 +172,8 @@ fill_delivery(struct attempt *a, const struct router_route *route,
 	       arena_str(&a->arena, route->next_hop, &d->next_hop) == OK &&
 	       arena_str(&a->arena, route->sasl_user, &d->sasl_user) == OK &&
 	       arena_str(&a->arena, route->sasl_password, &d->sasl_password) ==
-		       OK;
+		       OK &&
+	       arena_str(&a->arena, route->tls_policy, &d->tls_policy) == OK;
 }
 
 static struct delivery *

@@ -147,7 +147,7 @@ put_job(struct buf *body, const struct delivery *d,
 		.is_smtputf8 = m->envelope.is_smtputf8,
 		.is_repeat = m->is_repeat,
 		.secret = m->envelope.secret,
-		.tls_level = settings->tls_level,
+		.tls_policy = d->tls_policy,
 		.sasl_user = d->sasl_user,
 		.sasl_password = d->sasl_password,
 		.arrived_us = m->envelope.arrived_us,
@@ -288,15 +288,34 @@ converse(struct co *co, struct destination *to, struct call *call,
 	return e;
 }
 
+/* What out works by goes before the jobs that need it. */
+static void
+tell_settings(struct chan *chan, unsigned n)
+{
+	struct settings *settings = settings_hold();
+	struct str smtp = settings_of(settings)->smtp;
+	uint64_t hash = hash_bytes(smtp);
+	struct call *call = NULL;
+
+	if (queue.told[n] != hash)
+		call = call_open(chan);
+	if (call != NULL && call_post(call, OUT_SETTINGS, smtp, -1, true) == OK)
+		queue.told[n] = hash;
+	call_free(&call);
+	settings_drop(&settings);
+}
+
 static void
 run_delivery(struct co *co, struct destination *to, struct delivery *d)
 {
 	bool *is_settled = must_alloc(d->n * sizeof(*is_settled));
-	struct peer *out = queue.outs[queue.next_out++ % queue.n_outs];
+	unsigned n = queue.next_out++ % queue.n_outs;
 	struct chan *chan;
 	struct call *call = NULL;
-	enum err e = peer_chan(co, out, in_s(CONNECT_S), &chan);
+	enum err e = peer_chan(co, queue.outs[n], in_s(CONNECT_S), &chan);
 
+	if (e == OK)
+		tell_settings(chan, n);
 	if (e == OK)
 		call = call_open(chan);
 	if (call != NULL)

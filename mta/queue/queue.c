@@ -56,6 +56,13 @@ on_operator(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
 	role_serve_peer(fd, from_operator, NULL, "operator", "queue.untrusted");
 }
 
+/* It knows nothing yet. */
+static void
+out_is_new(struct chan *chan UNUSED, void *told)
+{
+	*(uint64_t *)told = 0;
+}
+
 static void
 sync_repeats(struct co *co, void *arg)
 {
@@ -108,8 +115,11 @@ queue_start(struct role *role)
 	queue.router = peer_new(SERVICE_ROUTER, 0, NULL);
 	queue.n_outs = role->options->n_out;
 	queue.outs = must_alloc(queue.n_outs * sizeof(*queue.outs));
-	for (unsigned i = 0; i < queue.n_outs; i++)
+	queue.told = must_alloc(queue.n_outs * sizeof(*queue.told));
+	for (unsigned i = 0; i < queue.n_outs; i++) {
 		queue.outs[i] = peer_new(SERVICE_OUT, i, NULL);
+		peer_on_connect(queue.outs[i], out_is_new, &queue.told[i]);
+	}
 	settings_follow(queue.router, NULL, NULL);
 	role->incoming = on_incoming;
 	if (role->unix_fd >= 0)

@@ -16,6 +16,7 @@ struct queue {
 	struct peer *router;
 	struct peer **outs;
 	unsigned n_outs, next_out;
+	uint64_t *told; // each out: hash of the settings it has
 	struct heap schedule; // deferred messages, by monotonic time
 	struct co *clock;     // wakes for the schedule
 	size_t n_active;
@@ -51,6 +52,7 @@ struct delivery {
 	struct message *message;
 	enum out_protocol protocol;
 	struct str next_hop, sasl_user, sasl_password; // of the first route
+	struct str tls_policy;
 	uint32_t *indexes;			       // recipients
 	struct str *mailboxes; // local: accounts, parallel to indexes
 	size_t n;

@@ -13,7 +13,9 @@
 #include "lib/base/check.h"
 #include "lib/ipc/router.h"
 #include "lib/mail/accounts.h"
+#include "lib/mail/tls_policy.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -28,8 +30,11 @@ enum {
 	OCTETS_TAKEN_AS_MIB = 1000000,
 	MIB = 1 << 20,
 	SMTPD_VALUE_MAX_OCTETS = 8192,
+	/* They go to the MTA in one message with all other settings. */
+	AUTHORITIES_MAX_OCTETS = 512 * 1024,
 };
 
+#define SYSTEM_AUTHORITIES "/etc/ssl/certs"
 #define MOUNT_POINT "/tmp/docker-mailserver/"
 
 struct file_name {
@@ -387,7 +392,7 @@ is_told_elsewhere(const struct loading *l, const struct settings *s,
 static void
 check_lengths(struct loading *l, const struct settings *s)
 {
-	const struct router_smtpd_field *f = router_smtpd_fields;
+	const struct router_field *f = router_smtpd_fields;
 
 	for (; f->setting != NULL; f++) {
 		const struct setting *v =
@@ -658,6 +663,7 @@ load_all_tables(struct loading *l)
 		  &c->sender_transport },
 		{ "smtp_sasl_password_maps", SASL, { 0 }, &c->sasl },
 		{ "relocated_maps", -1, { 0 }, &c->relocated },
+		{ "smtp_tls_policy_maps", -1, { 0 }, &c->tls_policy },
 	};
 	enum err e = OK;
 
@@ -689,6 +695,125 @@ check_sasl_mode(struct loading *l)
 				  "chmod 600 %.*s",
 				  STR(t->file));
 	}
+}
+
+/* ---- TLS of the client ---- */
+
+static void
+check_smtp_tls(struct loading *l)
+{
+	static const char *const protocols[] = {
+		"smtp_tls_protocols",
+		"smtp_tls_mandatory_protocols",
+	};
+	const struct settings *s = &l->c->settings;
+	const struct setting *v = settings_find(s, "smtp_tls_security_level");
+	struct str level = settings_text(s, "smtp_tls_security_level");
+	struct tls_policy policy;
+	const char *why;
+	unsigned with;
+
+	if (level.n > 0 && !tls_policy_parse(level, &policy, &why))
+		diag_error(l->d, v->file, v->line,
+			   "smtp_tls_security_level: %s", why);
+	else if (level.n > 0 && policy.was_dane)
+		diag_warn(l->d, v->file, v->line,
+			  "there is no DANE yet: dane works as may, dane-only "
+			  "as encrypt");
+	for (size_t i = 0; i < sizeof(protocols) / sizeof(*protocols); i++) {
+		v = settings_find(s, protocols[i]);
+		if (!tls_protocols_parse(settings_text(s, protocols[i]), &with))
+			diag_error(l->d, v->file, v->line,
+				   "%s leaves none of TLS 1.2 and 1.3, or has "
+				   "an unknown name",
+				   protocols[i]);
+	}
+	v = settings_find(s, "smtp_tls_wrappermode");
+	if (settings_is_on(s, "smtp_tls_wrappermode") &&
+	    (level.n == 0 || policy.level < TLS_ENCRYPT))
+		diag_error(l->d, v->file, v->line,
+			   "smtp_tls_wrappermode needs "
+			   "smtp_tls_security_level = encrypt, or a stricter "
+			   "one");
+}
+
+/* Appends one file of certificates. What is no certificate in a directory is
+ * passed over. */
+static enum err
+add_authorities(struct loading *l, const struct setting *v, struct str path,
+		bool is_of_dir, struct buf *out)
+{
+	struct str bytes;
+	enum err e = read_file(l, path, &bytes);
+
+	if (e == ERR_LIMIT)
+		return e;
+	if (e != OK || str_find(bytes, S("-----BEGIN CERT")) < 0) {
+		if (!is_of_dir)
+			diag_error(l->d, v->file, v->line,
+				   "%.*s has no certificate in PEM", STR(path));
+		return OK;
+	}
+	if (buf_add(out, bytes) == OK && buf_addc(out, '\n') == OK)
+		return OK;
+	diag_error(l->d, v->file, v->line,
+		   "more than %d octets of authorities; name a file with those "
+		   "that are needed",
+		   AUTHORITIES_MAX_OCTETS);
+	return OK;
+}
+
+static enum err
+add_authorities_dir(struct loading *l, const struct setting *v, struct buf *out)
+{
+	struct str path, slash;
+	const struct dirent *entry;
+	DIR *dir;
+	enum err e = join(l, v->value, S("/"), &slash);
+
+	dir = e == OK && l->in->files == NULL ? opendir(slash.p) : NULL;
+	if (dir == NULL) {
+		diag_error(l->d, v->file, v->line, "%.*s cannot be read",
+			   STR(v->value));
+		return e;
+	}
+	while (e == OK && (entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] == '.' || entry->d_type == DT_DIR)
+			continue;
+		e = join(l, slash, str_c(entry->d_name), &path);
+		if (e == OK)
+			e = add_authorities(l, v, path, true, out);
+	}
+	closedir(dir);
+	return e;
+}
+
+/* Without any the client trusts those of the system, which are all in
+ * SYSTEM_AUTHORITIES. */
+static enum err
+load_authorities(struct loading *l)
+{
+	const struct settings *s = &l->c->settings;
+	const struct setting *file = settings_find(s, "smtp_tls_CAfile");
+	const struct setting *dir = settings_find(s, "smtp_tls_CApath");
+	struct buf all = BUF_INIT(AUTHORITIES_MAX_OCTETS);
+	struct str path;
+	enum err e = OK;
+
+	check_smtp_tls(l);
+	if (file != NULL && file->value.n > 0 &&
+	    !str_starts(file->value, S(SYSTEM_AUTHORITIES))) {
+		e = join(l, file->value, S(""), &path);
+		if (e == OK)
+			e = add_authorities(l, file, path, false, &all);
+	}
+	if (e == OK && dir != NULL && dir->value.n > 0 &&
+	    !str_starts(dir->value, S(SYSTEM_AUTHORITIES)))
+		e = add_authorities_dir(l, dir, &all);
+	if (e == OK)
+		e = join(l, buf_str(&all), S(""), &l->c->smtp_authorities);
+	buf_release(&all);
+	return e;
 }
 
 /* ---- accounts, domains, quotas ---- */
@@ -957,7 +1082,8 @@ load_all(struct loading *l)
 	static enum err (*const steps[])(struct loading *) = {
 		load_main,	 load_master,	load_relay_variables,
 		load_all_tables, load_accounts, load_domains,
-		load_quotas,	 load_networks, tell_not_read,
+		load_quotas,	 load_networks, load_authorities,
+		tell_not_read,
 	};
 	struct config *c = l->c;
 	enum err e = OK;
@@ -1029,6 +1155,7 @@ config_free(struct config **config)
 	table_list_release(&c->sender_transport);
 	table_list_release(&c->sasl);
 	table_list_release(&c->relocated);
+	table_list_release(&c->tls_policy);
 	map_release(&c->account_by_name);
 	map_release(&c->quota_by_address);
 	map_release(&c->domains);

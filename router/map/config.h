@@ -72,7 +72,8 @@ struct config {
 	struct settings smtpd[MASTER_SERVICES][2];
 
 	struct table_list virtual_alias, transport, sender_relayhost,
-		sender_transport, sasl, relocated;
+		sender_transport, sasl, relocated, tls_policy;
+	struct str smtp_authorities; // PEM: smtp_tls_CAfile, smtp_tls_CApath
 
 	bool is_accounts_known;
 	struct config_account *accounts; // in the order of the file

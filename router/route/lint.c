@@ -3,6 +3,7 @@
 #include "router/route/lint.h"
 
 #include "lib/mail/nexthop.h"
+#include "lib/mail/tls_policy.h"
 #include "router/route/resolve.h"
 
 struct lint {
@@ -281,6 +282,24 @@ check_sasl(struct lint *l, const struct table_entry *e)
 		     STR(e->key));
 }
 
+/* ---- smtp_tls_policy_maps ---- */
+
+static void
+check_policy(struct lint *l, const struct table_entry *e)
+{
+	struct tls_policy policy;
+	const char *why;
+
+	if (!tls_policy_parse(e->value, &policy, &why))
+		TELL(l, e, "\"%.*s\": %s; mail for it is put off", STR(e->key),
+		     why);
+	else if (policy.was_dane)
+		TELL(l, e,
+		     "\"%.*s\": there is no DANE yet: dane works as may, "
+		     "dane-only as encrypt",
+		     STR(e->key));
+}
+
 /* ---- what no table shows ---- */
 
 static void
@@ -371,6 +390,7 @@ route_lint(const struct config *c, struct diag *d)
 	each_entry(&l, &c->transport, check_transport);
 	each_entry(&l, &c->sender_relayhost, check_relayhost);
 	each_entry(&l, &c->sasl, check_sasl);
+	each_entry(&l, &c->tls_policy, check_policy);
 	check_quotas(&l);
 	check_postmaster(&l);
 }

@@ -842,6 +842,60 @@ find_credentials(struct resolver *r, struct route_target *t)
 	}
 }
 
+/* ---- TLS ---- */
+
+/* The next hop as written; for a bare domain also its parents, ".example". */
+static enum err
+find_policy(struct resolver *r, struct str element, struct table_answer *out)
+{
+	struct nexthop hop;
+	const char *why;
+	enum err e = lookup(r, &r->c->tls_policy, element, TABLE_WHOLE, out);
+	struct str rest = element;
+	ptrdiff_t dot;
+
+	if (e != ERR_NOT_FOUND || !nexthop_parse(element, &hop, &why) ||
+	    hop.is_exact || hop.port != 0 || !str_eq(hop.host, element))
+		return e;
+	while (e == ERR_NOT_FOUND && (dot = str_chr(rest, '.')) >= 0) {
+		rest = str_from(rest, (size_t)dot);
+		e = lookup(r, &r->c->tls_policy, rest, TABLE_PART, out);
+		rest = str_from(rest, 1);
+	}
+	return e;
+}
+
+/* One line for each element of the list of next hops; nothing when all are
+ * empty. */
+static enum err
+find_policies(struct resolver *r, struct route_target *t)
+{
+	struct buf lines = BUF_INIT(ROUTER_TEXT_MAX_OCTETS);
+	struct str list = t->nexthop, element;
+	bool is_any = false;
+	enum err e = OK;
+
+	if (r->c->tls_policy.n == 0)
+		return OK;
+	while (e == OK && nexthop_next(&list, &element)) {
+		struct table_answer entry;
+
+		e = find_policy(r, element, &entry);
+		is_any |= e == OK;
+		if (e == OK)
+			e = buf_add(&lines, entry.value);
+		if (e == OK || e == ERR_NOT_FOUND)
+			e = buf_addc(&lines, '\n');
+	}
+	if (e == ERR_LIMIT)
+		set_error(t, ROUTE_RETRY, "4.3.5",
+			  "The TLS policies of the next hop are too long");
+	else if (e == OK && is_any)
+		e = arena_str(r->arena, buf_str(&lines), &t->tls_policy);
+	buf_release(&lines);
+	return e;
+}
+
 /* ---- one final address ---- */
 
 /* The domain comes from a stranger: "unix:/path", "host:25" or "[host]", which
@@ -987,6 +1041,8 @@ resolve_final(struct resolver *r, struct str address, struct route_target *t)
 		apply_transport(r, t);
 	if (t->class == ROUTE_REMOTE)
 		find_credentials(r, t);
+	if (t->class == ROUTE_REMOTE && find_policies(r, t) == ERR_LIMIT)
+		return ERR_LIMIT;
 	if (r->is_deferred)
 		set_error(t, ROUTE_RETRY, "4.3.0",
 			  "A table is not available; try again later");

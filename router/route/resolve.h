@@ -33,6 +33,7 @@ struct route_target {
 	/* Remote alone; empty when no credentials belong there. With several
 	 * next hops they belong to all or to none. */
 	struct str sasl_user, sasl_password;
+	struct str tls_policy; // or empty
 };
 
 struct route_result {

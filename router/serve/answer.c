@@ -83,6 +83,7 @@ put_target(struct buf *body, const struct route_target *t)
 		.text = str_first(t->text, ROUTER_TEXT_MAX_OCTETS),
 		.sasl_user = t->sasl_user,
 		.sasl_password = t->sasl_password,
+		.tls_policy = t->tls_policy,
 	};
 
 	router_put_route(body, &r);
@@ -179,10 +180,8 @@ count(const struct settings *s, const char *name)
 }
 
 static void
-fill_smtpd(const struct settings *s, struct router_smtpd *out)
+fill_fields(const struct settings *s, const struct router_field *f, void *out)
 {
-	const struct router_smtpd_field *f = router_smtpd_fields;
-
 	for (; f->setting != NULL; f++) {
 		char *at = (char *)out + f->at;
 
@@ -204,8 +203,26 @@ fill_smtpd(const struct settings *s, struct router_smtpd *out)
 			break;
 		}
 	}
+}
+
+static void
+fill_smtpd(const struct settings *s, struct router_smtpd *out)
+{
+	fill_fields(s, router_smtpd_fields, out);
 	if (out->recipient_limit == 0)
 		out->recipient_limit = RECIPIENT_LIMIT;
+}
+
+/* What the client of the MTA works by, in one piece that the queue passes on
+ * as it is. */
+static void
+put_smtp(struct buf *out)
+{
+	struct router_smtp smtp = { 0 };
+
+	fill_fields(&serving.config->settings, router_smtp_fields, &smtp);
+	smtp.authorities = serving.config->smtp_authorities;
+	router_put_smtp(out, &smtp);
 }
 
 _Static_assert((int)MASTER_SERVICES == (int)ROUTER_SMTPD_SERVICES,
@@ -231,9 +248,11 @@ put_snapshot(struct buf *body)
 		.destination_concurrency =
 			count(s, "default_destination_concurrency_limit"),
 		.recipient_delimiter = settings_text(s, "recipient_delimiter"),
-		.tls_level = settings_text(s, "smtp_tls_security_level"),
 	};
+	struct buf smtp = BUF_INIT(FRAME_BODY_MAX_OCTETS);
 
+	put_smtp(&smtp);
+	snapshot.smtp = buf_str(&smtp);
 	if (snapshot.recipient_limit == 0)
 		snapshot.recipient_limit = RECIPIENT_LIMIT;
 	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++)
@@ -241,6 +260,7 @@ put_snapshot(struct buf *body)
 			fill_smtpd(&serving.config->smtpd[i][k],
 				   &snapshot.smtpd[i][k]);
 	router_put_snapshot(body, &snapshot);
+	buf_release(&smtp);
 }
 
 static void
