@@ -4,6 +4,7 @@
  *
  *   load smtp PORT CLIENTS SECONDS OCTETS PER_CONNECTION FROM TO[,TO...]
  *   load delay PORT MESSAGES PAUSE_MS OCTETS FROM TO[,TO...]
+ *   load fanout PORT MESSAGES OCTETS FROM TO[,TO...] DIRECTORY...
  *   load arrive SECONDS N DIRECTORY...
  *   load login PORT CLIENTS SECONDS EXISTS PASSWORD USER[,USER...]
  *   load idle PORT CONNECTIONS PASSWORD USER[,USER...]
@@ -13,6 +14,9 @@
  * reply to the one before.
  * delay: one client sends one message after another; from the final dot to the
  * reply, in microseconds: median and 99th percentile.
+ * fanout: one message to all, pipelined, then the next; from MAIL until a file
+ * has come into each directory, in microseconds. One more before, uncounted, so
+ * that the directories are there.
  * arrive: waits until N files lie in the directories.
  * login: LOGIN, SELECT INBOX, LOGOUT, each time on a new connection; INBOX must
  * have EXISTS messages.
@@ -24,8 +28,10 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,6 +39,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -82,7 +89,7 @@ struct client {
 static struct {
 	int epoll, port;
 	bool is_imap, is_idle;
-	int64_t until_us;
+	int64_t began_us, until_us;
 	long pause_ms;
 	unsigned per_connection; // 0: no limit
 	const char *from, *password;
@@ -416,21 +423,26 @@ compare(const void *a, const void *b)
 }
 
 static void
-run(unsigned n_clients)
+print_delays(void)
 {
-	int64_t began_us = now_us();
-	size_t n;
+	size_t n = load.n_delays;
 
-	start_clients(n_clients);
-	while (load.n_alive > 0)
-		serve_events();
-	n = load.n_delays;
 	qsort(load.delays, n, sizeof(*load.delays), compare);
 	printf("{\"n\": %lu, \"seconds\": %.3f, \"median_us\": %lld, "
 	       "\"p99_us\": %lld}\n",
-	       load.n_done, (double)(now_us() - began_us) / 1e6,
+	       load.n_done, (double)(now_us() - load.began_us) / 1e6,
 	       n ? (long long)load.delays[n / 2] : 0,
 	       n ? (long long)load.delays[n * 99 / 100] : 0);
+}
+
+static void
+run(unsigned n_clients)
+{
+	load.began_us = now_us();
+	start_clients(n_clients);
+	while (load.n_alive > 0)
+		serve_events();
+	print_delays();
 }
 
 /* A few at a time, so that neither side's limits on logins are met. */
@@ -497,6 +509,112 @@ wait_arrivals(double seconds, unsigned long wanted, char **directories)
 	       (double)(now_us() - began_us) / 1e6);
 }
 
+/* ---- fan-out ---- */
+
+static void
+expect_replies(FILE *in, const char *code, size_t n)
+{
+	char line[OUT_OCTETS];
+
+	while (n > 0) {
+		if (fgets(line, sizeof(line), in) == NULL)
+			die("the server closed", "", 0);
+		if (strncmp(line, code, 3) != 0)
+			die("unexpected", line, strlen(line));
+		n -= line[3] != '-';
+	}
+}
+
+static void
+send_whole(int fd, const char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t sent = send(fd, p, n, MSG_NOSIGNAL);
+
+		if (sent < 0)
+			die("send", "", 0);
+		p += sent;
+		n -= (size_t)sent;
+	}
+}
+
+static void
+send_to_all(int fd, FILE *in)
+{
+	char *lines;
+	size_t n;
+	FILE *out = open_memstream(&lines, &n);
+
+	if (out == NULL)
+		die("memory", "", 0);
+	fprintf(out, "MAIL FROM:<%s>\r\n", load.from);
+	for (size_t i = 0; i < load.n_names; i++)
+		fprintf(out, "RCPT TO:<%s>\r\n", load.names[i]);
+	fputs("DATA\r\n", out);
+	fclose(out);
+	send_whole(fd, lines, n);
+	free(lines);
+	expect_replies(in, "250", load.n_names + 1);
+	expect_replies(in, "354", 1);
+	send_whole(fd, load.content, load.content_octets);
+	expect_replies(in, "250", 1);
+}
+
+static void
+wait_events(int fd, size_t n)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	_Alignas(struct inotify_event) char bytes[65536];
+
+	while (n > 0) {
+		ssize_t got;
+
+		if (poll(&wait, 1, STALL_MS) != 1)
+			die("messages are missing", "", 0);
+		got = read(fd, bytes, sizeof(bytes));
+		for (ssize_t at = 0; at < got && n > 0;) {
+			const struct inotify_event *e =
+				(const void *)(bytes + at);
+
+			n -= e->len > 0 && e->name[0] != '.';
+			at += (ssize_t)(sizeof(*e) + e->len);
+		}
+	}
+}
+
+static void
+fan_out(unsigned n_messages, char **directories)
+{
+	struct client first = { .fd = -1 };
+	int events = inotify_init1(IN_CLOEXEC);
+	FILE *in;
+
+	load.began_us = now_us();
+	load.epoll = epoll_create1(EPOLL_CLOEXEC);
+	dial(&first);
+	fcntl(first.fd, F_SETFL, 0);
+	in = fdopen(first.fd, "r");
+	expect_replies(in, "220", 1);
+	send_whole(first.fd, "EHLO client.example\r\n", 21);
+	expect_replies(in, "250", 1);
+	send_to_all(first.fd, in);
+	while (count_files(directories) < load.n_names)
+		usleep(100000);
+	for (char **d = directories; *d != NULL; d++)
+		if (inotify_add_watch(events, *d, IN_CREATE | IN_MOVED_TO) < 0)
+			die("inotify", *d, strlen(*d));
+	for (unsigned i = 0; i < n_messages; i++) {
+		int64_t began_us = now_us();
+
+		send_to_all(first.fd, in);
+		wait_events(events, load.n_names);
+		load.delays[load.n_delays++] = now_us() - began_us;
+		load.n_done++;
+	}
+	fclose(in);
+	print_delays();
+}
+
 static int
 usage(void)
 {
@@ -504,6 +622,8 @@ usage(void)
 	      "FROM "
 	      "TO,...\n"
 	      "       load delay PORT MESSAGES PAUSE_MS OCTETS FROM TO,...\n"
+	      "       load fanout PORT MESSAGES OCTETS FROM TO,... "
+	      "DIRECTORY...\n"
 	      "       load arrive SECONDS N DIRECTORY...\n"
 	      "       load login PORT CLIENTS SECONDS EXISTS PASSWORD "
 	      "USER,...\n"
@@ -544,6 +664,11 @@ main(int argc, char **argv)
 		load.from = argv[6];
 		split_names(argv[7]);
 		run(1);
+	} else if (strcmp(what, "fanout") == 0 && argc > 7) {
+		make_content(number(argv[4]));
+		load.from = argv[5];
+		split_names(argv[6]);
+		fan_out(number(argv[3]), argv + 7);
 	} else if (strcmp(what, "arrive") == 0 && argc > 4) {
 		wait_arrivals(strtod(argv[2], NULL), number(argv[3]), argv + 4);
 	} else if (strcmp(what, "login") == 0 && argc == 8) {

@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "scenario"))
 import frame  # noqa: E402
 
 PASSWORD = frame.PASSWORD
+N_READERS = 1000  # of one message
 N_BOXES = 8  # readers that the throughput of deliveries is measured with
 FIRST_PORT = 9000  # below those of the scenarios
 START_TIMEOUT_S = 30
@@ -34,6 +35,10 @@ def users(n):
 
 def boxes(n):
     return [f"box{i}@{DOMAINS[n]}" for i in range(1, N_BOXES + 1)]
+
+
+def crowd(n):
+    return [f"reader{i}@{DOMAINS[n]}" for i in range(1, N_READERS + 1)]
 
 
 def hash_of(password):
@@ -158,7 +163,7 @@ class Estafeta(Side):
         host.prepare("smtp_tls_security_level = none\n")
         hashed = hash_of(PASSWORD)
         host.append("accounts.cf", "".join(f"{user}|{hashed}\n"
-                                           for user in boxes(n)))
+                                           for user in boxes(n) + crowd(n)))
         self.hosts[n] = host
 
     def launch(self, n):
@@ -193,7 +198,7 @@ class Peer(Side):
         shutil.chown(self.path(n, "data"), "postfix")
         shutil.chown(self.path(n, "queue", "private"), "postfix")
         os.chmod(self.path(n, "queue", "private"), 0o700)
-        addresses = users(n) + boxes(n)
+        addresses = users(n) + boxes(n) + crowd(n)
         hashed = hash_of(PASSWORD)
         self.write(n, "accounts", "".join(f"{user}:{hashed}::::::\n"
                                           for user in addresses))
