@@ -22,6 +22,7 @@ enum {
 	RCPTS_PER_DELIVERY = 50,
 	GROUP_MEMORY_OCTETS = 16 << 20,
 	ROUTES_MEMORY_OCTETS = 8 << 20,
+	ASK_AHEAD = 16,		 // recipients
 	MAX_ROUTES = 1000,	 // of one recipient
 	FALLBACK_BACKOFF_S = 60, // without settings
 };
@@ -35,6 +36,8 @@ struct attempt {
 	struct arena arena;  // deliveries
 	struct arena routes; // the router's answer about one recipient
 	TAILQ_HEAD(, delivery) groups;
+	struct call *asked[ASK_AHEAD]; // by recipient, as a ring
+	uint32_t n_asked;
 	uint32_t *done; // delivered, not noted yet
 	size_t n_done;
 	bool is_hold;
@@ -357,9 +360,9 @@ next_route(struct routes *routes)
 	return &routes->list[routes->n++];
 }
 
-static enum err
-ask_router(struct co *co, struct attempt *a, uint32_t index,
-	   struct routes *routes)
+/* NULL: it does not answer now. */
+static struct call *
+ask_router(struct co *co, const struct attempt *a, uint32_t index)
 {
 	struct message *m = a->message;
 	struct router_ask ask = { m->envelope.sender, m->rcpts[index].address,
@@ -367,25 +370,49 @@ ask_router(struct co *co, struct attempt *a, uint32_t index,
 	struct buf body = BUF_INIT(ROUTER_ASK_MAX_OCTETS);
 	int64_t deadline_us = in_s(ROUTER_TIMEOUT_S);
 	struct chan *chan;
-	struct call *call;
-	enum err e = peer_chan(co, queue.router, deadline_us, &chan);
+	struct call *call = NULL;
+
+	if (peer_chan(co, queue.router, deadline_us, &chan) == OK)
+		call = call_open(chan);
+	if (call == NULL)
+		return NULL;
+	router_put_ask(&body, &ask);
+	if (call_send(co, call, ROUTER_RESOLVE, buf_str(&body), -1, true,
+		      deadline_us) != OK)
+		call_free(&call);
+	buf_release(&body);
+	return call;
+}
+
+/* About this recipient and those behind it: the answers come side by side. */
+static void
+ask_ahead(struct co *co, struct attempt *a, uint32_t index)
+{
+	struct message *m = a->message;
+
+	while (a->n_asked < m->n_rcpts && a->n_asked < index + ASK_AHEAD) {
+		uint32_t i = a->n_asked++;
+
+		a->asked[i % ASK_AHEAD] =
+			m->rcpts[i].is_done ? NULL : ask_router(co, a, i);
+	}
+}
+
+static enum err
+take_routes(struct co *co, struct attempt *a, uint32_t index,
+	    struct routes *routes)
+{
+	int64_t deadline_us = in_s(ROUTER_TIMEOUT_S);
+	struct call **call = &a->asked[index % ASK_AHEAD];
+	enum err e = *call == NULL ? ERR_UNAVAILABLE : OK;
 
 	routes->n = 0;
 	arena_clear(&a->routes);
-	if (e != OK)
-		return e;
-	call = call_open(chan);
-	if (call == NULL)
-		return ERR_UNAVAILABLE;
-	router_put_ask(&body, &ask);
-	e = call_send(co, call, ROUTER_RESOLVE, buf_str(&body), -1, true,
-		      deadline_us);
-	buf_release(&body);
 	while (e == OK) {
 		struct frame f;
 		struct str kept;
 
-		e = call_recv(co, call, deadline_us, &f);
+		e = call_recv(co, *call, deadline_us, &f);
 		if (e == OK &&
 		    (f.type != ROUTER_ROUTE || routes->n == MAX_ROUTES))
 			e = ERR_FORMAT;
@@ -395,7 +422,7 @@ ask_router(struct co *co, struct attempt *a, uint32_t index,
 			e = router_read_route(kept, next_route(routes));
 		frame_release(&f);
 	}
-	call_free(&call);
+	call_free(call);
 	return e == ERR_EOF && routes->n > 0 ? OK : ERR_UNAVAILABLE;
 }
 
@@ -427,9 +454,10 @@ route_all(struct co *co, struct attempt *a)
 		bool is_itself = true;
 		enum err e;
 
+		ask_ahead(co, a, i);
 		if (m->rcpts[i].is_done)
 			continue;
-		e = ask_router(co, a, i, &routes);
+		e = take_routes(co, a, i, &routes);
 		if (e == OK && (routes.n > 1 || !str_ieq(routes.list[0].address,
 							 m->rcpts[i].address)))
 			e = replace(co, a, i, routes.list, routes.n,
