@@ -134,10 +134,10 @@ content_write(const struct content *c, int fd)
 	return e == OK ? fs_write_all(fd, buf_str(&c->tail)) : e;
 }
 
-void
-content_place(void *arg)
+/* Its descriptor, or -1 with p->e; not flushed. */
+static int
+create(struct placing *p)
 {
-	struct placing *p = arg;
 	struct timespec times[2];
 	int fd = openat(p->tmp_fd, p->temporary,
 			O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
@@ -145,7 +145,7 @@ content_place(void *arg)
 
 	if (fd < 0) {
 		p->e = failure("create");
-		return;
+		return -1;
 	}
 	p->e = fs_write_all(fd, p->head);
 	if (p->e == OK)
@@ -156,10 +156,118 @@ content_place(void *arg)
 	};
 	if (p->e == OK && futimens(fd, times) != 0)
 		log_debug("store.date", FERRNO(errno)); // the name has it too
+	return fd;
+}
+
+void
+content_place(void *arg)
+{
+	struct placing *p = arg;
+	int fd = create(p);
+
+	if (fd < 0)
+		return;
 	if (p->e == OK)
 		p->e = fs_publish(fd, p->tmp_fd, p->temporary, p->to_fd,
 				  p->name);
 	if (p->e != OK)
 		unlinkat(p->tmp_fd, p->temporary, 0);
 	close(fd);
+}
+
+/* ---- one file for several ---- */
+
+void
+shared_file_init(struct shared_file *s)
+{
+	*s = (struct shared_file) { .tmp_fd = -1, .fd = -1 };
+	gate_init(&s->gate);
+	shared_sync_init(&s->sync);
+}
+
+struct making {
+	struct shared_file *shared;
+	struct placing *p;
+};
+
+static void
+make_in_thread(void *arg)
+{
+	struct making *making = arg;
+	struct shared_file *s = making->shared;
+	struct placing *p = making->p;
+
+	s->fd = create(p);
+	if (s->fd < 0)
+		return;
+	if (p->e == OK)
+		p->e = fs_sync_file(s->fd);
+	s->tmp_fd = fcntl(p->tmp_fd, F_DUPFD_CLOEXEC, 0);
+	if (p->e == OK && s->tmp_fd >= 0)
+		return;
+	unlinkat(p->tmp_fd, p->temporary, 0);
+	p->e = ERR_REFUSED;
+}
+
+static void
+make(struct co *co, struct shared_file *s, struct placing *p)
+{
+	struct making making = { s, p };
+
+	s->state = SHARED_BUSY;
+	memcpy(s->temporary, p->temporary, sizeof(s->temporary));
+	offload(co, make_in_thread, &making);
+	s->state = p->e == OK ? SHARED_MADE : SHARED_FAILED;
+	gate_wake_all(&s->gate);
+}
+
+static void
+link_in_thread(void *arg)
+{
+	struct making *making = arg;
+	struct shared_file *s = making->shared;
+	struct placing *p = making->p;
+
+	p->e = fs_link(s->tmp_fd, s->temporary, p->to_fd, p->name);
+}
+
+enum err
+shared_file_place(struct co *co, struct shared_file *s, struct placing *p)
+{
+	struct making making = { s, p };
+
+	while (s->state == SHARED_BUSY)
+		if (gate_wait(co, &s->gate, NEVER_US) != OK)
+			return ERR_CANCELED;
+	if (s->state == SHARED_NONE)
+		make(co, s, p);
+	if (s->state == SHARED_FAILED)
+		return ERR_REFUSED;
+	offload(co, link_in_thread, &making);
+	/* The number of links, too, must be on the disk: a file that seems to
+	 * have fewer than names would be freed before its last name goes. */
+	if (p->e == OK)
+		p->e = shared_sync(co, &s->sync, s->fd);
+	return p->e;
+}
+
+static void
+release_in_thread(void *arg)
+{
+	struct shared_file *s = arg;
+
+	if (s->state == SHARED_MADE)
+		unlinkat(s->tmp_fd, s->temporary, 0);
+	if (s->tmp_fd >= 0)
+		close(s->tmp_fd);
+	if (s->fd >= 0)
+		close(s->fd);
+}
+
+void
+shared_file_release(struct co *co, struct shared_file *s)
+{
+	if (s->fd >= 0)
+		offload(co, release_in_thread, s);
+	s->fd = s->tmp_fd = -1;
 }

@@ -39,3 +39,20 @@ struct placing {
 	enum err e;	 // ERR_EXISTS: the name is there
 };
 void content_place(void *placing);
+
+/* One file that several readers get: the first writes it to its tmp/, each has
+ * a link to it. The name in tmp/ goes at the end. */
+struct shared_file {
+	enum { SHARED_NONE, SHARED_BUSY, SHARED_MADE, SHARED_FAILED } state;
+	struct gate gate;
+	int tmp_fd, fd;
+	char temporary[TREE_NAME_SIZE];
+	struct shared_sync sync;
+};
+
+void shared_file_init(struct shared_file *s);
+/* Instead of content_place(); *p as there. ERR_REFUSED: it cannot be shared
+ * here, a file of its own may do. */
+enum err shared_file_place(struct co *co, struct shared_file *s,
+			   struct placing *p) MUST_USE;
+void shared_file_release(struct co *co, struct shared_file *s);

@@ -208,6 +208,7 @@ struct delivery {
 	struct tree *tree;
 	const struct store_delivery *what;
 	const struct content *content;
+	struct shared_file *shared; // NULL: there is one reader
 	const struct store_answer **answers;
 	size_t next, n_running;
 	struct co *co;
@@ -226,6 +227,7 @@ put_address_field(struct buf *head, const char *name, struct str address)
 	buf_put(head, S("\r\n"));
 }
 
+/* As Dovecot: the fields that name the reader stand where there is one. */
 static void
 put_head(struct buf *head, const struct store_delivery *what,
 	 const struct store_rcpt *rcpt)
@@ -237,6 +239,8 @@ put_head(struct buf *head, const struct store_delivery *what,
 		buf_putc(head, c == '\r' || c == '\n' || c == '\0' ? '?' : c);
 	}
 	buf_put(head, S(">\r\n"));
+	if (what->n_rcpts > 1)
+		return; // one file for all of them
 	put_address_field(head, "Delivered-To", rcpt->address);
 	if (rcpt->orig.n > 0)
 		put_address_field(head, "X-Original-To", rcpt->orig);
@@ -278,7 +282,10 @@ place(struct co *co, const struct delivery *d, struct mailbox *inbox,
 		p->content = d->content;
 		p->date_us = d->what->arrived_us;
 		tree_temporary(d->tree, p->temporary, sizeof(p->temporary));
-		offload(co, content_place, p);
+		p->e = d->shared ? shared_file_place(co, d->shared, p)
+				 : ERR_REFUSED;
+		if (p->e == ERR_REFUSED)
+			offload(co, content_place, p);
 		was_there = p->e == ERR_EXISTS;
 		e = was_there ? OK : p->e;
 	} else {
@@ -460,17 +467,24 @@ serve_what(struct co *co, struct call *call, struct tree *t,
 	   const struct store_delivery *what, bool is_over)
 {
 	struct content content;
+	struct shared_file shared;
 	struct delivery d = {
-		.tree = t, .what = what, .content = &content, .co = co
+		.tree = t,
+		.what = what,
+		.content = &content,
+		.shared = what->n_rcpts > 1 ? &shared : NULL,
+		.co = co,
 	};
 	enum err e;
 
+	shared_file_init(&shared);
 	content_init(&content);
 	e = receive(co, call, t, &content, is_over);
 	if (e == OK && what->n_rcpts > 0) {
 		d.answers = must_alloc(what->n_rcpts * sizeof(*d.answers));
 		deliver_all(co, &d);
 		answer_all(co, call, &d, NULL);
+		shared_file_release(co, &shared);
 		free(d.answers);
 	} else if (e == ERR_FULL || e == ERR_LIMIT) {
 		answer_all(co, call, &d,
