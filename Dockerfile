@@ -37,7 +37,7 @@ RUN groupadd -g 5000 vmail \
 
 COPY --from=build /src/build/release/bin/ /usr/local/bin/
 RUN cd /usr/local/bin \
- && for name in postqueue mailq doveadm postconf setup; do \
+ && for name in postqueue postsuper postcat mailq doveadm postconf setup; do \
 	ln -s mailctl $name; done
 
 USER 5000:5000

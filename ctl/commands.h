@@ -12,5 +12,5 @@ command_fn queue_main, pw_main;
 /* account, alias, quota, relay and master: argv[0] ends with which. */
 command_fn account_main;
 /* Under the names that other systems gave them. */
-command_fn postqueue_main, mailq_main, doveadm_main, setup_main, postconf_main;
-command_fn postmap_main;
+command_fn postqueue_main, mailq_main, postsuper_main, postcat_main;
+command_fn doveadm_main, setup_main, postconf_main, postmap_main;

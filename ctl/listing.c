@@ -60,7 +60,10 @@ add_head(struct buf *out, const struct queue_entry *entry)
 	struct tm tm;
 	enum err e;
 
-	snprintf(id, sizeof(id), "%.*s%s", STR(entry->id), marks[entry->state]);
+	snprintf(id, sizeof(id), "%.*s%s", STR(entry->id),
+		 entry->is_expired && entry->state == QUEUE_DEFERRED
+			 ? "#"
+			 : marks[entry->state]);
 	localtime_r(&at_s, &tm);
 	strftime(date, sizeof(date), "%a %b %e %H:%M:%S", &tm);
 	e = buf_addf(out, "%-11s %7" PRIu64 " %-20.20s ", id,
@@ -175,8 +178,9 @@ listing_add_json(struct buf *out, const struct queue_entry *entry)
 		e = buf_addf(out,
 			     ", \"arrival_time\": %" PRId64
 			     ", \"message_size\": %" PRIu64
-			     ", \"forced_expire\": false, \"sender\": ",
-			     entry->arrived_s, entry->size_octets);
+			     ", \"forced_expire\": %s, \"sender\": ",
+			     entry->arrived_s, entry->size_octets,
+			     entry->is_expired ? "true" : "false");
 	if (e == OK)
 		e = json_add_string(out, sender_of(entry));
 	if (e == OK)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * ctl/mailctl.c - one program for everything an operator does. It is also
- * postqueue, mailq, doveadm, postconf, postmap and setup, when it is called by
- * those names. */
+ * postqueue, postsuper, postcat, mailq, doveadm, postconf, postmap and setup,
+ * when it is called by those names. */
 #include "ctl/commands.h"
 #include "lib/base/str.h"
 #include "lib/rt/version.h"
@@ -44,8 +44,11 @@ static const struct command {
 	  "mailctl map query user1@example1.local texthash:virtual.cf",
 	  "query list check --json" },
 	{ "Mail that waits", "queue", queue_main,
-	  "lists, tries again, deletes (also as: postqueue, mailq)",
-	  "mailctl queue list", "list count flush delete" },
+	  "lists, tries again, holds, deletes (also as: postqueue, mailq, "
+	  "postsuper, postcat)",
+	  "mailctl queue list",
+	  "list count show flush hold release requeue expire delete "
+	  "--json" },
 	{ "Accounts and certificates", "account", account_main,
 	  "adds, changes, removes, lists accounts (also as: setup email)",
 	  "mailctl account add user5@example1.local",
@@ -73,6 +76,7 @@ static const struct {
 	command_fn *run;
 } other_names[] = {
 	{ "postqueue", postqueue_main }, { "mailq", mailq_main },
+	{ "postsuper", postsuper_main }, { "postcat", postcat_main },
 	{ "doveadm", doveadm_main },	 { "setup", setup_main },
 	{ "postconf", postconf_main },	 { "postmap", postmap_main },
 };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * ctl/queue.c - mailctl queue, postqueue, mailq. */
 #include "ctl/args.h"
-#include "ctl/client.h"
+#include "ctl/ask.h"
 #include "ctl/commands.h"
 #include "ctl/listing.h"
+#include "ctl/postcat.h"
 #include "lib/base/check.h"
-#include "lib/rt/log.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,10 +13,9 @@
 #include <unistd.h>
 
 enum {
-	ANSWER_S = 60,
 	ENTRY_OUT_OCTETS = 16 << 20, // of one message, printed
 	ARENA_OCTETS = 16 << 20,
-	KEY_MAX_OCTETS = 512,
+	TOTAL_OCTETS = 128,
 };
 
 /* ---- questions ---- */
@@ -57,11 +56,11 @@ list(struct co *co, struct chan *chan, void *arg)
 
 	if (call != NULL)
 		e = call_send(co, call, QUEUE_LIST, STR_NONE, -1, true,
-			      in_s(ANSWER_S));
+			      in_s(ASK_TIMEOUT_S));
 	while (e == OK) {
 		struct frame f;
 
-		e = call_recv(co, call, in_s(ANSWER_S), &f);
+		e = call_recv(co, call, in_s(ASK_TIMEOUT_S), &f);
 		if (e != OK)
 			break;
 		e = f.type == QUEUE_ENTRIES ? print_entries(arg, f.body)
@@ -72,63 +71,11 @@ list(struct co *co, struct chan *chan, void *arg)
 	return e == ERR_EOF ? OK : e;
 }
 
-struct count_question {
-	enum queue_type type;
-	struct str body;
-	uint64_t count;
-};
-
-static enum err
-ask_count(struct co *co, struct chan *chan, void *arg)
-{
-	struct count_question *q = arg;
-	struct frame f;
-	enum err e = chan_ask(co, chan, q->type, q->body, in_s(ANSWER_S), &f);
-
-	if (e != OK)
-		return e;
-	e = f.type == QUEUE_COUNT ? queue_read_count(f.body, &q->count)
-				  : ERR_FORMAT;
-	frame_release(&f);
-	return e;
-}
-
-static enum err
-flush(const struct options *o, enum queue_flush what, const char *key,
-      uint64_t *n_out)
-{
-	struct buf body = BUF_INIT(KEY_MAX_OCTETS * 2);
-	struct count_question q = { .type = QUEUE_FLUSH };
-	enum err e;
-
-	queue_put_flush(&body, what, str_first(str_c(key), KEY_MAX_OCTETS));
-	q.body = buf_str(&body);
-	e = client_ask(o, SERVICE_QUEUE, ask_count, &q);
-	*n_out = q.count;
-	buf_release(&body);
-	return e;
-}
-
-/* Prints why there was no answer; the exit code. */
-static int
-no_answer(const struct options *o, const char *who, enum err e, int no)
-{
-	if (e == ERR_UNAVAILABLE && no == 0)
-		fprintf(stderr,
-			"%s: the queue hung up: it answers root and its own "
-			"user only\n",
-			who);
-	else
-		fprintf(stderr, "%s: mail system is down (%s/queue.sock: %s)\n",
-			who, o->run_dir, no ? strerror(no) : err_text(e));
-	return EX_UNAVAILABLE;
-}
-
 static enum err
 print_list(const struct options *o, bool is_json)
 {
 	struct list_question q = { .is_json = is_json };
-	struct buf total = BUF_INIT(KEY_MAX_OCTETS);
+	struct buf total = BUF_INIT(TOTAL_OCTETS);
 	enum err e = client_ask(o, SERVICE_QUEUE, list, &q);
 
 	if (e == OK && !is_json) {
@@ -143,31 +90,42 @@ print_list(const struct options *o, bool is_json)
 
 static const char help[] =
 	"usage: mailctl queue list [--json] | count\n"
+	"       mailctl queue show ID [--json]\n"
 	"       mailctl queue flush [ID | --site DOMAIN]\n"
-	"       mailctl queue delete ID | ALL\n"
+	"       mailctl queue hold | release | requeue | expire | delete "
+	"ID... | ALL\n"
 	"\n"
-	"list    messages that wait, with the reason; '*' is being delivered\n"
-	"        now, '!' is on hold. --json: one object per line\n"
-	"count   their number\n"
-	"flush   tries all of them, one, or those for one domain, now\n"
-	"delete  forgets one, or all; nobody is told\n"
+	"list     messages that wait, with the reason; '*' is being delivered\n"
+	"         now, '!' is on hold, '#' fails if its next try does, '?' is\n"
+	"         damaged. --json: one object per line\n"
+	"count    their number\n"
+	"show     the envelope and the text of one (also as: postcat)\n"
+	"flush    tries all of them, one, or those for one domain, now\n"
+	"hold     keeps it from being tried; release lets it go\n"
+	"requeue  routes and tries it anew, also one on hold\n"
+	"expire   its sender is told of the failure if the next try fails\n"
+	"delete   forgets it; nobody is told\n"
+	"\n"
+	"With --json the answer to a change is {\"changed\": N}.\n"
 	"\n"
 	"$ mailctl queue list --json | jq -r '.recipients[].delay_reason'\n";
 
 /* is_one: a single message was asked for, so none is a failure. */
 static int
-report_count(uint64_t n, const char *what, bool is_one)
+report_count(uint64_t n, const char *what, bool is_one, bool is_json)
 {
-	if (is_one && n == 0) {
+	if (is_json)
+		printf("{\"changed\": %" PRIu64 "}\n", n);
+	else if (is_one && n == 0)
 		printf("no such message\n");
-		return 1;
-	}
-	printf("%" PRIu64 " message%s %s\n", n, n == 1 ? "" : "s", what);
-	return 0;
+	else
+		printf("%" PRIu64 " message%s %s\n", n, n == 1 ? "" : "s",
+		       what);
+	return is_one && n == 0;
 }
 
 static int
-queue_flush(struct args *args, const char *who)
+queue_flush(struct args *args, const char *who, bool is_json)
 {
 	bool is_site = args_take(args, "--site");
 	enum queue_flush what = args->n_words < 2 ? FLUSH_ALL
@@ -180,33 +138,74 @@ queue_flush(struct args *args, const char *who)
 	if (args->n_words > 2 || (is_site && args->n_words < 2))
 		return args_usage(who, "say flush, flush ID or flush --site "
 				       "DOMAIN");
-	e = flush(&args->options, what, key, &n);
+	e = ask_flush(&args->options, what, key, &n);
 	if (e != OK)
-		return no_answer(&args->options, who, e, errno);
-	return report_count(n, "tried again", what == FLUSH_ID);
+		return ask_failed(&args->options, who, e, errno);
+	return report_count(n, "tried again", what == FLUSH_ID, is_json);
+}
+
+static const struct verb {
+	const char *name;
+	enum queue_change what;
+	const char *done;
+} verbs[] = {
+	{ "hold", CHANGE_HOLD, "put on hold" },
+	{ "release", CHANGE_RELEASE, "released" },
+	{ "requeue", CHANGE_REQUEUE, "tried again" },
+	{ "expire", CHANGE_EXPIRE, "expired" },
+	{ "delete", CHANGE_DELETE, "deleted" },
+};
+
+static int
+queue_change(struct args *args, const char *who, const struct verb *verb,
+	     bool is_json)
+{
+	bool is_all = false;
+	uint64_t sum = 0, n;
+
+	if (args->n_words < 2)
+		return args_usage(who, "say %s ID... or %s ALL", verb->name,
+				  verb->name);
+	for (int i = 1; i < args->n_words; i++) {
+		const char *id = args->words[i];
+		enum err e;
+
+		is_all |= strcmp(id, "ALL") == 0;
+		e = ask_change(&args->options, verb->what, QUEUE_STATES_ALL,
+			       strcmp(id, "ALL") == 0 ? NULL : id, &n);
+		if (e != OK)
+			return ask_failed(&args->options, who, e, errno);
+		sum += n;
+	}
+	return report_count(sum, verb->done, !is_all, is_json);
 }
 
 static int
-queue_delete(struct args *args, const char *who)
+queue_show(struct args *args, const char *who, bool is_json)
 {
-	struct count_question q = { .type = QUEUE_CHANGE };
-	struct buf body = BUF_INIT(KEY_MAX_OCTETS);
-	bool is_all;
 	enum err e;
 
 	if (args->n_words != 2)
-		return args_usage(who, "say delete ID or delete ALL");
-	is_all = strcmp(args->words[1], "ALL") == 0;
-	queue_put_change(
-		&body, CHANGE_DELETE, QUEUE_STATES_ALL,
-		is_all ? STR_NONE
-		       : str_first(str_c(args->words[1]), QUEUE_ID_OCTETS));
-	q.body = buf_str(&body);
-	e = client_ask(&args->options, SERVICE_QUEUE, ask_count, &q);
-	buf_release(&body);
+		return args_usage(who, "say show ID");
+	e = postcat_print(&args->options, args->words[1],
+			  is_json ? POSTCAT_JSON : POSTCAT_ALL);
+	if (e == ERR_NOT_FOUND) {
+		fprintf(stderr, "%s: no such message\n", who);
+		return 1;
+	}
+	return e == OK ? 0 : ask_failed(&args->options, who, e, errno);
+}
+
+static int
+queue_count(struct args *args, const char *who)
+{
+	uint64_t n;
+	enum err e = ask_queue(&args->options, QUEUE_STATUS, STR_NONE, &n);
+
 	if (e != OK)
-		return no_answer(&args->options, who, e, errno);
-	return report_count(q.count, "deleted", !is_all);
+		return ask_failed(&args->options, who, e, errno);
+	printf("%" PRIu64 "\n", n);
+	return 0;
 }
 
 int
@@ -214,7 +213,6 @@ queue_main(int argc, char **argv)
 {
 	static const char *const own[] = { "--json", "--site", NULL };
 	static struct args args;
-	struct count_question status = { .type = QUEUE_STATUS };
 	const char *verb;
 	bool is_json;
 	enum err e;
@@ -223,22 +221,22 @@ queue_main(int argc, char **argv)
 	is_json = args_take(&args, "--json");
 	verb = args.n_words > 0 ? args.words[0] : "";
 	if (strcmp(verb, "flush") == 0)
-		return queue_flush(&args, argv[0]);
-	if (strcmp(verb, "delete") == 0)
-		return queue_delete(&args, argv[0]);
+		return queue_flush(&args, argv[0], is_json);
+	if (strcmp(verb, "show") == 0)
+		return queue_show(&args, argv[0], is_json);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (strcmp(verb, verbs[i].name) == 0)
+			return queue_change(&args, argv[0], &verbs[i], is_json);
 	if (args.n_words != 1)
-		return args_usage(argv[0], "say list, count, flush or delete");
-	if (strcmp(verb, "list") == 0) {
-		e = print_list(&args.options, is_json);
-	} else if (strcmp(verb, "count") == 0) {
-		e = client_ask(&args.options, SERVICE_QUEUE, ask_count,
-			       &status);
-		if (e == OK)
-			printf("%" PRIu64 "\n", status.count);
-	} else {
+		return args_usage(argv[0],
+				  "say list, count, show, flush, hold, "
+				  "release, requeue, expire or delete");
+	if (strcmp(verb, "count") == 0)
+		return queue_count(&args, argv[0]);
+	if (strcmp(verb, "list") != 0)
 		return args_usage(argv[0], "there is no '%s'", verb);
-	}
-	return e == OK ? 0 : no_answer(&args.options, argv[0], e, errno);
+	e = print_list(&args.options, is_json);
+	return e == OK ? 0 : ask_failed(&args.options, argv[0], e, errno);
 }
 
 /* ---- postqueue, mailq ---- */
@@ -262,30 +260,21 @@ postqueue_list(const struct options *o, bool is_json)
 	fprintf(stderr,
 		"postqueue: fatal: Queue report unavailable - mail system is "
 		"down\n");
-	return no_answer(o, "postqueue", e, errno);
+	return ask_failed(o, "postqueue", e, errno);
 }
 
 static int
 postqueue_flush(const struct options *o, enum queue_flush what, const char *key)
 {
 	uint64_t n;
-	enum err e = flush(o, what, key, &n);
+	enum err e = ask_flush(o, what, key, &n);
 
 	if (e == OK)
 		return 0;
 	fprintf(stderr,
 		"postqueue: fatal: Cannot flush mail queue - mail system is "
 		"down\n");
-	return no_answer(o, "postqueue", e, errno);
-}
-
-/* From the environment alone: the flags are postqueue's. */
-static void
-read_environment(struct options *o, char **argv)
-{
-	options_read(o, 1, argv, "");
-	log_open("mailctl", LOG_ERROR);
-	optind = 0; // getopt begins anew
+	return ask_failed(o, "postqueue", e, errno);
 }
 
 int
@@ -300,7 +289,7 @@ postqueue_main(int argc, char **argv)
 		fputs(postqueue_usage, stdout);
 		return 0;
 	}
-	read_environment(&o, argv);
+	ask_environment(&o, argv);
 	while ((letter = getopt(argc, argv, "fi:jps:v")) != -1) {
 		if (letter == 'v')
 			continue;
@@ -332,6 +321,6 @@ mailq_main(int argc, char **argv)
 		fputs(mailq_help, is_help ? stdout : stderr);
 		return is_help ? 0 : EX_USAGE;
 	}
-	read_environment(&o, argv);
+	ask_environment(&o, argv);
 	return postqueue_list(&o, false);
 }
