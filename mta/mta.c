@@ -49,7 +49,8 @@ describe(const struct options *o, struct program *program)
 		.listens = 1u << LISTEN_SMTP | 1u << LISTEN_SUBMISSION |
 			   1u << LISTEN_SUBMISSIONS,
 		.may_connect = 1u << SERVICE_QUEUE | 1u << SERVICE_ROUTER |
-			       1u << SERVICE_AUTH | 1u << SERVICE_STORE,
+			       1u << SERVICE_AUTH | 1u << SERVICE_STORE |
+			       1u << SERVICE_DNS,
 		.files = 1u << FILE_CERTIFICATE,
 		.confine = CONFINE_NETWORK_SERVER,
 		.start = in_start,

@@ -26,6 +26,9 @@ envelope_put(struct buf *out, const struct envelope *e)
 		wire_put_u8(out, e->recipients[i].notify);
 		wire_put_u32(out, e->recipients[i].xid_index);
 	}
+	/* Only when it is so: envelopes in older spools end here. */
+	if (e->is_held)
+		wire_put_bool(out, true);
 }
 
 enum err
@@ -61,5 +64,8 @@ envelope_read(struct str body, struct arena *arena, struct envelope *out)
 		recipients[i].xid_index = wire_u32(&w);
 	}
 	out->recipients = recipients;
+	out->is_held = !w.is_bad && w.rest.n > 0;
+	if (out->is_held && !wire_bool(&w))
+		return ERR_FORMAT;
 	return wire_end(&w);
 }

@@ -46,6 +46,7 @@ struct envelope {
 	uint64_t secret;
 	struct str xid;
 	bool is_repeat;
+	bool is_held; // a rule ordered it: the queue waits for an operator
 	const struct recipient *recipients;
 	size_t n_recipients;
 };

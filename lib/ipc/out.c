@@ -105,6 +105,23 @@ out_read_result(struct str body, struct out_result *out)
 }
 
 void
+dns_put_records(struct buf *out, enum dns_kind kind, struct str name)
+{
+	wire_put_u8(out, (uint8_t)kind);
+	wire_put_str(out, name);
+}
+
+enum err
+dns_read_records(struct str body, enum dns_kind *kind_out, struct str *name_out)
+{
+	struct wire w = wire_of(body);
+
+	*kind_out = wire_below(&w, DNS_KINDS);
+	*name_out = wire_str_max(&w, 256);
+	return wire_end(&w);
+}
+
+void
 dns_put_answer(struct buf *out, const struct dns_answer *answer)
 {
 	wire_put_u8(out, (uint8_t)answer->result);

@@ -13,7 +13,8 @@
  *   OUT_SETTINGS  router_put_smtp()    no answer
  *
  *   DNS_ADDRESSES name                 -> DNS_ANSWER
- *   DNS_EXCHANGES name (MX)            -> DNS_ANSWER */
+ *   DNS_EXCHANGES name (MX)            -> DNS_ANSWER
+ *   DNS_RECORDS   kind, name           -> DNS_ANSWER (also asked by mta/in) */
 #pragma once
 
 #include "lib/base/arena.h"
@@ -28,6 +29,7 @@ enum out_type {
 	DNS_EXCHANGES,
 	DNS_ANSWER,
 	OUT_SETTINGS,
+	DNS_RECORDS,
 };
 
 enum {
@@ -80,6 +82,14 @@ struct out_result {
 	bool is_destination_dead; // no connection: others need not try now
 };
 
+enum dns_kind { // of DNS_RECORDS
+	DNS_KIND_A,
+	DNS_KIND_PTR, // the name is a numeric address
+	DNS_KIND_NS,
+	DNS_KIND_TXT,
+	DNS_KINDS,
+};
+
 enum dns_result { DNS_OK, DNS_NONE, DNS_NULL_MX, DNS_TEMPORARY, DNS_RESULTS };
 
 struct dns_host {
@@ -99,7 +109,12 @@ enum err out_read_job(struct str body, struct arena *arena,
 		      struct out_job *job_out) MUST_USE;
 void out_put_result(struct buf *out, const struct out_result *result);
 enum err out_read_result(struct str body, struct out_result *out) MUST_USE;
-/* DNS_ADDRESSES and DNS_EXCHANGES carry the bare name. */
+/* DNS_ADDRESSES and DNS_EXCHANGES carry the bare name. DNS_RECORDS: the answers
+ * are in the hosts' names, addresses of A too; of a text the printable ASCII.
+ */
+void dns_put_records(struct buf *out, enum dns_kind kind, struct str name);
+enum err dns_read_records(struct str body, enum dns_kind *kind_out,
+			  struct str *name_out) MUST_USE;
 void dns_put_answer(struct buf *out, const struct dns_answer *answer);
 enum err dns_read_answer(struct str body, struct arena *arena,
 			 struct dns_answer *out) MUST_USE;

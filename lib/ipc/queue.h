@@ -4,7 +4,8 @@
  * By mta/in, one call per message:
  *   QUEUE_ACCEPT  envelope           opens; then
  *   QUEUE_CHUNK   content octets ... at most QUEUE_CHUNK_MAX_OCTETS each
- *   QUEUE_COMMIT  (ends the call)    -> QUEUE_ACCEPTED id | QUEUE_REFUSED why
+ *   QUEUE_COMMIT  (ends the call; may carry an envelope that takes the place of
+ *                 the first)         -> QUEUE_ACCEPTED id | QUEUE_REFUSED why
  * A call that ends without QUEUE_COMMIT is forgotten.
  *
  * By the operator's commands, over queue.sock:

@@ -253,6 +253,8 @@ router_put_snapshot(struct buf *out, const struct router_snapshot *s)
 		put_fields(out, &s->smtpd[i][0], router_smtpd_fields);
 		put_fields(out, &s->smtpd[i][1], router_smtpd_fields);
 	}
+	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++)
+		wire_put_u8(out, s->policy[i]);
 }
 
 enum err
@@ -278,5 +280,7 @@ router_read_snapshot(struct str body, struct router_snapshot *out)
 		read_fields(&w, &out->smtpd[i][0], router_smtpd_fields);
 		read_fields(&w, &out->smtpd[i][1], router_smtpd_fields);
 	}
+	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++)
+		out->policy[i] = wire_u8(&w);
 	return wire_end(&w);
 }

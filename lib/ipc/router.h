@@ -5,6 +5,7 @@
  *   ROUTER_RESOLVE   sender, rcpt               -> ROUTER_ROUTE ..., end
  *   ROUTER_USER      mailbox address            -> ROUTER_QUOTA
  *   ROUTER_EXPLAIN   sender, rcpt               -> ROUTER_TEXT
+ *   ROUTER_POLICY    see lib/ipc/policy.h       -> ROUTER_POLICY_ANSWER
  *   ROUTER_SETTINGS  (nothing)  -> ROUTER_SNAPSHOT now and after each change of
  *                    the configuration; never ends
  *
@@ -25,6 +26,8 @@ enum router_type {
 	ROUTER_TEXT,
 	ROUTER_SETTINGS,
 	ROUTER_SNAPSHOT,
+	ROUTER_POLICY, // lib/ipc/policy.h
+	ROUTER_POLICY_ANSWER,
 };
 
 enum {
@@ -151,6 +154,8 @@ struct router_snapshot {
 	struct str smtp;		// encoded: router_read_smtp()
 	/* [service][1]: while slots run out ($stress is set). */
 	struct router_smtpd smtpd[ROUTER_SMTPD_SERVICES][2];
+	/* Bits 1 << enum policy_at: the stages with a restriction list. */
+	uint8_t policy[ROUTER_SMTPD_SERVICES];
 };
 
 void router_put_ask(struct buf *out, const struct router_ask *ask);

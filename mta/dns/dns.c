@@ -23,6 +23,7 @@
 #include "mta/dns/packet.h"
 #include "mta/dns/ub_loop.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <idn2.h>
 #include <openssl/rand.h>
@@ -160,6 +161,8 @@ new_context(void)
 	set_option(c, "do-not-query-localhost:", "no");
 	set_option(c, "num-queries-per-thread:", "1024");
 	set_option(c, "outgoing-range:", "256");
+	/* The operator's server knows the names of private addresses. */
+	set_option(c, "unblock-lan-zones:", "yes");
 	set_option(c, "cache-max-negative-ttl:", NEGATIVE_TTL_S);
 	/* A server that was away for a moment is asked again soon. */
 	set_option(c, "infra-host-ttl:", INFRA_TTL_S);
@@ -173,6 +176,8 @@ new_context(void)
 	/* Else libunbound itself says that nothing is there (RFC 6761). This
 	 * settles the options: it comes last. */
 	ub_ctx_zone_add(c, "test.", "transparent");
+	ub_ctx_zone_add(c, "127.in-addr.arpa.", "transparent");
+	ub_ctx_data_remove(c, "1.0.0.127.in-addr.arpa.");
 	return c;
 }
 
@@ -481,6 +486,63 @@ serve_exchanges(struct co *co, struct call *call, struct frame *first,
 	query_drop(q);
 }
 
+/* "1.2.0.192.in-addr.arpa", or nibbles under ip6.arpa (RFC 3596 2.5). */
+static bool
+reverse_name(struct str address, char out[NAME_MAX_OCTETS + 1])
+{
+	char text[INET6_ADDRSTRLEN];
+	uint8_t a[16];
+	size_t n = 0;
+
+	if (str_to_c(address, text, sizeof(text)) != OK)
+		return false;
+	if (inet_pton(AF_INET, text, a) == 1) {
+		snprintf(out, NAME_MAX_OCTETS + 1, "%u.%u.%u.%u.in-addr.arpa",
+			 a[3], a[2], a[1], a[0]);
+		return true;
+	}
+	if (inet_pton(AF_INET6, text, a) != 1)
+		return false;
+	for (size_t i = 16; i-- > 0;)
+		n += (size_t)snprintf(out + n, NAME_MAX_OCTETS + 1 - n,
+				      "%x.%x.", a[i] & 15, a[i] >> 4);
+	snprintf(out + n, NAME_MAX_OCTETS + 1 - n, "ip6.arpa");
+	return true;
+}
+
+/* For the restriction lists of mta/in. */
+static void
+serve_records(struct co *co, struct call *call, struct frame *first,
+	      void *owner UNUSED)
+{
+	static const uint16_t types[] = {
+		[DNS_KIND_A] = DNS_TYPE_A,
+		[DNS_KIND_PTR] = DNS_TYPE_PTR,
+		[DNS_KIND_NS] = DNS_TYPE_NS,
+		[DNS_KIND_TXT] = DNS_TYPE_TXT,
+	};
+	struct dns_host hosts[DNS_MAX_ADDRESSES];
+	char wire[NAME_MAX_OCTETS + 1];
+	enum dns_kind kind;
+	struct str name;
+	struct query *q;
+
+	if (dns_read_records(first->body, &kind, &name) != OK ||
+	    !(kind == DNS_KIND_PTR ? reverse_name(name, wire)
+				   : wire_name(name, wire))) {
+		post_answer(call, DNS_NONE, NULL, 0);
+		return;
+	}
+	q = query_new(co, wire, types[kind]);
+	query_wait(co, q, in_s(QUERY_TIMEOUT_S));
+	for (size_t i = 0; i < q->n; i++)
+		hosts[i] = (struct dns_host) {
+			.name = str_c(q->records[i].text),
+		};
+	post_answer(call, q->result, hosts, q->result == DNS_OK ? q->n : 0);
+	query_drop(q);
+}
+
 /* ---- the role ---- */
 
 static const struct chan_rule rules[] = {
@@ -488,6 +550,8 @@ static const struct chan_rule rules[] = {
 	  "dns.addresses" },
 	{ DNS_EXCHANGES, DNS_NAME_MAX, MAX_CALLS, false, serve_exchanges,
 	  "dns.exchanges" },
+	{ DNS_RECORDS, DNS_NAME_MAX + 8, MAX_CALLS, false, serve_records,
+	  "dns.records" },
 	{ 0 },
 };
 

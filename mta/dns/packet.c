@@ -92,6 +92,26 @@ is_host_name(const char *text)
 	return true;
 }
 
+/* The strings of a TXT record, one behind the other (RFC 1035 3.3.14). */
+static enum err
+read_text(struct str data, char *text)
+{
+	size_t n = 0;
+
+	while (data.n > 0) {
+		size_t length = (unsigned char)data.p[0];
+
+		if (length >= data.n)
+			return ERR_FORMAT;
+		for (size_t i = 1; i <= length && n + 1 < DNS_NAME_MAX; i++)
+			if (ascii_is_print(data.p[i]))
+				text[n++] = data.p[i];
+		data = str_from(data, length + 1);
+	}
+	text[n] = '\0';
+	return OK;
+}
+
 /* *is_kept_out: it is one to give out. */
 static enum err
 read_data(struct str packet, size_t at, size_t n, uint16_t type,
@@ -103,17 +123,21 @@ read_data(struct str packet, size_t at, size_t n, uint16_t type,
 
 	*is_kept_out = true;
 	out->preference = 0;
-	if (type != DNS_TYPE_MX) {
+	if (type == DNS_TYPE_TXT)
+		return read_text(str_sub(packet, at, n), out->text);
+	if (type == DNS_TYPE_A || type == DNS_TYPE_AAAA) {
 		if (n != n_address ||
 		    inet_ntop(family, packet.p + at, out->text,
 			      sizeof(out->text)) == NULL)
 			return ERR_FORMAT;
 		return OK;
 	}
-	if (n < 3)
-		return ERR_FORMAT;
-	out->preference = u16_at(packet, at);
-	at += 2;
+	if (type == DNS_TYPE_MX) {
+		if (n < 3)
+			return ERR_FORMAT;
+		out->preference = u16_at(packet, at);
+		at += 2;
+	}
 	e = read_name(packet, &at, out->text);
 	*is_kept_out = e == OK && is_host_name(out->text);
 	return e == OK && at != end ? ERR_FORMAT : e;

@@ -8,14 +8,19 @@
 
 enum {
 	DNS_TYPE_A = 1,
+	DNS_TYPE_NS = 2,
+	DNS_TYPE_PTR = 12,
 	DNS_TYPE_MX = 15,
+	DNS_TYPE_TXT = 16,
 	DNS_TYPE_AAAA = 28, // RFC 3596
 	DNS_NAME_MAX = 256, // of the text, with NUL
 };
 
 struct dns_record {
-	char text[DNS_NAME_MAX]; // numeric address, or host name
-	uint16_t preference;	 // of MX
+	/* Numeric address, host name, or what a TXT record says: the printable
+	 * ASCII of it, cut to fit. */
+	char text[DNS_NAME_MAX];
+	uint16_t preference; // of MX
 };
 
 /* RCODE of the header; 2 (SERVFAIL) for what is no message. */

@@ -104,7 +104,8 @@ do_starttls(struct co *co, struct session *s, struct str argument UNUSED)
 static bool
 must_login_first(struct session *s)
 {
-	if (!session_is_submission(s) || s->login.n > 0)
+	if (!session_is_submission(s) || s->login.n > 0 ||
+	    policy_is_login_by_lists(s))
 		return false;
 	session_reply(s, 530, S("5.7.0"),
 		      session_may_auth(s) ? S("Authentication required")
@@ -165,8 +166,9 @@ is_rcpt_too_fast(struct session *s)
 }
 
 static enum err
-do_mail(struct co *co UNUSED, struct session *s, struct str argument)
+do_mail(struct co *co, struct session *s, struct str argument)
 {
+	bool is_relay_decided;
 	enum smtp_syntax bad;
 
 	if (must_login_first(s) || is_sending_too_fast(s))
@@ -189,6 +191,10 @@ do_mail(struct co *co UNUSED, struct session *s, struct str argument)
 	if (s->mail.has_size && s->mail.size_octets > s->size_limit) {
 		session_reply(s, 552, S("5.3.4"),
 			      S("Message size exceeds fixed limit"));
+		session_reset_mail(s);
+		return OK;
+	}
+	if (!policy_admits(co, s, POLICY_AT_MAIL, S(""), &is_relay_decided)) {
 		session_reset_mail(s);
 		return OK;
 	}
@@ -277,11 +283,12 @@ add_recipient(struct session *s, const struct smtp_rcpt_args *args,
 
 /* The router's word, which decides; the frame owns its strings. */
 static enum err
-ask_router(struct co *co, struct session *s, struct str address,
+ask_router(struct co *co, struct session *s, struct str address, bool may_relay,
 	   struct frame *f, struct router_verdict *out)
 {
-	struct router_ask ask = { s->sender, address,
-				  s->login.n > 0 || s->is_trusted };
+	struct router_ask ask = {
+		s->sender, address, may_relay || s->login.n > 0 || s->is_trusted
+	};
 	struct buf body = BUF_INIT(ROUTER_ASK_MAX_OCTETS);
 	enum err e;
 
@@ -350,6 +357,7 @@ do_rcpt(struct co *co, struct session *s, struct str argument)
 	struct str address;
 	uint32_t index = 0;
 	enum smtp_syntax bad;
+	bool may_relay;
 
 	if (!has_room_for_rcpt(s)) {
 		refuse_more_rcpts(s);
@@ -370,7 +378,9 @@ do_rcpt(struct co *co, struct session *s, struct str argument)
 		session_syntax(s, bad);
 		return OK;
 	}
-	if (ask_router(co, s, address, &f, &v) != OK) {
+	if (!policy_admits(co, s, POLICY_AT_RCPT, address, &may_relay))
+		return OK;
+	if (ask_router(co, s, address, may_relay, &f, &v) != OK) {
 		session_reply(s, 451, S("4.3.0"),
 			      S("Cannot check the recipient now"));
 	} else if (v.code != 250) {
@@ -400,12 +410,15 @@ has_recipients(struct session *s)
 static enum err
 do_data(struct co *co, struct session *s, struct str argument UNUSED)
 {
+	bool is_relay_decided;
+
 	if (s->transfer != TRANSFER_NONE) {
 		session_reply(s, 503, S("5.5.1"),
 			      S("DATA and BDAT do not mix (RFC 3030)"));
 		return OK;
 	}
-	if (!has_recipients(s))
+	if (!has_recipients(s) ||
+	    !policy_admits(co, s, POLICY_AT_DATA, S(""), &is_relay_decided))
 		return OK;
 	return content_data(co, s);
 }

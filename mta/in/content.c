@@ -35,8 +35,9 @@ enum {
 
 /* ---- to the queue ---- */
 
+/* The envelope as it stands now, with what the lists ordered. */
 static enum err
-open_call(struct co *co, struct session *s)
+put_envelope(struct session *s, struct buf *out)
 {
 	struct envelope envelope = {
 		.sender = s->sender,
@@ -55,23 +56,32 @@ open_call(struct co *co, struct session *s)
 		.recipients = s->rcpts,
 		.n_recipients = s->n_rcpts,
 	};
-	struct buf body = BUF_INIT(QUEUE_ENVELOPE_MAX_OCTETS);
-	struct chan *chan;
-	enum err e;
+	enum err e = policy_apply(s, &s->memory, &envelope);
 
 	check(RAND_bytes((unsigned char *)&envelope.secret,
 			 sizeof(envelope.secret)) == 1);
-	e = peer_chan(co, in.queue, in_s(QUEUE_CONNECT_S), &chan);
+	s->n_changes_sent = policy_changes(s);
+	if (e == OK)
+		envelope_put(out, &envelope);
+	return e;
+}
+
+static enum err
+open_call(struct co *co, struct session *s)
+{
+	struct buf body = BUF_INIT(QUEUE_ENVELOPE_MAX_OCTETS);
+	struct chan *chan;
+	enum err e = peer_chan(co, in.queue, in_s(QUEUE_CONNECT_S), &chan);
 
 	if (e == OK) {
 		s->call = call_open(chan);
 		e = s->call ? OK : ERR_UNAVAILABLE;
 	}
-	if (e == OK) {
-		envelope_put(&body, &envelope);
+	if (e == OK)
+		e = put_envelope(s, &body);
+	if (e == OK)
 		e = call_send(co, s->call, QUEUE_ACCEPT, buf_str(&body), -1,
 			      false, in_s(QUEUE_TIMEOUT_S));
-	}
 	buf_release(&body);
 	return e;
 }
@@ -156,7 +166,10 @@ static enum err
 send_header(struct co *co, struct session *s)
 {
 	struct buf fields = BUF_INIT(TRACE_OCTETS);
-	enum err e = put_received(s, &fields);
+	enum err e = send_piece(co, s, policy_prepended(s));
+
+	if (e == OK)
+		e = put_received(s, &fields);
 
 	if (e == OK && session_is_submission(s))
 		e = put_missing(s, &fields);
@@ -243,12 +256,39 @@ static enum err
 commit(struct co *co, struct session *s, struct frame *f)
 {
 	int64_t deadline_us = in_s(QUEUE_TIMEOUT_S);
-	enum err e = call_send(co, s->call, QUEUE_COMMIT, STR_NONE, -1, true,
-			       deadline_us);
+	struct buf body = BUF_INIT(QUEUE_ENVELOPE_MAX_OCTETS);
+	enum err e = OK;
 
+	/* The lists at the end of data ordered something more. */
+	if (policy_changes(s) != s->n_changes_sent)
+		e = put_envelope(s, &body);
+	if (e == OK)
+		e = call_send(co, s->call, QUEUE_COMMIT, buf_str(&body), -1,
+			      true, deadline_us);
+	buf_release(&body);
 	if (e == OK || e == ERR_EOF)
 		e = call_recv(co, s->call, deadline_us, f);
 	return e == OK ? OK : ERR_UNAVAILABLE;
+}
+
+/* A rule ordered that it goes nowhere; the client must not see that. */
+static void
+discard_content(struct session *s)
+{
+	unsigned char bytes[QUEUE_ID_OCTETS / 2];
+	char id[QUEUE_ID_OCTETS + 1];
+
+	call_free(&s->call);
+	check(RAND_bytes(bytes, sizeof(bytes)) == 1);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(id + 2 * i, 3, "%02X", bytes[i]);
+	SESSION_LOG(s, LOG_INFO, "smtp.discard", FC("id", id),
+		    FA("from", s->sender), FN("rcpts", s->n_rcpts),
+		    FA("to", s->rcpts[0].address),
+		    FN("size", s->data.size_octets),
+		    F("client", stream_peer(s->stream)));
+	stream_putf(s->stream, "250 2.0.0 Ok: queued as %s\r\n", id);
+	session_forgive(s);
 }
 
 static void
@@ -290,6 +330,7 @@ static void
 end_content(struct co *co, struct session *s)
 {
 	struct str enhanced, text;
+	bool is_relay_decided;
 	int code = find_fault(&s->data, &enhanced, &text);
 
 	if (code != 0) {
@@ -300,8 +341,12 @@ end_content(struct co *co, struct session *s)
 		/* After bare line ends nobody can be sure what comes next. */
 		if (s->data.has_bare_cr || s->data.has_bare_lf)
 			session_hang_up(s);
-	} else {
-		accept_content(co, s);
+	} else if (policy_admits(co, s, POLICY_AT_END_OF_DATA, S(""),
+				 &is_relay_decided)) {
+		if (policy_is_discarded(s))
+			discard_content(s);
+		else
+			accept_content(co, s);
 	}
 	session_reset_mail(s);
 }
@@ -429,6 +474,7 @@ enum err
 content_bdat(struct co *co, struct session *s, struct str argument)
 {
 	struct smtp_bdat_args args;
+	bool is_relay_decided;
 	enum smtp_syntax bad = smtp_bdat_parse(argument, &args);
 	enum err e = OK;
 
@@ -449,6 +495,11 @@ content_bdat(struct co *co, struct session *s, struct str argument)
 		s->transfer = TRANSFER_BDAT_FAILED;
 		return refuse_chunk(co, s, args.size_octets, 554, S("5.5.1"),
 				    S("No valid recipients"));
+	}
+	if (s->transfer == TRANSFER_NONE &&
+	    !policy_admits(co, s, POLICY_AT_DATA, S(""), &is_relay_decided)) {
+		s->transfer = TRANSFER_BDAT_FAILED;
+		return read_chunk(co, s, args.size_octets, false);
 	}
 	if (s->transfer == TRANSFER_NONE)
 		e = begin_chunks(co, s);

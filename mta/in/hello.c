@@ -118,8 +118,9 @@ put_offers(struct session *s, struct buf *out)
 }
 
 static enum err
-hello(struct session *s, struct str argument, bool is_extended)
+hello(struct co *co, struct session *s, struct str argument, bool is_extended)
 {
+	bool is_relay_decided;
 	struct str name;
 	enum smtp_syntax bad = smtp_helo_parse(argument, &name);
 
@@ -132,28 +133,29 @@ hello(struct session *s, struct str argument, bool is_extended)
 		session_syntax(s, SMTP_NO_MEMORY);
 		return ERR_FORMAT;
 	}
-	s->has_greeted = true;
 	s->is_extended = is_extended;
+	s->has_greeted =
+		policy_admits(co, s, POLICY_AT_HELO, S(""), &is_relay_decided);
 	s->offers = 0;
-	return OK;
+	return s->has_greeted ? OK : ERR_REFUSED;
 }
 
 enum err
-hello_helo(struct co *co UNUSED, struct session *s, struct str argument)
+hello_helo(struct co *co, struct session *s, struct str argument)
 {
-	if (hello(s, argument, false) == OK)
+	if (hello(co, s, argument, false) == OK)
 		stream_putf(s->stream, "250 %.*s\r\n",
 			    STR(settings_of(s->current)->hostname));
 	return OK;
 }
 
 enum err
-hello_ehlo(struct co *co UNUSED, struct session *s, struct str argument)
+hello_ehlo(struct co *co, struct session *s, struct str argument)
 {
 	struct buf lines = BUF_INIT(LINES_MAX_OCTETS);
 	ptrdiff_t last;
 
-	if (hello(s, argument, true) != OK)
+	if (hello(co, s, argument, true) != OK)
 		return OK;
 	buf_putf(&lines, "250-%.*s", STR(settings_of(s->current)->hostname));
 	put_offers(s, &lines);

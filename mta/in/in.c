@@ -212,6 +212,7 @@ serve(struct co *co, void *arg)
 	in.is_stressed = in.n_sessions > STRESS_SESSIONS;
 	admit(co, s);
 	session_reset_mail(s);
+	policy_forget(s);
 	settings_drop(&s->current);
 	in.n_sessions--;
 	counter_down(COUNT_SMTP_SESSIONS_NOW);
@@ -295,6 +296,7 @@ in_start(struct role *role)
 	in.router = peer_new(SERVICE_ROUTER, 0, NULL);
 	in.auth = peer_new(SERVICE_AUTH, 0, NULL);
 	in.store = peer_new(SERVICE_STORE, 0, NULL);
+	in.dns = peer_new(SERVICE_DNS, 0, NULL);
 	settings_follow(in.router, on_settings, NULL);
 	role->file = on_file;
 	for (size_t i = 0; i < role->n_sockets; i++)

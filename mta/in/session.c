@@ -20,6 +20,7 @@ void
 session_reset_mail(struct session *s)
 {
 	call_free(&s->call);
+	policy_reset(s);
 	settings_drop(&s->settings);
 	arena_clear(&s->memory);
 	buf_release(&s->out);
@@ -101,6 +102,7 @@ void
 session_reset(struct session *s)
 {
 	session_reset_mail(s);
+	policy_forget(s);
 	arena_clear(&s->session_memory);
 	s->has_greeted = s->is_extended = false;
 	s->offers = 0;
@@ -166,9 +168,16 @@ is_pregreeting(struct session *s)
 static enum err
 greet(struct co *co, struct session *s)
 {
+	bool is_relay_decided;
+
 	if (is_pregreeting(s)) {
 		session_reply(s, 554, S("5.5.1"),
 			      S("you spoke before I greeted"));
+		session_hang_up(s);
+		return OK;
+	}
+	if (!policy_admits(co, s, POLICY_AT_CONNECT, S(""),
+			   &is_relay_decided)) {
 		session_hang_up(s);
 		return OK;
 	}

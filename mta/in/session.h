@@ -8,6 +8,7 @@
 
 #include "lib/base/map.h"
 #include "lib/ipc/envelope.h"
+#include "lib/ipc/policy.h"
 #include "lib/mail/cidr.h"
 #include "lib/mail/smtp_command.h"
 #include "lib/mail/smtp_data.h"
@@ -24,7 +25,7 @@ struct listener_networks {
 
 struct in {
 	struct role *role;
-	struct peer *queue, *router, *auth, *store;
+	struct peer *queue, *router, *auth, *store, *dns;
 	struct tls *tls;      // NULL: no certificate
 	struct rates clients; // by rates_client_key()
 	struct rates users;   // by login
@@ -80,6 +81,7 @@ struct session {
 	struct arena session_memory;   // lives until STARTTLS or the end
 	struct str helo, login;
 	unsigned n_errors, n_junk, n_auth_failures;
+	struct policy_session *policy; // facts for the lists; NULL: none
 
 	/* The transaction. */
 	struct settings *settings;
@@ -92,6 +94,7 @@ struct session {
 	size_t rcpt_octets;   // that they take in the envelope
 	unsigned n_overshoot; // recipients over the limit
 	struct address first_rcpt;
+	struct policy_orders *orders; // of the lists; NULL: none
 
 	/* Content on its way to the queue. */
 	enum transfer transfer;
@@ -99,7 +102,8 @@ struct session {
 	struct smtp_data data;
 	struct buf out;
 	bool is_header_sent;
-	uint64_t size_limit; // octets
+	unsigned n_changes_sent; // policy_changes() that the queue knows
+	uint64_t size_limit;	 // octets
 };
 
 /* Runs a whole connection, whose client is known; closes it. */
@@ -159,6 +163,26 @@ xclient_run(struct co *co, struct session *s, struct str argument) MUST_USE;
 /* login.c */
 enum err
 login_run(struct co *co, struct session *s, struct str argument) MUST_USE;
+/* policy.c: the restriction lists. */
+/* Asks what the lists of this stage say; true: go on. Otherwise the refusal has
+ * been said. rcpt: of RCPT. *is_relay_decided_out: the lists allow the
+ * recipient, wherever it is. Free where there are no lists. */
+bool policy_admits(struct co *co, struct session *s, enum policy_at at,
+		   struct str rcpt, bool *is_relay_decided_out);
+bool policy_has_stage(const struct session *s, enum policy_at at);
+/* Do the lists say who must log in, instead of the port? */
+bool policy_is_login_by_lists(const struct session *s);
+/* Puts into the envelope what the lists ordered: hold, redirect, bcc. */
+enum err policy_apply(const struct session *s, struct arena *arena,
+		      struct envelope *e) MUST_USE;
+/* Rises with each order that changes the envelope. */
+unsigned policy_changes(const struct session *s);
+bool policy_is_discarded(const struct session *s);
+/* Header fields to go before all others, with their line ends. */
+struct str policy_prepended(const struct session *s);
+/* The transaction, and the session, is over. */
+void policy_reset(struct session *s);
+void policy_forget(struct session *s);
 /* content.c */
 enum err content_data(struct co *co, struct session *s) MUST_USE;
 enum err

@@ -35,9 +35,11 @@ wait_for_start(struct co *co)
 	return OK;
 }
 
-/* Until QUEUE_COMMIT. ERR_CANCELED: `in` gave the message up. */
+/* Until QUEUE_COMMIT, which *last_out keeps: it may carry another envelope.
+ * ERR_CANCELED: `in` gave the message up. */
 static enum err
-receive(struct co *co, struct call *call, struct message_draft *draft)
+receive(struct co *co, struct call *call, struct message_draft *draft,
+	struct frame *last_out)
 {
 	int64_t deadline_us = in_s(CONTENT_TIMEOUT_S);
 
@@ -52,7 +54,7 @@ receive(struct co *co, struct call *call, struct message_draft *draft)
 			return ERR_FULL;
 		}
 		if (f.type == QUEUE_COMMIT) {
-			frame_release(&f);
+			*last_out = f;
 			return OK;
 		}
 		if (f.type == QUEUE_CHUNK)
@@ -126,6 +128,18 @@ commit_once(struct co *co, struct message_draft **draft,
 	return e;
 }
 
+static enum err
+read_envelope(struct str encoded, struct arena *arena, struct envelope *out)
+{
+	enum err e = envelope_read(encoded, arena, out);
+
+	if (e == OK && out->n_recipients == 0)
+		e = ERR_FORMAT;
+	if (e != OK)
+		log_error("queue.bad-envelope", FERR(e));
+	return e;
+}
+
 void
 accept_serve(struct co *co, struct call *call, struct frame *first,
 	     void *owner UNUSED)
@@ -135,23 +149,26 @@ accept_serve(struct co *co, struct call *call, struct frame *first,
 	struct envelope envelope;
 	struct message *m = NULL;
 	struct repeat known = { .is_marked = false };
-	enum err e = envelope_read(first->body, &arena, &envelope);
+	struct frame last = { .fd = -1 };
+	struct str encoded = first->body;
+	enum err e = read_envelope(encoded, &arena, &envelope);
 
-	if (e == OK && envelope.n_recipients == 0)
-		e = ERR_FORMAT;
-	if (e != OK)
-		log_error("queue.bad-envelope", FERR(e));
-	else
+	if (e == OK)
 		e = wait_for_start(co);
 	if (e == OK)
-		e = receive(co, call, draft);
+		e = receive(co, call, draft, &last);
+	if (e == OK && last.body.n > 0) {
+		encoded = last.body;
+		e = read_envelope(encoded, &arena, &envelope);
+	}
 	if (e == OK) {
 		if (++queue.n_accepts >= RUSH_ACCEPTS)
 			queue.rush_until_us = in_ms(RUSH_MS);
-		e = commit_once(co, &draft, &envelope, first->body, &m, &known);
+		e = commit_once(co, &draft, &envelope, encoded, &m, &known);
 		queue.n_accepts--;
 	}
 	message_draft_free(&queue.table, &draft);
+	frame_release(&last);
 	arena_release(&arena);
 	if (e != OK) {
 		if (e != ERR_CANCELED)
@@ -159,6 +176,8 @@ accept_serve(struct co *co, struct call *call, struct frame *first,
 		return;
 	}
 	call_post(call, QUEUE_ACCEPTED, str_c(m ? m->id : known.id), -1, true);
-	if (m != NULL)
+	if (m != NULL && m->envelope.is_held)
+		log_info("queue.held", FC("id", m->id));
+	else if (m != NULL)
 		schedule_now(m->queued);
 }

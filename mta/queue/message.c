@@ -510,8 +510,11 @@ remember_envelope(struct message_table *t, struct queued *q,
 {
 	struct message *m = t->repeats ? new_message(q) : NULL;
 
-	if (m != NULL && take_envelope(m, envelope) == OK)
+	if (m != NULL && take_envelope(m, envelope) == OK) {
 		remember(t, m);
+		if (m->envelope.is_held)
+			q->state = STATE_HELD;
+	}
 	free_message(t, &m);
 }
 
@@ -889,6 +892,8 @@ message_commit(struct co *co, struct message_table *t,
 	if (e == OK)
 		e = check_pieces(t, d);
 	if (e == OK) {
+		if (m->envelope.is_held)
+			q->state = STATE_HELD;
 		set_place(t, q, extent_at(place, buf_str(&body)), d->extents,
 			  d->n_extents);
 		enter(t, q);

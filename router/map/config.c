@@ -26,6 +26,7 @@
 
 enum {
 	NAME_MAX_OCTETS = 1024,
+	SETTING_MAX_OCTETS = 64 * 1024,
 	/* docker-mailserver reads limits as if these many octets were a MiB */
 	OCTETS_TAKEN_AS_MIB = 1000000,
 	MIB = 1 << 20,
@@ -50,7 +51,9 @@ enum file_id {
 	TRANSPORT,
 	RELAYMAP,
 	QUOTAS,
-	SASL
+	SASL,
+	SEND_ACCESS,
+	RECEIVE_ACCESS,
 };
 
 static const struct file_name file_names[] = {
@@ -71,6 +74,11 @@ static const struct file_name file_names[] = {
 	[SASL] = { STR_INIT("sasl-password.cf"),
 		   STR_INIT("postfix-sasl-password.cf"),
 		   STR_INIT("/etc/postfix/sasl_passwd") },
+	[SEND_ACCESS] = { STR_INIT("send-access.cf"),
+			  STR_INIT("postfix-send-access.cf"), STR_INIT("") },
+	[RECEIVE_ACCESS] = { STR_INIT("receive-access.cf"),
+			     STR_INIT("postfix-receive-access.cf"),
+			     STR_INIT("") },
 };
 
 #define N_FILES (sizeof(file_names) / sizeof(*file_names))
@@ -79,8 +87,6 @@ static const struct file_name file_names[] = {
 static const struct str not_read[] = {
 	STR_INIT("postfix-regexp.cf"),
 	STR_INIT("postfix-aliases.cf"),
-	STR_INIT("postfix-send-access.cf"),
-	STR_INIT("postfix-receive-access.cf"),
 	STR_INIT("dovecot-masters.cf"),
 	STR_INIT("dovecot.cf"),
 };
@@ -341,6 +347,119 @@ preset(struct loading *l, const char *variable_name, const char *setting)
 			       str_c(variable_name), l->d);
 }
 
+/* Puts "restriction file, " before a list. A list that nobody wrote then holds
+ * only that. */
+static enum err
+prepend_access(struct loading *l, enum file_id id, const char *restriction,
+	       const char *setting)
+{
+	struct settings *s = &l->c->settings;
+	struct setting *v = map_get(&s->by_name, str_c(setting));
+	struct buf text = BUF_INIT(SETTING_MAX_OCTETS);
+	struct str path, whole = S("");
+	enum err e = find_file(l, id, &path);
+
+	if (e == OK)
+		e = buf_addf(&text, "%s texthash:%.*s%s%.*s", restriction,
+			     STR(path), v != NULL ? ", " : "",
+			     STR(v != NULL ? v->raw : S("")));
+	if (e == OK)
+		e = join(l, buf_str(&text), S(""), &whole);
+	buf_release(&text);
+	if (e != OK)
+		return e == ERR_NOT_FOUND ? OK : e;
+	if (v != NULL) {
+		v->raw = whole;
+		return OK;
+	}
+	return settings_preset(s, str_c(setting), whole, path, l->d);
+}
+
+/* docker-mailserver's own lists, where its names of files are in use and
+ * main.cf says nothing else. */
+static enum err
+preset_dms_lists(struct loading *l)
+{
+	static const struct {
+		const char *setting, *value;
+	} lists[] = {
+		{ "smtpd_helo_restrictions",
+		  "permit_mynetworks, reject_invalid_helo_hostname, permit" },
+		{ "smtpd_client_restrictions",
+		  "permit_mynetworks, permit_sasl_authenticated, "
+		  "reject_unauth_destination, reject_unauth_pipelining" },
+		{ "smtpd_sender_restrictions",
+		  "permit_sasl_authenticated, permit_mynetworks, "
+		  "reject_unknown_sender_domain" },
+		{ "smtpd_recipient_restrictions",
+		  "permit_sasl_authenticated, permit_mynetworks, "
+		  "reject_unauth_destination, reject_unauth_pipelining, "
+		  "reject_invalid_helo_hostname, "
+		  "reject_non_fqdn_helo_hostname, "
+		  "reject_unknown_recipient_domain" },
+	};
+	struct settings *s = &l->c->settings;
+	enum err e = OK;
+
+	for (size_t i = 0; e == OK && i < sizeof(lists) / sizeof(*lists); i++)
+		if (map_get(&s->by_name, str_c(lists[i].setting)) == NULL)
+			e = settings_preset(s, str_c(lists[i].setting),
+					    str_c(lists[i].value),
+					    S("docker-mailserver"), l->d);
+	return e;
+}
+
+/* POSTFIX_REJECT_UNKNOWN_CLIENT_HOSTNAME=1. */
+static enum err
+preset_unknown_client(struct loading *l)
+{
+	struct settings *s = &l->c->settings;
+	struct setting *v =
+		map_get(&s->by_name, S("smtpd_client_restrictions"));
+	struct str value = S("");
+	enum err e = variable(l, S("POSTFIX_REJECT_UNKNOWN_CLIENT_HOSTNAME"),
+			      &value);
+
+	if (e != OK || !str_eq(value, S("1")))
+		return e;
+	if (v == NULL)
+		return settings_preset(
+			s, S("smtpd_client_restrictions"),
+			S("permit_mynetworks, permit_sasl_authenticated, "
+			  "reject_unknown_client_hostname"),
+			S("POSTFIX_REJECT_UNKNOWN_CLIENT_HOSTNAME"), l->d);
+	return join(l, v->raw, S(", reject_unknown_client_hostname"), &v->raw);
+}
+
+static bool
+uses_dms_names(struct loading *l)
+{
+	struct str path;
+
+	return (find_file(l, MAIN, &path) == OK &&
+		str_ends(path, file_names[MAIN].mounted)) ||
+	       (find_file(l, ACCOUNTS, &path) == OK &&
+		str_ends(path, file_names[ACCOUNTS].mounted));
+}
+
+static enum err
+preset_restrictions(struct loading *l)
+{
+	enum err e = OK;
+
+	if (uses_dms_names(l))
+		e = preset_dms_lists(l);
+	if (e == OK)
+		e = preset_unknown_client(l);
+	if (e == OK)
+		e = prepend_access(l, SEND_ACCESS, "check_sender_access",
+				   "smtpd_sender_restrictions");
+	if (e == OK)
+		e = prepend_access(l, RECEIVE_ACCESS, "check_recipient_access",
+				   "smtpd_recipient_restrictions");
+	return e;
+}
+
 static enum err
 load_main(struct loading *l)
 {
@@ -373,6 +492,8 @@ load_main(struct loading *l)
 			e = settings_preset(s, S("myhostname"), hostname,
 					    S("hostname"), l->d);
 	}
+	if (e == OK)
+		e = preset_restrictions(l);
 	return e != OK ? e : settings_finish(s, l->d);
 }
 
@@ -664,6 +785,7 @@ load_all_tables(struct loading *l)
 		{ "smtp_sasl_password_maps", SASL, { 0 }, &c->sasl },
 		{ "relocated_maps", -1, { 0 }, &c->relocated },
 		{ "smtp_tls_policy_maps", -1, { 0 }, &c->tls_policy },
+		{ "smtpd_sender_login_maps", -1, { 0 }, &c->sender_login },
 	};
 	enum err e = OK;
 
@@ -677,6 +799,36 @@ load_all_tables(struct loading *l)
 			e = r; // go on, to tell all that is wrong at once
 	}
 	return e;
+}
+
+static enum err
+load_access_table(void *arg, const struct setting *where, struct str text,
+		  struct table *t)
+{
+	enum err e =
+		load_table(arg, where, text, (struct table_options) { 0 }, t);
+
+	/* Told; the set is refused for it. */
+	return e == ERR_IO ? OK : e;
+}
+
+static enum err
+load_policies(struct loading *l)
+{
+	struct policy_source source = {
+		.arena = &l->c->arena,
+		.settings = &l->c->settings,
+		.d = l->d,
+		.load = load_access_table,
+		.load_arg = l,
+	};
+	struct str spoof = S("");
+	enum err e = variable(l, S("SPOOF_PROTECTION"), &spoof);
+
+	for (size_t i = 0; i < POLICY_SERVICES; i++)
+		source.services[i] = &l->c->smtpd[i][0];
+	source.is_spoof_protected = str_eq(spoof, S("1"));
+	return e != OK ? e : policy_compile(&l->c->policies, &source);
 }
 
 /* Passwords in a file that others may read. */
@@ -1080,10 +1232,10 @@ static enum err
 load_all(struct loading *l)
 {
 	static enum err (*const steps[])(struct loading *) = {
-		load_main,	 load_master,	load_relay_variables,
-		load_all_tables, load_accounts, load_domains,
-		load_quotas,	 load_networks, load_authorities,
-		tell_not_read,
+		load_main,	  load_master,	 load_relay_variables,
+		load_all_tables,  load_policies, load_accounts,
+		load_domains,	  load_quotas,	 load_networks,
+		load_authorities, tell_not_read,
 	};
 	struct config *c = l->c;
 	enum err e = OK;
@@ -1156,6 +1308,8 @@ config_free(struct config **config)
 	table_list_release(&c->sasl);
 	table_list_release(&c->relocated);
 	table_list_release(&c->tls_policy);
+	table_list_release(&c->sender_login);
+	policy_release(&c->policies);
 	map_release(&c->account_by_name);
 	map_release(&c->quota_by_address);
 	map_release(&c->domains);

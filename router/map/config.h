@@ -15,6 +15,7 @@
 #include "lib/mail/cidr.h"
 #include "lib/mail/quotas.h"
 #include "router/map/main_cf.h"
+#include "router/map/policy.h"
 #include "router/map/master_cf.h"
 #include "router/map/table.h"
 
@@ -72,8 +73,9 @@ struct config {
 	struct settings smtpd[MASTER_SERVICES][2];
 
 	struct table_list virtual_alias, transport, sender_relayhost,
-		sender_transport, sasl, relocated, tls_policy;
+		sender_transport, sasl, relocated, tls_policy, sender_login;
 	struct str smtp_authorities; // PEM: smtp_tls_CAfile, smtp_tls_CApath
+	struct policy_set policies; // smtpd_*_restrictions
 
 	bool is_accounts_known;
 	struct config_account *accounts; // in the order of the file

@@ -34,6 +34,7 @@ enum kind {
 	TIME_D,
 	NUMBER,
 	BOOL,
+	RAW, // as LIST, but $names stay: they are expanded in use
 	IGNORED,
 };
 
@@ -154,6 +155,33 @@ static const struct known known[] = {
 	ROW("smtpd_relay_restrictions", LIST, ""),
 	ROW("smtpd_recipient_restrictions", LIST, ""),
 	ROW("smtpd_data_restrictions", LIST, ""),
+	ROW("smtpd_end_of_data_restrictions", LIST, ""),
+	ROW("smtpd_restriction_classes", LIST, ""),
+	ROW("smtpd_delay_reject", BOOL, "yes"),
+	ROW("smtpd_reject_unlisted_recipient", BOOL, "yes"),
+	ROW("smtpd_reject_unlisted_sender", BOOL, "no"),
+	ROW("smtpd_null_access_lookup_key", TEXT, "<>"),
+	ROW("smtpd_policy_service_default_action", TEXT,
+	    "451 4.3.5 Server configuration problem"),
+	ROW("smtpd_policy_service_timeout", TIME_S, "100s"),
+	ROW("smtpd_policy_service_policy_context", TEXT, ""),
+	ROW("default_rbl_reply", RAW,
+	    "$rbl_code Service unavailable; $rbl_class [$rbl_what] blocked "
+	    "using $rbl_domain${rbl_reason?; $rbl_reason}"),
+	ROW("rbl_reply_maps", LIST, ""),
+	ROW("access_map_reject_code", NUMBER, "554"),
+	ROW("access_map_defer_code", NUMBER, "450"),
+	ROW("maps_rbl_reject_code", NUMBER, "554"),
+	ROW("reject_code", NUMBER, "554"),
+	ROW("defer_code", NUMBER, "450"),
+	ROW("invalid_hostname_reject_code", NUMBER, "501"),
+	ROW("non_fqdn_reject_code", NUMBER, "504"),
+	ROW("plaintext_reject_code", NUMBER, "450"),
+	ROW("relay_domains_reject_code", NUMBER, "554"),
+	ROW("multi_recipient_bounce_reject_code", NUMBER, "550"),
+	ROW("unknown_address_reject_code", NUMBER, "450"),
+	ROW("unknown_client_reject_code", NUMBER, "450"),
+	ROW("unknown_hostname_reject_code", NUMBER, "450"),
 	ROW("smtpd_sender_login_maps", LIST, ""),
 	ROW("smtpd_discard_ehlo_keywords", LIST, ""),
 	ROW("stress", TEXT, ""),
@@ -739,6 +767,7 @@ why_not_kind(enum kind kind, struct str value)
 		return NULL;
 	case TEXT:
 	case LIST:
+	case RAW:
 	case IGNORED:
 		return NULL;
 	}
@@ -814,14 +843,7 @@ static const char *const not_yet[] = {
 	"sender_bcc_maps",
 	"sender_canonical_maps",
 	"smtp_header_checks",
-	"smtpd_client_restrictions",
-	"smtpd_data_restrictions",
-	"smtpd_helo_restrictions",
 	"smtpd_milters",
-	"smtpd_recipient_restrictions",
-	"smtpd_relay_restrictions",
-	"smtpd_sender_login_maps",
-	"smtpd_sender_restrictions",
 	"smtpd_tls_cert_file",
 	"smtpd_tls_chain_files",
 	"smtpd_tls_key_file",
@@ -901,6 +923,9 @@ expand_one(struct settings *s, struct setting *v, struct map *used,
 	const struct known *k = known_find(v->name);
 	const char *why;
 
+	v->value = v->raw;
+	if (k != NULL && k->kind == RAW)
+		return OK;
 	buf_clear(out);
 	expand(&x, v->raw, 0);
 	v->value = cflines_trim(buf_str(out));
@@ -927,11 +952,15 @@ settings_finish(struct settings *s, struct diag *d)
 {
 	struct buf out = BUF_INIT(VALUE_MAX_OCTETS);
 	struct map used = MAP_INIT;
+	struct str classes, name;
 	enum err e = add_defaults(s);
 
 	for (struct setting *v = s->first; e == OK && v != NULL; v = v->next)
 		if (counts(s, v))
 			e = expand_one(s, v, &used, &out, d);
+	classes = settings_text(s, "smtpd_restriction_classes");
+	while (settings_item(&classes, &name))
+		map_set(&used, name, s);
 	for (struct setting *v = s->first; e == OK && v != NULL; v = v->next) {
 		const struct known *k = known_find(v->name);
 

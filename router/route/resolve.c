@@ -1360,3 +1360,37 @@ route_knows_domain(const struct config *c, struct str domain,
 	arena_release(&arena);
 	return r.is_asking ? ERR_MORE : OK;
 }
+
+enum err
+route_find_address(const struct config *c, const struct table_list *tables,
+		   struct str address, struct arena *arena,
+		   struct remote *remote, struct str *value_out)
+{
+	struct resolver r = { .c = c, .arena = arena, .remote = remote };
+	struct table_answer answer;
+	struct str ignored;
+	enum err e = find_address(&r, tables, address, true, &answer, &ignored);
+
+	if (e == OK)
+		*value_out = answer.value;
+	return r.is_asking ? ERR_MORE : e;
+}
+
+bool
+route_is_destination(const struct config *c, struct str rcpt)
+{
+	struct arena arena = ARENA_INIT(WORK_MAX_OCTETS);
+	struct resolver r = { .c = c, .arena = &arena, .rcpt = rcpt };
+	struct str address;
+	bool is_ours = whole_address(&r, rcpt, &address) == OK &&
+		       may_relay(c, address, false);
+
+	arena_release(&arena);
+	return is_ours;
+}
+
+struct str
+route_extension(const struct config *c, struct str local)
+{
+	return extension_of(c, local);
+}

@@ -82,3 +82,16 @@ void route_split(struct str text, struct str *transport_out,
 		 struct str *nexthop_out);
 /* "remote" ... */
 const char *route_class_text(enum route_class class);
+
+/* The value of an address in tables that are keyed as virtual(5): user+ext@dom,
+ * user@dom, local forms where the domain is our own, @dom. ERR_NOT_FOUND;
+ * ERR_UNAVAILABLE: a table cannot be read; ERR_LIMIT. */
+enum err
+route_find_address(const struct config *c, const struct table_list *tables,
+		   struct str address, struct arena *arena,
+		   struct remote *remote, struct str *value_out) MUST_USE;
+/* Is mail to this recipient for us, or for a domain that we relay for? Source
+ * routes (user%host@us, host!user@us) are not (RFC 5321 appendix F.2). */
+bool route_is_destination(const struct config *c, struct str rcpt);
+/* "+ext" of "user+ext", as recipient_delimiter says; or empty. */
+struct str route_extension(const struct config *c, struct str local);

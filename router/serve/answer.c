@@ -2,6 +2,7 @@
  * router/serve/answer.c - questions and answers of lib/ipc/router.h. */
 #include "lib/base/check.h"
 #include "lib/ipc/frame.h"
+#include "lib/ipc/policy.h"
 #include "lib/ipc/router.h"
 #include "lib/rt/log.h"
 #include "router/route/resolve.h"
@@ -259,6 +260,9 @@ put_snapshot(struct buf *body)
 		for (size_t k = 0; k < 2; k++)
 			fill_smtpd(&serving.config->smtpd[i][k],
 				   &snapshot.smtpd[i][k]);
+	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++)
+		snapshot.policy[i] =
+			policy_bits(serving.config, (enum policy_service)i);
 	router_put_snapshot(body, &snapshot);
 	buf_release(&smtp);
 }
@@ -296,6 +300,8 @@ const struct chan_rule answer_rules[] = {
 	  serve_user, "router.user" },
 	{ ROUTER_EXPLAIN, ROUTER_ASK_MAX_OCTETS, 16, false, serve_explain,
 	  "router.explain" },
+	{ ROUTER_POLICY, POLICY_ASK_MAX_OCTETS, MAX_QUESTIONS, false,
+	  policy_serve, "router.policy" },
 	{ ROUTER_SETTINGS, 16, 4, false, serve_settings, "router.settings" },
 	{ 0 },
 };

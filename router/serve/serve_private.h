@@ -33,5 +33,11 @@ void watch_kick(void);
 /* names.c */
 void names_start(void);
 
+/* policy.c */
+void policy_serve(struct co *co, struct call *call, struct frame *first,
+		  void *owner);
+/* What the snapshot says of a service: which stages have lists. */
+uint8_t policy_bits(const struct config *c, enum policy_service service);
+
 /* answer.c */
 extern const struct chan_rule answer_rules[];

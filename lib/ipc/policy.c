@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT
+ * lib/ipc/policy.c - see policy.h. */
+#include "lib/ipc/policy.h"
+
+#include "lib/ipc/router.h"
+#include "lib/ipc/wire.h"
+
+static void
+put_reply(struct buf *out, const struct policy_reply *r)
+{
+	wire_put_u16(out, r->code);
+	wire_put_str(out, r->dsn);
+	wire_put_str(out, r->text);
+}
+
+static void
+read_reply(struct wire *w, struct policy_reply *out)
+{
+	out->code = wire_u16(w);
+	out->dsn = wire_str_max(w, 16);
+	out->text = wire_str_max(w, ROUTER_TEXT_MAX_OCTETS);
+}
+
+void
+policy_put_ask(struct buf *out, const struct policy_ask *ask)
+{
+	wire_put_u8(out, ask->service);
+	wire_put_u8(out, (uint8_t)ask->at);
+	wire_put_bool(out, ask->is_trusted);
+	wire_put_bool(out, ask->is_extended);
+	wire_put_bool(out, ask->is_tls);
+	wire_put_bool(out, ask->is_pipelining);
+	wire_put_bool(out, ask->has_sender);
+	wire_put_bool(out, ask->has_rcpt);
+	wire_put_str(out, ask->client);
+	wire_put_str(out, ask->helo);
+	wire_put_str(out, ask->login);
+	wire_put_str(out, ask->sender);
+	wire_put_str(out, ask->rcpt);
+	wire_put_str(out, ask->instance);
+	wire_put_u64(out, ask->size_octets);
+	wire_put_u32(out, ask->n_rcpts);
+	put_reply(out, &ask->carried);
+	wire_put_u32(out, (uint32_t)ask->n_facts);
+	for (size_t i = 0; i < ask->n_facts; i++) {
+		wire_put_u8(out, (uint8_t)ask->facts[i].kind);
+		wire_put_u8(out, (uint8_t)ask->facts[i].status);
+		wire_put_str(out, ask->facts[i].key);
+		wire_put_str(out, ask->facts[i].value);
+	}
+}
+
+enum err
+policy_read_ask(struct str body, struct arena *arena, struct policy_ask *out)
+{
+	struct wire w = wire_of(body);
+	struct policy_fact *facts;
+
+	out->service = wire_below(&w, ROUTER_SMTPD_SERVICES);
+	out->at = wire_below(&w, POLICY_STAGES);
+	out->is_trusted = wire_bool(&w);
+	out->is_extended = wire_bool(&w);
+	out->is_tls = wire_bool(&w);
+	out->is_pipelining = wire_bool(&w);
+	out->has_sender = wire_bool(&w);
+	out->has_rcpt = wire_bool(&w);
+	out->client = wire_str_max(&w, 64);
+	out->helo = wire_str_max(&w, ROUTER_TEXT_MAX_OCTETS);
+	out->login = wire_str_max(&w, ROUTER_ADDRESS_MAX_OCTETS);
+	out->sender = wire_str_max(&w, ROUTER_ADDRESS_MAX_OCTETS);
+	out->rcpt = wire_str_max(&w, ROUTER_ADDRESS_MAX_OCTETS);
+	out->instance = wire_str_max(&w, 64);
+	out->size_octets = wire_u64(&w);
+	out->n_rcpts = wire_u32(&w);
+	read_reply(&w, &out->carried);
+	out->n_facts = wire_u32(&w);
+	if (w.is_bad || out->n_facts > POLICY_MAX_FACTS)
+		return ERR_FORMAT;
+	facts = arena_array(arena, out->n_facts, sizeof(*facts));
+	if (facts == NULL)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < out->n_facts; i++) {
+		facts[i].kind = wire_below(&w, POLICY_FACT_KINDS);
+		facts[i].status = wire_below(&w, POLICY_FACT_STATUSES);
+		facts[i].key = wire_str_max(&w, POLICY_FACT_MAX_OCTETS);
+		facts[i].value = wire_str_max(&w, POLICY_FACT_MAX_OCTETS);
+	}
+	out->facts = facts;
+	return wire_end(&w);
+}
+
+void
+policy_put_answer(struct buf *out, const struct policy_answer *answer)
+{
+	wire_put_u8(out, (uint8_t)answer->outcome);
+	put_reply(out, &answer->reply);
+	wire_put_bool(out, answer->is_hang_up);
+	wire_put_bool(out, answer->is_relay_decided);
+	wire_put_str(out, answer->rule);
+	wire_put_u8(out, (uint8_t)answer->need_kind);
+	wire_put_str(out, answer->need_key);
+	put_reply(out, &answer->carried);
+	wire_put_u32(out, (uint32_t)answer->n_effects);
+	for (size_t i = 0; i < answer->n_effects; i++) {
+		wire_put_u8(out, (uint8_t)answer->effects[i].kind);
+		wire_put_str(out, answer->effects[i].text);
+		wire_put_str(out, answer->effects[i].rule);
+	}
+}
+
+enum err
+policy_read_answer(struct str body, struct arena *arena,
+		   struct policy_answer *out)
+{
+	struct wire w = wire_of(body);
+	struct policy_effect *effects;
+
+	out->outcome = wire_below(&w, POLICY_OUTCOMES);
+	read_reply(&w, &out->reply);
+	out->is_hang_up = wire_bool(&w);
+	out->is_relay_decided = wire_bool(&w);
+	out->rule = wire_str_max(&w, ROUTER_TEXT_MAX_OCTETS);
+	out->need_kind = wire_below(&w, POLICY_FACT_KINDS);
+	out->need_key = wire_str_max(&w, POLICY_FACT_MAX_OCTETS);
+	read_reply(&w, &out->carried);
+	out->n_effects = wire_u32(&w);
+	if (w.is_bad || out->n_effects > POLICY_MAX_EFFECTS)
+		return ERR_FORMAT;
+	effects = arena_array(arena, out->n_effects, sizeof(*effects));
+	if (effects == NULL)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < out->n_effects; i++) {
+		effects[i].kind = wire_below(&w, POLICY_EFFECT_KINDS);
+		effects[i].text = wire_str_max(&w, ROUTER_TEXT_MAX_OCTETS);
+		effects[i].rule = wire_str_max(&w, ROUTER_TEXT_MAX_OCTETS);
+	}
+	out->effects = effects;
+	return wire_end(&w);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT
+ * lib/ipc/policy.h - mta/in asks the router what the restriction lists say.
+ *
+ *   ROUTER_POLICY  ask  -> ROUTER_POLICY_ANSWER
+ *
+ * in asks only at stages whose bit is in the snapshot (router_snapshot.policy).
+ * An answer may say that a fact is missing: in fetches it and asks again, with
+ * all facts that it knows. doc/design/policy.md */
+#pragma once
+
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+
+enum policy_at { // bits of router_snapshot.policy
+	POLICY_AT_CONNECT,
+	POLICY_AT_HELO,
+	POLICY_AT_MAIL,
+	POLICY_AT_RCPT,
+	POLICY_AT_DATA,
+	POLICY_AT_END_OF_DATA,
+	POLICY_STAGES,
+};
+enum { POLICY_LOGIN_BY_LISTS = 1 << 7 }; // they decide who must log in
+
+enum policy_fact_kind {
+	POLICY_NAMES_OF,     // of a numeric address (PTR)
+	POLICY_ADDRESSES,    // of a name
+	POLICY_ADDRESSES_V4, // A alone
+	POLICY_EXCHANGES,    // MX; "." for a null MX
+	POLICY_SERVERS,	     // NS
+	POLICY_TEXT,	     // TXT
+	POLICY_SERVICE,	     // key: address, LF, request
+	POLICY_FACT_KINDS,
+};
+
+enum policy_fact_status {
+	POLICY_FOUND,
+	POLICY_NONE,	  // a clear no
+	POLICY_TEMPORARY, // could not be had
+	POLICY_FACT_STATUSES,
+};
+
+enum policy_effect_kind {
+	POLICY_NOTE, // a line for the log
+	POLICY_HOLD,
+	POLICY_DISCARD,
+	POLICY_REDIRECT, // text: address
+	POLICY_BCC,	 // text: address
+	POLICY_PREPEND,	 // text: a header field
+	POLICY_WAIT,	 // text: seconds
+	POLICY_EFFECT_KINDS,
+};
+
+enum policy_outcome {
+	POLICY_PASS,
+	POLICY_REFUSE,
+	POLICY_NEED,
+	POLICY_OUTCOMES,
+};
+
+enum {
+	POLICY_MAX_FACTS = 128,
+	POLICY_MAX_EFFECTS = 64,
+	POLICY_FACT_MAX_OCTETS = 8192, // key and value
+	POLICY_ASK_MAX_OCTETS = 128 * 1024,
+	POLICY_ANSWER_MAX_OCTETS = 128 * 1024,
+};
+
+struct policy_fact {
+	enum policy_fact_kind kind;
+	enum policy_fact_status status;
+	struct str key;
+	struct str value; // lines, separated by LF
+};
+
+struct policy_reply {
+	uint16_t code; // 0: none
+	struct str dsn, text;
+};
+
+struct policy_ask {
+	uint8_t service; // enum router_smtpd_service
+	enum policy_at at;
+	bool is_trusted, is_extended, is_tls, is_pipelining;
+	bool has_sender, has_rcpt;
+	struct str client, helo, login, sender, rcpt, instance;
+	uint64_t size_octets;
+	uint32_t n_rcpts;
+	struct policy_reply carried; // of an earlier answer
+	const struct policy_fact *facts;
+	size_t n_facts;
+};
+
+struct policy_effect {
+	enum policy_effect_kind kind;
+	struct str text;
+	struct str rule;
+};
+
+struct policy_answer {
+	enum policy_outcome outcome;
+	struct policy_reply reply; // to be given
+	bool is_hang_up;
+	bool is_relay_decided; // the lists let the recipient pass as relay
+	struct str rule;       // that refused, with file and line
+	enum policy_fact_kind need_kind;
+	struct str need_key;
+	struct policy_reply carried; // for the next ask
+	const struct policy_effect *effects;
+	size_t n_effects;
+};
+
+/* Strings of what is read borrow body; arrays are in the arena. ERR_FORMAT, or
+ * ERR_LIMIT when the arena is full. */
+void policy_put_ask(struct buf *out, const struct policy_ask *ask);
+enum err policy_read_ask(struct str body, struct arena *arena,
+			 struct policy_ask *out) MUST_USE;
+void policy_put_answer(struct buf *out, const struct policy_answer *answer);
+enum err policy_read_answer(struct str body, struct arena *arena,
+			    struct policy_answer *out) MUST_USE;

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT
+ * router/serve/policy.c - ROUTER_POLICY: messages of lib/ipc/policy.h to and
+ * from the rules of router/route/access.h. */
+#include "lib/base/check.h"
+#include "lib/ipc/policy.h"
+#include "lib/ipc/router.h"
+#include "lib/rt/log.h"
+#include "router/route/access.h"
+#include "router/serve/serve_private.h"
+
+enum {
+	ARENA_OCTETS = 8 << 20,
+	TEXT_MAX_OCTETS = 1024, // ROUTER_TEXT_MAX_OCTETS
+};
+
+/* Both sides count alike; the numbers go over the wire. */
+_Static_assert((int)POLICY_AT_END_OF_DATA == (int)ACCESS_AT_END_OF_DATA &&
+		       (int)POLICY_SERVICE == (int)FACT_SERVICE &&
+		       (int)POLICY_TEMPORARY == (int)FACT_TEMPORARY &&
+		       (int)POLICY_WAIT == (int)EFFECT_SLEEP &&
+		       (int)POLICY_NEED == (int)ACCESS_NEED &&
+		       (int)POLICY_MAX_EFFECTS == (int)ACCESS_EFFECTS_MAX,
+	       "enums of the message and of the rules");
+
+static struct policy_reply
+reply_of(const struct access_reply *r)
+{
+	return (struct policy_reply) {
+		(uint16_t)r->code,
+		str_first(r->dsn, 16),
+		str_first(r->text, TEXT_MAX_OCTETS),
+	};
+}
+
+static void
+put_result(struct buf *body, const struct access_result *r)
+{
+	struct policy_effect effects[ACCESS_EFFECTS_MAX];
+	struct policy_answer answer = {
+		.outcome = (enum policy_outcome)r->outcome,
+		.reply = reply_of(&r->reply),
+		.is_hang_up = r->is_hang_up,
+		.is_relay_decided = r->is_relay_decided,
+		.rule = str_first(r->rule, TEXT_MAX_OCTETS),
+		.need_kind = (enum policy_fact_kind)r->need_kind,
+		.need_key = r->need_key,
+		.carried = reply_of(&r->carried),
+		.effects = effects,
+		.n_effects = r->n_effects,
+	};
+
+	for (size_t i = 0; i < r->n_effects; i++)
+		effects[i] = (struct policy_effect) {
+			(enum policy_effect_kind)r->effects[i].kind,
+			str_first(r->effects[i].text, TEXT_MAX_OCTETS),
+			str_first(r->effects[i].rule, TEXT_MAX_OCTETS),
+		};
+	policy_put_answer(body, &answer);
+}
+
+static struct access_facts
+facts_of(const struct policy_ask *ask, const struct access_fact *known)
+{
+	return (struct access_facts) {
+		.service = ask->service,
+		.stage = (enum access_stage)ask->at,
+		.client = ask->client,
+		.is_trusted = ask->is_trusted,
+		.is_extended = ask->is_extended,
+		.is_tls = ask->is_tls,
+		.is_pipelining = ask->is_pipelining,
+		.has_sender = ask->has_sender,
+		.has_rcpt = ask->has_rcpt,
+		.helo = ask->helo,
+		.login = ask->login,
+		.sender = ask->sender,
+		.rcpt = ask->rcpt,
+		.instance = ask->instance,
+		.size_octets = ask->size_octets,
+		.n_rcpts = ask->n_rcpts,
+		.carried = { ask->carried.code, ask->carried.dsn,
+			     ask->carried.text },
+		.known = known,
+		.n_known = ask->n_facts,
+	};
+}
+
+/* 451, whatever went wrong. */
+static struct access_result
+not_now(void)
+{
+	return (struct access_result) {
+		.outcome = ACCESS_REFUSE,
+		.reply = { 451, S("4.3.0"), S("Try again later") },
+		.rule = S("the router could not decide"),
+	};
+}
+
+static enum err
+decide(const struct policy_ask *ask, struct arena *arena,
+       struct access_result *out)
+{
+	struct access_fact *known =
+		arena_array(arena, ask->n_facts, sizeof(*known));
+	struct access_facts facts = facts_of(ask, known);
+
+	if (known == NULL && ask->n_facts > 0)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < ask->n_facts; i++)
+		known[i] = (struct access_fact) {
+			(enum access_fact_kind)ask->facts[i].kind,
+			(enum access_fact_status)ask->facts[i].status,
+			ask->facts[i].key,
+			ask->facts[i].value,
+		};
+	return access_check(serving.config, &facts, arena, NULL, out);
+}
+
+void
+policy_serve(struct co *co UNUSED, struct call *call, struct frame *first,
+	     void *owner UNUSED)
+{
+	struct arena arena = ARENA_INIT(ARENA_OCTETS);
+	struct buf body = BUF_INIT(POLICY_ANSWER_MAX_OCTETS);
+	struct access_result *result = must_alloc(sizeof(*result));
+	struct policy_ask ask;
+
+	if (policy_read_ask(first->body, &arena, &ask) == OK) {
+		if (serving.config == NULL ||
+		    decide(&ask, &arena, result) != OK ||
+		    result->need_key.n > POLICY_FACT_MAX_OCTETS)
+			*result = not_now();
+		put_result(&body, result);
+		call_post(call, ROUTER_POLICY_ANSWER, buf_str(&body), -1, true);
+	}
+	free(result);
+	buf_release(&body);
+	arena_release(&arena);
+}
+
+uint8_t
+policy_bits(const struct config *c, enum policy_service service)
+{
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < ACCESS_STAGES; i++)
+		if (access_has_work(c, service, (enum access_stage)i))
+			bits |= 1u << i;
+	if (c->policies.services[service].is_login_by_lists)
+		bits |= POLICY_LOGIN_BY_LISTS;
+	return (uint8_t)bits;
+}

@@ -1,0 +1,400 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Restriction lists and access tables, as an operator of Postfix writes them.
+
+Rows: S18 (source routes do not relay), S24 (HELO and unlisted senders), S26
+(a policy service that does not answer), B8 (From that is not owned: 553), E3
+(relaying is explicit), D9 (per listener), F14 (hostile text in the log)."""
+
+import os
+import re
+import socket
+import struct
+import threading
+
+from frame import (expect, expect_match, expect_true, free_port, main,
+                   message, scenario, wait_for)
+
+A, NS, PTR, MX, TXT, AAAA = 1, 2, 12, 15, 16, 28
+SERVFAIL = 2
+
+# (name, type): values. A name that is nowhere does not exist.
+zone = {
+    ("good.example", MX): ["mx.good.example"],
+    ("mx.good.example", A): ["192.0.2.9"],
+    ("only-a.example", A): ["192.0.2.10"],
+    ("nullmx.example", MX): ["."],
+    ("broken.example", MX): SERVFAIL,
+    ("broken.example", A): SERVFAIL,
+    ("badmx.example", MX): ["mx.spam.example"],
+    ("mx.spam.example", A): ["198.51.100.66"],
+    ("badns.example", NS): ["ns.spam.example"],
+    ("ns.spam.example", A): ["198.51.100.67"],
+    ("1.0.0.127.in-addr.arpa", PTR): ["localhost.good.example"],
+    ("localhost.good.example", A): ["127.0.0.1"],
+    ("1.0.0.127.bl.example", A): ["127.0.0.5"],
+    ("1.0.0.127.bl.example", TXT): ["listed, see http://bl.example/"],
+    ("spammer.example.rhsbl.example", A): ["127.0.0.2"],
+}
+
+
+def name_of(packet):
+    labels, at = [], 12
+    while packet[at]:
+        labels.append(packet[at + 1:at + 1 + packet[at]].decode().lower())
+        at += 1 + packet[at]
+    return ".".join(labels), at + 1
+
+
+def wire_name(name):
+    if name == ".":
+        return b"\0"
+    return b"".join(bytes([len(x)]) + x.encode()
+                    for x in name.split(".")) + b"\0"
+
+
+def record(kind, value):
+    if kind == A:
+        data = socket.inet_aton(value)
+    elif kind == MX:
+        data = struct.pack(">H", 10) + wire_name(value)
+    elif kind == TXT:
+        data = bytes([len(value)]) + value.encode()
+    else:
+        data = wire_name(value)
+    return (b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 60, len(data)) + data)
+
+
+def answer(packet):
+    """RFC 1035: the records of the zone above, or that there are none."""
+    name, end = name_of(packet)
+    kind = struct.unpack(">H", packet[end:end + 2])[0]
+    values = zone.get((name, kind), [])
+    exists = any(known == name for known, _ in zone)
+    if values == SERVFAIL:
+        rcode, values = 2, []
+    else:
+        rcode = 0 if exists else 3
+    records = b"".join(record(kind, value) for value in values)
+    return (packet[:2] + struct.pack(">HHHHH", 0x8180 | rcode, 1, len(values),
+                                     0, 0) + packet[12:end + 4] + records)
+
+
+def serve_names(server):
+    while True:
+        packet, client = server.recvfrom(4096)
+        server.sendto(answer(packet), client)
+
+
+MAIN_CF = """
+mynetworks = 192.0.2.0/24
+smtpd_restriction_classes = strict, nested
+strict = reject_non_fqdn_sender, reject_unknown_sender_domain
+nested = check_sender_access texthash:{dir}/nested.map, permit
+smtpd_helo_restrictions = check_helo_access texthash:{dir}/helo.map
+smtpd_sender_restrictions = check_sender_access texthash:{dir}/sender.map
+smtpd_recipient_restrictions =
+    check_recipient_access texthash:{dir}/rcpt.map,
+    reject_unauth_destination
+smtpd_data_restrictions = check_sender_access texthash:{dir}/data.map
+smtpd_end_of_data_restrictions = check_sender_access texthash:{dir}/end.map
+"""
+
+# user1+KEY@example1.local is the recipient; what its access value is.
+VALUES = {
+    "ok": "OK",
+    "digits": "1234",
+    "relay": "RELAY",
+    "dunno": "DUNNO",
+    "reject": "REJECT",
+    "rejecttext": "REJECT 5.7.9 go away",
+    "defer": "DEFER",
+    "code4": "450 4.2.9 later, please",
+    "code5": "550 no thanks",
+    "hangup": "421 4.7.0 bye",
+    "ifpermit": "DEFER_IF_PERMIT 4.7.3 not yet",
+    "ifreject": "DEFER_IF_REJECT perhaps, reject",
+    "list": "reject_non_fqdn_helo_hostname, reject",
+    "warn": "warn_if_reject reject, permit",
+    "class": "strict",
+    "nested": "nested",
+    "hold": "HOLD look at it",
+    "discard": "DISCARD into the void",
+    "redirect": "REDIRECT user2@example1.local",
+    "bcc": "BCC user2@example1.local",
+    "prepend": "PREPEND X-Rule: rcpt",
+    "info": "INFO seen",
+    "filter": "FILTER smtp:[x]:25",
+    "nonsense": "no_such_restriction",
+    "badbcc": "BCC nobody",
+    "notable": "check_sender_access texthash:/nowhere, permit",
+    "plain": "reject_plaintext_session",
+    "unauthdest": "reject_unauth_destination",
+    "client": "reject_unknown_client_hostname",
+    "reverse": "reject_unknown_reverse_client_hostname",
+    "helo": "reject_unknown_helo_hostname",
+    "invalidhelo": "reject_invalid_helo_hostname",
+    "fqdnhelo": "reject_non_fqdn_helo_hostname",
+    "domain": "reject_unknown_sender_domain",
+    "fqdnsender": "reject_non_fqdn_sender",
+    "rbl": "reject_rbl_client bl.example",
+    "rblmiss": "reject_rbl_client bl.example=127.0.0.[6..9]",
+    "rblhit": "reject_rbl_client bl.example=127.0.0.[2;4..6]",
+    "rhsbl": "reject_rhsbl_sender rhsbl.example",
+    "dnswl": "permit_dnswl_client bl.example, reject",
+    "mx": "check_sender_mx_access texthash:{dir}/hosts.map",
+    "ns": "check_sender_ns_access texthash:{dir}/hosts.map",
+    "clientname": "check_client_access texthash:{dir}/client.map",
+    "unlisted": "reject_unlisted_sender",
+    "mynet": "permit_mynetworks, reject",
+    "sleep": "sleep 1, permit",
+    "bounce": "reject_multi_recipient_bounce",
+}
+MAPS = {
+    "helo.map": "evil.example REJECT\n",
+    "sender.map": "banned.example REJECT no mail from there\n"
+                  "<> DUNNO\n",
+    "nested.map": "nested-bad@good.example 554 5.7.2 nested\n",
+    "data.map": "data-bad@good.example REJECT at DATA\n",
+    "end.map": "end-bad@good.example REJECT at the end\n"
+               "end-hold@good.example HOLD\n"
+               "end-discard@good.example DISCARD\n"
+               "end-bcc@good.example BCC user2@example1.local\n",
+    "hosts.map": "mx.spam.example REJECT bad mx\n198.51.100.67 550 bad ns\n",
+    "client.map": "good.example 554 5.7.1 by name\n",
+}
+
+
+def talk(host, rcpt, sender="a@good.example", helo="client.good.example"):
+    """Code and text of the reply to RCPT."""
+    with host.raw() as c:
+        expect(c.reply()[0], 220, "banner")
+        expect(c.say(f"EHLO {helo}"), 250, "EHLO")
+        expect(c.say(f"MAIL FROM:<{sender}>"), 250, "MAIL")
+        return c.say_text(f"RCPT TO:<{rcpt}>")
+
+
+def to(key):
+    return f"user1+{key}@example1.local"
+
+
+REPLIES = [
+    # key, sender, helo, code, what the text holds
+    ("ok", None, None, 250, "2.1.5"),
+    ("digits", None, None, 250, ""),
+    ("relay", None, None, 250, ""),
+    ("dunno", None, None, 250, ""),
+    ("reject", None, None, 554, r"5\.7\.1 <user1\+reject@example1.local>: "
+     "Recipient address rejected: Access denied"),
+    ("rejecttext", None, None, 554, r"5\.7\.9 .*: go away"),
+    ("defer", None, None, 450, r"4\.7\.1"),
+    ("code4", None, None, 450, r"4\.2\.9 .*later, please"),
+    ("code5", None, None, 550, r"5\.7\.1 .*no thanks"),
+    ("ifpermit", None, None, 450, r"4\.7\.3 .*not yet"),
+    ("list", None, None, 554, "Access denied"),
+    ("list", None, "short", 504, r"5\.5\.2 <short>: Helo command rejected: "
+     "need fully-qualified hostname"),
+    ("warn", None, None, 250, ""),
+    ("class", "a@nowhere.example", None, 450, r"4\.1\.8 .*Domain not found"),
+    ("class", None, None, 250, ""),
+    ("class", "a@host", None, 504, "need fully-qualified address"),
+    ("nested", None, None, 250, ""),
+    ("nested", "nested-bad@good.example", None, 554, r"5\.7\.2 .*nested"),
+    ("filter", None, None, 451, r"4\.3\.5 .*Server configuration error"),
+    ("nonsense", None, None, 451, r"4\.3\.5"),
+    ("badbcc", None, None, 451, r"4\.3\.5"),
+    ("notable", None, None, 451, r"4\.3\.5"),
+    ("plain", None, None, 450, "Session encryption is required"),
+    ("unauthdest", None, None, 250, ""),
+    ("client", None, None, 250, ""),
+    ("reverse", None, None, 250, ""),
+    ("helo", None, "nowhere.example", 450, "Host not found"),
+    ("helo", None, "only-a.example", 250, ""),
+    ("helo", None, "mta2", 250, ""),
+    ("helo", None, "[127.0.0.1]", 250, ""),
+    ("fqdnhelo", None, "mta2", 504, "fully-qualified hostname"),
+    ("domain", "a@nowhere.example", None, 450, "Domain not found"),
+    ("domain", "a@only-a.example", None, 250, ""),
+    ("domain", "a@nullmx.example", None, 550, r"5\.7\.27 .*nullMX"),
+    ("domain", "a@broken.example", None, 450, "Domain not found"),
+    ("domain", "", None, 250, ""),
+    # Finding 4 of the formats: names of the operator's own network.
+    ("domain", "a@example2.local", None, 250, ""),
+    ("fqdnsender", "a@mta2", None, 504, "fully-qualified address"),
+    ("rbl", None, None, 554, r"5\.7\.1 Service unavailable; Client host "
+     r"\[127\.0\.0\.1\] blocked using bl\.example; listed, see"),
+    ("rblmiss", None, None, 250, ""),
+    ("rblhit", None, None, 554, "blocked using"),
+    ("rhsbl", "a@spammer.example", None, 554,
+     r"Sender address \[spammer\.example\] blocked using rhsbl\.example"),
+    ("rhsbl", None, None, 250, ""),
+    ("dnswl", None, None, 250, ""),
+    ("mx", "a@badmx.example", None, 554, "bad mx"),
+    ("mx", None, None, 250, ""),
+    ("ns", "a@badns.example", None, 550, "bad ns"),
+    ("clientname", None, None, 554, r"<localhost\.good\.example"
+     r"\[127\.0\.0\.1\]>: Client host rejected: by name"),
+    ("unlisted", "nobody@example1.local", None, 550, r"5\.1\.0"),
+    ("unlisted", "user2@example1.local", None, 250, ""),
+    ("mynet", None, None, 554, "Access denied"),
+    ("reject", None, "evil.example", 554, "<evil.example>: Helo command"),
+    ("ok", "x@sub.banned.example", None, 554, "no mail from there"),
+]
+
+
+@scenario
+def values_of_access_tables_do_what_they_say(lab):
+    for key, sender, helo, code, text in REPLIES:
+        got = talk(lab.mta1, to(key),
+                   "a@good.example" if sender is None else sender,
+                   helo or "client.good.example")
+        expect(got[0], code, f"{key} {sender} {helo}: {got[1]}")
+        expect_match(got[1], text, f"{key} {sender} {helo}")
+
+
+@scenario
+def strangers_do_not_relay(lab):
+    """S18, E3: whatever the local part says."""
+    for rcpt in ("x@elsewhere.example", "u%elsewhere.example@other.example",
+                 "elsewhere.example!u@other.example",
+                 '"u@elsewhere.example"@other.example',
+                 "@example1.local:u@elsewhere.example"):
+        code, text = talk(lab.mta1, rcpt)
+        expect(code, 554, f"{rcpt}: {text}")
+        expect_match(text, r"5\.7\.1 .*Relay access denied")
+
+
+@scenario
+def a_refusal_names_its_rule_in_the_log(lab):
+    mark = lab.mta1.mark()
+    talk(lab.mta1, to("reject"), helo="x\x1b[31m.example"
+         .replace("\x1b[31m", "evil"))
+    found = lab.mta1.wait_log(r"ev=policy\.reject .*", mark)
+    expect_match(found.group(0), r"code=554")
+    expect_match(found.group(0), r"check_recipient_access")
+    expect_match(found.group(0), r"main\.cf:\d+")
+
+
+@scenario
+def code_421_ends_the_connection(lab):
+    with lab.mta1.raw() as c:
+        c.reply()
+        c.say("EHLO x.good.example")
+        c.say("MAIL FROM:<a@good.example>")
+        expect(c.say(f"RCPT TO:<{to('hangup')}>"), 421, "RCPT")
+        expect(c.line(), b"", "closed")
+
+
+def send(host, key, sender="a@good.example"):
+    """Sends a message to user1+key; its Message-ID."""
+    identity, content = message(sender=sender, recipient=to(key))
+    with host.raw() as c:
+        c.reply()
+        c.say("EHLO x.good.example")
+        expect(c.say(f"MAIL FROM:<{sender}>"), 250, "MAIL")
+        expect(c.say(f"RCPT TO:<{to(key)}>"), 250, f"RCPT {key}")
+        code, text = c.say_text("DATA")
+        if code != 354:
+            return identity, code, text
+        body = content if isinstance(content, bytes) else content.encode()
+        c.send(body + b"\r\n.\r\n")
+        code, text = c.reply()
+    return identity, code, text
+
+
+@scenario
+def a_held_message_waits_for_the_operator(lab):
+    host = lab.mta1
+    identity, code, text = send(host, "hold")
+    expect(code, 250, text)
+    number = re.search(r"queued as (\w+)", text).group(1)
+    wait_for("hold in the queue", lambda: number + "!" in host.queue())
+    host.stop()
+    host.start()
+    wait_for("still on hold after a restart",
+             lambda: number + "!" in host.queue())
+    expect_true(not host.find("user1@example1.local", identity),
+                "not delivered")
+    host.ctl("queue", "flush", number)
+
+
+@scenario
+def a_discarded_message_goes_nowhere(lab):
+    host = lab.mta1
+    mark = host.mark()
+    identity, code, text = send(host, "discard")
+    expect(code, 250, text)
+    expect_match(text, "queued as")
+    host.wait_log(r"ev=smtp\.discard", mark)
+    other, code, text = send(host, "ok")
+    host.wait_mail("user1@example1.local", other)
+    expect_true(not host.find("user1@example1.local", identity),
+                "not delivered")
+
+
+@scenario
+def redirect_bcc_and_prepend_change_the_message(lab):
+    host = lab.mta1
+    identity, code, text = send(host, "redirect")
+    expect(code, 250, text)
+    host.wait_mail("user2@example1.local", identity)
+    expect_true(not host.find("user1@example1.local", identity),
+                "not to the first recipient")
+    identity, code, text = send(host, "bcc")
+    host.wait_mail("user1@example1.local", identity)
+    host.wait_mail("user2@example1.local", identity)
+    identity, code, text = send(host, "prepend")
+    found = host.wait_mail("user1@example1.local", identity)
+    head = found[0] if isinstance(found, list) else found
+    expect_true(b"X-Rule: rcpt" in head, "the field is there")
+    expect_true(head.index(b"X-Rule: rcpt") < head.index(b"Received: from x."),
+                "above our Received field")
+
+
+@scenario
+def data_and_its_end_have_lists_too(lab):
+    host = lab.mta1
+    _, code, text = send(host, "ok", "data-bad@good.example")
+    expect(code, 554, text)
+    expect_match(text, "Sender address rejected: at DATA")
+    _, code, text = send(host, "ok", "end-bad@good.example")
+    expect(code, 554, text)
+    expect_match(text, "at the end")
+    identity, code, text = send(host, "ok", "end-bcc@good.example")
+    expect(code, 250, text)
+    host.wait_mail("user1@example1.local", identity)
+    host.wait_mail("user2@example1.local", identity)
+    _, code, text = send(host, "ok", "end-hold@good.example")
+    expect(code, 250, text)
+    number = re.search(r"queued as (\w+)", text).group(1)
+    wait_for("hold in the queue", lambda: number + "!" in host.queue())
+    host.ctl("queue", "flush", number)
+
+
+def write(host, name, text):
+    with open(os.path.join(host.config, name), "w") as file:
+        file.write(text)
+
+
+def prepare(lab):
+    host = lab.mta1
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    port = free_port()
+    server.bind(("127.0.0.1", port))
+    threading.Thread(target=serve_names, args=(server,), daemon=True).start()
+    host.environment["ESTAFETA_DNS_SERVERS"] = f"127.0.0.1@{port}"
+    text = MAIN_CF.replace("{dir}", host.config)
+    # What values of tables name must be open: a class does that.
+    text += (f"\nsmtpd_restriction_classes = strict, nested, opened\n"
+             f"opened = check_sender_mx_access texthash:{host.config}/"
+             f"hosts.map, check_client_access texthash:{host.config}/"
+             f"client.map\n")
+    host.append("main.cf", text)
+    for name, content in MAPS.items():
+        write(host, name, content)
+    write(host, "rcpt.map", "".join(
+        f"{to(key)} {value}\n".replace("{dir}", host.config)
+        for key, value in VALUES.items()))
+
+
+main(setup=prepare)
