@@ -95,7 +95,7 @@ static struct { // one worker
 	const struct endpoint *endpoint;
 	struct state state;
 	unsigned n_errors, n_junk;
-	bool is_over, may_be_over;
+	bool may_be_over, has_binarymime;
 	char sender[NAME_OCTETS], new_sender[NAME_OCTETS];
 	char last_rcpt[NAME_OCTETS * 2];
 	unsigned last_user;
@@ -342,6 +342,7 @@ judge_ehlo(int code)
 
 	if (code != 250)
 		return;
+	w.has_binarymime = strstr(w.client.text, "BINARYMIME") != NULL;
 	if (w.state.is_tls == (strstr(w.client.text, "STARTTLS") != NULL))
 		fail("STARTTLS must be offered before TLS, and only then");
 	if (has_auth && !may_auth)
@@ -457,10 +458,21 @@ say_mail(struct step *step, const struct state *likely)
 				   "MAIL FROM:<a b@c.example>"));
 		return;
 	}
+	if (chance(4)) { // RFC 6531 3.3
+		step->is_utf8 = likely->is_extended && chance(50);
+		if (!step->is_utf8)
+			step->flaw = FLAW_8BIT;
+		step->has_parameters = step->is_utf8;
+		snprintf(w.new_sender, sizeof(w.new_sender),
+			 "s\xc3\xa9%u-%lu@from.example", w.number, ++n_senders);
+		say("MAIL FROM:<%s>%s\r\n", w.new_sender,
+		    step->is_utf8 ? " SMTPUTF8" : "");
+		return;
+	}
 	say("%s<%s>", PICK("MAIL FROM:", "mail from:", "Mail From:"),
 	    w.new_sender);
 	step->has_parameters = true;
-	switch (likely->is_extended || chance(10) ? below(12) : 11) {
+	switch (likely->is_extended || chance(10) ? below(14) : 13) {
 	case 0:
 		say(" BODY=8BITMIME");
 		break;
@@ -476,11 +488,22 @@ say_mail(struct step *step, const struct state *likely)
 		step->flaw = FLAW_PARAMETER;
 		say(" %s", PICK("SIZE=-1", "SIZE=x", "SIZE=1 SIZE=1",
 				"SIZE=", "SIZE=18446744073709551617",
-				"BODY=9BIT", "BODY=7BIT BODY=8BITMIME"));
+				"BODY=9BIT", "BODY=7BIT BODY=8BITMIME",
+				"RET=HALF", "ENVID=+ZZ", "RET=FULL RET=FULL"));
 		break;
 	case 4:
 		step->flaw = FLAW_UNKNOWN_PARAMETER;
 		say(" %s", PICK("XYZ=1", "XYZ", "A=B SIZE=1"));
+		break;
+	case 5: // RFC 3461 4
+		say(" %s", PICK("RET=HDRS", "RET=FULL ENVID=a+2Bb", "ENVID=x",
+				"ret=full body=8bitmime"));
+		break;
+	case 6: // RFC 3030 3
+		step->is_binary = w.has_binarymime;
+		if (!w.has_binarymime)
+			step->flaw = FLAW_UNKNOWN_PARAMETER;
+		say(" BODY=BINARYMIME");
 		break;
 	default:
 		step->has_parameters = false;
@@ -546,8 +569,18 @@ say_rcpt(struct step *step, const struct state *likely)
 	w.last_user = step->user;
 	snprintf(w.last_rcpt, sizeof(w.last_rcpt), "%s+%lu@%s",
 		 users[step->user], ++n_rcpts, domain);
-	say("%s<%s>\r\n", PICK("RCPT TO:", "rcpt to:", "Rcpt To:"),
-	    w.last_rcpt);
+	say("%s<%s>", PICK("RCPT TO:", "rcpt to:", "Rcpt To:"), w.last_rcpt);
+	if (likely->is_extended && chance(10)) { // RFC 3461 4
+		say("%s",
+		    PICK(" NOTIFY=NEVER", " ORCPT=rfc822;a+2Bb@c.example",
+			 " NOTIFY=FAILURE,DELAY ORCPT=rfc822;a@c.example"));
+	} else if (chance(3)) {
+		step->flaw = FLAW_PARAMETER;
+		say("%s", PICK(" NOTIFY=NEVER,FAILURE", " NOTIFY=", " ORCPT=x",
+			       " NOTIFY=SOMETIMES", " ORCPT=rfc822;+0",
+			       " NOTIFY=NEVER NOTIFY=NEVER"));
+	}
+	say("\r\n");
 }
 
 static void
@@ -1033,7 +1066,7 @@ run_session(unsigned long number)
 		.rcpt_limit = w.endpoint->rcpt_limit,
 	};
 	w.n_errors = w.n_junk = 0;
-	w.may_be_over = false;
+	w.may_be_over = w.has_binarymime = false;
 	w.n_notes = 0;
 	w.declared = 0;
 	w.last_rcpt[0] = '\0';

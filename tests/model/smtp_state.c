@@ -71,6 +71,8 @@ expect_mail(const struct state *s, const struct step *step, struct answers *a)
 		add(a, 501, 555, 552, 0);
 	if (step->flaw == FLAW_TOO_LARGE)
 		add(a, 552, 0); // 1870 6.1
+	if (step->flaw == FLAW_8BIT)
+		add(a, 550, 553, 501, 0); // 6531 3.5; S14
 	if (step->has_parameters && !s->is_extended)
 		add(a, 250, 555, 501, 503, 0); // 5321 does not say
 	if (a->n == 0)
@@ -88,7 +90,8 @@ expect_rcpt(const struct state *s, const struct step *step, struct answers *a)
 		add(a, 503, 0);
 	if (step->flaw == FLAW_SYNTAX)
 		add(a, 501, 553, 0);
-	if (step->flaw == FLAW_UNKNOWN_PARAMETER)
+	if (step->flaw == FLAW_UNKNOWN_PARAMETER ||
+	    step->flaw == FLAW_PARAMETER)
 		add(a, 555, 501, 0);
 	if (step->whom == TO_NULL)
 		add(a, 501, 550, 553, 0); // 5321 4.1.1.3

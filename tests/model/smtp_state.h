@@ -41,6 +41,7 @@ enum flaw {
 	FLAW_PARAMETER, // known, with an impossible value
 	FLAW_UNKNOWN_PARAMETER,
 	FLAW_TOO_LARGE, // MAIL SIZE=
+	FLAW_8BIT,	// an address, and no SMTPUTF8
 	FLAW_ARGUMENT,	// where none is allowed
 	FLAW_TRAILING,	// octets behind a command that must be the last
 	FLAW_MECHANISM,
@@ -67,6 +68,7 @@ struct step {
 	enum whom whom;	     // RCPT
 	unsigned user;	     // RCPT
 	bool is_binary;	     // MAIL BODY=BINARYMIME
+	bool is_utf8;	     // MAIL SMTPUTF8
 	bool has_parameters; // MAIL: only after EHLO
 	bool is_last;	     // BDAT
 	unsigned content;    // CONTENT, BDAT: flaws of all octets so far
