@@ -2,7 +2,7 @@
 # Programs in C that tests drive the servers with.
 
 MODEL_SRC := $(wildcard tests/model/*.c)
-TEST_TOOLS := $(O)/tests/smtp_model
+TEST_TOOLS := $(O)/tests/smtp_model $(O)/tests/slow
 
 # OpenSSL alone: they share no code with what they test.
 $(O)/tests/smtp_model: $(MODEL_SRC) $(wildcard tests/model/*.h)
@@ -10,9 +10,18 @@ $(O)/tests/smtp_model: $(MODEL_SRC) $(wildcard tests/model/*.h)
 	@echo "  CC   $@"
 	@$(CC) $(BASE_FLAGS) -O2 $(MODEL_SRC) -o $@ -lssl -lcrypto
 
-.PHONY: test-tools model
+$(O)/tests/slow: tests/slow/slow.c
+	@mkdir -p $(@D)
+	@echo "  CC   $@"
+	@$(CC) $(BASE_FLAGS) -O2 $< -o $@
+
+.PHONY: test-tools model slow
 test-tools: $(TEST_TOOLS)
 N ?= 20000
 model: ## random SMTP against a reference model: make model N=1000000
 	@$(SUBMAKE) -s all test-tools
 	@MODEL_COMMANDS=$(N) $(PYTHON) tests/scenario/smtp_model.py --show
+slow: ## slow clients and 100 good ones: make slow N=10000
+	@$(SUBMAKE) -s all test-tools
+	@SLOW_CLIENTS=$(if $(filter 20000,$(N)),10000,$(N)) \
+		$(PYTHON) tests/scenario/slow_clients.py --show

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""F10: slow clients in every phase, and good ones that must not notice.
+RUNS_ALONE RELEASE_ONLY
+
+    SLOW_CLIENTS=10000 tests/scenario/slow_clients.py --show
+
+Without SLOW_CLIENTS a few hundred, and only successes count; with it 10,000 or
+so, and the good clients' 99th percentile is at most 1.5 of that without slow
+ones (medians of rounds of the same run)."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+from frame import expect, expect_true, main, program, scenario, wait_for
+
+N_SLOW = int(os.environ.get("SLOW_CLIENTS", "0"))
+IS_TIMED = N_SLOW > 0
+SHOW = "--show" in sys.argv
+N_GOOD = 100 if IS_TIMED else 20
+ROUND_S = 10 if IS_TIMED else 1.5
+ROUNDS = 3 if IS_TIMED else 1
+PAUSE_MS = 1000 if IS_TIMED else 200
+INTERVAL_MS = 5000
+WORST_RATIO = 1.5
+USER = "user1@example1.local"
+PHASES = ("greeting", "command", "handshake", "data", "bdat")
+
+
+def good_round(lab):
+    result = subprocess.run(
+        [program("tests/slow"), "good", str(lab.mta1.ports["smtp"]),
+         str(N_GOOD), str(ROUND_S), str(PAUSE_MS), USER],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    expect(result.returncode, 0, f"good clients: {result.stdout}"
+           f"{result.stderr[-1500:]}")
+    told = json.loads(result.stdout)
+    if SHOW:
+        print(told, flush=True)
+    expect_true(told["n"] >= N_GOOD, f"only {told['n']} messages")
+    return told
+
+
+class Slow:
+    """The slow clients, in a process of their own."""
+
+    def __init__(self, lab, n):
+        self.process = subprocess.Popen(
+            [program("tests/slow"), "hold", str(lab.mta1.ports["smtp"]),
+             str(lab.mta1.ports["submissions"]), str(n), str(INTERVAL_MS),
+             USER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(10)
+
+    def look(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def waiting(self):
+        return {phase: told["waiting"]
+                for phase, told in self.look().items()}
+
+
+def memory_kib(lab):
+    """Proportional set size of mta/in."""
+    total = 0
+    for pid, role in lab.mta1.processes().items():
+        if role == "mta/in":
+            with open(f"/proc/{pid}/smaps_rollup") as file:
+                for line in file:
+                    if line.startswith("Pss:"):
+                        total += int(line.split()[1])
+    return total
+
+
+@scenario
+def good_clients_do_not_notice_slow_ones(lab):
+    n = N_SLOW or 400
+    before = [good_round(lab) for _ in range(ROUNDS)]
+    empty_kib = memory_kib(lab)
+    with Slow(lab, n) as slow:
+        began = time.monotonic()
+        wait_for("the slow clients are there", lambda: sum(
+            slow.waiting().values()) >= n * 0.95, 60)
+        if SHOW:
+            print(f"{n} slow clients after {time.monotonic() - began:.1f} s, "
+                  f"mta/in: {empty_kib} KiB, now {memory_kib(lab)} KiB\n"
+                  f"{slow.look()}", flush=True)
+        for phase, waiting in slow.waiting().items():
+            expect_true(waiting > 0, f"nobody is in {phase}")
+        during = [good_round(lab) for _ in range(ROUNDS)]
+        if SHOW:
+            print(slow.look(), flush=True)
+    if IS_TIMED:
+        before += [good_round(lab) for _ in range(ROUNDS)]
+        unloaded = statistics.median(told["p99_us"] for told in before)
+        loaded = statistics.median(told["p99_us"] for told in during)
+        print(f"99th percentile: {unloaded} us alone, {loaded} us with {n} "
+              f"slow clients: {loaded / unloaded:.2f}")
+        expect_true(loaded <= WORST_RATIO * unloaded,
+                    f"{loaded} us, alone {unloaded} us")
+    lab.mta1.wait_queue_empty(60)
+
+
+if __name__ == "__main__":
+    if SHOW:
+        sys.argv.remove("--show")
+    main(hosts=1)
