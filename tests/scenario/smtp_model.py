@@ -42,7 +42,10 @@ def setup(lab):
             host.append("accounts.cf", f"{user}@{host.domain}|{secret}")
         host.write_config("quotas.cf", "")
     lab.mta1.append("main.cf", f"smtpd_recipient_limit = {RCPT_LIMIT}\n"
-                    f"message_size_limit = {SIZE_LIMIT}\n")
+                    f"message_size_limit = {SIZE_LIMIT}\n"
+                    "smtpd_soft_error_limit = 1000\n"
+                    "smtpd_hard_error_limit = 1000\n"
+                    "smtpd_junk_command_limit = 1000\n")
     for host in lab.hosts:
         host.append("main.cf", "smtpd_client_connection_count_limit = 0\n")
     lab.mta1.append("transport.cf", f"{RELAY} smtp:[mta2]:25")
