@@ -23,7 +23,7 @@
 enum {
 	LOCAL_TIMEOUT_S = 10,
 	/* Of one attempt; the rest of a long list waits for the next. */
-	MAX_TARGETS = 10,
+	MAX_TARGETS = 50,
 	ATTEMPT_MAX_S = 600, // until a server listens
 	JOB_ARENA_OCTETS = 256 * 1024,
 	KEY_MAX_OCTETS = 4096,
@@ -104,7 +104,7 @@ make_policy(const struct out_job *job, const struct target *target,
 		.hop = &target->hop,
 		.host = target->name,
 		.port = target->hop.port,
-		.has_password = job->sasl_user.n > 0,
+		.has_password = job->sasl_user.n > 0 && !target->is_fallback,
 	};
 	const char *what;
 
@@ -132,9 +132,13 @@ open_policed(struct co *co, const struct target *target,
 		return NULL;
 	}
 	settings->policy = policy;
+	settings->n_sessions++;
+	/* The login is that of the next hop. */
+	settings->has_login =
+		settings->job->sasl_user.n > 0 && !target->is_fallback;
 	session = session_new(co, fd, target, settings, why, &is_tls_failure);
 	if (session != NULL || !is_tls_failure || policy->level != TLS_MAY ||
-	    settings->job->sasl_user.n > 0)
+	    settings->has_login)
 		return session;
 	if (dial_target(co, target, settings->setup, &fd) != OK)
 		return NULL;
@@ -188,11 +192,17 @@ open_remote(struct co *co, struct session_settings *settings,
 	struct target target;
 	int64_t deadline_us = in_s(ATTEMPT_MAX_S);
 
-	route_init(route, settings->job, out.dns, map);
+	route_init(route, settings->job, &settings->setup->smtp, out.dns, map);
 	for (int i = 0; session == NULL && i < MAX_TARGETS; i++) {
 		if (now_us() > deadline_us || !route_next(co, route, &target))
 			break;
 		session = open_target(co, &target, settings, why);
+		if (session == NULL && why->is_final)
+			break;
+		if (settings->n_sessions ==
+			    settings->setup->smtp.mx_session_limit &&
+		    settings->n_sessions > 0)
+			route_fall_back(route);
 	}
 	if (session == NULL && !why->is_set)
 		*why = route->why;
@@ -411,6 +421,7 @@ out_start(struct role *role)
 	out.dns = peer_new(SERVICE_DNS, 0, NULL);
 	pool_init();
 	setup_init();
+	route_setup();
 	role->incoming = on_incoming;
 	role->stop = on_stop;
 }

@@ -12,7 +12,8 @@ enum {
 
 struct outcome {
 	bool is_set;
-	bool is_dead; // no session with the destination
+	bool is_dead;  // no session with the destination
+	bool is_final; // no other server need be asked
 	uint16_t code;
 	char enhanced[SMTP_ENHANCED_MAX];
 	char text[OUTCOME_TEXT_MAX];

@@ -91,7 +91,7 @@ pool_give(struct co *co, struct str key, struct session **session_ref)
 	idle = must_alloc(sizeof(*idle));
 	idle->session = *session_ref;
 	*session_ref = NULL;
-	idle->until_us = in_s(POOL_IDLE_S);
+	idle->until_us = session_idle_until_us(idle->session);
 	idle->key = must_alloc(key.n);
 	idle->n_key = key.n;
 	memcpy(idle->key, key.p, key.n);

@@ -6,7 +6,6 @@
 #include "mta/out/session.h"
 
 enum {
-	POOL_IDLE_S = 5,
 	POOL_MAX_SESSIONS = 256, // the one idle longest is closed
 };
 

@@ -35,6 +35,8 @@ enum {
 	LINES_MAX_OCTETS =
 		OUT_MAX_RECIPIENTS * COMMAND_MAX_OCTETS + FLIGHT_MAX_OCTETS,
 	MAX_USES = 100,
+	LOCAL_IDLE_S = 5,
+	SMTP_PORT = 25,
 };
 
 struct session {
@@ -44,12 +46,16 @@ struct session {
 	bool is_broken;
 	bool needs_reset; // a transaction is open
 	unsigned n_uses;
+	bool is_fallback;
+	bool may_loop; // nobody sends to ourselves on purpose here
+	int64_t began_us;
 	struct offers offers;
 	struct smtp_reply reply;
 	const char *doing; // for the words of a failure
 	char remote[OUTCOME_REMOTE_MAX];
 };
 
+static const char doing_greeting[] = "the greeting";
 static const char doing_end[] =
 	"the end of the content, so perhaps it was taken";
 
@@ -225,7 +231,9 @@ static void
 refused_session(const struct session *s, struct outcome *out)
 {
 	outcome_of_reply(out, &s->reply, s->remote);
-	if (out->code / 100 == 4)
+	out->is_final = out->code / 100 == 5 && s->doing == doing_greeting &&
+			!s->setup->smtp.skips_5xx_greeting;
+	if (out->code / 100 == 4 || out->is_final)
 		return;
 	out->code = 0;
 	if (out->enhanced[0] != '\0')
@@ -240,7 +248,7 @@ log_in_if_due(struct co *co, struct session *s,
 	const struct out_job *job = settings->job;
 	enum err e;
 
-	if (job->sasl_user.n == 0 || s->is_unix)
+	if (!settings->has_login || s->is_unix)
 		return true;
 	if (!stream_is_tls(s->stream) && !settings->policy->may_login_plain) {
 		outcome_of_us(why_out, 0, "4.7.0", s->remote,
@@ -254,10 +262,24 @@ log_in_if_due(struct co *co, struct session *s,
 	}
 	e = log_in(co, s, job);
 	if (e == ERR_REFUSED)
-		refused_session(s, why_out);
+		outcome_of_us(why_out, 0, "4.7.8", s->remote,
+			      "the server does not take our login: %d %.*s",
+			      s->reply.code, STR(smtp_reply_text(&s->reply)));
 	else if (e != OK)
 		failure(s, e, why_out);
 	return e == OK;
+}
+
+/* Who calls itself as we do is us, by a way that DNS does not show. */
+static bool
+is_ourselves(const struct session *s)
+{
+	struct str line, name;
+	size_t at = 0;
+
+	return smtp_reply_line(&s->reply, &at, &line) &&
+	       str_word(&line, &name) &&
+	       str_ieq(name, s->setup->smtp.helo_name);
 }
 
 static enum err
@@ -270,10 +292,12 @@ greet(struct co *co, struct session *s, const struct session_settings *settings,
 	if (policy->is_wrapped && !s->is_unix)
 		e = shake_hands(co, s, policy, is_tls_out);
 	if (e == OK)
-		e = converse(co, s, STR_NONE, "the greeting",
+		e = converse(co, s, STR_NONE, doing_greeting,
 			     s->setup->smtp.helo_s);
 	if (e == OK)
 		e = is_positive(s) ? say_hello(co, s) : ERR_REFUSED;
+	if (e == OK && s->may_loop && is_ourselves(s))
+		return ERR_EXISTS;
 	if (e != OK || s->is_unix || stream_is_tls(s->stream))
 		return e;
 	if (policy->level != TLS_NONE && s->offers.has_starttls)
@@ -290,6 +314,9 @@ prepare(struct co *co, struct session *s,
 
 	if (e == ERR_REFUSED)
 		refused_session(s, why_out);
+	else if (e == ERR_EXISTS)
+		outcome_of_us(why_out, 554, "5.4.6", s->remote,
+			      "the mail loops back to this host");
 	else if (e == ERR_TLS)
 		outcome_of_us(why_out, 0, "4.7.5", s->remote, "no TLS: %.*s",
 			      STR(stream_tls_text(s->stream)));
@@ -319,6 +346,10 @@ session_new(struct co *co, int fd, const struct target *target,
 	s->stream = stream_new(fd, IN_MAX_OCTETS);
 	s->setup = settings->setup;
 	s->setup->n_holds++;
+	s->is_fallback = target->is_fallback;
+	s->may_loop = settings->job->protocol == OUT_SMTP &&
+		      (target->hop.port == 0 || target->hop.port == SMTP_PORT);
+	s->began_us = now_us();
 	s->is_lmtp = settings->job->protocol != OUT_SMTP;
 	s->is_unix =
 		settings->job->protocol == OUT_LOCAL || target->unix_path.n > 0;
@@ -330,7 +361,8 @@ session_new(struct co *co, int fd, const struct target *target,
 			 STR(target->name));
 	if (prepare(co, s, settings, why_out, is_tls_out))
 		return s;
-	why_out->is_dead = true;
+	why_out->is_dead = why_out->code / 100 != 5;
+	why_out->is_final = !why_out->is_dead;
 	session_quit(co, &s);
 	return NULL;
 }
@@ -763,8 +795,24 @@ session_deliver(struct co *co, struct session *s, struct delivery *d)
 bool
 session_is_reusable(struct session *s)
 {
-	return !s->is_broken && s->n_uses < MAX_USES &&
-	       !stream_has_input(s->stream);
+	const struct router_smtp *m = &s->setup->smtp;
+	uint64_t most = m->reuse_count > 0 ? m->reuse_count : MAX_USES;
+
+	/* One that came about because the next hop is away must not be found
+	 * under its name. */
+	if (s->is_broken || s->is_fallback || s->n_uses >= most)
+		return false;
+	if (!s->is_unix &&
+	    (!m->is_cache_on ||
+	     now_us() - s->began_us > (int64_t)m->reuse_s * US_PER_S))
+		return false;
+	return !stream_has_input(s->stream);
+}
+
+int64_t
+session_idle_until_us(const struct session *s)
+{
+	return in_s(s->is_unix ? LOCAL_IDLE_S : s->setup->smtp.cache_s);
 }
 
 const char *

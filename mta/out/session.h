@@ -21,6 +21,8 @@ struct session_settings {
 	const struct out_job *job; // login, protocol
 	struct setup *setup;
 	const struct policy *policy;
+	bool has_login;
+	uint64_t n_sessions; // that were begun for this delivery
 };
 
 /* Takes over fd, connected to the target, and says all that comes before MAIL.
@@ -48,6 +50,8 @@ session_deliver(struct co *co, struct session *s, struct delivery *d) MUST_USE;
 
 /* May the next message go this way? */
 bool session_is_reusable(struct session *s);
+/* How long it may wait for the next message. */
+int64_t session_idle_until_us(const struct session *s);
 const char *session_remote(const struct session *s);
 /* "trusted TLSv1.3 TLS_...", or empty; until the next call. */
 const char *session_tls(const struct session *s);

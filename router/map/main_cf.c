@@ -842,6 +842,8 @@ static const char *const not_yet[] = {
 	"recipient_canonical_maps",
 	"sender_bcc_maps",
 	"sender_canonical_maps",
+	"smtp_bind_address",
+	"smtp_bind_address6",
 	"smtp_header_checks",
 	"smtpd_milters",
 	"smtpd_tls_cert_file",
