@@ -2,7 +2,7 @@
 # Programs in C that tests drive the servers with.
 
 MODEL_SRC := $(wildcard tests/model/*.c)
-TEST_TOOLS := $(O)/tests/smtp_model $(O)/tests/slow
+TEST_TOOLS := $(O)/tests/smtp_model $(O)/tests/slow $(O)/tests/bench/spoolfill
 
 # OpenSSL alone: they share no code with what they test.
 $(O)/tests/smtp_model: $(MODEL_SRC) $(wildcard tests/model/*.h)

@@ -9,7 +9,7 @@
 
 enum {
 	COMMAND_TIMEOUT_S = 60,
-	BATCH = 64,
+	BATCH = 512,
 	ENTRIES_OCTETS = 64 * 1024, // of a frame, about
 	ENTRY_RCPTS = 800,	    // shown of a message: a frame holds so many
 	SHOW_CHUNK_OCTETS = 64 * 1024,
@@ -35,6 +35,7 @@ after(const char *id)
 
 struct walk {
 	struct message_look looks[BATCH];
+	size_t ends[BATCH]; // of their entries, while they are sent
 	size_t n;
 	char last[QUEUE_ID_OCTETS + 1];
 };
@@ -117,9 +118,9 @@ put_entry(struct buf *body, const struct queued *q, const struct message *m)
 	free(rcpts);
 }
 
-/* Before anything waits: then some are gone, or asleep. ends: of each. */
+/* Before anything waits: then some are gone, or asleep. */
 static size_t
-put_entries(struct buf *body, const struct walk *w, size_t *ends)
+put_entries(struct buf *body, struct walk *w)
 {
 	size_t n = 0;
 
@@ -129,25 +130,25 @@ put_entries(struct buf *body, const struct walk *w, size_t *ends)
 		if (look->q == NULL)
 			continue;
 		put_entry(body, look->q, look->message);
-		ends[n++] = body->n;
+		w->ends[n++] = body->n;
 	}
 	return n;
 }
 
 static enum err
-send_entries(struct co *co, struct call *call, const struct walk *w)
+send_entries(struct co *co, struct call *call, struct walk *w)
 {
 	struct buf body = BUF_INIT((size_t)BATCH * QUEUE_ENTRIES_MAX_OCTETS);
-	size_t ends[BATCH], n = put_entries(&body, w, ends), at = 0;
+	size_t n = put_entries(&body, w), at = 0;
 	enum err e = OK;
 
 	for (size_t i = 0; i < n && e == OK; i++) {
-		if (i + 1 < n && ends[i + 1] - at <= ENTRIES_OCTETS)
+		if (i + 1 < n && w->ends[i + 1] - at <= ENTRIES_OCTETS)
 			continue;
 		e = call_send(co, call, QUEUE_ENTRIES,
-			      str_sub(buf_str(&body), at, ends[i] - at), -1,
+			      str_sub(buf_str(&body), at, w->ends[i] - at), -1,
 			      false, in_s(COMMAND_TIMEOUT_S));
-		at = ends[i];
+		at = w->ends[i];
 	}
 	buf_release(&body);
 	return e;

@@ -945,18 +945,15 @@ void
 message_set_reason(struct message *m, size_t index, struct str reason)
 {
 	struct message_rcpt *r = &m->rcpts[index];
-	struct buf clean = BUF_INIT(REASON_MAX_OCTETS * 4 + 1);
 
 	free(r->reason);
 	r->reason = NULL;
 	reason = str_first(reason, REASON_MAX_OCTETS);
 	if (reason.n == 0)
 		return;
+	r->reason = must_alloc(reason.n + 1);
 	for (size_t i = 0; i < reason.n; i++)
-		buf_putc(&clean,
-			 ascii_is_print(reason.p[i]) ? reason.p[i] : ' ');
-	buf_putc(&clean, '\0');
-	r->reason = clean.p;
+		r->reason[i] = ascii_is_print(reason.p[i]) ? reason.p[i] : ' ';
 }
 
 void
