@@ -8,15 +8,10 @@ Rows: S18 (source routes do not relay), S24 (HELO and unlisted senders), S26
 
 import os
 import re
-import socket
-import struct
-import threading
 
-from frame import (expect, expect_match, expect_true, free_port, main,
-                   message, scenario, wait_for)
-
-A, NS, PTR, MX, TXT, AAAA = 1, 2, 12, 15, 16, 28
-SERVFAIL = 2
+from frame import (expect, expect_match, expect_true, main, message, scenario,
+                   wait_for)
+from frame_dns import A, MX, NS, PTR, SERVFAIL, TXT, NameServer
 
 # (name, type): values. A name that is nowhere does not exist.
 zone = {
@@ -36,54 +31,6 @@ zone = {
     ("1.0.0.127.bl.example", TXT): ["listed, see http://bl.example/"],
     ("spammer.example.rhsbl.example", A): ["127.0.0.2"],
 }
-
-
-def name_of(packet):
-    labels, at = [], 12
-    while packet[at]:
-        labels.append(packet[at + 1:at + 1 + packet[at]].decode().lower())
-        at += 1 + packet[at]
-    return ".".join(labels), at + 1
-
-
-def wire_name(name):
-    if name == ".":
-        return b"\0"
-    return b"".join(bytes([len(x)]) + x.encode()
-                    for x in name.split(".")) + b"\0"
-
-
-def record(kind, value):
-    if kind == A:
-        data = socket.inet_aton(value)
-    elif kind == MX:
-        data = struct.pack(">H", 10) + wire_name(value)
-    elif kind == TXT:
-        data = bytes([len(value)]) + value.encode()
-    else:
-        data = wire_name(value)
-    return (b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 60, len(data)) + data)
-
-
-def answer(packet):
-    """RFC 1035: the records of the zone above, or that there are none."""
-    name, end = name_of(packet)
-    kind = struct.unpack(">H", packet[end:end + 2])[0]
-    values = zone.get((name, kind), [])
-    exists = any(known == name for known, _ in zone)
-    if values == SERVFAIL:
-        rcode, values = 2, []
-    else:
-        rcode = 0 if exists else 3
-    records = b"".join(record(kind, value) for value in values)
-    return (packet[:2] + struct.pack(">HHHHH", 0x8180 | rcode, 1, len(values),
-                                     0, 0) + packet[12:end + 4] + records)
-
-
-def serve_names(server):
-    while True:
-        packet, client = server.recvfrom(4096)
-        server.sendto(answer(packet), client)
 
 
 MAIN_CF = """
@@ -378,11 +325,8 @@ def write(host, name, text):
 
 def prepare(lab):
     host = lab.mta1
-    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    port = free_port()
-    server.bind(("127.0.0.1", port))
-    threading.Thread(target=serve_names, args=(server,), daemon=True).start()
-    host.environment["ESTAFETA_DNS_SERVERS"] = f"127.0.0.1@{port}"
+    server = NameServer(zone)
+    host.environment["ESTAFETA_DNS_SERVERS"] = server.address
     text = MAIN_CF.replace("{dir}", host.config)
     # What values of tables name must be open: a class does that.
     text += (f"\nsmtpd_restriction_classes = strict, nested, opened\n"
