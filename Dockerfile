@@ -41,7 +41,7 @@ RUN cd /usr/local/bin \
 	ln -s mailctl $name; done
 
 USER 5000:5000
-EXPOSE 25 143 465 587 993
+EXPOSE 25 110 143 465 587 993 995
 HEALTHCHECK --interval=2s --timeout=2s --start-period=10s --retries=3 \
 	CMD ["mailctl", "healthcheck"]
 CMD ["mailctl", "run"]

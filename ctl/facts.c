@@ -85,6 +85,8 @@ tell_listeners(const struct options *o)
 		[LISTEN_SUBMISSIONS] = "submissions",
 		[LISTEN_IMAP] = "imap",
 		[LISTEN_IMAPS] = "imaps",
+		[LISTEN_POP3] = "pop3",
+		[LISTEN_POP3S] = "pop3s",
 	};
 
 	for (int i = 0; i < LISTEN_KINDS; i++)

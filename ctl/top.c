@@ -49,6 +49,10 @@ static const char *const labels[COUNTERS] = {
 	[COUNT_IMAP_SESSIONS] = "            connections",
 	[COUNT_IMAP_LOGINS] = "            logins",
 	[COUNT_IMAP_LOGINS_FAILED] = "            logins failed",
+	[COUNT_POP3_SESSIONS_NOW] = "POP3        sessions",
+	[COUNT_POP3_SESSIONS] = "            connections",
+	[COUNT_POP3_LOGINS] = "            logins",
+	[COUNT_POP3_LOGINS_FAILED] = "            logins failed",
 	[COUNT_STORE_DELIVERED] = "Mailboxes   delivered",
 	[COUNT_STORE_DELIVERED_OCTETS] = "            octets delivered",
 };

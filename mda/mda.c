@@ -39,7 +39,8 @@ describe(const struct options *o, struct program *program)
 		.user = "mda-front",
 		.fallback_uid = FRONT_UID,
 		.copies = o->n_front,
-		.listens = 1u << LISTEN_IMAP | 1u << LISTEN_IMAPS,
+		.listens = 1u << LISTEN_IMAP | 1u << LISTEN_IMAPS |
+			   1u << LISTEN_POP3 | 1u << LISTEN_POP3S,
 		.unix_service = SERVICE_LMTP,
 		.may_connect = 1u << SERVICE_ROUTER | 1u << SERVICE_STORE |
 			       1u << SERVICE_AUTH,

@@ -14,6 +14,12 @@
  *   STORE_CHUNK    content octets ...    the message
  *   STORE_APPENDED (empty)               -> STORE_TEXT ..., STORE_DONE
  *   STORE_CLOSE    ends the call
+ * A POP3 session is the same, of INBOX (VERB_SELECT), with commands of its own:
+ *   VERB_POP_LIST  (nothing)   -> lines "UID octets uidl"; takes the maildrop,
+ *                                 or NO [IN-USE]
+ *   VERB_POP_READ  UID         -> the content: STORE_BODY, or STORE_TEXT when
+ *                                 the file has other line ends; or NO
+ *   VERB_POP_SEEN, VERB_POP_DELETE  UIDs, with is_uid
  * STORE_TEXT is finished IMAP text (whole lines with CRLF, or the part of a
  * line before and after a STORE_BODY). STORE_BODY is octets of a message, sent
  * from a read-only descriptor.
@@ -78,6 +84,10 @@ enum store_verb {
 	VERB_GETQUOTA,
 	VERB_GETQUOTAROOT,
 	VERB_ENABLE,
+	VERB_POP_LIST,
+	VERB_POP_READ,
+	VERB_POP_SEEN,
+	VERB_POP_DELETE,
 	VERBS,
 };
 

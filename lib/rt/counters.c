@@ -36,6 +36,10 @@ static const char *const names[COUNTERS] = {
 	[COUNT_IMAP_SESSIONS] = "imap.sessions",
 	[COUNT_IMAP_LOGINS] = "imap.logins",
 	[COUNT_IMAP_LOGINS_FAILED] = "imap.logins_failed",
+	[COUNT_POP3_SESSIONS_NOW] = "pop3.sessions.now",
+	[COUNT_POP3_SESSIONS] = "pop3.sessions",
+	[COUNT_POP3_LOGINS] = "pop3.logins",
+	[COUNT_POP3_LOGINS_FAILED] = "pop3.logins_failed",
 	[COUNT_STORE_DELIVERED] = "store.delivered",
 	[COUNT_STORE_DELIVERED_OCTETS] = "store.delivered_octets",
 };

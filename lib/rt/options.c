@@ -58,6 +58,10 @@ static const struct option_row rows[] = {
 	  ROW(listen[LISTEN_IMAP]) },
 	{ "listen-imaps", "ESTAFETA_LISTEN_IMAPS", "*:993",
 	  "IMAP with TLS from the start", ROW(listen[LISTEN_IMAPS]) },
+	{ "listen-pop3", "ESTAFETA_LISTEN_POP3", "*:110", "POP3 addresses",
+	  ROW(listen[LISTEN_POP3]) },
+	{ "listen-pop3s", "ESTAFETA_LISTEN_POP3S", "*:995",
+	  "POP3 with TLS from the start", ROW(listen[LISTEN_POP3S]) },
 };
 
 enum { N_ROWS = sizeof(rows) / sizeof(*rows) };

@@ -11,6 +11,8 @@ enum listen_kind {
 	LISTEN_SUBMISSIONS, // 465, implicit TLS
 	LISTEN_IMAP,	    // 143
 	LISTEN_IMAPS,	    // 993
+	LISTEN_POP3,	    // 110
+	LISTEN_POP3S,	    // 995
 	LISTEN_KINDS,
 };
 

@@ -136,6 +136,18 @@ on_imaps(int fd, const union address_any *peer, void *arg UNUSED)
 }
 
 static void
+on_pop3(int fd, const union address_any *peer, void *arg UNUSED)
+{
+	pop3_accept(fd, peer, false);
+}
+
+static void
+on_pop3s(int fd, const union address_any *peer, void *arg UNUSED)
+{
+	pop3_accept(fd, peer, true);
+}
+
+static void
 on_lmtp(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
 {
 	if (front.is_stopping || !unix_peer_is_trusted(fd)) {
@@ -149,12 +161,16 @@ on_lmtp(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
 static void
 listen_all(struct role *role)
 {
-	for (size_t i = 0; i < role->n_sockets; i++) {
-		bool is_tls = role->sockets[i].kind == LISTEN_IMAPS;
+	static accepted_fn *const accepted[LISTEN_KINDS] = {
+		[LISTEN_IMAP] = on_imap,
+		[LISTEN_IMAPS] = on_imaps,
+		[LISTEN_POP3] = on_pop3,
+		[LISTEN_POP3S] = on_pop3s,
+	};
 
-		listener_new(role->sockets[i].fd, is_tls ? on_imaps : on_imap,
-			     NULL);
-	}
+	for (size_t i = 0; i < role->n_sockets; i++)
+		listener_new(role->sockets[i].fd,
+			     accepted[role->sockets[i].kind], NULL);
 	if (role->unix_fd >= 0)
 		listener_new(role->unix_fd, on_lmtp, NULL);
 }

@@ -2,6 +2,7 @@
  * mda/front/front_private.h - what the protocols of front share. */
 #pragma once
 
+#include "lib/ipc/auth.h"
 #include "lib/ipc/store.h"
 #include "lib/rt/log.h"
 #include "lib/rt/role.h"
@@ -19,7 +20,8 @@ struct client {
 	struct co *co;
 	bool is_resting; // waits for the peer's next command: may be stopped
 	const char *bye; // why it was cancelled, or NULL
-	struct str user; // empty: nobody yet
+	struct str user; // in user_octets; empty: nobody yet
+	char user_octets[AUTH_USER_MAX_OCTETS];
 	char id[FRONT_ID_OCTETS]; // in the log
 };
 
@@ -48,6 +50,17 @@ void front_leave(struct client *client);
 void front_end(struct client *client, const char *bye);
 struct peer *front_store_of(struct str user);
 
+/* On AUTH_OK client->user is set, so that AUTH_GONE finds the session. */
+enum auth_result front_check_password(struct co *co, struct client *client,
+				      const struct auth_check *asked);
+/* A call to the store that owns client->user. ERR_REFUSED: it said no for now;
+ * on every error *call_out is NULL, and it was logged. */
+enum err front_open_store(struct co *co, struct client *client,
+			  struct call **call_out) MUST_USE;
+/* May a password travel on this stream? */
+bool front_may_login(const struct stream *stream);
+
 /* fd is the accepted socket. */
 void imap_accept(int fd, const union address_any *peer, bool is_tls);
+void pop3_accept(int fd, const union address_any *peer, bool is_tls);
 void lmtp_accept(int fd);

@@ -60,6 +60,10 @@ static const struct verb {
 	[VERB_GETQUOTA] = { cmd_getquota, 0 },
 	[VERB_GETQUOTAROOT] = { cmd_getquotaroot, 0 },
 	[VERB_ENABLE] = { cmd_enable, 0 },
+	[VERB_POP_LIST] = { cmd_pop_list, SELECTED | SILENT },
+	[VERB_POP_READ] = { cmd_pop_read, SELECTED | SILENT },
+	[VERB_POP_SEEN] = { cmd_pop_seen, SELECTED | SILENT },
+	[VERB_POP_DELETE] = { cmd_pop_delete, SELECTED | SILENT },
 };
 
 /* ---- answers ---- */
@@ -745,6 +749,8 @@ serve_session(struct co *co, struct call *call, struct frame *first,
 		session_done(co, s);
 	}
 	session_leave(s);
+	if (s->has_maildrop)
+		s->user->has_pop3 = false;
 	user_drop(&s->user);
 	arena_release(&s->arena);
 	buf_release(&s->out);

@@ -39,6 +39,8 @@ struct session {
 	size_t told_recent;
 	uint32_t told_keywords; // the letters that had names
 
+	bool has_maildrop; // a POP3 session: user->has_pop3 is ours
+
 	struct arena arena; // of the command
 	struct imap_reader args;
 	bool is_uid;
@@ -159,7 +161,8 @@ command_fn cmd_select, cmd_examine, cmd_close, cmd_unselect, cmd_noop,
 	cmd_fetch, cmd_store, cmd_search, cmd_sort, cmd_copy, cmd_move,
 	cmd_expunge, cmd_list, cmd_lsub, cmd_status, cmd_create, cmd_delete,
 	cmd_rename, cmd_subscribe, cmd_unsubscribe, cmd_getquota,
-	cmd_getquotaroot, cmd_enable;
+	cmd_getquotaroot, cmd_enable, cmd_pop_list, cmd_pop_read, cmd_pop_seen,
+	cmd_pop_delete;
 /* STORE_APPEND and the chunks behind it; ERR_* when the call is over. */
 enum err
 session_append(struct co *co, struct session *s, struct str body) MUST_USE;

@@ -156,7 +156,9 @@ class Estafeta(Side):
 
     def prepare(self, n):
         ports = dict(self.ports[n], submissions=self.base + 1000 * n + 465,
-                     imaps=self.base + 1000 * n + 993)
+                     imaps=self.base + 1000 * n + 993,
+                     pop3=self.base + 1000 * n + 110,
+                     pop3s=self.base + 1000 * n + 995)
         host = frame.Host(n, os.path.join(self.directory, str(n)), ports)
         host.environment = {"SSL_TYPE": ""}
         host.peers[f"[mta{3 - n}]:25"] = self.ports[3 - n]["smtp"]

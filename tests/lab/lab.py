@@ -26,9 +26,9 @@ import frame  # noqa: E402
 
 PORTS = {
     1: dict(smtp=2525, submission=2587, submissions=2465, imap=2143,
-            imaps=2993),
+            imaps=2993, pop3=2110, pop3s=2995),
     2: dict(smtp=3525, submission=3587, submissions=3465, imap=3143,
-            imaps=3993),
+            imaps=3993, pop3=3110, pop3s=3995),
 }
 ARRIVAL_S = 5
 
@@ -199,7 +199,7 @@ def mail(pair):
 def explain(pair):
     print("\nHow to connect (every password is password123):")
     print(f"  {'':6} {'users':42} {'SMTP':>5} {'587':>5} {'465':>5} "
-          f"{'IMAP':>5} {'IMAPS':>5}")
+          f"{'IMAP':>5} {'IMAPS':>5} {'POP3':>5} {'POP3S':>5}")
     for host in pair:
         print(f"  {host.name:6} {' '.join(host.users):42} "
               + " ".join(f"{host.ports[s]:5}" for s in frame.SERVICES))

@@ -44,7 +44,8 @@ import traceback
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 PASSWORD = "password123"
-SERVICES = ("smtp", "submission", "submissions", "imap", "imaps")
+SERVICES = ("smtp", "submission", "submissions", "imap", "imaps", "pop3",
+            "pop3s")
 PORT_BLOCK = 8
 FIRST_PORT, LAST_PORT = 16000, 32000  # below what outgoing connections use
 START_TIMEOUT_S = 20

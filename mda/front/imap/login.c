@@ -11,71 +11,9 @@
 #include "lib/mail/sasl.h"
 #include "lib/rt/counters.h"
 
-#include <string.h>
-
 enum {
 	LINE_MAX_OCTETS = SASL_PLAIN_BASE64_MAX + 2,
-	MAX_CHECKS = 3,
 };
-
-bool
-imap_may_login(const struct imap_session *s)
-{
-	return stream_is_tls(s->stream) ||
-	       options_is_plaintext_auth_allowed(front.role->options);
-}
-
-/* ---- asking auth ---- */
-
-static enum err
-ask_auth(struct co *co, const struct auth_check *asked, struct frame *f,
-	 struct auth_answer *out)
-{
-	struct buf body = BUF_INIT(2 * AUTH_CHECK_MAX_OCTETS);
-	enum err e;
-
-	auth_put_check(&body, asked);
-	e = peer_ask(co, front.auth, AUTH_CHECK, buf_str(&body),
-		     in_s(ASK_TIMEOUT_S), f);
-	buf_wipe(&body);
-	if (e == OK &&
-	    (f->type != AUTH_ANSWER || auth_read_answer(f->body, out) != OK))
-		e = ERR_FORMAT;
-	return e;
-}
-
-/* On AUTH_OK s->client.user is set, so that AUTH_GONE finds this session. When
- * one came while auth worked, its answer may be older: asks again. */
-static enum auth_result
-check_password(struct co *co, struct imap_session *s, struct str user,
-	       struct str password)
-{
-	const struct auth_check asked = { user, password, S("imap"),
-					  stream_peer(s->stream) };
-
-	if (!sasl_is_part(user, SASL_PART_MAX) ||
-	    !sasl_is_part(password, SASL_PASSWORD_MAX))
-		return AUTH_WRONG;
-	for (int i = 0; i < MAX_CHECKS; i++) {
-		uint64_t n_gone = front.n_gone;
-		struct auth_answer answer = { .result = AUTH_UNAVAILABLE };
-		struct frame f = { .fd = -1 };
-		enum err e = ask_auth(co, &asked, &f, &answer);
-		bool is_final = e != OK || answer.result != AUTH_OK ||
-				n_gone == front.n_gone;
-
-		if (e != OK || answer.user.n > sizeof(s->user))
-			answer.result = AUTH_UNAVAILABLE;
-		if (is_final && answer.result == AUTH_OK) {
-			memcpy(s->user, answer.user.p, answer.user.n);
-			s->client.user = str_of(s->user, answer.user.n);
-		}
-		frame_release(&f);
-		if (is_final)
-			return answer.result;
-	}
-	return AUTH_UNAVAILABLE;
-}
 
 static void
 welcome(struct imap_session *s)
@@ -97,7 +35,9 @@ static enum err
 log_in(struct co *co, struct imap_session *s, struct str user,
        struct str password)
 {
-	enum auth_result result = check_password(co, s, user, password);
+	const struct auth_check asked = { user, password, S("imap"),
+					  stream_peer(s->stream) };
+	enum auth_result result = front_check_password(co, &s->client, &asked);
 	enum err e;
 
 	if (co_is_canceled(co))
@@ -109,7 +49,8 @@ log_in(struct co *co, struct imap_session *s, struct str user,
 		s->n_bad++;
 		return OK;
 	}
-	e = result == AUTH_OK ? imap_open_store(co, s) : ERR_UNAVAILABLE;
+	e = result == AUTH_OK ? front_open_store(co, &s->client, &s->store)
+			      : ERR_UNAVAILABLE;
 	if (e == OK) {
 		welcome(s);
 		return OK;
@@ -125,7 +66,7 @@ log_in(struct co *co, struct imap_session *s, struct str user,
 static bool
 is_allowed(struct imap_session *s)
 {
-	if (imap_may_login(s))
+	if (front_may_login(s->stream))
 		return true;
 	imap_answer(s, "NO", "[PRIVACYREQUIRED] Begin TLS first");
 	s->n_bad++;

@@ -21,50 +21,6 @@ imap_send_store(struct co *co, struct imap_session *s, enum store_type type,
 	return e == OK || e == ERR_CANCELED ? e : imap_lost_store(s);
 }
 
-/* ---- opening ---- */
-
-static enum err
-open_call(struct co *co, struct imap_session *s, struct frame *f)
-{
-	int64_t deadline_us = in_s(ASK_TIMEOUT_S);
-	struct chan *chan;
-	enum err e = peer_chan(co, front_store_of(s->client.user), deadline_us,
-			       &chan);
-
-	if (e != OK)
-		return e;
-	s->store = call_open(chan);
-	if (s->store == NULL)
-		return ERR_UNAVAILABLE;
-	e = call_send(co, s->store, STORE_SESSION, s->client.user, -1, false,
-		      deadline_us);
-	if (e == OK)
-		e = call_recv(co, s->store, deadline_us, f);
-	return e;
-}
-
-enum err
-imap_open_store(struct co *co, struct imap_session *s)
-{
-	struct frame f = { .fd = -1 };
-	struct store_done done;
-	enum err e = open_call(co, s, &f);
-
-	if (e == OK &&
-	    (f.type != STORE_DONE || store_read_done(f.body, &done) != OK))
-		e = ERR_FORMAT;
-	if (e == OK && done.status != STORE_OK)
-		e = ERR_REFUSED;
-	frame_release(&f);
-	if (e == OK)
-		return OK;
-	call_free(&s->store);
-	if (e != ERR_CANCELED)
-		log_at(LOG_WARN, str_c(s->client.id), "imap.store",
-		       F("user", s->client.user), FERR(e));
-	return e;
-}
-
 /* ---- what store says ---- */
 
 enum err

@@ -66,7 +66,7 @@ imap_put_capability(struct imap_session *s)
 	struct capability_view view = {
 		.is_logged_in = s->state != IMAP_NOT_AUTHENTICATED,
 		.may_starttls = front.tls != NULL && !stream_is_tls(s->stream),
-		.may_login = imap_may_login(s),
+		.may_login = front_may_login(s->stream),
 	};
 
 	buf_put(&b, S("CAPABILITY "));

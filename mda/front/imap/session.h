@@ -21,7 +21,6 @@ enum {
 	AUTOLOGOUT_S = 30 * 60,	   // RFC 9051 5.4: at least 30 minutes
 	WRITE_TIMEOUT_S = 5 * 60,  // for a piece of output
 	STORE_TIMEOUT_S = 10 * 60, // from one frame of store to the next
-	ASK_TIMEOUT_S = 30,
 	OUT_PIECE_OCTETS = 32 * 1024,
 	FILE_PIECE_OCTETS = 256 * 1024,
 	COMMAND_MAX = 192 * 1024,
@@ -42,7 +41,6 @@ struct imap_session {
 	struct arena arena; // of the command
 	char tag[IMAP_TAG_MAX];
 	size_t n_tag;
-	char user[AUTH_USER_MAX_OCTETS];
 	unsigned n_bad;
 	uint64_t n_commands;
 	int64_t began_us, login_deadline_us;
@@ -64,8 +62,6 @@ void imap_put_capability(struct imap_session *s);
 
 /* ---- store (relay.c) ---- */
 
-/* A call to the store that owns s->user. ERR_REFUSED: it said no for now. */
-enum err imap_open_store(struct co *co, struct imap_session *s) MUST_USE;
 /* The command goes to store, its text to the client. */
 enum err imap_run_in_store(struct co *co, struct imap_session *s,
 			   enum store_verb verb) MUST_USE;
@@ -91,7 +87,6 @@ enum err imap_run(struct co *co, struct imap_session *s) MUST_USE;
 /* login.c */
 enum err imap_login(struct co *co, struct imap_session *s) MUST_USE;
 enum err imap_authenticate(struct co *co, struct imap_session *s) MUST_USE;
-bool imap_may_login(const struct imap_session *s);
 /* append.c: the command stopped at its message. */
 enum err imap_append_message(struct co *co, struct imap_session *s) MUST_USE;
 /* idle.c */
