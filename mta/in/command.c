@@ -3,8 +3,6 @@
 #include "lib/base/check.h"
 #include "lib/base/utf8.h"
 #include "lib/ipc/queue.h"
-#include "lib/ipc/router.h"
-#include "lib/ipc/store.h"
 #include "lib/mail/intl.h"
 #include "lib/rt/counters.h"
 #include "mta/in/session.h"
@@ -12,8 +10,6 @@
 enum {
 	TLS_TIMEOUT_S = 30,
 	USER_RATE_UNIT_S = 3600,
-	ROUTER_TIMEOUT_S = 30,
-	ROOM_TIMEOUT_MS = 2000,	   // without an answer there is no opinion
 	ENVELOPE_RCPT_OCTETS = 20, // lengths and flags of one recipient
 	/* Of all, less one more and the other fields (8 KiB at most). */
 	ENVELOPE_RCPTS_OCTETS = QUEUE_ENVELOPE_MAX_OCTETS - 16 * 1024,
@@ -203,29 +199,6 @@ do_mail(struct co *co, struct session *s, struct str argument)
 	return OK;
 }
 
-/* Has the mailbox room? Only a clear no counts. */
-static bool
-is_refused_by_store(struct co *co, struct session *s, struct str mailbox)
-{
-	struct buf body = BUF_INIT(1024);
-	struct store_answer answer;
-	struct frame f;
-	bool refused = false;
-	enum err e;
-
-	store_put_room(&body, mailbox, s->mail.size_octets);
-	e = peer_ask(co, in.store, STORE_ROOM, buf_str(&body),
-		     in_ms(ROOM_TIMEOUT_MS), &f);
-	buf_release(&body);
-	if (e == OK && f.type == STORE_ANSWER &&
-	    store_read_answer(f.body, &answer) == OK && answer.code >= 500) {
-		session_reply(s, answer.code, answer.enhanced, answer.text);
-		refused = true;
-	}
-	frame_release(&f);
-	return refused;
-}
-
 _Static_assert((int)SMTP_NOTIFY_NEVER == (int)NOTIFY_NEVER &&
 		       (int)SMTP_NOTIFY_SUCCESS == (int)NOTIFY_SUCCESS &&
 		       (int)SMTP_NOTIFY_FAILURE == (int)NOTIFY_FAILURE &&
@@ -281,27 +254,6 @@ add_recipient(struct session *s, const struct smtp_rcpt_args *args,
 	session_reply(s, 250, S("2.1.5"), S("Ok"));
 }
 
-/* The router's word, which decides; the frame owns its strings. */
-static enum err
-ask_router(struct co *co, struct session *s, struct str address, bool may_relay,
-	   struct frame *f, struct router_verdict *out)
-{
-	struct router_ask ask = {
-		s->sender, address, may_relay || s->login.n > 0 || s->is_trusted
-	};
-	struct buf body = BUF_INIT(ROUTER_ASK_MAX_OCTETS);
-	enum err e;
-
-	router_put_ask(&body, &ask);
-	e = peer_ask(co, in.router, ROUTER_RCPT, buf_str(&body),
-		     in_s(ROUTER_TIMEOUT_S), f);
-	buf_release(&body);
-	if (e != OK)
-		return e;
-	return f->type == ROUTER_VERDICT ? router_read_verdict(f->body, out)
-					 : ERR_FORMAT;
-}
-
 /* The queue takes no longer envelope, whatever the configuration says. */
 static bool
 has_room_for_rcpt(const struct session *s)
@@ -348,12 +300,23 @@ rcpt_parameters(const struct session *s)
 	return with;
 }
 
+static void
+refuse_rcpt(struct session *s, struct str address,
+	    const struct router_verdict *v)
+{
+	counter_add(COUNT_SMTP_REFUSED_RCPTS, 1);
+	SESSION_LOG(s, LOG_INFO, "rcpt.reject", FA("to", address),
+		    FA("from", s->sender), FN("code", v->code),
+		    F("dsn", v->enhanced), F("text", v->text),
+		    F("client", session_client(s)));
+	session_reply(s, v->code, v->enhanced, v->text);
+}
+
 static enum err
 do_rcpt(struct co *co, struct session *s, struct str argument)
 {
 	struct smtp_rcpt_args args;
-	struct router_verdict v;
-	struct frame f = { .fd = -1 };
+	struct recipient_check *check;
 	struct str address;
 	uint32_t index = 0;
 	enum smtp_syntax bad;
@@ -380,21 +343,19 @@ do_rcpt(struct co *co, struct session *s, struct str argument)
 	}
 	if (!policy_admits(co, s, POLICY_AT_RCPT, address, &may_relay))
 		return OK;
-	if (ask_router(co, s, address, may_relay, &f, &v) != OK) {
+	if (recipient_check(co, s, address, may_relay, rcpt_parameters(s),
+			    &check) != OK) {
 		session_reply(s, 451, S("4.3.0"),
 			      S("Cannot check the recipient now"));
-	} else if (v.code != 250) {
-		counter_add(COUNT_SMTP_REFUSED_RCPTS, 1);
-		SESSION_LOG(s, LOG_INFO, "rcpt.reject", FA("to", address),
-			    FA("from", s->sender), FN("code", v.code),
-			    F("dsn", v.enhanced), F("text", v.text),
-			    F("client", session_client(s)));
-		session_reply(s, v.code, v.enhanced, v.text);
-	} else if (!v.is_local || v.mailbox.n == 0 ||
-		   !is_refused_by_store(co, s, v.mailbox)) {
+	} else if (check->verdict.code != 250) {
+		refuse_rcpt(s, address, &check->verdict);
+	} else if (check->refusal.code != 0) {
+		session_reply(s, check->refusal.code, check->refusal.enhanced,
+			      check->refusal.text);
+	} else {
 		add_recipient(s, &args, address, index);
 	}
-	frame_release(&f);
+	recipient_check_free(&check);
 	return OK;
 }
 

@@ -195,6 +195,7 @@ session_new(const struct arrival *a)
 	snprintf(s->client_address, sizeof(s->client_address), "%.*s",
 		 STR(stream_peer(s->stream)));
 	arena_init(&s->session_memory, SESSION_MEMORY_OCTETS);
+	TAILQ_INIT(&s->ahead);
 	arena_init(&s->memory, MAIL_MEMORY_OCTETS);
 	buf_init(&s->out, OUT_OCTETS);
 	return s;

@@ -21,6 +21,8 @@ session_reset_mail(struct session *s)
 {
 	call_free(&s->call);
 	policy_reset(s);
+	recipient_forget(s);
+	s->is_ahead_wrong = false;
 	settings_drop(&s->settings);
 	arena_clear(&s->memory);
 	buf_release(&s->out);

@@ -17,6 +17,7 @@
 #include "lib/rt/settings.h"
 #include "lib/rt/stream.h"
 #include "mta/in/rates.h"
+#include "mta/in/recipient.h"
 
 /* Networks that one listener's settings name. */
 struct listener_networks {
@@ -94,7 +95,9 @@ struct session {
 	size_t rcpt_octets;   // that they take in the envelope
 	unsigned n_overshoot; // recipients over the limit
 	struct address first_rcpt;
-	struct policy_orders *orders; // of the lists; NULL: none
+	struct policy_orders *orders;  // of the lists; NULL: none
+	struct recipient_checks ahead; // of commands that wait
+	bool is_ahead_wrong;	       // they were for others: no more
 
 	/* Content on its way to the queue. */
 	enum transfer transfer;

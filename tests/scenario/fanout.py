@@ -74,6 +74,43 @@ def one_without_room_holds_up_nobody(lab):
     host.wait_log(rf"status=failed to=<{FULL}> code=552", mark)
 
 
+@scenario
+def replies_are_in_the_order_of_the_commands(lab):
+    """RFC 2920 3.2: what was asked ahead of its turn is answered in it, and
+    what is not the next recipient is asked anew."""
+    host = lab.mta1
+    good, bad = USERS[0], "nobody@example1.local"
+    some = [good, bad, USERS[1], "stranger@else.example", good.upper(), bad,
+            "not an address", USERS[2], f'"{good.split("@")[0]}"@example1.local'
+            ]
+    with host.raw() as raw:
+        expect(raw.reply()[0], 220)
+        expect(raw.say("EHLO client.example"), 250)
+        one_by_one = []
+        expect(raw.say("MAIL FROM:<a@b.example>"), 250)
+        for address in some:
+            one_by_one.append(raw.say(f"RCPT TO:<{address}>"))
+        expect(set(one_by_one) >= {250, 550}, True, one_by_one)
+        expect(raw.say("RSET"), 250)
+        raw.send(("MAIL FROM:<a@b.example>\r\n" + "".join(
+            f"RCPT TO:<{address}>\r\n" for address in some * 2)
+            + "RSET\r\nNOOP\r\n").encode())
+        expect([raw.reply()[0] for _ in range(21)],
+               [250] + one_by_one * 2 + [250, 250], "pipelined")
+    # Who leaves while questions are under way leaves nothing behind.
+    with host.raw() as raw:
+        expect(raw.reply()[0], 220)
+        expect(raw.say("EHLO client.example"), 250)
+        raw.send(("MAIL FROM:<a@b.example>\r\n" + "".join(
+            f"RCPT TO:<{address}>\r\n" for address in USERS)).encode())
+    expect(raw_greets(host), 220)
+
+
+def raw_greets(host):
+    with host.raw() as raw:
+        return raw.reply()[0]
+
+
 def setup(lab):
     accounts = lab.mta1.read_config("accounts.cf")
     some = re.search(r"(?m)^[^#|]+\|(.*)$", accounts).group(1)
