@@ -19,7 +19,7 @@ DEPS := curl gcc libc6-dev libcrypt-dev libidn2-dev libinih-dev libpcre2-dev \
 	make pkg-config python3 dns-root-data
 DEPS_TEST := $(DEPS) bsdutils clang clang-format gcovr haproxy isync \
 	libclang-rt-14-dev libcmocka-dev libnet-ssleay-perl neomutt openssl \
-	strace swaks
+	iproute2 iptables strace swaks util-linux
 
 # A quick nothing when all are there; not root: says what to type.
 define install
@@ -68,12 +68,15 @@ $(D)/replay/%: $(D)/tests/fuzz/fuzz_%.c.o $(D)/tests/fuzz/replay.c.o \
 		-Wl,--end-group $(DEV_LINK) $(LIBS)
 $(D)/tests/fuzz/%.c.o: DEV_FLAGS += -Wno-missing-prototypes
 
-.PHONY: test crash units replays
+.PHONY: test crash partition units replays
 units: $(TESTS)
 replays: $(REPLAYS)
 test: ## all tests (T=word: those whose name has it)
 	@$(MAKE) --no-print-directory deps-test
 	@$(PYTHON) tests/run.py --jobs $(JOBS) $(if $(T),--only '$(T)')
+partition: ## the network between two hosts breaks, at every step (root)
+	@$(SUBMAKE) -s all
+	@$(PYTHON) tests/scenario/partition.py --full
 crash: ## 200 random kill -9 under load, and the ledger
 	@$(SUBMAKE) -s all
 	@$(PYTHON) tests/crash/kill.py --kills 200
