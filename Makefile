@@ -14,7 +14,7 @@ D := $(BUILD)/dev
 
 PKGS := libssl libcrypto libuv libseccomp libpcre2-8 libunbound libidn2
 LIBS := -lssl -lcrypto -lcrypt -linih -luv -lseccomp -lpcre2-8 -lunbound \
-	-lidn2 -lunistring -lpthread
+	-lidn2 -lunistring -lpthread -lm
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion \
 	-Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -Wcast-qual

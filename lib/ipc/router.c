@@ -184,6 +184,50 @@ const struct router_field router_smtp_fields[] = {
 	{ 0 },
 };
 
+#undef FIELD
+#define FIELD(setting, kind, field)                          \
+	{                                                    \
+		setting, ROUTER_FIELD_##kind,                \
+			offsetof(struct router_queue, field) \
+	}
+#define TRANSPORT(name, id)                                                    \
+	FIELD(name "_destination_concurrency_limit", NUMBER, concurrency[id]), \
+		FIELD(name "_destination_recipient_limit", NUMBER, rcpts[id]), \
+		FIELD(name "_destination_rate_delay", TIME, rate_delay_s[id])
+
+const struct router_field router_queue_fields[] = {
+	FIELD("initial_destination_concurrency", NUMBER, initial_concurrency),
+	FIELD("default_destination_concurrency_failed_cohort_limit", NUMBER,
+	      failed_cohorts),
+	FIELD("default_destination_concurrency_positive_feedback", TEXT,
+	      positive_feedback),
+	FIELD("default_destination_concurrency_negative_feedback", TEXT,
+	      negative_feedback),
+	TRANSPORT("smtp", ROUTER_TRANSPORT_SMTP),
+	TRANSPORT("relay", ROUTER_TRANSPORT_RELAY),
+	TRANSPORT("lmtp", ROUTER_TRANSPORT_LMTP),
+	FIELD("bounce_size_limit", NUMBER, bounce_size_limit),
+	FIELD("defer_transports", TEXT, defer_transports),
+	FIELD("notify_classes", TEXT, notify_classes),
+	FIELD("double_bounce_sender", TEXT, double_bounce_sender),
+	FIELD("2bounce_notice_recipient", TEXT, double_bounce_recipient),
+	FIELD("bounce_notice_recipient", TEXT, bounce_recipient),
+	FIELD("delay_notice_recipient", TEXT, delay_recipient),
+	FIELD("bounce_template_file", TEXT, bounce_template),
+	FIELD("soft_bounce", BOOL, is_soft_bounce),
+	{ 0 },
+};
+
+enum router_transport
+router_transport_of(struct str name)
+{
+	if (str_eq(name, S("relay")))
+		return ROUTER_TRANSPORT_RELAY;
+	if (str_eq(name, S("lmtp")))
+		return ROUTER_TRANSPORT_LMTP;
+	return ROUTER_TRANSPORT_SMTP;
+}
+
 static void
 put_fields(struct buf *out, const void *base, const struct router_field *f)
 {
@@ -248,6 +292,7 @@ router_put_snapshot(struct buf *out, const struct router_snapshot *s)
 	wire_put_u32(out, s->delay_warning_s);
 	wire_put_u32(out, s->destination_concurrency);
 	wire_put_str(out, s->recipient_delimiter);
+	put_fields(out, &s->queue, router_queue_fields);
 	wire_put_str(out, s->smtp);
 	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++) {
 		put_fields(out, &s->smtpd[i][0], router_smtpd_fields);
@@ -275,6 +320,7 @@ router_read_snapshot(struct str body, struct router_snapshot *out)
 	out->delay_warning_s = wire_u32(&w);
 	out->destination_concurrency = wire_u32(&w);
 	out->recipient_delimiter = wire_str_max(&w, 16);
+	read_fields(&w, &out->queue, router_queue_fields);
 	out->smtp = wire_str(&w);
 	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++) {
 		read_fields(&w, &out->smtpd[i][0], router_smtpd_fields);

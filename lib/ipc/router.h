@@ -121,6 +121,7 @@ struct router_field {
 /* Ends with a row whose setting is NULL. */
 extern const struct router_field router_smtpd_fields[];
 extern const struct router_field router_smtp_fields[];
+extern const struct router_field router_queue_fields[];
 
 /* What mta/out works by, from main.cf; as struct router_smtpd, by rows in
  * router_smtp_fields[]. Times in seconds. */
@@ -141,6 +142,31 @@ struct router_smtp {
 	struct str authorities; // PEM, of smtp_tls_CAfile and CApath
 };
 
+/* How the queue shares a next hop, by the transport's name (master.cf). */
+enum router_transport { // names: router_transport_of()
+	ROUTER_TRANSPORT_SMTP,
+	ROUTER_TRANSPORT_RELAY,
+	ROUTER_TRANSPORT_LMTP,
+	ROUTER_TRANSPORTS,
+};
+
+/* What the queue alone works by: router_queue_fields[]. */
+struct router_queue {
+	uint64_t initial_concurrency;
+	uint64_t failed_cohorts; // then a next hop is dead; 0: never
+	uint64_t bounce_size_limit;
+	uint64_t concurrency[ROUTER_TRANSPORTS], rcpts[ROUTER_TRANSPORTS];
+	uint64_t rate_delay_s[ROUTER_TRANSPORTS];
+	struct str positive_feedback, negative_feedback;
+	struct str defer_transports, notify_classes;
+	struct str double_bounce_sender, double_bounce_recipient;
+	struct str bounce_recipient, delay_recipient, bounce_template;
+	bool is_soft_bounce;
+};
+
+/* One that is not named there has the limits of smtp. */
+enum router_transport router_transport_of(struct str name);
+
 /* The settings that other roles work by, from main.cf. Times in seconds. */
 struct router_snapshot {
 	uint64_t number;		 // rises with each change
@@ -151,7 +177,8 @@ struct router_snapshot {
 	uint32_t maximal_lifetime_s, bounce_lifetime_s, delay_warning_s;
 	uint32_t destination_concurrency;
 	struct str recipient_delimiter; // one character, or empty
-	struct str smtp;		// encoded: router_read_smtp()
+	struct router_queue queue;
+	struct str smtp; // encoded: router_read_smtp()
 	/* [service][1]: while slots run out ($stress is set). */
 	struct router_smtpd smtpd[ROUTER_SMTPD_SERVICES][2];
 	/* Bits 1 << enum policy_at: the stages with a restriction list. */

@@ -18,8 +18,8 @@
 
 enum {
 	MIN_ATTEMPTS = 3,
+	LOCAL_RCPTS = 50, // of a delivery
 	ROUTER_TIMEOUT_S = 30,
-	RCPTS_PER_DELIVERY = 50,
 	GROUP_MEMORY_OCTETS = 16 << 20,
 	ROUTES_MEMORY_OCTETS = 8 << 20,
 	ASK_AHEAD = 16,		 // recipients
@@ -106,6 +106,17 @@ defer(struct attempt *a, uint32_t index, const struct out_result *r)
 	buf_release(&reason);
 }
 
+static bool
+is_soft_bounce(void)
+{
+	struct settings *settings = settings_hold();
+	bool is =
+		settings != NULL && settings_of(settings)->queue.is_soft_bounce;
+
+	settings_drop(&settings);
+	return is;
+}
+
 void
 attempt_result(struct attempt *a, uint32_t index, const struct out_result *r)
 {
@@ -117,7 +128,7 @@ attempt_result(struct attempt *a, uint32_t index, const struct out_result *r)
 		rcpt_over(a, index);
 		return;
 	}
-	if (r->code >= 500 && r->code < 600) {
+	if (r->code >= 500 && r->code < 600 && !is_soft_bounce()) {
 		counter_add(COUNT_QUEUE_FAILED, 1);
 		log_result(m, index, r, "failed");
 		add_failure(a, index, r);
@@ -159,6 +170,19 @@ fail_or_defer(struct attempt *a, uint32_t index,
 	attempt_result(a, index, &r);
 }
 
+static size_t
+rcpts_limit(const struct delivery *d)
+{
+	struct settings *settings = settings_hold();
+	uint64_t limit = settings_of(settings)->queue.rcpts[d->transport];
+
+	settings_drop(&settings);
+	if (d->protocol == OUT_LOCAL)
+		return LOCAL_RCPTS;
+	return limit == 0 || limit > OUT_MAX_RECIPIENTS ? OUT_MAX_RECIPIENTS
+							: (size_t)limit;
+}
+
 /* False when the attempt has as many deliveries as its memory holds. */
 static bool
 fill_delivery(struct attempt *a, const struct router_route *route,
@@ -167,10 +191,11 @@ fill_delivery(struct attempt *a, const struct router_route *route,
 	d->message = a->message;
 	d->attempt = a;
 	d->protocol = protocol;
-	d->indexes =
-		arena_array(&a->arena, RCPTS_PER_DELIVERY, sizeof(*d->indexes));
-	d->mailboxes = arena_array(&a->arena, RCPTS_PER_DELIVERY,
-				   sizeof(*d->mailboxes));
+	d->transport = router_transport_of(route->transport);
+	d->max_rcpts = rcpts_limit(d);
+	d->indexes = arena_array(&a->arena, d->max_rcpts, sizeof(*d->indexes));
+	d->mailboxes =
+		arena_array(&a->arena, d->max_rcpts, sizeof(*d->mailboxes));
 	return d->indexes != NULL && d->mailboxes != NULL &&
 	       arena_str(&a->arena, route->next_hop, &d->next_hop) == OK &&
 	       arena_str(&a->arena, route->sasl_user, &d->sasl_user) == OK &&
@@ -189,7 +214,7 @@ group_of(struct attempt *a, const struct router_route *route)
 	struct delivery *d;
 
 	TAILQ_FOREACH (d, &a->groups, link)
-		if (d->protocol == protocol && d->n < RCPTS_PER_DELIVERY &&
+		if (d->protocol == protocol && d->n < d->max_rcpts &&
 		    str_eq(d->next_hop, route->next_hop) &&
 		    str_eq(d->sasl_user, route->sasl_user))
 			return d;
@@ -224,9 +249,56 @@ join_delivery(struct attempt *a, uint32_t index,
 	d->mailboxes[d->n++] = mailbox;
 }
 
+static bool
+lists_word(struct str list, struct str word)
+{
+	struct str each;
+
+	while (list.n > 0) {
+		size_t n = 0;
+
+		while (n < list.n && list.p[n] != ',' &&
+		       !ascii_is_space(list.p[n]))
+			n++;
+		each = str_first(list, n);
+		list = str_from(list, n + 1);
+		if (str_eq(each, word))
+			return true;
+	}
+	return false;
+}
+
+/* defer_transports */
+static bool
+is_put_off(const struct router_route *route)
+{
+	struct settings *settings = settings_hold();
+	bool is =
+		(route->class == ROUTE_LOCAL || route->class == ROUTE_REMOTE) &&
+		lists_word(settings_of(settings)->queue.defer_transports,
+			   route->transport);
+
+	settings_drop(&settings);
+	return is;
+}
+
+static void
+defer_transport(struct attempt *a, uint32_t index)
+{
+	struct out_result later = { .index = index,
+				    .enhanced = S("4.3.2"),
+				    .text = S("deferred transport") };
+
+	attempt_result(a, index, &later);
+}
+
 static void
 take_route(struct attempt *a, uint32_t index, const struct router_route *route)
 {
+	if (is_put_off(route)) {
+		defer_transport(a, index);
+		return;
+	}
 	switch (route->class) {
 	case ROUTE_LOCAL:
 	case ROUTE_REMOTE:
@@ -616,6 +688,30 @@ finish(struct co *co, struct attempt *a)
 		co_wake(queue.clock); // room for another
 }
 
+/* There is too much for its next hop already: it sleeps until there is room.
+ * That was no try. */
+static void
+put_off(struct attempt *a, const struct delivery *d)
+{
+	struct message *m = a->message;
+	struct queued *q = m->queued;
+
+	q->is_active = false;
+	queue.n_active--;
+	if (q->is_removed) {
+		message_remove(&queue.table, &q);
+	} else {
+		message_note_done(&queue.table, m, a->done, a->n_done);
+		message_forget_content(&queue.table, m);
+		if (q->state == STATE_WAITS)
+			destination_put_off(d, q);
+		message_sleep(&queue.table, q);
+	}
+	free_attempt(a);
+	if (queue.clock != NULL)
+		co_wake(queue.clock);
+}
+
 static void
 try_message(struct co *co, struct message *m)
 {
@@ -629,6 +725,12 @@ try_message(struct co *co, struct message *m)
 	route_all(co, &a);
 	TAILQ_FOREACH (d, &a.groups, link)
 		a.n_running++;
+	d = TAILQ_FIRST(&a.groups);
+	if (a.n_running == 1 && !a.is_hold && a.n_failures == 0 &&
+	    destination_is_full(d)) {
+		put_off(&a, d);
+		return;
+	}
 	while (!a.is_hold && (d = TAILQ_FIRST(&a.groups)) != NULL) {
 		TAILQ_REMOVE(&a.groups, d, link);
 		destination_add(d);

@@ -82,7 +82,7 @@ walk_on(struct co *co, struct walk *w)
 static enum queue_state
 state_of(const struct queued *q)
 {
-	if (q->is_active)
+	if (q->is_active || q->lane != NULL)
 		return QUEUE_ACTIVE;
 	if (q->state == STATE_CORRUPT)
 		return QUEUE_CORRUPT;

@@ -1,17 +1,27 @@
 /* SPDX-License-Identifier: MIT
  * mta/queue/destination.c - one queue of deliveries per next hop.
  *
- * A slow or dead next hop holds up its own deliveries only. At most `limit` run
- * at once; a next hop that could not be connected to is dead for a while, and
- * its deliveries are answered at once with the reason. */
+ * Process: queue.  Design: doc/design/queue.md, "Destinations".
+ * A slow or dead next hop holds up its own deliveries only. Within one, senders
+ * take turns: each has a lane of deliveries that wait, and behind it a backlog
+ * of messages that sleep until the lane has room, so that a next hop that hangs
+ * keeps neither memory nor a place among the active messages.
+ */
 #include "lib/base/check.h"
 #include "lib/rt/log.h"
 #include "mta/queue/queue_private.h"
+
+#include <math.h>
+#include <stdlib.h>
 
 enum {
 	LOCAL_CONCURRENCY = 96, // their fsyncs run in parallel
 	RUSH_CONCURRENCY = 6,	// of local deliveries while many hand over
 	RUSH_HELD_MAX_S = 10,	// and nothing longer than this
+	WAITING_MAX = 200,	// of a destination, deliveries; others sleep
+	LANE_MAX = 50,		// of one sender
+	UNLIMITED_CONCURRENCY = 1000, // what a limit of 0 comes to
+	RESUME_STEP = 20, // of a backlog, when nothing runs any more
 	DEAD_FIRST_S = 10,
 	DEAD_MAX_S = 300,
 	MAX_IDLE_DESTINATIONS = 10000,
@@ -25,10 +35,28 @@ enum {
 	USUAL_OCTETS = 1024, // of a job without its content
 };
 
+/* What one sender has for a destination. */
+struct lane {
+	TAILQ_ENTRY(lane) ready;  // among those with deliveries
+	TAILQ_ENTRY(lane) behind; // among those with a backlog
+	struct destination *to;
+	char *sender;
+	TAILQ_HEAD(, delivery) waiting;
+	struct queued_list backlog;
+	size_t n_waiting;
+};
+
+TAILQ_HEAD(lanes, lane);
+
 struct destination {
 	char *key;
-	TAILQ_HEAD(, delivery) waiting;
+	struct lanes ready, behind; // in turn
+	struct map lanes;	    // by sender
+	size_t n_waiting, n_backlog;
 	unsigned n_running, limit;
+	double window; // how many may run, as it has proved
+	double failed_cohorts;
+	int64_t rate_delay_s;
 	bool is_local;
 	int64_t dead_until_us, dead_s;
 	char *dead_reason;
@@ -53,7 +81,8 @@ destination_of(const struct delivery *d)
 	if (to == NULL) {
 		to = must_alloc(sizeof(*to));
 		to->key = str_dup_c(buf_str(&key));
-		TAILQ_INIT(&to->waiting);
+		TAILQ_INIT(&to->ready);
+		TAILQ_INIT(&to->behind);
 		map_set(&queue.destinations, str_c(to->key), to);
 	}
 	buf_release(&key);
@@ -63,7 +92,7 @@ destination_of(const struct delivery *d)
 static bool
 is_idle(const struct destination *to)
 {
-	return to->n_running == 0 && TAILQ_EMPTY(&to->waiting) &&
+	return to->n_running == 0 && to->n_waiting == 0 && to->n_backlog == 0 &&
 	       to->dead_until_us <= now_us();
 }
 
@@ -71,9 +100,144 @@ static void
 forget(struct destination *to)
 {
 	map_remove(&queue.destinations, str_c(to->key));
+	map_release(&to->lanes);
 	free(to->key);
 	free(to->dead_reason);
 	free(to);
+}
+
+/* ---- lanes ---- */
+
+static struct lane *
+lane_of(struct destination *to, struct str sender)
+{
+	struct lane *l = map_get(&to->lanes, sender);
+
+	if (l != NULL)
+		return l;
+	l = must_alloc(sizeof(*l));
+	l->to = to;
+	l->sender = str_dup_c(sender);
+	TAILQ_INIT(&l->waiting);
+	TAILQ_INIT(&l->backlog);
+	map_set(&to->lanes, str_of(l->sender, sender.n), l);
+	return l;
+}
+
+static void
+free_if_empty(struct lane *l)
+{
+	if (l->n_waiting > 0 || !TAILQ_EMPTY(&l->backlog))
+		return;
+	map_remove(&l->to->lanes, str_c(l->sender));
+	free(l->sender);
+	free(l);
+}
+
+static void
+put_delivery(struct destination *to, struct delivery *d)
+{
+	struct lane *l = lane_of(to, d->message->envelope.sender);
+
+	if (l->n_waiting++ == 0)
+		TAILQ_INSERT_TAIL(&to->ready, l, ready);
+	TAILQ_INSERT_TAIL(&l->waiting, d, link);
+	to->n_waiting++;
+}
+
+/* The next sender's first; its lane goes to the end of the line. */
+static struct delivery *
+take_delivery(struct destination *to)
+{
+	struct lane *l = TAILQ_FIRST(&to->ready);
+	struct delivery *d;
+
+	if (l == NULL)
+		return NULL;
+	d = TAILQ_FIRST(&l->waiting);
+	TAILQ_REMOVE(&l->waiting, d, link);
+	TAILQ_REMOVE(&to->ready, l, ready);
+	to->n_waiting--;
+	if (--l->n_waiting > 0)
+		TAILQ_INSERT_TAIL(&to->ready, l, ready);
+	free_if_empty(l);
+	return d;
+}
+
+bool
+destination_is_full(const struct delivery *d)
+{
+	struct destination *to = destination_of(d);
+	const struct lane *l = map_get(&to->lanes, d->message->envelope.sender);
+
+	return to->n_waiting >= WAITING_MAX ||
+	       (l != NULL && l->n_waiting >= LANE_MAX);
+}
+
+void
+destination_put_off(const struct delivery *d, struct queued *q)
+{
+	struct destination *to = destination_of(d);
+	struct lane *l = lane_of(to, d->message->envelope.sender);
+
+	check(q->lane == NULL);
+	if (TAILQ_EMPTY(&l->backlog))
+		TAILQ_INSERT_TAIL(&to->behind, l, behind);
+	TAILQ_INSERT_TAIL(&l->backlog, q, backlog);
+	q->lane = l;
+	to->n_backlog++;
+	queue.n_backlog++;
+}
+
+void
+destination_leave(struct queued *q)
+{
+	struct lane *l = q->lane;
+
+	if (l == NULL)
+		return;
+	TAILQ_REMOVE(&l->backlog, q, backlog);
+	q->lane = NULL;
+	l->to->n_backlog--;
+	queue.n_backlog--;
+	if (TAILQ_EMPTY(&l->backlog))
+		TAILQ_REMOVE(&l->to->behind, l, behind);
+	free_if_empty(l);
+}
+
+/* Wakes the first of the next sender's backlog: it comes back by way of the
+ * router. */
+static void
+resume_one(struct destination *to)
+{
+	struct lane *l = TAILQ_FIRST(&to->behind);
+	struct queued *q;
+
+	if (l == NULL)
+		return;
+	TAILQ_REMOVE(&to->behind, l, behind);
+	TAILQ_INSERT_TAIL(&to->behind, l, behind);
+	q = TAILQ_FIRST(&l->backlog);
+	destination_leave(q);
+	schedule_now(q);
+}
+
+/* Those that nobody would wake: the last delivery ended before they came. */
+void
+destination_resume(void)
+{
+	struct str key;
+	void *value;
+
+	for (size_t at = 0; queue.n_backlog > 0 &&
+			    map_next(&queue.destinations, &at, &key, &value);) {
+		struct destination *to = value;
+
+		for (int i = 0; i < RESUME_STEP && to->n_waiting < LANE_MAX &&
+				to->n_backlog > 0;
+		     i++)
+			resume_one(to);
+	}
 }
 
 void
@@ -94,26 +258,87 @@ destination_sweep(void)
 	}
 }
 
+/* ---- what a next hop has proved ---- */
+
 static void
-mark_dead(struct destination *to, struct str reason)
+mark_dead(struct destination *to)
 {
-	/* The others that were on their way tell nothing new. */
-	if (to->dead_until_us <= now_us()) {
-		to->dead_s = to->dead_s ? to->dead_s * 2 : DEAD_FIRST_S;
-		if (to->dead_s > DEAD_MAX_S)
-			to->dead_s = DEAD_MAX_S;
-		to->dead_until_us = in_s(to->dead_s);
-	}
+	to->dead_s = to->dead_s ? to->dead_s * 2 : DEAD_FIRST_S;
+	if (to->dead_s > DEAD_MAX_S)
+		to->dead_s = DEAD_MAX_S;
+	to->dead_until_us = in_s(to->dead_s);
+	to->failed_cohorts = 0;
+	to->window = 1; // one goes first when the time is over
+	log_info("destination.dead", FC("to", to->key), FN("s", to->dead_s),
+		 FC("text", to->dead_reason));
+}
+
+/* "1", "1/concurrency", "1/sqrt_concurrency": how much the window moves. */
+static double
+feedback(struct str text, double window)
+{
+	ptrdiff_t slash = str_chr(text, '/');
+	struct str by = slash < 0 ? STR_NONE
+				  : str_trim(str_from(text, (size_t)slash + 1));
+	char number[32];
+	double step = 1;
+
+	text = str_trim(slash < 0 ? text : str_first(text, (size_t)slash));
+	if (str_to_c(text, number, sizeof(number)) == OK)
+		step = strtod(number, NULL);
+	if (!(step >= 0 && step <= 1))
+		step = 1;
+	if (str_eq(by, S("concurrency")))
+		return step / window;
+	if (str_eq(by, S("sqrt_concurrency")))
+		return step / sqrt(window);
+	return step;
+}
+
+/* No connection came about. Those that were on their way when it was marked
+ * tell nothing new. */
+static void
+count_failure(struct destination *to, struct str reason)
+{
+	struct settings *settings = settings_hold();
+	const struct router_queue *s = &settings_of(settings)->queue;
+
 	free(to->dead_reason);
-	to->dead_reason = must_alloc(reason.n + 1);
-	if (reason.n > 0)
-		memcpy(to->dead_reason, reason.p, reason.n);
+	to->dead_reason = str_dup_c(reason);
+	if (to->dead_until_us <= now_us()) {
+		to->failed_cohorts += 1 / to->window;
+		to->window -= feedback(s->negative_feedback, to->window);
+		if (to->window < 1)
+			to->window = 1;
+		if (s->failed_cohorts > 0 &&
+		    (to->dead_s > 0 ||
+		     to->failed_cohorts + 1e-6 >= (double)s->failed_cohorts))
+			mark_dead(to);
+	}
+	settings_drop(&settings);
+}
+
+static void
+count_success(struct destination *to)
+{
+	struct settings *settings = settings_hold();
+	const struct router_queue *s = &settings_of(settings)->queue;
+
+	if (to->dead_s > 0)
+		log_info("destination.alive", FC("to", to->key));
+	to->dead_s = to->dead_until_us = 0;
+	to->failed_cohorts = 0;
+	to->window += feedback(s->positive_feedback, to->window);
+	if (to->window > to->limit)
+		to->window = to->limit;
+	settings_drop(&settings);
 }
 
 static void
 revive(struct destination *to)
 {
 	to->dead_s = to->dead_until_us = 0;
+	to->failed_cohorts = 0;
 }
 
 void
@@ -234,9 +459,9 @@ take_result(struct destination *to, const struct delivery *d, bool *is_settled,
 	    const struct out_result *r)
 {
 	if (r->is_destination_dead)
-		mark_dead(to, r->text);
+		count_failure(to, r->text);
 	else
-		revive(to);
+		count_success(to);
 	if (settle(is_settled, d, r->index))
 		attempt_result(d->attempt, r->index, r);
 }
@@ -348,15 +573,27 @@ static bool start_worker(struct destination *to);
 /* Clients wait for their replies, nobody for what is in the queue: in a rush
  * accepting goes first. */
 static unsigned
-limit_of(const struct destination *to)
+local_limit(const struct destination *to)
 {
-	const struct delivery *first = TAILQ_FIRST(&to->waiting);
+	const struct lane *l = TAILQ_FIRST(&to->ready);
+	const struct delivery *first = l ? TAILQ_FIRST(&l->waiting) : NULL;
 
-	if (!to->is_local || first == NULL || queue.rush_until_us < now_us() ||
+	if (first == NULL || queue.rush_until_us < now_us() ||
 	    wall_us() - first->message->envelope.arrived_us >
 		    RUSH_HELD_MAX_S * US_PER_S)
 		return to->limit;
 	return RUSH_CONCURRENCY;
+}
+
+static unsigned
+limit_of(const struct destination *to)
+{
+	if (to->is_local)
+		return local_limit(to);
+	/* One goes first: after a time as dead, or when each has to wait. */
+	if (to->dead_s > 0 || to->rate_delay_s > 0)
+		return 1;
+	return (unsigned)to->window;
 }
 
 static void
@@ -365,16 +602,19 @@ work(struct co *co, void *arg)
 	struct destination *to = arg;
 	struct delivery *d;
 
-	while ((d = TAILQ_FIRST(&to->waiting)) != NULL) {
-		TAILQ_REMOVE(&to->waiting, d, link);
+	while ((d = take_delivery(to)) != NULL) {
 		if (to->dead_until_us > now_us())
 			answer(d, str_c(to->dead_reason));
 		else
 			run_delivery(co, to, d);
+		resume_one(to);
+		if (to->rate_delay_s > 0 &&
+		    co_sleep_until(co, in_s(to->rate_delay_s)) != OK)
+			break;
 		if (to->n_running > limit_of(to))
 			break;
-		if (!TAILQ_EMPTY(&to->waiting) && to->n_running < limit_of(to))
-			start_worker(to); // the rush is over
+		if (to->n_waiting > 0 && to->n_running < limit_of(to))
+			start_worker(to); // the window has grown
 	}
 	to->n_running--;
 	to->used_us = now_us();
@@ -391,24 +631,43 @@ start_worker(struct destination *to)
 	return true;
 }
 
+static void
+take_settings(struct destination *to, const struct delivery *d)
+{
+	struct settings *settings = settings_hold();
+	const struct router_queue *s = &settings_of(settings)->queue;
+	uint64_t limit = s->concurrency[d->transport];
+
+	to->is_local = d->protocol == OUT_LOCAL;
+	if (limit == 0 || limit > UNLIMITED_CONCURRENCY)
+		limit = UNLIMITED_CONCURRENCY;
+	to->limit = to->is_local ? LOCAL_CONCURRENCY : (unsigned)limit;
+	to->rate_delay_s =
+		to->is_local ? 0 : (int64_t)s->rate_delay_s[d->transport];
+	if (to->window < 1)
+		to->window = (double)s->initial_concurrency;
+	if (to->window < 1)
+		to->window = 1;
+	if (to->window > to->limit)
+		to->window = to->limit;
+	settings_drop(&settings);
+}
+
 void
 destination_add(struct delivery *d)
 {
 	struct destination *to = destination_of(d);
-	struct settings *settings = settings_hold();
 
-	to->limit = d->protocol == OUT_LOCAL
-			    ? LOCAL_CONCURRENCY
-			    : settings_of(settings)->destination_concurrency;
-	if (to->limit == 0)
-		to->limit = 1;
-	to->is_local = d->protocol == OUT_LOCAL;
-	settings_drop(&settings);
-	TAILQ_INSERT_TAIL(&to->waiting, d, link);
+	take_settings(to, d);
+	if (to->dead_until_us > now_us()) {
+		answer(d, str_c(to->dead_reason));
+		return;
+	}
+	put_delivery(to, d);
 	if (to->n_running >= limit_of(to))
 		return; // those that run come to it
 	if (start_worker(to) || to->n_running > 0)
 		return;
-	TAILQ_REMOVE(&to->waiting, d, link);
-	answer(d, S("no memory for a delivery now"));
+	while ((d = take_delivery(to)) != NULL)
+		answer(d, S("no memory for a delivery now"));
 }

@@ -16,10 +16,11 @@ struct queue {
 	struct peer *router;
 	struct peer **outs;
 	unsigned n_outs, next_out;
-	uint64_t *told; // each out: hash of the settings it has
+	uint64_t *told;	      // each out: hash of the settings it has
 	struct heap schedule; // deferred messages, by monotonic time
 	struct co *clock;     // wakes for the schedule
 	size_t n_active;
+	size_t n_backlog;	 // messages that sleep before a destination
 	size_t n_accepts;	 // messages that wait for the flush
 	int64_t rush_until_us;	 // accepting goes before delivering
 	struct map destinations; // by key
@@ -51,11 +52,12 @@ struct delivery {
 	TAILQ_ENTRY(delivery) link;
 	struct message *message;
 	enum out_protocol protocol;
+	enum router_transport transport;	       // whose limits it has
 	struct str next_hop, sasl_user, sasl_password; // of the first route
 	struct str tls_policy;
-	uint32_t *indexes;			       // recipients
+	uint32_t *indexes;     // recipients
 	struct str *mailboxes; // local: accounts, parallel to indexes
-	size_t n;
+	size_t n, max_rcpts;
 	struct attempt *attempt;
 };
 
@@ -67,6 +69,14 @@ void attempt_delivery_over(struct attempt *attempt);
 
 /* Queues it for its next hop; owned by the attempt. */
 void destination_add(struct delivery *d);
+/* Has it as much for its next hop, or from its sender, as need be in memory? */
+bool destination_is_full(const struct delivery *d);
+/* Then the message sleeps until there is room: schedule_now() is called. */
+void destination_put_off(const struct delivery *d, struct queued *q);
+/* Takes it out of such a backlog; no effect when it is in none. */
+void destination_leave(struct queued *q);
+/* Call now and then: wakes those whose turn nobody else would notice. */
+void destination_resume(void);
 /* Forget which next hops are dead. */
 void destination_revive_all(void);
 /* Gives back what was not used for long. Cheap to call often. */

@@ -12,6 +12,7 @@ enum {
 	MAX_ACTIVE = 5000,
 	MAX_RETRIES = 4000, // the rest is for what is new
 	WALK_STEP = 10000,
+	MAX_WAIT_S = 86400,
 };
 
 static void
@@ -62,12 +63,10 @@ static enum err
 compact(struct co *co, uint64_t segment)
 {
 	struct queued *q = next_in_segment(co, segment);
-	bool was_due;
 	enum err e;
 
 	if (q == NULL)
 		return ERR_NOT_FOUND;
-	was_due = heap_has(&q->due);
 	heap_remove(&queue.schedule, &q->due);
 	q->is_active = true; // nobody else touches it meanwhile
 	e = message_rewrite(co, &queue.table, q);
@@ -76,7 +75,7 @@ compact(struct co *co, uint64_t segment)
 	q->is_active = false;
 	if (q->is_removed) // by the operator, while it was copied
 		message_remove(&queue.table, &q);
-	else if (q->state == STATE_WAITS && (was_due || q->lane == NULL))
+	else if (q->state == STATE_WAITS && q->lane == NULL)
 		schedule_at(q, q->next_try_us);
 	return e;
 }
@@ -91,6 +90,7 @@ run_compaction(struct co *co, void *arg UNUSED)
 			continue;		   // that waited for a flush
 		spool_has_room(queue.table.spool); // looks for room again
 		destination_sweep();
+		destination_resume();
 		if (co_sleep_until(co, in_s(1)) != OK)
 			return;
 	}
@@ -128,6 +128,7 @@ schedule_start(void)
 void
 schedule_now(struct queued *q)
 {
+	destination_leave(q);
 	heap_remove(&queue.schedule, &q->due);
 	if (queue.clock != NULL && queue.n_active < MAX_ACTIVE)
 		start_attempt(q);
@@ -142,6 +143,9 @@ schedule_at(struct queued *q, int64_t wall_at_us)
 
 	if (left_us < 0)
 		left_us = 0;
+	if (left_us > MAX_WAIT_S * US_PER_S) // the clock was set back
+		left_us = MAX_WAIT_S * US_PER_S;
+	destination_leave(q);
 	heap_remove(&queue.schedule, &q->due);
 	heap_insert(&queue.schedule, &q->due, now_us() + left_us);
 	if (queue.clock != NULL && heap_first(&queue.schedule) == &q->due)
@@ -151,5 +155,6 @@ schedule_at(struct queued *q, int64_t wall_at_us)
 void
 schedule_remove(struct queued *q)
 {
+	destination_leave(q);
 	heap_remove(&queue.schedule, &q->due);
 }

@@ -252,6 +252,7 @@ put_snapshot(struct buf *body)
 	};
 	struct buf smtp = BUF_INIT(FRAME_BODY_MAX_OCTETS);
 
+	fill_fields(s, router_queue_fields, &snapshot.queue);
 	put_smtp(&smtp);
 	snapshot.smtp = buf_str(&smtp);
 	if (snapshot.recipient_limit == 0)
