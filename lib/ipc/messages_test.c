@@ -5,6 +5,7 @@
 #include "lib/ipc/envelope.c"
 #include "lib/ipc/frame.c"
 #include "lib/ipc/out.c"
+#include "lib/ipc/policy.c"
 #include "lib/ipc/queue.c"
 #include "lib/ipc/router.c"
 #include "lib/ipc/service.c"
@@ -783,6 +784,97 @@ check_control(struct str body, struct arena *arena UNUSED)
 	assert_int_equal(m.copy, 3);
 }
 
+static void
+put_policy_ask(struct buf *out)
+{
+	struct policy_fact facts[] = {
+		{ POLICY_EXCHANGES, POLICY_FOUND, S("a.b"), S("mx.a.b\nmx2") },
+		{ POLICY_TEXT, POLICY_TEMPORARY, S("c.d"), S("") },
+	};
+	struct policy_ask m = {
+		.service = 1,
+		.at = POLICY_AT_RCPT,
+		.has_sender = true,
+		.client = S("192.0.2.1"),
+		.rcpt = S("r@a.b"),
+		.n_rcpts = 7,
+		.carried = { 450, S("4.7.1"), S("later") },
+		.facts = facts,
+		.n_facts = N_OF(facts),
+	};
+
+	policy_put_ask(out, &m);
+}
+
+static enum err
+read_policy_ask(struct str body, struct arena *arena)
+{
+	struct policy_ask m;
+
+	return policy_read_ask(body, arena, &m);
+}
+
+static void
+check_policy_ask(struct str body, struct arena *arena)
+{
+	struct policy_ask m;
+
+	assert_int_equal(policy_read_ask(body, arena, &m), OK);
+	assert_int_equal(m.at, POLICY_AT_RCPT);
+	assert_true(m.has_sender);
+	assert_false(m.has_rcpt);
+	assert_str(m.client, "192.0.2.1");
+	assert_str(m.rcpt, "r@a.b");
+	assert_int_equal(m.n_rcpts, 7);
+	assert_str(m.carried.text, "later");
+	assert_int_equal(m.n_facts, 2);
+	assert_str(m.facts[0].value, "mx.a.b\nmx2");
+	assert_int_equal(m.facts[1].status, POLICY_TEMPORARY);
+}
+
+static void
+put_policy_answer(struct buf *out)
+{
+	struct policy_effect effects[] = {
+		{ POLICY_BCC, S("x@y"), S("rule") },
+	};
+	struct policy_answer m = {
+		.outcome = POLICY_NEED,
+		.reply = { 554, S("5.7.1"), S("no") },
+		.is_hang_up = true,
+		.rule = S("reject"),
+		.need_kind = POLICY_SERVERS,
+		.need_key = S("a.b"),
+		.effects = effects,
+		.n_effects = 1,
+	};
+
+	policy_put_answer(out, &m);
+}
+
+static enum err
+read_policy_answer(struct str body, struct arena *arena)
+{
+	struct policy_answer m;
+
+	return policy_read_answer(body, arena, &m);
+}
+
+static void
+check_policy_answer(struct str body, struct arena *arena)
+{
+	struct policy_answer m;
+
+	assert_int_equal(policy_read_answer(body, arena, &m), OK);
+	assert_int_equal(m.outcome, POLICY_NEED);
+	assert_int_equal(m.reply.code, 554);
+	assert_true(m.is_hang_up);
+	assert_int_equal(m.need_kind, POLICY_SERVERS);
+	assert_str(m.need_key, "a.b");
+	assert_int_equal(m.n_effects, 1);
+	assert_str(m.effects[0].text, "x@y");
+}
+
 static const struct message messages[] = {
 #define M(name)                                              \
 	{                                                    \
@@ -811,6 +903,8 @@ static const struct message messages[] = {
 	M(delivery),
 	M(answer),
 	M(control),
+	M(policy_ask),
+	M(policy_answer),
 	{ "no_hosts", put_no_hosts, read_dns_answer, check_no_hosts },
 };
 

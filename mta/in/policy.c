@@ -68,16 +68,6 @@ policy_reset(struct session *s)
 	s->orders = NULL;
 }
 
-static struct policy_session *
-session_facts(struct session *s)
-{
-	if (s->policy == NULL) {
-		s->policy = must_alloc(sizeof(*s->policy));
-		arena_init(&s->policy->memory, FACTS_MEMORY_OCTETS);
-	}
-	return s->policy;
-}
-
 static struct policy_orders *
 orders_of(struct session *s)
 {
@@ -96,6 +86,39 @@ orders_of(struct session *s)
 }
 
 /* ---- facts ---- */
+
+static void keep_fact(struct policy_session *p, const struct policy_fact *fact);
+
+/* A proxy that we trust has told the client's name (XCLIENT): no question. */
+static void
+keep_client_name(struct session *s)
+{
+	struct policy_fact name = {
+		.kind = POLICY_NAMES_OF,
+		.key = session_client(s),
+		.value = s->client_name,
+	};
+	struct policy_fact address = {
+		.kind = POLICY_ADDRESSES,
+		.key = s->client_name,
+		.value = session_client(s),
+	};
+
+	keep_fact(s->policy, &name);
+	keep_fact(s->policy, &address);
+}
+
+static struct policy_session *
+session_facts(struct session *s)
+{
+	if (s->policy != NULL)
+		return s->policy;
+	s->policy = must_alloc(sizeof(*s->policy));
+	arena_init(&s->policy->memory, FACTS_MEMORY_OCTETS);
+	if (s->client_name.n > 0)
+		keep_client_name(s);
+	return s->policy;
+}
 
 /* When all is full, the oldest knowledge goes: it can be had again. */
 static void

@@ -239,7 +239,7 @@ static enum status
 broken(struct eval *e, const struct scope *s, struct str why)
 {
 	effect(e, EFFECT_NOTE, why);
-	return reject(e, s, 451, "4.3.5", "Server configuration error");
+	return refuse(e, s, 451, "4.3.5", S("Server configuration error"));
 }
 
 /* ---- facts ---- */
@@ -680,12 +680,10 @@ act(struct eval *e, const struct scope *s, struct str value)
 	struct str rest = value, word;
 	size_t n = 0;
 
-	while (n < rest.n && !cflines_is_space(rest.p[n]) && rest.p[n] != ',')
-		n++;
+	while (n < rest.n && !cflines_is_space(rest.p[n]))
+		n++; // "DEFER, reject" is a list, and no action
 	word = str_first(rest, n);
-	rest = str_from(rest, n);
-	while (rest.n > 0 && (cflines_is_space(rest.p[0]) || rest.p[0] == ','))
-		rest = str_from(rest, 1);
+	rest = cflines_trim(str_from(rest, n));
 	if (is_digits(value))
 		return PERMIT;
 	for (size_t i = 0; i < sizeof(actions) / sizeof(*actions); i++)
@@ -1028,6 +1026,18 @@ check_access(struct eval *e)
 
 /* ---- names and domains ---- */
 
+/* "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 4.1.3). */
+static bool
+is_good_literal(struct str name)
+{
+	uint8_t ignored[16];
+	struct str inner = str_sub(name, 1, name.n < 2 ? 0 : name.n - 2);
+	bool has_tag = str_istarts(inner, S("IPv6:"));
+
+	return str_ends(name, S("]")) && cidr_address(inner, ignored) &&
+	       has_tag == (str_chr(inner, ':') >= 0);
+}
+
 static enum status
 check_invalid_helo(struct eval *e)
 {
@@ -1038,7 +1048,7 @@ check_invalid_helo(struct eval *e)
 	if (e->f->helo.n == 0)
 		return DUNNO;
 	if (is_literal(name)) {
-		if (address_is_literal(name))
+		if (is_good_literal(name))
 			return DUNNO;
 		return reject(e, &s,
 			      number_of(e, "invalid_hostname_reject_code"),
@@ -1714,10 +1724,10 @@ run_rule(struct eval *e, const struct scope *s)
 		return check_destination(e, 454, "4.7.1");
 	case POLICY_REJECT_PLAINTEXT:
 		return f->is_tls ? DUNNO
-				 : reject(e, s,
+				 : refuse(e, s,
 					  number_of(e, "plaintext_reject_code"),
 					  "4.7.1",
-					  "Session encryption is required");
+					  S("Session encryption is required"));
 	case POLICY_REJECT_PIPELINING:
 		return !f->is_pipelining
 			       ? DUNNO

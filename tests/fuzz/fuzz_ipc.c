@@ -7,6 +7,7 @@
 #include "lib/ipc/envelope.h"
 #include "lib/ipc/frame.h"
 #include "lib/ipc/out.h"
+#include "lib/ipc/policy.h"
 #include "lib/ipc/queue.h"
 #include "lib/ipc/router.h"
 #include "lib/ipc/service.h"
@@ -80,6 +81,10 @@ AGAIN(body_again, store_body, store_read_body(in, &m), store_put_body)
 AGAIN(delivery_again, store_delivery, store_read_delivery(in, arena, &m),
       store_put_delivery)
 AGAIN(answer_again, store_answer, store_read_answer(in, &m), store_put_answer)
+AGAIN(policy_ask_again, policy_ask, policy_read_ask(in, arena, &m),
+      policy_put_ask)
+AGAIN(policy_answer_again, policy_answer, policy_read_answer(in, arena, &m),
+      policy_put_answer)
 AGAIN(control_again, control, control_read(in, &m), control_put)
 
 static enum err
@@ -121,12 +126,13 @@ head_again(struct str in, struct arena *arena UNUSED, struct buf *out)
 }
 
 static again_fn *const all[] = {
-	check_again,	auth_again,   envelope_again, job_again,
-	result_again,	dns_again,    entry_again,    ask_again,
-	verdict_again,	route_again,  quota_again,    snapshot_again,
-	command_again,	append_again, done_again,     body_again,
-	delivery_again, answer_again, control_again,  flush_again,
-	room_again,	head_again,   change_again,
+	check_again,	     auth_again,   envelope_again, job_again,
+	result_again,	     dns_again,	   entry_again,	   ask_again,
+	verdict_again,	     route_again,  quota_again,	   snapshot_again,
+	command_again,	     append_again, done_again,	   body_again,
+	delivery_again,	     answer_again, control_again,  flush_again,
+	room_again,	     head_again,   change_again,   policy_ask_again,
+	policy_answer_again,
 };
 
 int
