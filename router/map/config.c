@@ -1082,7 +1082,8 @@ load_accounts(struct loading *l)
 }
 
 /* The domain of each key: "user@dom" and "@dom" are mailbox domains, as in
- * docker-mailserver; "dom.ain" alone declares an alias domain, as in Postfix.
+ * docker-mailserver, unless virtual_alias_domains says otherwise; "dom.ain"
+ * alone declares an alias domain, as in Postfix.
  * A word without a dot is a local user. */
 static enum err
 domains_of_keys(struct loading *l, const struct table *t)
@@ -1095,11 +1096,16 @@ domains_of_keys(struct loading *l, const struct table *t)
 	for (size_t at = 0;
 	     e == OK && map_next(&t->entries, &at, &key, &value);) {
 		ptrdiff_t sign = str_rchr(key, '@');
+		bool is_alias;
 
 		if (sign < 0 && str_chr(key, '.') < 0)
 			continue;
+		domain = map_get(&l->c->domains,
+				 str_from(key, (size_t)(sign + 1)));
+		is_alias = sign < 0 || (domain != NULL &&
+					(domain->flags & DOMAIN_ALIAS) != 0);
 		e = add_domain(l, str_from(key, (size_t)(sign + 1)),
-			       sign < 0 ? DOMAIN_ALIAS : DOMAIN_MAILBOX,
+			       is_alias ? DOMAIN_ALIAS : DOMAIN_MAILBOX,
 			       &domain);
 		if (e == OK)
 			domain->is_from_virtual = true;

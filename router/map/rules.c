@@ -409,7 +409,7 @@ take_condition(struct loading *l, struct rule *rule, struct str *rest)
 		return take_network(l, rule, rest);
 	if (!take_pattern(l, rule, rest, &rule->first))
 		return false;
-	if (!str_starts(*rest, S("!")))
+	if (rule->operation == OP_IF || !str_starts(*rest, S("!")))
 		return true;
 	*rest = str_from(*rest, 1);
 	rule->second.is_negated = true;

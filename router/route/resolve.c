@@ -129,20 +129,28 @@ is_never_split(struct str local)
 	       str_ieq(local, S("double-bounce"));
 }
 
-/* The extension with its delimiter: "+ext" of "user+ext"; empty when there is
- * none. Neither half may be empty. */
+/* "owner-x" and "x-request" name people of a list, whatever '-' delimits. */
+static bool
+is_of_a_list(struct str local)
+{
+	return (local.n > 6 && str_istarts(local, S("owner-"))) ||
+	       (local.n > 8 && str_iends(local, S("-request")));
+}
+
+/* The extension with its delimiter: "+ext" of "user+ext", "+" of "user+";
+ * empty when there is none. The user is not empty. */
 static struct str
 extension_of(const struct config *c, struct str local)
 {
 	struct str delimiters =
 		settings_text(&c->settings, "recipient_delimiter");
 
-	if (is_never_split(local))
+	if (is_never_split(local) ||
+	    (str_chr(delimiters, '-') >= 0 && is_of_a_list(local)))
 		return S("");
 	for (size_t i = 0; i < local.n; i++)
 		if (str_chr(delimiters, local.p[i]) >= 0)
-			return i > 0 && i + 1 < local.n ? str_from(local, i)
-							: S("");
+			return i > 0 ? str_from(local, i) : S("");
 	return S("");
 }
 
@@ -220,7 +228,8 @@ has_local_forms(const struct config *c, struct str domain)
 }
 
 /* user+ext@dom, user@dom, user+ext and user where the domain is our own, @dom.
- * *extension_out is what the key that was found leaves over. */
+ * *extension_out is what the key that was found leaves over; a whole domain
+ * leaves nothing. */
 static enum err
 find_address(struct resolver *r, const struct table_list *tables,
 	     struct str address, bool is_domain_tried, struct table_answer *out,
@@ -254,8 +263,6 @@ find_address(struct resolver *r, const struct table_list *tables,
 		e = join3(r->arena, S("@"), domain, S(""), &key);
 		if (e == OK)
 			e = lookup(r, tables, key, TABLE_PART, out);
-		if (e == OK)
-			*extension_out = extension;
 	}
 	return e;
 }
@@ -304,6 +311,7 @@ struct expansion {
 	bool has_failed;	// a limit was met: put off
 	bool is_alias;		// at least one entry matched
 	struct map self_mapped; // addresses that expand to themselves
+	bool is_propagating;	// unmatched extensions go to the targets
 };
 
 static enum err
@@ -361,13 +369,30 @@ next_target(struct str *rest, struct str *out)
 	return n > 0;
 }
 
-/* "@other" keeps the local part; a missing domain is $myorigin; the extension
- * that no key matched goes before the '@'. from is what is being replaced. */
+/* user+ext@, with the extension within the quotes if there are any. */
+static enum err
+add_extension(struct resolver *r, struct str local, struct str extension,
+	      struct str *out)
+{
+	enum err e;
+
+	if (extension.n == 0 || local.n < 2 || !str_ends(local, S("\"")))
+		return join3(r->arena, local, extension, S("@"), out);
+	e = join3(r->arena, str_first(local, local.n - 1), extension, S("\""),
+		  out);
+	return e != OK ? e : join3(r->arena, *out, S("@"), S(""), out);
+}
+
+/* "@other" keeps the local part; a missing domain is $myorigin; unmatched, the
+ * extension that no key matched, goes before the '@'. from is what is being
+ * replaced. */
 static enum err
 make_target(struct resolver *r, struct str text, struct str from,
-	    struct str extension, bool is_first, struct str *out)
+	    struct str unmatched, bool is_propagating, bool is_first,
+	    struct str *out)
 {
 	struct str local = local_of(text), domain = domain_of(text);
+	struct str extension = is_propagating ? unmatched : S("");
 	enum err e;
 
 	if (str_starts(text, S("<")) && str_ends(text, S(">"))) {
@@ -377,11 +402,11 @@ make_target(struct resolver *r, struct str text, struct str from,
 	}
 	if (is_first && str_starts(text, S("@"))) {
 		local = local_of(from);
-		extension = S("");
+		local.n -= unmatched.n;
 	}
 	if (domain.n == 0)
 		domain = settings_text(&r->c->settings, "myorigin");
-	e = join3(r->arena, local, extension, S("@"), &local);
+	e = add_extension(r, local, extension, &local);
 	return e != OK ? e : join3(r->arena, local, domain, S(""), out);
 }
 
@@ -407,14 +432,15 @@ is_self_mapped(struct expansion *x, struct str address)
 
 /* Puts the addresses of value in the place of x->list[at] and behind. */
 static enum err
-replace(struct expansion *x, size_t at, struct str value, struct str extension)
+replace(struct expansion *x, size_t at, struct str value, struct str unmatched)
 {
 	struct str from = x->list[at], text, target;
 	bool is_first = true, is_own = false;
 	enum err e = OK;
 
 	while (e == OK && !x->has_failed && next_target(&value, &text)) {
-		e = make_target(x->r, text, from, extension, is_first, &target);
+		e = make_target(x->r, text, from, unmatched, x->is_propagating,
+				is_first, &target);
 		if (e != OK)
 			break;
 		if (target.n > ADDRESS_MAX_OCTETS) {
@@ -457,9 +483,9 @@ expand_once(struct expansion *x, size_t at)
 	if (e != OK)
 		return e;
 	x->is_alias = true;
-	if (!has_item(settings_text(s, "propagate_unmatched_extensions"),
-		      S("virtual")))
-		extension = S("");
+	x->is_propagating =
+		has_item(settings_text(s, "propagate_unmatched_extensions"),
+			 S("virtual"));
 	return replace(x, at, entry.value, extension);
 }
 

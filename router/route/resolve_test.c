@@ -502,7 +502,7 @@ recipients_are_checked(void **state UNUSED)
 	expect_reply(S("\"user1\"@example1.local"), false, 250, "2.1.5");
 	expect_reply(S("nobody@example1.local"), false, 550, "5.1.1");
 	expect_reply(S("user1@mta1.example1.local"), false, 550, "5.1.1");
-	expect_reply(S("user1+@example1.local"), false, 550, "5.1.1");
+	expect_reply(S("user1+@example1.local"), false, 250, "2.1.5");
 	/* A route is no permission. */
 	expect_reply(S("user3@example2.local"), false, 554, "5.7.1");
 	expect_reply(S("user3@example2.local"), true, 250, "2.1.5");
