@@ -102,6 +102,28 @@ use_key(SSL_CTX *c, struct str pem)
 	return ok;
 }
 
+/* RFC 7301 3.2: a client that names protocols (ALPN), and none of ours, was
+ * sent here by somebody who takes us for another server (ALPACA):
+ * no_application_ protocol. Whoever names none is served. */
+static int
+choose_protocol(SSL *ssl UNUSED, const unsigned char **out,
+		unsigned char *n_out, const unsigned char *in, unsigned n_in,
+		void *purpose)
+{
+	static const unsigned char smtp[] = "\4smtp";
+	static const unsigned char reading[] = "\4imap\4pop3\13managesieve";
+	bool is_smtp = strcmp(purpose, "smtp") == 0;
+	const unsigned char *ours = is_smtp ? smtp : reading;
+	unsigned n = (is_smtp ? sizeof(smtp) : sizeof(reading)) - 1;
+	unsigned char *found;
+
+	if (SSL_select_next_proto(&found, n_out, ours, n, in, n_in) !=
+	    OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*out = found;
+	return SSL_TLSEXT_ERR_OK;
+}
+
 enum err
 tls_server_new(struct str chain_pem, struct str key_pem, const char *purpose,
 	       struct tls **out)
@@ -113,6 +135,8 @@ tls_server_new(struct str chain_pem, struct str key_pem, const char *purpose,
 	SSL_CTX_set_session_id_context(tls->context,
 				       (const unsigned char *)purpose,
 				       (unsigned)strlen(purpose));
+	SSL_CTX_set_alpn_select_cb(tls->context, choose_protocol,
+				   (void *)(uintptr_t)purpose);
 	if (!use_chain(tls->context, chain_pem) ||
 	    !use_key(tls->context, key_pem)) {
 		log_reason("certificate and key");

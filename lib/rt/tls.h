@@ -14,8 +14,9 @@ struct tls; // one set of settings, shared by many sessions
 /* Touches all of OpenSSL that is lazy, before the sandbox closes. */
 void tls_init(void);
 
-/* From PEM: chain (leaf first) and private key. purpose names the service in
- * session tickets, so that none is valid at another ("smtp", "imap").
+/* From PEM: chain (leaf first) and private key. purpose, a literal, names the
+ * service ("smtp", "imap"): session tickets of one are not valid at another, and
+ * clients that ask by ALPN for other protocols alone are refused (RFC 7301).
  * ERR_TLS, with the reason in the log, when they do not fit. */
 enum err tls_server_new(struct str chain_pem, struct str key_pem,
 			const char *purpose, struct tls **out) MUST_USE;
