@@ -15,12 +15,14 @@ $(O)/tests/slow: tests/slow/slow.c
 	@echo "  CC   $@"
 	@$(CC) $(BASE_FLAGS) -O2 $< -o $@
 
-.PHONY: test-tools model slow
+.PHONY: test-tools model rows slow
 test-tools: $(TEST_TOOLS)
 N ?= 20000
 model: ## random SMTP against a reference model: make model N=1000000
 	@$(SUBMAKE) -s all test-tools
 	@MODEL_COMMANDS=$(N) $(PYTHON) tests/scenario/smtp_model.py --show
+rows: ## the catalogue of attacks: which test names which row
+	@$(PYTHON) tests/lint/test_rows --show
 slow: ## slow clients and 100 good ones: make slow N=10000
 	@$(SUBMAKE) -s all test-tools
 	@SLOW_CLIENTS=$(if $(filter 20000,$(N)),10000,$(N)) \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * mta/dns/packet_test.c - messages written by hand after RFC 1035. */
+ * mta/dns/packet_test.c - messages written by hand after RFC 1035, and
+ * hostile ones (D08). */
 #include "mta/dns/packet.c"
 
 #include "tests/unit/unit.h"

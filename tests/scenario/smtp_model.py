@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""S04, S06 to S10, S13, S15, S23, A01, A02: random sessions against a
+"""S04, S06, S07, S08, S09, S10, S13, S15, S23, A01, A02: random sessions against a
 reference model of SMTP (tests/model/smtp_state.c), written from the RFCs; and
 what was accepted is in the mailboxes, octet by octet, as often as it must be.
 
