@@ -48,7 +48,11 @@ struct co {
 	bool is_canceled;
 	bool is_parked;
 	bool is_done;
+	/* The timer stays armed between waits: most of them end long before
+	 * their deadline, and the next has a later one. */
 	uv_timer_t timer;
+	int64_t timer_us;    // when it fires, or NEVER_US
+	int64_t deadline_us; // of the wait, or NEVER_US
 	co_fn *fn;
 	void *arg;
 	const char *name;
@@ -337,6 +341,7 @@ co_spawn(co_fn *fn, void *arg, const char *name)
 	co->name = name;
 	uv_timer_init(&sched.uv, &co->timer);
 	co->timer.data = co;
+	co->timer_us = co->deadline_us = NEVER_US;
 	/* co_switch() pops the registers, then returns into co_start, where
 	 * the stack must be aligned as before a call. */
 	top = (void **)(void *)co;
@@ -358,14 +363,7 @@ co_spawn(co_fn *fn, void *arg, const char *name)
 	return co;
 }
 
-static void
-on_timer(uv_timer_t *timer)
-{
-	struct co *co = timer->data;
-
-	if (co->state == WAITING)
-		make_ready(co, ERR_TIMEOUT);
-}
+static void on_timer(uv_timer_t *timer);
 
 /* libuv counts whole milliseconds of the same clock as now_us(), rounded down;
  * rounding the deadline up never ends a wait early. */
@@ -377,10 +375,25 @@ start_timer(struct co *co, int64_t deadline_us)
 				  : (uint64_t)(deadline_us - 1) / US_PER_MS + 1;
 	uint64_t now_ms;
 
+	co->timer_us = deadline_us;
 	uv_update_time(&sched.uv);
 	now_ms = uv_now(&sched.uv);
 	uv_timer_start(&co->timer, on_timer,
 		       due_ms > now_ms ? due_ms - now_ms : 0, 0);
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+	struct co *co = timer->data;
+
+	co->timer_us = NEVER_US;
+	if (co->state != WAITING || co->deadline_us == NEVER_US)
+		return;
+	if (co->deadline_us <= now_us())
+		make_ready(co, ERR_TIMEOUT);
+	else
+		start_timer(co, co->deadline_us);
 }
 
 enum err
@@ -389,12 +402,12 @@ co_wait(struct co *co, int64_t deadline_us)
 	check(co == sched.running);
 	if (co->is_canceled)
 		return ERR_CANCELED;
-	if (deadline_us != NEVER_US)
+	if (deadline_us < co->timer_us)
 		start_timer(co, deadline_us);
+	co->deadline_us = deadline_us;
 	co->state = WAITING;
 	leave(co);
-	if (deadline_us != NEVER_US)
-		uv_timer_stop(&co->timer);
+	co->deadline_us = NEVER_US;
 	return co->wait_result;
 }
 

@@ -17,12 +17,14 @@ enum {
 };
 
 static char program_role[32] = "estafeta";
+static int process;
 static enum log_level verbosity = LOG_INFO;
 
 void
 log_open(const char *who, enum log_level most_verbose)
 {
 	snprintf(program_role, sizeof(program_role), "%s", who);
+	process = (int)getpid();
 	verbosity = most_verbose;
 }
 
@@ -69,7 +71,7 @@ put_head(struct buf *line)
 	check(buf_reserve(line, USUAL_OCTETS) == OK);
 	buf_putf(line, "%s.%06d%.3s:%.2s %s[%d] ", second.date,
 		 (int)(at_us % US_PER_S), second.zone, second.zone + 3,
-		 program_role, (int)getpid());
+		 program_role, process ? process : (int)getpid());
 }
 
 /* Text of several words stays readable: "said: \x22no\x22". */
