@@ -10,9 +10,7 @@
 #include "lib/base/check.h"
 #include "lib/mail/crlf.h"
 #include "lib/mail/header.h"
-#include "lib/mail/imap_body.h"
 #include "lib/mail/imap_date.h"
-#include "lib/mail/imap_envelope.h"
 #include "lib/mail/imap_fetch.h"
 #include "lib/mail/imap_flags.h"
 #include "lib/mail/imap_write.h"
@@ -24,7 +22,6 @@
 enum {
 	INLINE_OCTETS = 16 * 1024, // a larger one is sent from its descriptor
 	TEXT_PIECE_OCTETS = 64 * 1024,
-	CACHED_MAX_OCTETS = 16 << 20,
 	HEADER_MAX_OCTETS = 32 << 20,
 	BREATHE_EVERY = 500, // messages that need no reading
 };
@@ -35,6 +32,12 @@ struct fetching {
 	bool is_flags_due; // \Seen was set by this command
 	size_t n_gone;
 	enum err e;
+	struct index_window window;
+	struct index_batch *batch; // what the index lacks
+	/* Of the message at hand. */
+	struct index_entry entry;
+	struct str blob;
+	struct buf made;
 };
 
 static enum imap_section_text
@@ -58,11 +61,11 @@ depth_of(const struct imap_fetch_item *item, const struct message *msg)
 	case IMAP_FETCH_RFC822_SIZE:
 		return msg->has_wire_size && msg->has_size ? -1 : LETTER_ALL;
 	case IMAP_FETCH_ENVELOPE:
-		return msg->envelope != NULL ? -1 : LETTER_HEAD;
+		return msg->place.n[INDEX_ENVELOPE] > 0 ? -1 : LETTER_HEAD;
 	case IMAP_FETCH_BODY:
-		return msg->body != NULL ? -1 : LETTER_PARTS;
+		return msg->place.n[INDEX_BODY] > 0 ? -1 : LETTER_PARTS;
 	case IMAP_FETCH_BODYSTRUCTURE:
-		return msg->structure != NULL ? -1 : LETTER_PARTS;
+		return msg->place.n[INDEX_STRUCTURE] > 0 ? -1 : LETTER_PARTS;
 	case IMAP_FETCH_SECTION:
 	case IMAP_FETCH_RFC822:
 	case IMAP_FETCH_RFC822_HEADER:
@@ -236,53 +239,66 @@ put_section(struct co *co, struct session *s,
 	put_text(co, s, item, str_sub(buf_str(&l->bytes), at, n), l->is_crlf);
 }
 
-/* ---- what is kept ---- */
+/* ---- what the index keeps ---- */
 
-static char *
-make_cached(enum imap_fetch_kind kind, const struct letter *l)
+static int
+part_of(enum imap_fetch_kind kind)
 {
-	struct buf out = BUF_INIT(CACHED_MAX_OCTETS);
-	struct str bytes = buf_str(&l->bytes);
-	enum err e;
-
-	if (kind == IMAP_FETCH_ENVELOPE)
-		e = imap_envelope(&out, str_first(bytes, l->head_octets));
-	else if (kind == IMAP_FETCH_BODY)
-		e = imap_body(&out, bytes, l->root);
-	else
-		e = imap_body_structure(&out, bytes, l->root);
-	if (e == OK)
-		e = buf_addc(&out, '\0');
-	if (e != OK) // a monster; it is still one list
-		buf_release(&out);
-	return out.p;
+	return kind == IMAP_FETCH_ENVELOPE	  ? INDEX_ENVELOPE
+	       : kind == IMAP_FETCH_BODY	  ? INDEX_BODY
+	       : kind == IMAP_FETCH_BODYSTRUCTURE ? INDEX_STRUCTURE
+						  : -1;
 }
 
-static char **
-cached_of(struct message *msg, enum imap_fetch_kind kind)
+static bool
+needs_index(const struct imap_fetch *what)
 {
-	return kind == IMAP_FETCH_ENVELOPE ? &msg->envelope
-	       : kind == IMAP_FETCH_BODY   ? &msg->body
-					   : &msg->structure;
+	for (size_t i = 0; i < what->n; i++)
+		if (part_of(what->items[i].kind) >= 0)
+			return true;
+	return false;
 }
 
-/* Names of what the response text may not hold as NUL are gone already:
- * imap_write leaves them out. */
-static void
-put_cached(struct session *s, struct message *msg, const struct letter *l,
-	   enum imap_fetch_kind kind)
+static bool
+is_indexed(const struct imap_fetch *what, const struct message *msg)
 {
-	char **cached = cached_of(msg, kind);
+	for (size_t i = 0; i < what->n; i++) {
+		int part = part_of(what->items[i].kind);
 
-	if (*cached == NULL && l->fd >= 0 &&
-	    (kind == IMAP_FETCH_ENVELOPE || l->root != NULL)) {
-		char *made = make_cached(kind, l);
-
-		if (made != NULL)
-			s->mailbox->cache_octets += strlen(made);
-		*cached = made;
+		if (part >= 0 && msg->place.n[part] == 0)
+			return false;
 	}
-	session_put_str(s, *cached != NULL ? str_c(*cached) : S("NIL"));
+	return true;
+}
+
+/* From the index, or made from the letter. False: neither. */
+static bool
+find_blob(struct co *co, struct fetching *f, const struct message *msg,
+	  const struct letter *l)
+{
+	struct mailbox *m = f->s->mailbox;
+
+	f->entry = (struct index_entry) { .uid = msg->uid };
+	if (!is_indexed(f->what, msg)) {
+		if (l->fd < 0)
+			return false;
+		buf_clear(&f->made);
+		index_make(l, &f->entry, &f->made);
+		f->blob = buf_str(&f->made);
+		if (index_batch_add(f->batch, &f->entry, f->blob))
+			index_write(co, m, f->batch);
+		return true;
+	}
+	memcpy(f->entry.n, msg->place.n, sizeof(f->entry.n));
+	return index_read(co, m, &msg->place, msg->uid, &f->window, &f->blob);
+}
+
+static void
+put_part(struct fetching *f, enum imap_fetch_kind kind)
+{
+	struct str text = index_part(&f->entry, f->blob, part_of(kind));
+
+	session_put_str(f->s, text.n > 0 ? text : S("NIL"));
 }
 
 /* ---- one message ---- */
@@ -299,9 +315,11 @@ put_date(struct session *s, const struct message *msg)
 
 /* Items that need the model; nothing waits in here. */
 static bool
-put_simple(struct session *s, const struct imap_fetch_item *item,
-	   struct message *msg, const struct letter *l)
+put_simple(struct fetching *f, const struct imap_fetch_item *item,
+	   struct message *msg)
 {
+	struct session *s = f->s;
+
 	switch (item->kind) {
 	case IMAP_FETCH_UID:
 		session_put(s, "UID %u", msg->uid);
@@ -323,15 +341,15 @@ put_simple(struct session *s, const struct imap_fetch_item *item,
 		return true;
 	case IMAP_FETCH_ENVELOPE:
 		session_put(s, "ENVELOPE ");
-		put_cached(s, msg, l, item->kind);
+		put_part(f, item->kind);
 		return true;
 	case IMAP_FETCH_BODY:
 		session_put(s, "BODY ");
-		put_cached(s, msg, l, item->kind);
+		put_part(f, item->kind);
 		return true;
 	case IMAP_FETCH_BODYSTRUCTURE:
 		session_put(s, "BODYSTRUCTURE ");
-		put_cached(s, msg, l, item->kind);
+		put_part(f, item->kind);
 		return true;
 	default:
 		return false;
@@ -352,7 +370,7 @@ put_message(struct co *co, struct fetching *f, struct message *msg,
 
 		if (!is_first)
 			session_put(s, " ");
-		if (put_simple(s, item, msg, l))
+		if (put_simple(f, item, msg))
 			is_first = false;
 		else
 			buf_truncate(&s->out, at);
@@ -419,18 +437,23 @@ fetch_one(struct co *co, struct fetching *f, uint32_t uid)
 	int had = -1;
 	enum err e = OK;
 
-	mailbox_cache_trim(m);
-	/* Again if what was kept was forgotten meanwhile. */
+	/* Again if the index was found broken meanwhile. */
 	while (msg != NULL && e == OK) {
 		int depth = depth_of_all(f->what, msg);
 
-		if (depth <= had)
+		if (depth > had) {
+			letter_release(&l);
+			e = letter_read(co, m, uid, (enum letter_depth)depth,
+					&l);
+			had = depth;
+			msg = mailbox_find(m, uid);
+		}
+		if (msg == NULL || e != OK || !needs_index(f->what) ||
+		    find_blob(co, f, msg, &l))
 			break;
-		letter_release(&l);
-		e = letter_read(co, m, uid, (enum letter_depth)depth, &l);
 		msg = mailbox_find(m, uid);
-		had = depth;
 	}
+	msg = mailbox_find(m, uid);
 	if (msg == NULL || e == ERR_NOT_FOUND)
 		put_gone(f, uid);
 	else if (e != OK)
@@ -460,6 +483,11 @@ fetch(struct co *co, struct session *s, const struct uid_list *list,
 {
 	struct fetching f = { .s = s, .what = what };
 
+	buf_init(&f.made, INDEX_BLOBS_MAX_OCTETS);
+	if (needs_index(what)) {
+		f.batch = must_alloc(sizeof(*f.batch));
+		index_load(co, s->mailbox);
+	}
 	if (what->sets_seen && !s->is_read_only)
 		set_seen(co, &f, list);
 	for (size_t i = 0; i < what->n; i++)
@@ -471,6 +499,13 @@ fetch(struct co *co, struct session *s, const struct uid_list *list,
 		if (i % BREATHE_EVERY == BREATHE_EVERY - 1)
 			co_breathe(co);
 	}
+	if (f.batch != NULL) {
+		index_write(co, s->mailbox, f.batch);
+		buf_release(&f.batch->blobs);
+		free(f.batch);
+	}
+	index_window_release(&f.window);
+	buf_release(&f.made);
 	if (f.e != OK)
 		session_fail(s, f.e);
 	else if (f.n_gone > 0 && !s->is_uid)

@@ -23,7 +23,6 @@
 
 enum {
 	IDLE_MESSAGES_MAX = 500000,
-	CACHE_MAX_OCTETS = 16 << 20,
 };
 
 static void
@@ -38,18 +37,8 @@ close_dirs(struct mailbox *m)
 }
 
 static void
-forget_cached(struct message *msg)
-{
-	free(msg->envelope);
-	free(msg->structure);
-	free(msg->body);
-	msg->envelope = msg->structure = msg->body = NULL;
-}
-
-static void
 free_message(struct message *msg)
 {
-	forget_cached(msg);
 	free(msg->info);
 	free(msg->fields);
 	free(msg);
@@ -66,6 +55,7 @@ free_mailbox(struct mailbox *m)
 	map_release(&m->by_base);
 	buf_release(&m->keywords_file);
 	journal_release(&m->journal);
+	index_release(&m->index);
 	free(m->extra);
 	if (m->is_dead)
 		TAILQ_REMOVE(&m->user->dead_mailboxes, m, dead_link);
@@ -410,6 +400,7 @@ take_out(struct mailbox *m, const uint32_t *uids, size_t n)
 			continue;
 		}
 		map_remove(&m->by_base, msg->base);
+		index_forget(m, msg);
 		free_message(msg);
 	}
 	m->n = kept;
@@ -431,16 +422,6 @@ mailbox_remove(struct co *co, struct mailbox *m, const uint32_t *uids, size_t n)
 	take_out(m, uids, n);
 	m->removal = m->change = modseq;
 	return OK;
-}
-
-void
-mailbox_cache_trim(struct mailbox *m)
-{
-	if (m->cache_octets <= CACHE_MAX_OCTETS)
-		return;
-	for (size_t i = 0; i < m->n; i++)
-		forget_cached(m->messages[i]);
-	m->cache_octets = 0;
 }
 
 enum err

@@ -9,6 +9,7 @@
 
 #include "lib/mail/keywords.h"
 #include "lib/rt/watch.h"
+#include "mda/store/index.h"
 #include "mda/store/journal.h"
 #include "mda/store/tree.h"
 
@@ -35,12 +36,12 @@ struct message {
 	uint32_t saved_s; // SAVEDATE
 	uint64_t seen;	  // number of the last scan that met it
 	uint64_t size_octets, wire_size_octets;
-	int64_t date_s;			   // INTERNALDATE
-	ino_t inode;			   // as the scan saw it
-	char *info;			   // ":2,S", or NULL
-	char *fields;			   // of its uidlist record, or NULL
-	char *envelope, *structure, *body; // as told, or NULL
-	struct str base;		   // in the same memory
+	int64_t date_s; // INTERNALDATE
+	ino_t inode;	// as the scan saw it
+	char *info;	// ":2,S", or NULL
+	char *fields;	// of its uidlist record, or NULL
+	struct index_place place;
+	struct str base; // in the same memory
 };
 
 /* The time of a directory, to see whether it has changed. */
@@ -89,7 +90,7 @@ struct mailbox {
 	uint64_t change;  // the highest modification sequence in it
 	uint64_t removal; // that when a message last went
 	struct journal journal;
-	size_t cache_octets;
+	struct index index;
 
 	TAILQ_HEAD(, seat) seats;
 	unsigned n_writers;
@@ -171,5 +172,3 @@ enum err mailbox_flush(struct co *co, struct mailbox *m) MUST_USE;
 void mailbox_wake(struct mailbox *m);
 /* Watches the directories as long as sessions have it selected. */
 void mailbox_watch(struct mailbox *m, bool is_on);
-/* Forgets the kept envelopes and structures when they are too many. */
-void mailbox_cache_trim(struct mailbox *m);

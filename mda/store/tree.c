@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 enum {
-	FDS_PER_MAILBOX = 4,
+	FDS_PER_MAILBOX = 5,
 	FDS_RESERVED = 256,
 	IDLE_MAILBOXES_MAX = 1024,
 	DEFAULT_FDS = 1024,
