@@ -17,7 +17,7 @@ SUBMAKE = $(MAKE) --no-print-directory -j$(JOBS)
 DEPS := curl gcc libc6-dev libcrypt-dev libidn2-dev libinih-dev libpcre2-dev \
 	libseccomp-dev libssl-dev libunbound-dev libunistring-dev libuv1-dev \
 	make pkg-config python3 dns-root-data
-DEPS_TEST := $(DEPS) bsdutils clang clang-format gcovr haproxy isync \
+DEPS_TEST := $(DEPS) bsdutils clang clang-format gcovr gsasl haproxy isync \
 	libclang-rt-14-dev libcmocka-dev libnet-ssleay-perl neomutt openssl \
 	iproute2 iptables postfix postfix-pcre strace swaks util-linux
 

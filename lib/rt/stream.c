@@ -33,6 +33,7 @@ enum {
 	OUT_MAX_OCTETS = 256 << 20, // a bug guard
 	KEEP_OCTETS = 16384,	    // larger empty buffers are freed
 	TEXT_OCTETS = 80,
+	BINDING_EXPORTER_OCTETS = 32, // RFC 9266 2
 };
 
 struct stream {
@@ -651,6 +652,58 @@ struct str
 stream_tls_text(const struct stream *s)
 {
 	return str_c(s->tls_text);
+}
+
+/* RFC 9266 4.2: TLS 1.2 without the extended master secret has none. */
+static size_t
+exporter(SSL *ssl, uint8_t *to)
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+	static const unsigned char none[1];
+
+	if (SSL_version(ssl) < TLS1_3_VERSION &&
+	    SSL_get_extms_support(ssl) != 1)
+		return 0;
+	return SSL_export_keying_material(ssl, to, BINDING_EXPORTER_OCTETS,
+					  label, sizeof(label) - 1, none, 0,
+					  1) == 1
+		       ? BINDING_EXPORTER_OCTETS
+		       : 0;
+}
+
+/* The digest is that of the certificate's signature; MD5 and SHA-1 count as
+ * SHA-256. */
+static size_t
+end_point(SSL *ssl, uint8_t *to)
+{
+	X509 *certificate = SSL_get_certificate(ssl);
+	const EVP_MD *md = NULL;
+	unsigned n = 0;
+	int nid;
+
+	if (certificate == NULL ||
+	    OBJ_find_sigid_algs(X509_get_signature_nid(certificate), &nid,
+				NULL) != 1)
+		return 0;
+	md = nid == NID_md5 || nid == NID_sha1 ? EVP_sha256()
+					       : EVP_get_digestbynid(nid);
+	if (md == NULL || EVP_MD_get_size(md) > STREAM_BINDING_OCTETS ||
+	    X509_digest(certificate, md, to, &n) != 1)
+		return 0;
+	return n;
+}
+
+size_t
+stream_binding(struct stream *s, enum stream_binding kind,
+	       uint8_t to[STREAM_BINDING_OCTETS])
+{
+	size_t n = 0;
+
+	if (s->ssl != NULL)
+		n = kind == STREAM_TLS_EXPORTER ? exporter(s->ssl, to)
+						: end_point(s->ssl, to);
+	ERR_clear_error();
+	return n;
 }
 
 int

@@ -80,6 +80,16 @@ struct str stream_tls_text(const struct stream *s);
 /* Did a trusted authority sign the peer's certificate? */
 bool stream_is_peer_trusted(const struct stream *s);
 
+/* What binds a login to this TLS connection, into to; 0 octets when there is
+ * none. */
+enum stream_binding {
+	STREAM_TLS_EXPORTER,	     // RFC 9266
+	STREAM_TLS_SERVER_END_POINT, // RFC 5929 4: our certificate's digest
+};
+enum { STREAM_BINDING_OCTETS = 64 };
+size_t stream_binding(struct stream *s, enum stream_binding kind,
+		      uint8_t to[STREAM_BINDING_OCTETS]);
+
 int stream_fd(const struct stream *s);
 /* Numeric address of the peer, without port; "unix" for unix sockets. */
 struct str stream_peer(const struct stream *s);

@@ -13,17 +13,21 @@
  *  (4) No password is logged; its memory is wiped before it is freed. */
 #include "mda/auth/auth.h"
 
+#include "lib/base/base64.h"
 #include "lib/base/check.h"
 #include "lib/ipc/auth.h"
 #include "lib/mail/intl.h"
+#include "lib/mail/scram.h"
 #include "lib/rt/fs.h"
 #include "lib/rt/log.h"
 #include "lib/rt/stream.h"
 #include "mda/auth/cache.h"
-#include "mda/auth/delay.h"
 #include "mda/auth/set.h"
+#include "mda/auth/throttle.h"
 #include "mda/auth/verify.h"
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <unistd.h>
 
@@ -41,6 +45,8 @@ enum {
 	SUBSCRIBE_MAX_OCTETS = 64,
 	EXAMINE_PAUSE_MS = 20,
 	ADDRESS_MEMORY_OCTETS = 8192,
+	DECOY_SALT_OCTETS = 16, // as doveadm pw and mailctl pw make them
+	SCRAM_WAIT_S = 300,	// for the client's last message
 };
 
 /* Passwords of published example configurations. */
@@ -50,14 +56,15 @@ struct subscriber {
 	TAILQ_ENTRY(subscriber) link;
 	struct call *call;
 	struct co *co;
-	bool wants_names;
+	enum subject { NAMES, CHANGES, OFFERS } subject;
 };
 
 static struct {
 	struct role *role;
 	struct set *set; // NULL: no good file yet
 	struct cache cache;
-	struct delays delays;
+	struct throttle throttle;
+	uint8_t decoy_key[CACHE_KEY_OCTETS]; // salts of logins there are not
 	TAILQ_HEAD(, subscriber) subscribers;
 	unsigned max_running, n_running, n_waiting, n_delayed;
 	struct gate has_thread;
@@ -157,42 +164,97 @@ is_cached(struct str login, struct str password)
 	return cache_has(&auth.cache, &tag, now_us());
 }
 
+/* Blocked tries cost no hash, and tell nothing: the cache is not asked. */
 static enum auth_result
-decide(struct co *co, struct str login, struct str password)
+decide(struct co *co, const struct throttle_try *try, struct str password)
 {
 	enum auth_result result;
 	struct set *set;
 
-	if (auth.set == NULL)
+	if (auth.set == NULL ||
+	    !throttle_is_open(&auth.throttle, try, now_us()))
 		return AUTH_UNAVAILABLE;
-	if (is_cached(login, password))
+	if (is_cached(try->login, password))
 		return AUTH_OK;
-	if (take_thread(co) != OK)
+	if (!throttle_begin(&auth.throttle, try, now_us()))
 		return AUTH_UNAVAILABLE;
+	if (take_thread(co) != OK) {
+		throttle_end(&auth.throttle, try, now_us());
+		return AUTH_UNAVAILABLE;
+	}
 	set = set_hold(auth.set);
-	result = verify(co, set, login, password);
+	result = verify(co, set, try->login, password);
 	set_drop(&set);
 	give_thread();
+	throttle_end(&auth.throttle, try, now_us());
 	return result;
 }
 
-static void
-answer(struct call *call, enum auth_result result, struct str user)
+/* Of an account as it is: changes with its password. The asker has seen the
+ * password, so its keyless digest tells it nothing. */
+static uint64_t
+stamp_of(struct str login)
 {
-	struct auth_answer a = { result, result == AUTH_OK ? user : S("") };
-	struct buf b = BUF_INIT(AUTH_CHECK_MAX_OCTETS);
+	const struct account *a = auth.set ? set_find(auth.set, login) : NULL;
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	uint64_t stamp;
+
+	if (a == NULL)
+		return 0;
+	check(EVP_Digest(a->hash.p, a->hash.n, digest, NULL, EVP_sha256(),
+			 NULL) == 1);
+	memcpy(&stamp, digest, sizeof(stamp));
+	return stamp | 1; // 0 is nobody's
+}
+
+static void
+answer(struct call *call, enum auth_result result, struct str user,
+       struct str final)
+{
+	struct auth_answer a = { .result = result,
+				 .user = result == AUTH_OK ? user : S(""),
+				 .stamp =
+					 result == AUTH_OK ? stamp_of(user) : 0,
+				 .final = final };
+	struct buf b =
+		BUF_INIT(AUTH_CHECK_MAX_OCTETS + AUTH_MESSAGE_MAX_OCTETS);
 
 	auth_put_answer(&b, &a);
 	call_post(call, AUTH_ANSWER, buf_str(&b), -1, true);
 	buf_release(&b);
 }
 
-static void
-delay_failure(struct co *co, struct str client)
+/* Stands for a wrong password without being one. */
+static uint64_t
+tag_of(const struct throttle_try *try, struct str password)
 {
-	int64_t ms = delays_after_failure_ms(&auth.delays, client, now_us());
+	struct cache_tag tag;
+	uint64_t word;
+
+	cache_make_tag(&auth.cache, try->login, password, S("wrong"), &tag);
+	memcpy(&word, tag.bytes, sizeof(word));
+	return word;
+}
+
+/* Notes what came of a try; a wrong one waits with its answer. */
+static void
+note(struct co *co, const struct throttle_try *try, struct str password,
+     enum auth_result result, struct str protocol)
+{
+	int64_t ms;
 	enum err e;
 
+	if (result == AUTH_OK)
+		throttle_right(&auth.throttle, try, now_us());
+	if (result != AUTH_WRONG)
+		return;
+	log_warn("auth.failed", F("user", try->login), F("protocol", protocol),
+		 F("client", try->source));
+	ms = throttle_wrong_ms(&auth.throttle, try, tag_of(try, password),
+			       now_us());
+	if (!throttle_is_open(&auth.throttle, try, now_us()))
+		log_warn("auth.blocked", F("user", try->login),
+			 F("client", try->source));
 	if (auth.n_delayed >= MAX_DELAYED)
 		return;
 	auth.n_delayed++;
@@ -231,6 +293,7 @@ serve_check(struct co *co, struct call *call, struct frame *first,
 {
 	char folded[AUTH_USER_MAX_OCTETS];
 	struct auth_check asked;
+	struct throttle_try try;
 	enum auth_result result;
 	struct str login;
 
@@ -239,16 +302,196 @@ serve_check(struct co *co, struct call *call, struct frame *first,
 		return;
 	}
 	login = fold(asked.user, folded);
-	result = decide(co, login, asked.password);
+	try = (struct throttle_try) { login, asked.client, asked.is_trusted };
+	result = decide(co, &try, asked.password);
+	note(co, &try, asked.password, result, asked.protocol);
 	if (asked.password.n > 0)
 		wipe(first, asked.password);
-	if (result == AUTH_WRONG) {
-		log_warn("auth.failed", F("user", login),
-			 F("protocol", asked.protocol),
-			 F("client", asked.client));
-		delay_failure(co, asked.client);
+	answer(call, result, login, S(""));
+}
+
+/* ---- AUTH_SCRAM ---- */
+
+/* What a login that cannot be gets: the same salt each time. */
+static void
+make_decoy(struct str login, struct scram_secret *out)
+{
+	uint8_t digest[EVP_MAX_MD_SIZE];
+
+	*out = (struct scram_secret) { .iterations = SCRAM_USUAL_ITERATIONS,
+				       .n_salt = DECOY_SALT_OCTETS };
+	check(HMAC(EVP_sha256(), auth.decoy_key, sizeof(auth.decoy_key),
+		   (const unsigned char *)login.p, login.n, digest,
+		   NULL) != NULL);
+	memcpy(out->salt, digest, DECOY_SALT_OCTETS);
+	memcpy(out->stored_key, digest, SCRAM_KEY_OCTETS);
+}
+
+/* NULL, and a decoy in *out: nobody will fit. */
+static const struct account *
+find_secret(struct str login, struct scram_secret *out)
+{
+	const struct account *a = set_find(auth.set, login);
+	const struct account *like = a ? a : set_decoy(auth.set, login);
+	struct scram_secret usual;
+
+	if (a != NULL && a->scheme == ACCOUNT_SCRAM_SHA_256 &&
+	    scram_secret_read(a->hash, out))
+		return a;
+	make_decoy(login, out);
+	if (like != NULL && like->scheme == ACCOUNT_SCRAM_SHA_256 &&
+	    scram_secret_read(like->hash, &usual))
+		out->iterations = usual.iterations;
+	return NULL;
+}
+
+struct exchange {
+	struct auth_scram asked;
+	struct scram_first first;
+	struct scram_secret secret;
+	struct throttle_try try;
+	struct buf challenge, final;
+	char login[AUTH_USER_MAX_OCTETS];
+	struct arena arena;
+};
+
+static enum err
+put_challenge(struct exchange *x)
+{
+	struct buf nonce = BUF_INIT(64);
+	uint8_t octets[SCRAM_NONCE_OCTETS];
+	enum err e;
+
+	check(RAND_bytes(octets, sizeof(octets)) == 1);
+	e = base64_encode(&nonce, str_of(octets, sizeof(octets)));
+	if (e == OK)
+		e = scram_challenge(&x->challenge, &x->first, buf_str(&nonce),
+				    &x->secret);
+	buf_release(&nonce);
+	return e;
+}
+
+static struct str
+binding_of(const struct exchange *x)
+{
+	switch (x->first.binding) {
+	case SCRAM_BINDING_EXPORTER:
+		return x->asked.exporter;
+	case SCRAM_BINDING_END_POINT:
+		return x->asked.end_point;
+	case SCRAM_BINDING_NONE:
+		break;
 	}
-	answer(call, result, login);
+	return S("");
+}
+
+/* The client's last message. The account must be there as it was when the
+ * challenge was made. */
+static enum auth_result
+finish_exchange(struct exchange *x, struct set *set, struct str message)
+{
+	const struct account *a = set_find(set, x->try.login);
+	bool is_bound =
+		x->first.binding == SCRAM_BINDING_NONE || binding_of(x).n > 0;
+
+	switch (scram_verify(message, &x->first, buf_str(&x->challenge),
+			     binding_of(x), &x->secret, &x->final)) {
+	case SCRAM_MALFORMED:
+		return AUTH_MALFORMED;
+	case SCRAM_WRONG:
+		return AUTH_WRONG;
+	case SCRAM_OK:
+		break;
+	}
+	return a != NULL && a->scheme == ACCOUNT_SCRAM_SHA_256 && is_bound &&
+			       is_still_current(a)
+		       ? AUTH_OK
+		       : AUTH_WRONG;
+}
+
+static enum auth_result
+run_exchange(struct co *co, struct call *call, struct exchange *x,
+	     struct set *set)
+{
+	enum auth_result result = AUTH_UNAVAILABLE;
+	struct frame f = { .fd = -1 };
+	enum err e = put_challenge(x);
+
+	if (e == OK)
+		e = call_send(co, call, AUTH_CHALLENGE, buf_str(&x->challenge),
+			      -1, false, in_s(SCRAM_WAIT_S));
+	if (e == OK)
+		e = call_recv(co, call, in_s(SCRAM_WAIT_S), &f);
+	if (e == OK && f.type == AUTH_RESPONSE) {
+		result = finish_exchange(x, set, f.body);
+		note(co, &x->try, f.body, result, x->asked.protocol);
+	}
+	frame_release(&f);
+	return result;
+}
+
+static enum auth_result
+begin_exchange(struct exchange *x)
+{
+	switch (scram_first_parse(x->asked.message, x->asked.is_plus,
+				  x->asked.is_plus_offered, &x->arena,
+				  &x->first)) {
+	case SCRAM_MALFORMED:
+		return AUTH_MALFORMED;
+	case SCRAM_WRONG:
+		return AUTH_WRONG;
+	case SCRAM_OK:
+		break;
+	}
+	x->try = (struct throttle_try) { fold(x->first.user, x->login),
+					 x->asked.client, x->asked.is_trusted };
+	if (auth.set == NULL ||
+	    !throttle_is_open(&auth.throttle, &x->try, now_us()))
+		return AUTH_UNAVAILABLE;
+	return AUTH_OK;
+}
+
+static void
+serve_scram(struct co *co, struct call *call, struct frame *first,
+	    void *owner UNUSED)
+{
+	struct exchange *x = must_alloc(sizeof(*x));
+	enum auth_result result;
+	struct set *set;
+
+	arena_init(&x->arena, AUTH_SCRAM_MAX_OCTETS);
+	buf_init(&x->challenge, SCRAM_MESSAGE_MAX);
+	buf_init(&x->final, SCRAM_MESSAGE_MAX);
+	if (auth_read_scram(first->body, &x->asked) != OK) {
+		chan_close(call_chan(call));
+	} else {
+		result = begin_exchange(x);
+		if (result == AUTH_OK) {
+			set = set_hold(auth.set);
+			find_secret(x->try.login, &x->secret);
+			result = run_exchange(co, call, x, set);
+			set_drop(&set);
+		}
+		answer(call, result, x->try.login, buf_str(&x->final));
+	}
+	buf_release(&x->challenge);
+	buf_release(&x->final);
+	arena_release(&x->arena);
+	explicit_bzero(x, sizeof(*x));
+	free(x);
+}
+
+/* ---- AUTH_OFFERS ---- */
+
+static void
+post_offer(struct call *call)
+{
+	struct auth_offer offer = { .has_scram = auth.set->is_all_scram };
+	struct buf b = BUF_INIT(64);
+
+	auth_put_offer(&b, &offer);
+	call_post(call, AUTH_OFFER, buf_str(&b), -1, false);
+	buf_release(&b);
 }
 
 /* ---- AUTH_NAMES, AUTH_CHANGES ---- */
@@ -265,23 +508,52 @@ post_names(struct call *call)
 	call_post(call, AUTH_NAMES_DONE, STR_NONE, -1, false);
 }
 
+/* A login that the peer holds from before, perhaps from before our start. */
+static enum err
+serve_held(struct call *call, struct str body)
+{
+	struct auth_held held;
+	enum err e = auth_read_held(body, &held);
+
+	if (e == OK && auth.set != NULL && stamp_of(held.user) != held.stamp)
+		e = call_post(call, AUTH_GONE, held.user, -1, false);
+	return e;
+}
+
+static enum err
+read_held(struct co *co, struct subscriber *s)
+{
+	struct frame f;
+	enum err e = call_recv(co, s->call, NEVER_US, &f);
+
+	if (e == OK && s->subject == CHANGES && f.type == AUTH_HELD)
+		e = serve_held(s->call, f.body);
+	else if (e == OK)
+		e = ERR_FORMAT;
+	frame_release(&f);
+	return e;
+}
+
 /* Lives until the peer goes; what it is told, publish() posts. */
 static void
 subscribe(struct co *co, struct call *call, const struct frame *first,
-	  bool wants_names)
+	  enum subject subject)
 {
-	struct subscriber me = { .call = call,
-				 .co = co,
-				 .wants_names = wants_names };
+	struct subscriber me = { .call = call, .co = co, .subject = subject };
 	enum err e = OK;
 
 	TAILQ_INSERT_TAIL(&auth.subscribers, &me, link);
-	if (wants_names && auth.set != NULL)
+	if (subject == NAMES && auth.set != NULL)
 		post_names(call);
+	if (subject == OFFERS && auth.set != NULL)
+		post_offer(call);
 	call_set_listener(call, co);
-	while (e == OK && !chan_is_closed(call_chan(call)) &&
-	       (first->is_end || !call_has_input(call)))
-		e = co_wait(co, NEVER_US);
+	while (e == OK && !chan_is_closed(call_chan(call))) {
+		if (!first->is_end && auth.set != NULL && call_has_input(call))
+			e = read_held(co, &me);
+		else
+			e = co_wait(co, NEVER_US);
+	}
 	call_set_listener(call, NULL);
 	TAILQ_REMOVE(&auth.subscribers, &me, link);
 }
@@ -290,14 +562,21 @@ static void
 serve_names(struct co *co, struct call *call, struct frame *first,
 	    void *owner UNUSED)
 {
-	subscribe(co, call, first, true);
+	subscribe(co, call, first, NAMES);
 }
 
 static void
 serve_changes(struct co *co, struct call *call, struct frame *first,
 	      void *owner UNUSED)
 {
-	subscribe(co, call, first, false);
+	subscribe(co, call, first, CHANGES);
+}
+
+static void
+serve_offers(struct co *co, struct call *call, struct frame *first,
+	     void *owner UNUSED)
+{
+	subscribe(co, call, first, OFFERS);
 }
 
 static void
@@ -306,7 +585,7 @@ post_gone(struct str login)
 	struct subscriber *s;
 
 	TAILQ_FOREACH (s, &auth.subscribers, link)
-		if (!s->wants_names)
+		if (s->subject == CHANGES)
 			call_post(s->call, AUTH_GONE, login, -1, false);
 }
 
@@ -321,9 +600,13 @@ publish(const struct set *before)
 		if (!set_has_same(auth.set, a))
 			post_gone(a->login);
 	}
-	TAILQ_FOREACH (s, &auth.subscribers, link)
-		if (s->wants_names)
+	TAILQ_FOREACH (s, &auth.subscribers, link) {
+		if (s->subject == NAMES)
 			post_names(s->call);
+		if (s->subject == OFFERS)
+			post_offer(s->call);
+		co_wake(s->co); // what is held may be looked at now
+	}
 }
 
 /* ---- the file ---- */
@@ -429,7 +712,11 @@ on_file(struct role *role UNUSED, enum control_file kind, int fd)
 static const struct chan_rule front_rules[] = {
 	{ AUTH_CHECK, AUTH_CHECK_MAX_OCTETS, MAX_CHECKS, false, serve_check,
 	  "auth.check" },
-	{ AUTH_CHANGES, SUBSCRIBE_MAX_OCTETS, MAX_SUBSCRIPTIONS, false,
+	{ AUTH_SCRAM, AUTH_SCRAM_MAX_OCTETS, MAX_CHECKS, false, serve_scram,
+	  "auth.scram" },
+	{ AUTH_OFFERS, SUBSCRIBE_MAX_OCTETS, MAX_SUBSCRIPTIONS, false,
+	  serve_offers, "auth.offers" },
+	{ AUTH_CHANGES, AUTH_CHECK_MAX_OCTETS, MAX_SUBSCRIPTIONS, false,
 	  serve_changes, "auth.changes" },
 	{ 0 },
 };
@@ -437,6 +724,10 @@ static const struct chan_rule front_rules[] = {
 static const struct chan_rule outside_rules[] = {
 	{ AUTH_CHECK, AUTH_CHECK_MAX_OCTETS, MAX_CHECKS, false, serve_check,
 	  "auth.check" },
+	{ AUTH_SCRAM, AUTH_SCRAM_MAX_OCTETS, MAX_CHECKS, false, serve_scram,
+	  "auth.scram" },
+	{ AUTH_OFFERS, SUBSCRIBE_MAX_OCTETS, MAX_SUBSCRIPTIONS, false,
+	  serve_offers, "auth.offers" },
 	{ AUTH_NAMES, SUBSCRIBE_MAX_OCTETS, MAX_SUBSCRIPTIONS, false,
 	  serve_names, "auth.names" },
 	{ 0 },
@@ -469,7 +760,8 @@ auth_start(struct role *role)
 	check(RAND_bytes(key, sizeof(key)) == 1);
 	cache_init(&auth.cache, key);
 	explicit_bzero(key, sizeof(key));
-	delays_init(&auth.delays);
+	throttle_init(&auth.throttle);
+	check(RAND_bytes(auth.decoy_key, sizeof(auth.decoy_key)) == 1);
 	TAILQ_INIT(&auth.subscribers);
 	gate_init(&auth.has_thread);
 	role->incoming = on_sibling;

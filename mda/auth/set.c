@@ -3,6 +3,7 @@
 #include "mda/auth/set.h"
 
 #include "lib/base/check.h"
+#include "lib/mail/scram.h"
 
 enum { ARENA_MAX_OCTETS = 256 << 20 };
 
@@ -14,6 +15,18 @@ release(struct set *set)
 	buf_wipe(&set->bytes);
 	free(set->is_examined);
 	free(set);
+}
+
+static bool
+has_all_scram(const struct accounts *accounts)
+{
+	struct scram_secret secret;
+
+	for (size_t i = 0; i < accounts->n; i++)
+		if (accounts->list[i].scheme != ACCOUNT_SCRAM_SHA_256 ||
+		    !scram_secret_read(accounts->list[i].hash, &secret))
+			return false;
+	return accounts->n > 0;
 }
 
 struct set *
@@ -38,6 +51,7 @@ set_read(struct str file, struct buf *bytes, struct diag *d)
 
 		map_set(&set->by_login, a->login, a);
 	}
+	set->is_all_scram = has_all_scram(&set->accounts);
 	set->is_examined = must_alloc(set->accounts.n + 1);
 	return set;
 }

@@ -10,6 +10,8 @@
 
 struct set {
 	struct accounts accounts;
+	/* Has every account a secret for SCRAM? False for an empty set. */
+	bool is_all_scram;
 	/* Per account: was its password compared with the known defaults? */
 	bool *is_examined;
 

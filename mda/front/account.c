@@ -2,10 +2,12 @@
  * mda/front/account.c - from a name and a password to the store that has the
  * mailbox: what login is in every protocol. */
 #include "lib/ipc/auth.h"
+#include "lib/mail/cidr.h"
 #include "lib/mail/sasl.h"
+#include "lib/rt/settings.h"
 #include "mda/front/front_private.h"
 
-enum { ASK_TIMEOUT_S = 30, MAX_CHECKS = 3 };
+enum { ASK_TIMEOUT_S = 30, MAX_CHECKS = 3, NETWORKS_OCTETS = 1 << 20 };
 
 static enum err
 ask_auth(struct co *co, const struct auth_check *asked, struct frame *f,
@@ -24,20 +26,45 @@ ask_auth(struct co *co, const struct auth_check *asked, struct frame *f,
 	return e;
 }
 
+/* In mynetworks: a webmail, whose users share one address. */
+static bool
+is_trusted(struct str address)
+{
+	struct settings *settings = settings_hold();
+	struct cidr_list list = { 0 };
+	uint8_t octets[16];
+	struct arena arena;
+	const char *why;
+	struct str bad;
+	bool is_in = false;
+
+	arena_init(&arena, NETWORKS_OCTETS);
+	if (settings != NULL && cidr_address(address, octets) &&
+	    cidr_list_parse(&arena, settings_of(settings)->mynetworks, &list,
+			    &bad, &why) == OK)
+		is_in = cidr_list_has(&list, octets);
+	arena_release(&arena);
+	settings_drop(&settings);
+	return is_in;
+}
+
 /* When an AUTH_GONE came while auth worked, its answer may be older: asks
  * again. */
 enum auth_result
 front_check_password(struct co *co, struct client *client,
 		     const struct auth_check *asked)
 {
+	struct auth_check all = *asked;
+
 	if (!sasl_is_part(asked->user, SASL_PART_MAX) ||
 	    !sasl_is_part(asked->password, SASL_PASSWORD_MAX))
 		return AUTH_WRONG;
+	all.is_trusted = is_trusted(asked->client);
 	for (int i = 0; i < MAX_CHECKS; i++) {
 		uint64_t n_gone = front.n_gone;
 		struct auth_answer answer = { .result = AUTH_UNAVAILABLE };
 		struct frame f = { .fd = -1 };
-		enum err e = ask_auth(co, asked, &f, &answer);
+		enum err e = ask_auth(co, &all, &f, &answer);
 		bool is_final = e != OK || answer.result != AUTH_OK ||
 				n_gone == front.n_gone;
 
@@ -48,6 +75,7 @@ front_check_password(struct co *co, struct client *client,
 			       answer.user.n);
 			client->user =
 				str_of(client->user_octets, answer.user.n);
+			client->stamp = answer.stamp;
 		}
 		frame_release(&f);
 		if (is_final)

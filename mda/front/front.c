@@ -78,6 +78,26 @@ end_sessions_of(struct str user)
 			front_end(client, "the account was changed");
 }
 
+/* While auth was away an account may have changed. */
+static enum err
+ask_about_held(struct call *call)
+{
+	const struct client *client;
+	enum err e = OK;
+
+	TAILQ_FOREACH (client, &front.clients, link) {
+		struct auth_held held = { client->user, client->stamp };
+		struct buf b = BUF_INIT(AUTH_CHECK_MAX_OCTETS);
+
+		if (e == OK && client->user.n > 0 && client->stamp != 0) {
+			auth_put_held(&b, &held);
+			e = call_post(call, AUTH_HELD, buf_str(&b), -1, false);
+		}
+		buf_release(&b);
+	}
+	return e;
+}
+
 static enum err
 follow_accounts_once(struct co *co)
 {
@@ -91,6 +111,8 @@ follow_accounts_once(struct co *co)
 	if (call == NULL)
 		return ERR_UNAVAILABLE;
 	e = call_post(call, AUTH_CHANGES, STR_NONE, -1, false);
+	if (e == OK)
+		e = ask_about_held(call);
 	while (e == OK) {
 		struct frame f;
 

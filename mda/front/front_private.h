@@ -22,6 +22,7 @@ struct client {
 	const char *bye; // why it was cancelled, or NULL
 	struct str user; // in user_octets; empty: nobody yet
 	char user_octets[AUTH_USER_MAX_OCTETS];
+	uint64_t stamp; // of the account when it logged in
 	char id[FRONT_ID_OCTETS]; // in the log
 };
 

@@ -54,9 +54,13 @@ put_size(const struct session *s, struct buf *out)
 }
 
 static void
-put_mechanisms(const struct session *s UNUSED, struct buf *out)
+put_mechanisms(const struct session *s, struct buf *out)
 {
 	buf_put(out, S(" PLAIN LOGIN"));
+	if (in.has_scram)
+		buf_put(out, S(" SCRAM-SHA-256"));
+	if (login_may_bind(s))
+		buf_put(out, S(" SCRAM-SHA-256-PLUS"));
 }
 
 /* RFC 9422 5.2: how many RCPT commands one transaction may have. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * mta/in/login.c - AUTH PLAIN and LOGIN (RFC 4954, 4616). */
+ * mta/in/login.c - AUTH PLAIN, LOGIN and SCRAM (RFC 4954, 4616, 5802). */
 #include "lib/base/base64.h"
 #include "lib/base/check.h"
 #include "lib/ipc/auth.h"
@@ -9,7 +9,6 @@
 
 enum {
 	LINE_MAX_OCTETS = 12288 + 2, // RFC 4954 4
-	LINE_TIMEOUT_S = 300,
 	AUTH_TIMEOUT_S = 60,
 	FAILURE_LIMIT = 4, // then the connection ends
 	DECODED_MAX_OCTETS = 12288,
@@ -36,8 +35,8 @@ prompt(struct co *co, struct session *s, const char *challenge, struct buf *out)
 	enum err e;
 
 	stream_putf(s->stream, "334 %s\r\n", challenge);
-	e = stream_line(co, s->stream, LINE_MAX_OCTETS, in_s(LINE_TIMEOUT_S),
-			&line, NULL);
+	e = stream_line(co, s->stream, LINE_MAX_OCTETS,
+			in_s((int64_t)s->rules->timeout_s), &line, NULL);
 	if (e == ERR_LIMIT) {
 		session_syntax(s, SMTP_LINE_TOO_LONG);
 		session_hang_up(s);
@@ -82,40 +81,207 @@ ask_auth(struct co *co, struct session *s, const struct auth_check *check_in,
 	return e == ERR_CANCELED ? e : OK;
 }
 
+/* What the client hears of the outcome; user is what it said. */
 static enum err
-check_password(struct co *co, struct session *s, struct str user,
-	       struct str password)
+say_result(struct session *s, enum auth_result result, struct str user)
 {
-	struct auth_check c = { user, password, S("smtp"), session_client(s) };
-	enum auth_result result;
-	enum err e = ask_auth(co, s, &c, &result);
-
-	if (e != OK)
-		return e;
-	if (result == AUTH_OK && s->login.n > 0) {
+	switch (result) {
+	case AUTH_OK:
 		counter_add(COUNT_SMTP_LOGINS, 1);
 		SESSION_LOG(s, LOG_INFO, "smtp.login", FA("user", s->login),
-			    F("client", c.client),
+			    F("client", session_client(s)),
 			    F("tls", stream_tls_text(s->stream)));
 		session_reply(s, 235, S("2.7.0"),
 			      S("Authentication successful"));
 		return OK;
-	}
-	if (result == AUTH_WRONG) {
+	case AUTH_WRONG:
 		counter_add(COUNT_SMTP_LOGINS_FAILED, 1);
 		SESSION_LOG(s, LOG_WARN, "smtp.login-failed", FA("user", user),
-			    F("client", c.client));
+			    F("client", session_client(s)));
 		session_reply(s, 535, S("5.7.8"),
 			      S("Authentication failed: check user name and "
 				"password"));
 		if (++s->n_auth_failures >= FAILURE_LIMIT)
 			session_hang_up(s);
 		return OK;
+	case AUTH_MALFORMED:
+		session_reply(s, 501, S("5.5.2"),
+			      S("Not a message of SCRAM (RFC 5802)"));
+		return OK;
+	default:
+		session_reply(s, 454, S("4.7.0"),
+			      S("Temporary authentication failure, try again "
+				"later"));
+		return OK;
 	}
-	session_reply(s, 454, S("4.7.0"),
-		      S("Temporary authentication failure, try again later"));
-	return OK;
 }
+
+static enum err
+check_password(struct co *co, struct session *s, struct str user,
+	       struct str password)
+{
+	struct auth_check c = { user, password, S("smtp"), session_client(s),
+				s->is_trusted };
+	enum auth_result result;
+	enum err e = ask_auth(co, s, &c, &result);
+
+	if (e == OK && result == AUTH_OK && s->login.n == 0)
+		result = AUTH_UNAVAILABLE;
+	return e == OK ? say_result(s, result, user) : e;
+}
+
+/* ---- SCRAM ---- */
+
+bool
+login_may_bind(const struct session *s)
+{
+	return in.has_scram && stream_is_tls(s->stream);
+}
+
+static enum err
+open_scram(struct co *co, struct session *s, struct str message, bool is_plus,
+	   struct call **call_out)
+{
+	uint8_t exporter[STREAM_BINDING_OCTETS], end[STREAM_BINDING_OCTETS];
+	struct auth_scram scram = {
+		.message = message,
+		.is_plus = is_plus,
+		.is_plus_offered = login_may_bind(s),
+		.protocol = S("smtp"),
+		.client = session_client(s),
+		.is_trusted = s->is_trusted,
+	};
+	struct buf body = BUF_INIT(AUTH_SCRAM_MAX_OCTETS);
+	struct chan *chan;
+	enum err e = peer_chan(co, in.auth, in_s(AUTH_TIMEOUT_S), &chan);
+
+	scram.exporter =
+		str_of(exporter, stream_binding(s->stream, STREAM_TLS_EXPORTER,
+						exporter));
+	scram.end_point =
+		str_of(end, stream_binding(s->stream,
+					   STREAM_TLS_SERVER_END_POINT, end));
+	if (e == OK) {
+		*call_out = call_open(chan);
+		e = *call_out ? OK : ERR_UNAVAILABLE;
+	}
+	if (e == OK) {
+		auth_put_scram(&body, &scram);
+		e = call_send(co, *call_out, AUTH_SCRAM, buf_str(&body), -1,
+			      false, in_s(AUTH_TIMEOUT_S));
+	}
+	buf_release(&body);
+	return e;
+}
+
+/* Hands auth's challenge to the client, and its answer to auth. */
+static enum err
+pass_challenge(struct co *co, struct session *s, struct call *call,
+	       struct str challenge)
+{
+	struct buf coded = BUF_INIT(2 * AUTH_MESSAGE_MAX_OCTETS);
+	struct buf message = BUF_INIT(AUTH_MESSAGE_MAX_OCTETS);
+	enum err e = base64_encode(&coded, challenge);
+
+	if (e == OK)
+		e = buf_addc(&coded, '\0');
+	if (e == OK)
+		e = prompt(co, s, coded.p, &message);
+	if (e == OK && call_send(co, call, AUTH_RESPONSE, buf_str(&message), -1,
+				 true, in_s(AUTH_TIMEOUT_S)) != OK)
+		e = ERR_UNAVAILABLE;
+	buf_release(&coded);
+	buf_release(&message);
+	return e;
+}
+
+/* RFC 4954 4: data that comes with success is a challenge, to which the client
+ * answers with an empty line. */
+static enum err
+finish_scram(struct co *co, struct session *s, const struct auth_answer *a)
+{
+	struct buf coded = BUF_INIT(2 * AUTH_MESSAGE_MAX_OCTETS);
+	struct buf empty = BUF_INIT(16);
+	struct str user;
+	enum err e = base64_encode(&coded, a->final);
+
+	if (e == OK)
+		e = buf_addc(&coded, '\0');
+	if (e == OK)
+		e = arena_str(&s->session_memory, a->user, &user);
+	if (e == OK)
+		e = prompt(co, s, coded.p, &empty);
+	if (e == OK && empty.n > 0) {
+		session_reply(s, 501, S("5.5.2"), S("Expected an empty line"));
+		e = ERR_REFUSED;
+	}
+	if (e == OK) {
+		s->login = user;
+		e = say_result(s, AUTH_OK, user);
+	}
+	buf_release(&coded);
+	buf_release(&empty);
+	return e;
+}
+
+static enum err
+end_scram(struct co *co, struct session *s, const struct frame *f)
+{
+	struct auth_answer a;
+
+	if (f->type != AUTH_ANSWER || auth_read_answer(f->body, &a) != OK)
+		return say_result(s, AUTH_UNAVAILABLE, S(""));
+	if (a.result == AUTH_OK && a.user.n > 0 && a.final.n > 0)
+		return finish_scram(co, s, &a);
+	return say_result(s, a.result == AUTH_OK ? AUTH_UNAVAILABLE : a.result,
+			  a.user);
+}
+
+static enum err
+converse_scram(struct co *co, struct session *s, struct str message,
+	       bool is_plus)
+{
+	struct call *call = NULL;
+	struct frame f = { .fd = -1 };
+	enum err e = open_scram(co, s, message, is_plus, &call);
+
+	if (e == OK)
+		e = call_recv(co, call, in_s(AUTH_TIMEOUT_S), &f);
+	if (e == OK && f.type == AUTH_CHALLENGE) {
+		e = pass_challenge(co, s, call, f.body);
+		if (e == OK) {
+			frame_release(&f);
+			f = (struct frame) { .fd = -1 };
+			if (call_recv(co, call, in_s(AUTH_TIMEOUT_S), &f) != OK)
+				e = ERR_UNAVAILABLE;
+		} else if (e != ERR_UNAVAILABLE) {
+			frame_release(&f);
+			call_free(&call);
+			return e; // of the connection, or said
+		}
+	}
+	e = e == OK		? end_scram(co, s, &f)
+	    : e == ERR_CANCELED ? e
+				: say_result(s, AUTH_UNAVAILABLE, S(""));
+	frame_release(&f);
+	call_free(&call);
+	return e;
+}
+
+static enum err
+login_scram(struct co *co, struct session *s, struct str initial, bool is_plus)
+{
+	struct buf message = BUF_INIT(AUTH_MESSAGE_MAX_OCTETS);
+	enum err e = initial.n > 0 ? decode(s, initial, &message)
+				   : prompt(co, s, "", &message);
+
+	if (e == OK)
+		e = converse_scram(co, s, buf_str(&message), is_plus);
+	buf_release(&message);
+	return e == ERR_REFUSED ? OK : e;
+}
+
+/* ---- PLAIN, LOGIN ---- */
 
 static enum err
 login_plain(struct co *co, struct session *s, struct str initial)
@@ -206,6 +372,11 @@ login_run(struct co *co, struct session *s, struct str argument)
 		e = login_plain(co, s, rest);
 	else if (str_ieq(mechanism, S("LOGIN")))
 		e = login_login(co, s, rest);
+	else if (in.has_scram && str_ieq(mechanism, S("SCRAM-SHA-256")))
+		e = login_scram(co, s, rest, false);
+	else if (login_may_bind(s) &&
+		 str_ieq(mechanism, S("SCRAM-SHA-256-PLUS")))
+		e = login_scram(co, s, rest, true);
 	else
 		session_reply(s, 504, S("5.5.4"),
 			      S("Mechanism not offered: use PLAIN or LOGIN"));

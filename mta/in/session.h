@@ -31,6 +31,7 @@ struct in {
 	struct rates clients; // by rates_client_key()
 	struct rates users;   // by login
 	size_t n_sessions;
+	bool has_scram;	  // every account can complete it
 	bool is_stressed; // most of the slots are taken
 	uint32_t next_session;
 	struct arena networks_memory;
@@ -163,7 +164,8 @@ command_run(struct co *co, struct session *s, struct str line) MUST_USE;
 /* xclient.c */
 enum err
 xclient_run(struct co *co, struct session *s, struct str argument) MUST_USE;
-/* login.c */
+/* login.c: is SCRAM-SHA-256-PLUS offered? */
+bool login_may_bind(const struct session *s);
 enum err
 login_run(struct co *co, struct session *s, struct str argument) MUST_USE;
 /* policy.c: the restriction lists. */

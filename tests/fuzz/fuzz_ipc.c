@@ -33,6 +33,7 @@ typedef enum err again_fn(struct str in, struct arena *arena, struct buf *out);
 	}
 
 AGAIN(check_again, auth_check, auth_read_check(in, &m), auth_put_check)
+AGAIN(scram_again, auth_scram, auth_read_scram(in, &m), auth_put_scram)
 AGAIN(auth_again, auth_answer, auth_read_answer(in, &m), auth_put_answer)
 AGAIN(envelope_again, envelope, envelope_read(in, arena, &m), envelope_put)
 AGAIN(job_again, out_job, out_read_job(in, arena, &m), out_put_job)
@@ -126,13 +127,13 @@ head_again(struct str in, struct arena *arena UNUSED, struct buf *out)
 }
 
 static again_fn *const all[] = {
-	check_again,	     auth_again,   envelope_again, job_again,
-	result_again,	     dns_again,	   entry_again,	   ask_again,
-	verdict_again,	     route_again,  quota_again,	   snapshot_again,
-	command_again,	     append_again, done_again,	   body_again,
-	delivery_again,	     answer_again, control_again,  flush_again,
-	room_again,	     head_again,   change_again,   policy_ask_again,
-	policy_answer_again,
+	scram_again,	  check_again,	       auth_again,   envelope_again,
+	job_again,	  result_again,	       dns_again,    entry_again,
+	ask_again,	  verdict_again,       route_again,  quota_again,
+	snapshot_again,	  command_again,       append_again, done_again,
+	body_again,	  delivery_again,      answer_again, control_again,
+	flush_again,	  room_again,	       head_again,   change_again,
+	policy_ask_again, policy_answer_again,
 };
 
 int

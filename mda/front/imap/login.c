@@ -36,7 +36,7 @@ log_in(struct co *co, struct imap_session *s, struct str user,
        struct str password)
 {
 	const struct auth_check asked = { user, password, S("imap"),
-					  stream_peer(s->stream) };
+					  stream_peer(s->stream), false };
 	enum auth_result result = front_check_password(co, &s->client, &asked);
 	enum err e;
 

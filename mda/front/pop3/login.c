@@ -58,7 +58,7 @@ log_in(struct co *co, struct pop3_session *s, struct str user,
        struct str password)
 {
 	const struct auth_check asked = { user, password, S("pop3"),
-					  stream_peer(s->stream) };
+					  stream_peer(s->stream), false };
 	enum auth_result result = front_check_password(co, &s->client, &asked);
 
 	if (co_is_canceled(co))
