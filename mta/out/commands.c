@@ -5,7 +5,6 @@
  * nothing of an address leaves the angle brackets. */
 #include "mta/out/commands.h"
 
-#include "lib/base/base64.h"
 #include "lib/base/check.h"
 #include "lib/base/utf8.h"
 #include "lib/ipc/envelope.h"
@@ -13,17 +12,6 @@
 #include "lib/mail/xtext.h"
 
 enum { ADDRESS_ARENA_OCTETS = 4096, XID_MAX_OCTETS = 64 };
-
-static void
-read_mechanisms(struct str words, struct offers *out)
-{
-	struct str word;
-
-	while (str_word(&words, &word)) {
-		out->has_plain |= str_ieq(word, S("PLAIN"));
-		out->has_login |= str_ieq(word, S("LOGIN"));
-	}
-}
 
 void
 offers_read(const struct smtp_reply *reply, struct offers *out)
@@ -39,7 +27,7 @@ offers_read(const struct smtp_reply *reply, struct offers *out)
 	out->has_starttls = smtp_reply_keyword(reply, S("STARTTLS"), &args);
 	out->has_own = smtp_reply_keyword(reply, S("XESTAFETA"), &args);
 	if (smtp_reply_keyword(reply, S("AUTH"), &args))
-		read_mechanisms(args, out);
+		out->logins = login_offers(args);
 	out->has_size = smtp_reply_keyword(reply, S("SIZE"), &args);
 	if (out->has_size &&
 	    !str_to_u64(args, UINT64_MAX, &out->size_max_octets))
@@ -224,29 +212,5 @@ command_rcpt(struct buf *out, const struct out_rcpt *rcpt,
 	if (offers->has_own)
 		buf_putf(out, " XID=%u", (unsigned)rcpt->index);
 	buf_put(out, S("\r\n"));
-	return true;
-}
-
-void
-command_base64(struct buf *out, struct str text)
-{
-	check(base64_encode(out, text) == OK);
-	buf_put(out, S("\r\n"));
-}
-
-bool
-command_auth_plain(struct buf *out, struct str user, struct str password)
-{
-	struct buf secret = BUF_INIT(COMMAND_MAX_OCTETS / 2);
-
-	if (str_chr(user, '\0') >= 0 || str_chr(password, '\0') >= 0)
-		return false;
-	buf_putc(&secret, '\0');
-	buf_put(&secret, user);
-	buf_putc(&secret, '\0');
-	buf_put(&secret, password);
-	buf_put(out, S("AUTH PLAIN "));
-	command_base64(out, buf_str(&secret));
-	buf_wipe(&secret);
 	return true;
 }

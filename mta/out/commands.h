@@ -7,6 +7,7 @@
 
 #include "lib/ipc/out.h"
 #include "lib/mail/smtp_reply.h"
+#include "mta/out/login.h"
 
 enum { COMMAND_MAX_OCTETS = 8192 };
 
@@ -14,8 +15,8 @@ struct offers {
 	bool is_extended; // EHLO or LHLO, not HELO
 	bool has_pipelining, has_8bit, has_utf8, has_dsn, has_starttls;
 	bool has_chunking;
-	bool has_own; // XESTAFETA: it knows XID and XTRY
-	bool has_plain, has_login;
+	bool has_own;	 // XESTAFETA: it knows XID and XTRY
+	unsigned logins; // bits 1 << enum login_mechanism
 	bool has_size;
 	uint64_t size_max_octets; // 0: not told
 };
@@ -32,8 +33,3 @@ bool command_mail(struct buf *out, const struct out_job *job,
 		  const struct offers *offers);
 bool command_rcpt(struct buf *out, const struct out_rcpt *rcpt,
 		  const struct offers *offers);
-
-/* "AUTH PLAIN ..." (RFC 4616). False when user or password holds a NUL. */
-bool command_auth_plain(struct buf *out, struct str user, struct str password);
-/* One line of base64: the answers of AUTH LOGIN. */
-void command_base64(struct buf *out, struct str text);

@@ -12,11 +12,13 @@
  *      broken: nothing more is said in it. */
 #include "mta/out/session.h"
 
+#include "lib/base/base64.h"
 #include "lib/base/check.h"
 #include "lib/mail/smtp_data.h"
 #include "lib/rt/counters.h"
 #include "lib/rt/log.h"
 
+#include <openssl/rand.h>
 #include <unistd.h>
 
 enum {
@@ -37,6 +39,8 @@ enum {
 	MAX_USES = 100,
 	LOCAL_IDLE_S = 5,
 	SMTP_PORT = 25,
+	MAX_CHALLENGES = 4,
+	COMMAND_OCTETS = 64,
 };
 
 struct session {
@@ -195,33 +199,88 @@ start_tls(struct co *co, struct session *s,
 	return e == OK ? say_hello(co, s) : e;
 }
 
+/* One line of base64: the answer to the challenge, behind the command's name
+ * when it goes with that. */
 static enum err
-log_in(struct co *co, struct session *s, const struct out_job *job)
+put_answer(struct login *l, struct str challenge, const char *command,
+	   struct buf *line)
 {
-	struct buf line = BUF_INIT(COMMAND_MAX_OCTETS);
-	enum err e = ERR_REFUSED;
+	struct buf secret = BUF_INIT(LOGIN_MAX_OCTETS);
+	enum err e = login_answer(l, challenge, &secret);
 
-	if (s->offers.has_plain) {
-		if (command_auth_plain(&line, job->sasl_user,
-				       job->sasl_password))
-			e = converse(co, s, buf_str(&line), "AUTH",
-				     AUTH_TIMEOUT_S);
-	} else {
-		e = converse(co, s, S("AUTH LOGIN\r\n"), "AUTH",
-			     AUTH_TIMEOUT_S);
-		command_base64(&line, job->sasl_user);
-		if (e == OK && s->reply.code == 334)
-			e = converse(co, s, buf_str(&line), "AUTH",
-				     AUTH_TIMEOUT_S);
-		buf_clear(&line);
-		command_base64(&line, job->sasl_password);
-		if (e == OK && s->reply.code == 334)
-			e = converse(co, s, buf_str(&line), "AUTH",
+	buf_clear(line);
+	buf_put(line, str_c(command));
+	if (e == OK)
+		e = base64_encode(line, buf_str(&secret));
+	if (e == OK)
+		e = buf_add(line, S("\r\n"));
+	buf_wipe(&secret);
+	return e;
+}
+
+/* Decodes the text of a 334; what is no base64 means nothing to us but for
+ * LOGIN, where it means nothing anyway. */
+static enum err
+read_challenge(const struct session *s, struct buf *out)
+{
+	struct str text = smtp_reply_text(&s->reply);
+	enum err e;
+
+	buf_clear(out);
+	e = base64_decode(out, str_trim(text));
+	return e == ERR_FORMAT ? OK : e;
+}
+
+static enum err
+converse_login(struct co *co, struct session *s, struct login *l,
+	       struct buf *line)
+{
+	struct buf challenge = BUF_INIT(LOGIN_MAX_OCTETS);
+	char command[COMMAND_OCTETS];
+	enum err e = OK;
+
+	snprintf(command, sizeof(command), "AUTH %s%s",
+		 login_name(l->mechanism), login_begins(l) ? " " : "\r\n");
+	if (login_begins(l))
+		e = put_answer(l, STR_NONE, command, line);
+	else
+		buf_put(line, str_c(command));
+	if (e == OK)
+		e = converse(co, s, buf_str(line), "AUTH", AUTH_TIMEOUT_S);
+	for (int i = 0; e == OK && s->reply.code == 334; i++) {
+		e = i < MAX_CHALLENGES ? read_challenge(s, &challenge)
+				       : ERR_FORMAT;
+		if (e == OK)
+			e = put_answer(l, buf_str(&challenge), "", line);
+		if (e == OK)
+			e = converse(co, s, buf_str(line), "AUTH",
 				     AUTH_TIMEOUT_S);
 	}
-	buf_wipe(&line);
-	if (e == OK && s->reply.code != 235)
+	buf_release(&challenge);
+	if (e == OK && (s->reply.code != 235 || !l->is_server_proved))
 		e = ERR_REFUSED;
+	return e;
+}
+
+static enum err
+log_in(struct co *co, struct session *s, const struct out_job *job,
+       enum login_mechanism mechanism)
+{
+	unsigned char bytes[LOGIN_NONCE_OCTETS / 2];
+	char nonce[LOGIN_NONCE_OCTETS + 1];
+	struct buf line = BUF_INIT(2 * LOGIN_MAX_OCTETS);
+	struct login l;
+	enum err e;
+
+	check(RAND_bytes(bytes, sizeof(bytes)) == 1);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(nonce + 2 * i, 3, "%02x", bytes[i]);
+	login_init(&l, mechanism, job->sasl_user, job->sasl_password, nonce);
+	e = converse_login(co, s, &l, &line);
+	login_release(&l);
+	buf_wipe(&line);
+	if (e != OK) // in the middle of an exchange, or not trusted
+		s->is_broken = true;
 	return e;
 }
 
@@ -246,6 +305,7 @@ log_in_if_due(struct co *co, struct session *s,
 	      const struct session_settings *settings, struct outcome *why_out)
 {
 	const struct out_job *job = settings->job;
+	enum login_mechanism mechanism;
 	enum err e;
 
 	if (!settings->has_login || s->is_unix)
@@ -255,12 +315,15 @@ log_in_if_due(struct co *co, struct session *s,
 			      "a password is not sent without TLS");
 		return false;
 	}
-	if (!s->offers.has_plain && !s->offers.has_login) {
+	mechanism =
+		login_choose(s->offers.logins, s->setup->smtp.sasl_mechanisms,
+			     stream_is_tls(s->stream));
+	if (mechanism == LOGIN_NONE) {
 		outcome_of_us(why_out, 0, "4.7.0", s->remote,
-			      "the server offers no AUTH that we know");
+			      "the server offers no AUTH that we may use");
 		return false;
 	}
-	e = log_in(co, s, job);
+	e = log_in(co, s, job, mechanism);
 	if (e == ERR_REFUSED)
 		outcome_of_us(why_out, 0, "4.7.8", s->remote,
 			      "the server does not take our login: %d %.*s",

@@ -636,7 +636,8 @@ class Raw:
 class Sink:
     """A next hop of the test: takes every message and keeps its bytes.
 
-    replies: {"RCPT": "550 5.1.1 no"} answers that verb so."""
+    replies: {"RCPT": "550 5.1.1 no"} answers that verb so; a function gets
+    (connection, reader, line), None hangs up."""
 
     def __init__(self, replies=None, extensions=()):
         self.replies = dict(replies or {})
@@ -684,6 +685,9 @@ class Sink:
                 answer = self.replies[verb]
                 if answer is None:
                     return
+                if callable(answer):
+                    answer(connection, reader, text)
+                    continue
                 connection.sendall(answer.encode() + b"\r\n")
                 continue
             if verb == "EHLO":
@@ -700,13 +704,13 @@ class Sink:
                 connection.sendall(b"250 2.1.5 ok\r\n")
             elif verb == "DATA":
                 connection.sendall(b"354 go on\r\n")
-                while not content.endswith(b"\r\n.\r\n"):
-                    if content == b".\r\n":
-                        break
-                    more = reader.read(1)
-                    if not more:
+                lines = []
+                while lines[-1:] != [b".\r\n"] or (
+                        len(lines) > 1 and not lines[-2].endswith(b"\r\n")):
+                    lines.append(reader.readline())
+                    if not lines[-1]:
                         return
-                    content += more
+                content = b"".join(lines)
                 if "DOT" in self.replies:
                     connection.sendall(
                         self.replies["DOT"].encode() + b"\r\n")
@@ -730,7 +734,8 @@ class Wire:
     """A wire between two hosts that can be cut: takes connections on `port`
     and passes octets on to `target`, through `fault`: a callable with
 
-        fault(n, is_reply, octets, seen) -> octets to pass on, or None: cut
+        fault(n, is_reply, octets, seen) -> octets to pass on, or None: cut,
+            or a list of octets and of functions to call in between
 
     n: number of the connection; seen: all that went that way before. After a
     cut both ends are closed, with a reset when is_reset."""
@@ -781,7 +786,12 @@ class Wire:
                 if not octets:
                     sink.shutdown(socket.SHUT_WR)
                     return
-                sink.sendall(passed)
+                for part in passed if isinstance(passed, list) \
+                        else [passed]:
+                    if callable(part):
+                        part()
+                    else:
+                        sink.sendall(part)
         except OSError:
             self.cut(source, sink)
 

@@ -120,6 +120,7 @@ class At(Sink):
     def __init__(self, address, **options):
         self.n_address = address
         super().__init__(**options)
+        self.listener.shutdown(socket.SHUT_RDWR)  # ends its accept()
         self.listener.close()
         self.port = PORT
         self.listener = socket.create_server((address, PORT))

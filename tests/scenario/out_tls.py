@@ -3,8 +3,10 @@
 """TLS on the way out: levels, names, policies; servers and wires that cheat
 (S05, A09, A12)."""
 
+import base64
 import contextlib
 import hashlib
+import hmac
 import os
 import re
 import shutil
@@ -40,12 +42,66 @@ def make_certificate(directory, name, hosts, days="2", ca=None):
     return base + ".pem", base + ".key"
 
 
+def say(connection, reader, challenge):
+    """One round of SASL."""
+    connection.sendall(b"334 " + base64.b64encode(challenge) + b"\r\n")
+    return base64.b64decode(reader.readline())
+
+
+def verdict(connection, is_good):
+    connection.sendall(b"235 2.7.0 welcome\r\n" if is_good else
+                       b"535 5.7.8 no\r\n")
+
+
+def serve_scram(is_honest):
+    """RFC 5802 5, 7677."""
+    def serve(connection, reader, line):
+        first = base64.b64decode(line.split(" ")[2]).decode()
+        bare = first.removeprefix("n,,")
+        nonce = bare.split("r=")[1] + "server"
+        salt = b"salt of the sink"
+        server = f"r={nonce},s={base64.b64encode(salt).decode()},i=4096"
+        final = say(connection, reader, server.encode()).decode()
+        without, proof = final.rsplit(",p=", 1)
+        salted = hashlib.pbkdf2_hmac("sha256", b"s3cr3t", salt, 4096)
+        about = f"{bare},{server},{without}".encode()
+        key = hmac.digest(salted, b"Client Key", "sha256")
+        signature = hmac.digest(hashlib.sha256(key).digest(), about,
+                                "sha256")
+        want = bytes(a ^ b for a, b in zip(key, signature))
+        if base64.b64decode(proof) != want or f"r={nonce}" not in without:
+            verdict(connection, False)
+            return
+        proof = hmac.digest(hmac.digest(salted, b"Server Key", "sha256"),
+                            about, "sha256")
+        if not is_honest:
+            proof = proof[::-1]
+        say(connection, reader, b"v=" + base64.b64encode(proof))
+        verdict(connection, True)
+    return serve
+
+
+def serve_cram(connection, reader, _line):
+    """RFC 2195."""
+    challenge = b"<1.2@sink.example>"
+    got = say(connection, reader, challenge).decode()
+    verdict(connection, got == "me " + hmac.new(
+        b"s3cr3t", challenge, "md5").hexdigest())
+
+
+def serve_login(connection, reader, _line):
+    user = say(connection, reader, b"Username:")
+    password = say(connection, reader, b"Password:")
+    verdict(connection, (user, password) == (b"me", b"s3cr3t"))
+
+
 class TlsSink(Sink):
     """Offers STARTTLS, or begins with TLS; `first` is sent right behind the
     220 to STARTTLS, in plain."""
 
     def __init__(self, certificate=None, first=b"", is_wrapped=False,
-                 versions=None, is_broken=False, **options):
+                 versions=None, is_broken=False, mechanisms="PLAIN LOGIN",
+                 auth="235 2.7.0 welcome", **options):
         self.context = None
         if certificate:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -57,11 +113,11 @@ class TlsSink(Sink):
         self.first, self.is_wrapped = first, is_wrapped
         self.is_broken = is_broken
         self.names = []
-        extensions = ["AUTH PLAIN LOGIN"]
+        extensions = [f"AUTH {mechanisms}"]
         if certificate and not is_wrapped:
             extensions.append("STARTTLS")
         super().__init__(extensions=extensions,
-                         replies={"AUTH": "235 2.7.0 welcome"}, **options)
+                         replies={"AUTH": auth}, **options)
 
     def note_name(self, _socket, name, _context):
         self.names.append(name)
@@ -169,7 +225,10 @@ def setup(lab):
 """)
     lab.mta1.append("sasl-password.cf", "[login.example]:25 me:s3cr3t\n"
                     "[login-strip.example]:25 me:s3cr3t\n"
-                    "[wrapped.example]:465 me:s3cr3t\n")
+                    "[wrapped.example]:465 me:s3cr3t\n"
+                    + "".join(f"[{name}.example]:25 me:s3cr3t\n" for name in
+                              ("scram", "liar", "cram", "loginonly",
+                               "refuses", "unknown")))
     os.chmod(os.path.join(lab.mta1.config, "sasl-password.cf"), 0o600)
     lab.mta1.append("main.cf", f"""
 smtp_sasl_auth_enable = yes
@@ -203,6 +262,17 @@ def make_sinks(lab):
         "unset": {"certificate": selfmade},
         "login": {"certificate": selfmade},
         "login-strip": {},
+        "scram": {"certificate": selfmade, "mechanisms": "SCRAM-SHA-256",
+                  "auth": serve_scram(True)},
+        "liar": {"certificate": selfmade, "mechanisms": "SCRAM-SHA-256",
+                 "auth": serve_scram(False)},
+        "cram": {"certificate": selfmade, "mechanisms": "CRAM-MD5",
+                 "auth": serve_cram},
+        "loginonly": {"certificate": selfmade, "mechanisms": "LOGIN",
+                      "auth": serve_login},
+        "refuses": {"certificate": selfmade,
+                    "auth": "535 5.7.8 Error: authentication failed"},
+        "unknown": {"certificate": selfmade, "mechanisms": "GSSAPI"},
         "wrapped": {"certificate": selfmade, "is_wrapped": True},
     }
     for name, options in kinds.items():
@@ -310,6 +380,21 @@ def passwords_need_tls(lab):
     sink = expect_sent(lab, "login", r"\S*untrusted.TLSv1\.3")
     expect_true(any(re.match("AUTH PLAIN ", c) for c in sink.commands),
                 "login inside TLS")
+    expect_true("s3cr3t" not in lab.mta1.log(), "no password in the log")
+
+
+@scenario
+def mechanisms(lab):
+    """RFC 4954, 5802, 7677, 2195."""
+    for name in ("scram", "cram", "loginonly"):
+        expect_sent(lab, name, r"\S*untrusted.TLSv1\.3")
+
+
+@scenario
+def logins_that_fail_wait(lab):
+    expect_waits(lab, "refuses", r"dsn=4\.7\.8 .*does.not.take.our.login: 535")
+    expect_waits(lab, "unknown", r"offers.no.AUTH")
+    expect_waits(lab, "liar", r"dsn=4\.7\.8")
     expect_true("s3cr3t" not in lab.mta1.log(), "no password in the log")
 
 

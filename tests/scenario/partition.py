@@ -125,6 +125,7 @@ def heal(space):
 # ---- steps: (reply?, what, how much of it still passes) ----
 
 BEFORE, HALF, ALL = 0, 1, 2
+QUEUED = b"2.0.0 "  # ours: "Ok: queued as", the sink: "taken"
 STEPS = {
     # What both kinds of message have.
     "greeting": (True, b"220 ", BEFORE, "small"),
@@ -134,14 +135,14 @@ STEPS = {
     "MAIL": (False, b"MAIL FROM", BEFORE, "small"),
     "half of a small message": (False, b"MAIL FROM", HALF, "small"),
     "end of a small message": (False, b"MAIL FROM", ALL, "small"),
-    "answer to a small message": (True, b"queued as", BEFORE, "small"),
+    "answer to a small message": (True, QUEUED, BEFORE, "small"),
     "QUIT": (False, b"QUIT", BEFORE, "small"),
     # Large: DATA.
     "answer to DATA": (True, b"354", BEFORE, "large"),
     "content": (False, b"xxxxxxxx", HALF, "large"),
     "the final dot": (False, b"\r\n.\r\n", BEFORE, "large"),
     "after the final dot": (False, b"\r\n.\r\n", ALL, "large"),
-    "answer to the dot": (True, b"queued as", BEFORE, "large"),
+    "answer to the dot": (True, QUEUED, BEFORE, "large"),
 }
 WINDOW = {"end of a small message", "answer to a small message",
           "after the final dot", "answer to the dot", "half of a small "
@@ -173,10 +174,8 @@ class Cut:
                 self.struck.set()
                 return octets if not is_reply or self.passes == ALL \
                     else self.passes
-            part = octets if self.share == ALL else \
-                octets[:len(octets) // 2]
-        threading.Thread(target=self.strike, daemon=True).start()
-        return part
+            n = len(octets) if self.share == ALL else len(octets) // 2
+        return [octets[:n], self.strike, octets[n:]]
 
     def strike(self):
         """As soon as what may still pass has left the wire."""
@@ -238,6 +237,7 @@ class OpenSink(Sink):
 
     def __init__(self, **options):
         super().__init__(extensions=["PIPELINING", "SIZE"], **options)
+        self.listener.shutdown(socket.SHUT_RDWR)  # ends its accept()
         self.listener.close()
         self.listener = socket.create_server(("0.0.0.0", self.port))
         threading.Thread(target=self.serve, daemon=True).start()
@@ -292,7 +292,7 @@ smtp_connection_cache_on_demand = no
 
 def one_case(net, step, fault):
     """Returns (the Message-ID, whether a second copy is allowed)."""
-    size = 600 if STEPS[step][3] == "small" else 150_000
+    size = 600 if STEPS[step][3] == "small" else 90_000
     ident, content = message(
         body=("x" * 70 + "\r\n") * (size // 72))
     cut = Cut(net.one, step, fault)
