@@ -29,7 +29,8 @@ describe(const struct options *o, struct program *program)
 		.user = "mta-out",
 		.fallback_uid = OUT_UID,
 		.copies = o->n_out,
-		.may_connect = 1u << SERVICE_DNS | 1u << SERVICE_LMTP,
+		.may_connect = 1u << SERVICE_DNS | 1u << SERVICE_LMTP |
+			       1u << SERVICE_ROUTER,
 		.confine = CONFINE_NETWORK_CLIENT,
 		.start = out_start,
 	};
@@ -50,7 +51,7 @@ describe(const struct options *o, struct program *program)
 			   1u << LISTEN_SUBMISSIONS,
 		.may_connect = 1u << SERVICE_QUEUE | 1u << SERVICE_ROUTER |
 			       1u << SERVICE_AUTH | 1u << SERVICE_STORE |
-			       1u << SERVICE_DNS,
+			       1u << SERVICE_DNS | 1u << SERVICE_OUT,
 		.files = 1u << FILE_CERTIFICATE,
 		.confine = CONFINE_NETWORK_SERVER,
 		.start = in_start,

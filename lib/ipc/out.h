@@ -12,6 +12,10 @@
  * Before the first job, and when they have changed:
  *   OUT_SETTINGS  router_put_smtp()    no answer
  *
+ * By mta/in: what a policy service says (check_policy_service):
+ *   OUT_ASK_SERVICE  address, LF, request -> OUT_SERVICE_ANSWER action; the
+ *                    call ends without one when the service does not answer
+ *
  *   DNS_ADDRESSES name                 -> DNS_ANSWER
  *   DNS_EXCHANGES name (MX)            -> DNS_ANSWER
  *   DNS_RECORDS   kind, name           -> DNS_ANSWER (also asked by mta/in) */
@@ -30,6 +34,8 @@ enum out_type {
 	DNS_ANSWER,
 	OUT_SETTINGS,
 	DNS_RECORDS,
+	OUT_ASK_SERVICE,
+	OUT_SERVICE_ANSWER,
 };
 
 enum {

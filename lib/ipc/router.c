@@ -300,6 +300,8 @@ router_put_snapshot(struct buf *out, const struct router_snapshot *s)
 	}
 	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++)
 		wire_put_u8(out, s->policy[i]);
+	wire_put_str(out, s->policy_services);
+	wire_put_u32(out, s->policy_timeout_s);
 }
 
 enum err
@@ -328,5 +330,7 @@ router_read_snapshot(struct str body, struct router_snapshot *out)
 	}
 	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++)
 		out->policy[i] = wire_u8(&w);
+	out->policy_services = wire_str(&w);
+	out->policy_timeout_s = wire_u32(&w);
 	return wire_end(&w);
 }

@@ -183,6 +183,8 @@ struct router_snapshot {
 	struct router_smtpd smtpd[ROUTER_SMTPD_SERVICES][2];
 	/* Bits 1 << enum policy_at: the stages with a restriction list. */
 	uint8_t policy[ROUTER_SMTPD_SERVICES];
+	struct str policy_services; // that lists name, separated by LF
+	uint32_t policy_timeout_s;
 };
 
 void router_put_ask(struct buf *out, const struct router_ask *ask);

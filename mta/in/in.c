@@ -337,6 +337,7 @@ in_start(struct role *role)
 	in.auth = peer_new(SERVICE_AUTH, 0, NULL);
 	in.store = peer_new(SERVICE_STORE, 0, NULL);
 	in.dns = peer_new(SERVICE_DNS, 0, NULL);
+	in.out = peer_new(SERVICE_OUT, 0, NULL);
 	settings_follow(in.router, on_settings, NULL);
 	check(co_spawn(follow_offers, NULL, "smtp.offers") != NULL);
 	role->file = on_file;

@@ -22,6 +22,7 @@
 enum {
 	STAGE_TIMEOUT_S = 100, // below the 5 minutes of RFC 5321 4.5.3.2
 	DNS_TIMEOUT_S = 20,
+	SERVICE_TIMEOUT_S = STAGE_TIMEOUT_S,
 	ROUNDS_MAX = 200,
 	FACTS_MEMORY_OCTETS = 64 * 1024,
 	ANSWER_MEMORY_OCTETS = 256 * 1024,
@@ -225,6 +226,23 @@ fetch_dns(struct co *co, struct policy_fact *fact, struct buf *value)
 	return e == ERR_CANCELED ? e : OK;
 }
 
+/* mta/out has the connections. */
+static enum err
+ask_service(struct co *co, struct policy_fact *fact, struct buf *value)
+{
+	struct frame f = { .fd = -1 };
+	enum err e = peer_ask(co, in.out, OUT_ASK_SERVICE, fact->key,
+			      in_s(SERVICE_TIMEOUT_S), &f);
+
+	if (e == OK && f.type == OUT_SERVICE_ANSWER &&
+	    buf_add(value, f.body) == OK) {
+		fact->status = POLICY_FOUND;
+		fact->value = buf_str(value);
+	}
+	frame_release(&f);
+	return e == ERR_CANCELED ? e : OK;
+}
+
 static enum err
 fetch(struct co *co, struct session *s, const struct policy_answer *need)
 {
@@ -234,10 +252,10 @@ fetch(struct co *co, struct session *s, const struct policy_answer *need)
 		.status = POLICY_TEMPORARY,
 		.key = need->need_key,
 	};
-	enum err e = OK;
+	enum err e;
 
-	if (fact.kind != POLICY_SERVICE)
-		e = fetch_dns(co, &fact, &value);
+	e = fact.kind == POLICY_SERVICE ? ask_service(co, &fact, &value)
+					: fetch_dns(co, &fact, &value);
 	if (e == OK)
 		keep_fact(session_facts(s), &fact);
 	buf_release(&value);

@@ -26,7 +26,7 @@ struct listener_networks {
 
 struct in {
 	struct role *role;
-	struct peer *queue, *router, *auth, *store, *dns;
+	struct peer *queue, *router, *auth, *store, *dns, *out;
 	struct tls *tls;      // NULL: no certificate
 	struct rates clients; // by rates_client_key()
 	struct rates users;   // by login

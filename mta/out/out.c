@@ -15,6 +15,7 @@
 #include "lib/rt/log.h"
 #include "mta/out/pool.h"
 #include "mta/out/route.h"
+#include "mta/out/service.h"
 #include "mta/out/session.h"
 
 #include <sys/un.h>
@@ -391,6 +392,10 @@ static const struct chan_rule queue_rules[] = {
 static void
 on_incoming(struct role *role UNUSED, enum service from, int fd)
 {
+	if (from == SERVICE_IN) {
+		chan_new(fd, false, service_rules, NULL, NULL, "in");
+		return;
+	}
 	if (from != SERVICE_QUEUE) {
 		close(fd);
 		return;
@@ -422,6 +427,7 @@ out_start(struct role *role)
 	pool_init();
 	setup_init();
 	route_setup();
+	service_start(out.dns);
 	role->incoming = on_incoming;
 	role->stop = on_stop;
 }

@@ -16,7 +16,7 @@
 #include "lib/base/check.h"
 #include "lib/mail/cflines.h"
 
-enum { VALUE_MAX_OCTETS = 128 * 1024 };
+enum { VALUE_MAX_OCTETS = 128 * 1024, SERVICES_MAX_OCTETS = 8192 };
 
 enum argument { NOTHING, TABLE, DOMAIN, SERVICE, SECONDS, OPTIONAL_TABLE };
 
@@ -440,6 +440,39 @@ take_domain(struct reading *r, struct str text, struct policy_rule *rule)
 	return false;
 }
 
+static bool
+keep_service(struct reading *r, struct str address)
+{
+	struct str list = r->set->ask_services, one;
+	struct buf text = BUF_INIT(SERVICES_MAX_OCTETS);
+
+	while (str_split(&list, '\n', &one))
+		if (str_eq(one, address))
+			return true;
+	list = r->set->ask_services;
+	if (r->source == NULL) {
+		snprintf(
+			r->why, sizeof(r->why),
+			"%.*s may not be asked: name it in a restriction class "
+			"of main.cf too",
+			STR(str_first(address, 80)));
+		return false;
+	}
+	if (str_starts(address, S("unix:")) &&
+	    !str_starts(address, S("unix:/")))
+		diag_warn(
+			r->source->d, r->where->file, r->where->line,
+			"%.*s: there is no directory of Postfix's queue here; "
+			"write unix:/path",
+			STR(address));
+	if (buf_addf(&text, "%.*s%s%.*s", STR(list), list.n > 0 ? "\n" : "",
+		     STR(address)) != OK ||
+	    arena_str(r->arena, buf_str(&text), &r->set->ask_services) != OK)
+		r->is_full = true;
+	buf_release(&text);
+	return !r->is_full;
+}
+
 /* "unix:path", "inet:host:port", or one of them with options in braces. */
 static bool
 take_service(struct reading *r, struct str text, struct policy_rule *rule)
@@ -452,11 +485,11 @@ take_service(struct reading *r, struct str text, struct policy_rule *rule)
 	rule->options = cflines_trim(rest);
 	text = rule->argument;
 	if (str_starts(text, S("unix:")) && text.n > 5)
-		return true;
+		return keep_service(r, text);
 	colon = str_rchr(text, ':');
 	if (str_starts(text, S("inet:")) && colon > 5 &&
 	    (size_t)colon + 1 < text.n)
-		return true;
+		return keep_service(r, text);
 	snprintf(r->why, sizeof(r->why),
 		 "%.*s needs unix:path or inet:host:port", STR(rule->word));
 	return false;

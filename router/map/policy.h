@@ -120,6 +120,9 @@ struct policy_set {
 	size_t n_classes;
 	const struct table **rbl_replies; // rbl_reply_maps
 	size_t n_rbl_replies;
+	/* Addresses of the policy services, each once, separated by LF: nothing
+	 * else is ever connected to for a list. */
+	struct str ask_services;
 };
 
 enum { POLICY_SLEEP_MAX_S = 30, POLICY_RULES_MAX = 1000 };

@@ -261,6 +261,8 @@ put_snapshot(struct buf *body)
 		for (size_t k = 0; k < 2; k++)
 			fill_smtpd(&serving.config->smtpd[i][k],
 				   &snapshot.smtpd[i][k]);
+	snapshot.policy_services = serving.config->policies.ask_services;
+	snapshot.policy_timeout_s = seconds(s, "smtpd_policy_service_timeout");
 	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++)
 		snapshot.policy[i] =
 			policy_bits(serving.config, (enum policy_service)i);

@@ -8,6 +8,8 @@ Rows: S18 (source routes do not relay), S24 (HELO and unlisted senders), S26
 
 import os
 import re
+import socket
+import threading
 
 from frame import (expect, expect_match, expect_true, main, message, scenario,
                    wait_for)
@@ -43,6 +45,7 @@ smtpd_sender_restrictions = check_sender_access texthash:{dir}/sender.map
 smtpd_recipient_restrictions =
     check_recipient_access texthash:{dir}/rcpt.map,
     reject_unauth_destination
+smtpd_policy_service_timeout = 1s
 smtpd_data_restrictions = check_sender_access texthash:{dir}/data.map
 smtpd_end_of_data_restrictions = check_sender_access texthash:{dir}/end.map
 """
@@ -95,6 +98,8 @@ VALUES = {
     "unlisted": "reject_unlisted_sender",
     "mynet": "permit_mynetworks, reject",
     "sleep": "sleep 1, permit",
+    "service": "check_policy_service inet:127.0.0.1:{port}",
+    "otherservice": "check_policy_service inet:127.0.0.1:25",
     "bounce": "reject_multi_recipient_bounce",
 }
 MAPS = {
@@ -323,6 +328,81 @@ def write(host, name, text):
         file.write(text)
 
 
+class Service:
+    """A policy service (SMTPD_POLICY_README) that answers by the sender."""
+
+    def __init__(self):
+        self.requests = []
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            client, _ = self.server.accept()
+            threading.Thread(target=self.talk, args=(client,),
+                             daemon=True).start()
+
+    def talk(self, client):
+        text = b""
+        while not text.endswith(b"\n\n"):
+            more = client.recv(4096)
+            if not more:
+                return
+            text += more
+        values = dict(line.split("=", 1)
+                      for line in text.decode().splitlines() if line)
+        self.requests.append(values)
+        self.answer(client, values["sender"].split("@")[0])
+
+    @staticmethod
+    def answer(client, how):
+        if how == "greylist":
+            client.sendall(b"action=DEFER_IF_PERMIT 4.2.0 greylisted\n\n")
+        elif how == "reject":
+            client.sendall(b"action=550 5.7.7 the service says no\n\n")
+        elif how == "garbage":
+            client.sendall(b"\xff" * 100000 + b"\n\n")
+        elif how == "nothing":
+            client.sendall(b"\n")
+        elif how == "short":
+            client.sendall(b"action=DUN")
+        elif how == "slow":
+            return  # never; the test's client is kept open
+        else:
+            client.sendall(b"action=DUNNO\n\n")
+        if how != "slow":
+            client.close()
+
+
+service = Service()
+
+
+@scenario
+def a_policy_service_is_asked(lab):
+    """S26: and one that answers nonsense, or nothing, only puts off."""
+    host = lab.mta1
+    for sender, code, text in (
+            ("anybody", 250, ""), ("greylist", 450, r"4\.2\.0 .*greylisted"),
+            ("reject", 550, r"5\.7\.7 .*the service says no"),
+            ("garbage", 451, r"4\.3\.5"), ("nothing", 451, r"4\.3\.5"),
+            ("short", 451, r"4\.3\.5"), ("slow", 451, r"4\.3\.5")):
+        got = talk(host, to("service"), f"{sender}@good.example")
+        expect(got[0], code, f"{sender}: {got[1]}")
+        expect_match(got[1], text, sender)
+    asked = service.requests[0]
+    for name, value in (("request", "smtpd_access_policy"),
+                        ("protocol_state", "RCPT"), ("protocol_name", "ESMTP"),
+                        ("client_address", "127.0.0.1"),
+                        ("client_name", "localhost.good.example"),
+                        ("helo_name", "client.good.example"),
+                        ("sender", "anybody@good.example"),
+                        ("recipient", to("service"))):
+        expect(asked[name], value, name)
+    got = talk(host, to("otherservice"))
+    expect(got[0], 451, "a service that main.cf does not name")
+
+
 def prepare(lab):
     host = lab.mta1
     server = NameServer(zone)
@@ -332,12 +412,14 @@ def prepare(lab):
     text += (f"\nsmtpd_restriction_classes = strict, nested, opened\n"
              f"opened = check_sender_mx_access texthash:{host.config}/"
              f"hosts.map, check_client_access texthash:{host.config}/"
-             f"client.map\n")
+             f"client.map, check_policy_service "
+             f"inet:127.0.0.1:{service.port}\n")
     host.append("main.cf", text)
     for name, content in MAPS.items():
         write(host, name, content)
     write(host, "rcpt.map", "".join(
         f"{to(key)} {value}\n".replace("{dir}", host.config)
+        .replace("{port}", str(service.port))
         for key, value in VALUES.items()))
 
 

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ * mta/out/service.h - asks policy services for mta/in (OUT_ASK_SERVICE): the
+ * one thing besides deliveries that needs a connection of ours.
+ *
+ * Only services that main.cf names, as the router's snapshot has them: an
+ * mta/in that somebody has taken over can reach nothing else through here. */
+#pragma once
+
+#include "lib/rt/role.h"
+
+extern const struct chan_rule service_rules[];
+
+/* Follows the router's snapshots. */
+void service_start(struct peer *dns);
