@@ -290,7 +290,7 @@ static void
 put_out_result(struct buf *out)
 {
 	out_put_result(out, &(struct out_result) { 4, 550, S("5.1.1"), S("no"),
-						   S("mx"), true });
+						   S("mx"), true, true });
 }
 
 static enum err

@@ -86,6 +86,7 @@ struct out_result {
 	struct str text;     // of the reply, or what went wrong here
 	struct str remote;   // host that said so, or empty
 	bool is_destination_dead; // no connection: others need not try now
+	bool is_reported; // the host that took it sends reports (RFC 3461)
 };
 
 enum dns_kind { // of DNS_RECORDS

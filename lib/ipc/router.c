@@ -213,7 +213,7 @@ const struct router_field router_queue_fields[] = {
 	FIELD("2bounce_notice_recipient", TEXT, double_bounce_recipient),
 	FIELD("bounce_notice_recipient", TEXT, bounce_recipient),
 	FIELD("delay_notice_recipient", TEXT, delay_recipient),
-	FIELD("bounce_template_file", TEXT, bounce_template),
+	FIELD("bounce_language", TEXT, bounce_language),
 	FIELD("soft_bounce", BOOL, is_soft_bounce),
 	{ 0 },
 };

@@ -160,7 +160,7 @@ struct router_queue {
 	struct str positive_feedback, negative_feedback;
 	struct str defer_transports, notify_classes;
 	struct str double_bounce_sender, double_bounce_recipient;
-	struct str bounce_recipient, delay_recipient, bounce_template;
+	struct str bounce_recipient, delay_recipient, bounce_language;
 	bool is_soft_bounce;
 };
 

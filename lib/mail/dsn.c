@@ -103,9 +103,26 @@ add_utf8_xtext(struct report *r, struct str s)
 	}
 }
 
+/* utf-8-addr-unitext (RFC 6533 3): as it is, without controls. */
+static void
+add_utf8(struct report *r, struct str s)
+{
+	while (s.n > 0 && r->e == OK) {
+		uint32_t c = '?';
+		size_t n = utf8_char(s, &c);
+		bool is_shown = n > 0 && c >= 0x20 && (c < 0x7f || c > 0x9f);
+
+		if (is_shown)
+			add(r, str_first(s, n));
+		else
+			add_char(r, '?');
+		s = str_from(s, n > 0 ? n : 1);
+	}
+}
+
 /* "type; address" of RFC 3464 2.3.1 and 2.3.2. */
 static void
-add_typed(struct report *r, struct str type, struct str text)
+add_typed(struct report *r, bool is_utf8, struct str type, struct str text)
 {
 	if (utf8_is_ascii(text)) {
 		add_word(r, type.n > 0 ? type : S("rfc822"));
@@ -115,7 +132,10 @@ add_typed(struct report *r, struct str type, struct str text)
 				 ascii_is_print(text.p[i]) ? text.p[i] : '?');
 	} else {
 		add(r, S("utf-8; "));
-		add_utf8_xtext(r, text);
+		if (is_utf8)
+			add_utf8(r, text);
+		else
+			add_utf8_xtext(r, text);
 	}
 	add(r, S("\r\n"));
 }
@@ -139,14 +159,101 @@ has_action(const struct dsn *d, enum dsn_action action)
 	return false;
 }
 
-static struct str
-subject(const struct dsn *d)
+/* ---- words ---- */
+
+enum { ACTIONS = DSN_EXPANDED + 1 };
+
+/* The subjects are ASCII: no encoded words are needed. */
+static const struct words {
+	struct str subject[ACTIONS]; // only those of the kinds of report
+	struct str intro[ACTIONS];
+	struct str sentence[ACTIONS];
+	struct str host, said, server;
+} all_words[DSN_LANGUAGES] = {
+	[DSN_ENGLISH] = {
+		.subject = {
+			[DSN_FAILED] = STR_INIT("Undelivered mail returned to sender"),
+			[DSN_DELAYED] = STR_INIT("Delayed mail (still being retried)"),
+			[DSN_DELIVERED] = STR_INIT("Successful mail delivery report"),
+		},
+		.intro = {
+			[DSN_FAILED] = STR_INIT(
+				"Your message could not be delivered to one or "
+				"more recipients.\r\nIt will not be tried "
+				"again for those named as failed below.\r\n"),
+			[DSN_DELAYED] = STR_INIT(
+				"Your message is delayed. This is a warning "
+				"only: you need not send it again.\r\n"),
+			[DSN_DELIVERED] = STR_INIT(
+				"Your message was handled as described "
+				"below.\r\n"),
+		},
+		.sentence = {
+			[DSN_FAILED] = STR_INIT("could not be delivered"),
+			[DSN_DELAYED] = STR_INIT(
+				"has not been delivered yet; delivery is being "
+				"retried"),
+			[DSN_DELIVERED] = STR_INIT("was delivered"),
+			[DSN_RELAYED] = STR_INIT(
+				"was passed on to a system that sends no "
+				"reports"),
+			[DSN_EXPANDED] = STR_INIT(
+				"was delivered to a list of recipients"),
+		},
+		.host = STR_INIT("This is the mail system at host "),
+		.said = STR_INIT(" said: "),
+		.server = STR_INIT("The server"),
+	},
+	[DSN_SPANISH] = {
+		.subject = {
+			[DSN_FAILED] = STR_INIT("Correo no entregado, devuelto al remitente"),
+			[DSN_DELAYED] = STR_INIT("Correo retrasado (se sigue intentando)"),
+			[DSN_DELIVERED] = STR_INIT("Informe de entrega del correo"),
+		},
+		.intro = {
+			[DSN_FAILED] = STR_INIT(
+				"Su mensaje no se ha podido entregar a uno o "
+				"más destinatarios.\r\nNo se volverá a "
+				"intentar con los que abajo figuran como "
+				"fallidos.\r\n"),
+			[DSN_DELAYED] = STR_INIT(
+				"Su mensaje se retrasa. Es solo un aviso: no "
+				"hace falta enviarlo de nuevo.\r\n"),
+			[DSN_DELIVERED] = STR_INIT(
+				"Su mensaje se ha tratado como se describe "
+				"abajo.\r\n"),
+		},
+		.sentence = {
+			[DSN_FAILED] = STR_INIT("no se ha podido entregar"),
+			[DSN_DELAYED] = STR_INIT(
+				"no se ha entregado aún; se sigue intentando"),
+			[DSN_DELIVERED] = STR_INIT("se ha entregado"),
+			[DSN_RELAYED] = STR_INIT(
+				"se ha pasado a un sistema que no envía "
+				"informes"),
+			[DSN_EXPANDED] = STR_INIT(
+				"se ha entregado a una lista de "
+				"destinatarios"),
+		},
+		.host = STR_INIT("Este es el sistema de correo de "),
+		.said = STR_INIT(" respondió: "),
+		.server = STR_INIT("El servidor"),
+	},
+};
+
+static const struct words *
+words_of(const struct dsn *d)
+{
+	return &all_words[d->language];
+}
+
+/* What the report is about, above all. */
+static enum dsn_action
+kind_of(const struct dsn *d)
 {
 	if (has_action(d, DSN_FAILED))
-		return S("Undelivered mail returned to sender");
-	if (has_action(d, DSN_DELAYED))
-		return S("Delayed mail (still being retried)");
-	return S("Successful mail delivery report");
+		return DSN_FAILED;
+	return has_action(d, DSN_DELAYED) ? DSN_DELAYED : DSN_DELIVERED;
 }
 
 static void
@@ -180,7 +287,9 @@ add_header(struct report *r, const struct dsn *d, bool is_8bit)
 				    : to.p[i]);
 	buf_release(&to);
 	add(r, S(">\r\nSubject: "));
-	add(r, subject(d));
+	if (d->is_copy)
+		add(r, S("Postmaster copy: "));
+	add(r, words_of(d)->subject[kind_of(d)]);
 	add(r, S("\r\n"));
 	add(r, S("Date: "));
 	add_date(r, d, d->now_s);
@@ -200,43 +309,26 @@ add_header(struct report *r, const struct dsn *d, bool is_8bit)
 	add(r, S("\r\nThis is a delivery report in MIME format.\r\n"));
 }
 
-static struct str
-action_sentence(enum dsn_action action)
-{
-	switch (action) {
-	case DSN_FAILED:
-		return S("could not be delivered");
-	case DSN_DELAYED:
-		return S("has not been delivered yet; delivery is being "
-			 "retried");
-	case DSN_DELIVERED:
-		return S("was delivered");
-	case DSN_RELAYED:
-		return S("was passed on to a system that sends no reports");
-	case DSN_EXPANDED:
-		return S("was delivered to a list of recipients");
-	}
-	check(false);
-}
-
 static void
-add_rcpt_for_people(struct report *r, const struct dsn_rcpt *rcpt)
+add_rcpt_for_people(struct report *r, const struct dsn *d,
+		    const struct dsn_rcpt *rcpt)
 {
+	const struct words *words = words_of(d);
 	struct buf word = BUF_INIT(WORD_BUF_MAX);
 
 	add(r, S("\r\n<"));
 	add_utf8_xtext(r, format_address(&word, &rcpt->final));
 	buf_release(&word);
 	add(r, S("> "));
-	add(r, action_sentence(rcpt->action));
+	add(r, words->sentence[rcpt->action]);
 	add(r, S(".\r\n"));
 	if (rcpt->diagnostic.n > 0) {
 		add(r, S("    "));
 		if (rcpt->remote_mta.n > 0)
 			add_word(r, rcpt->remote_mta);
 		else
-			add(r, S("The server"));
-		add(r, S(" said: "));
+			add(r, words->server);
+		add(r, words->said);
 		add_text(r, rcpt->diagnostic, PEOPLE_MAX);
 		add(r, S("\r\n"));
 	}
@@ -251,22 +343,18 @@ static void
 add_people_part(struct report *r, const struct dsn *d)
 {
 	add_delimiter(r, d, STR_NONE);
-	add(r, S("Content-Type: text/plain; charset=us-ascii\r\n"
-		 "Content-Description: Notification\r\n\r\n"
-		 "This is the mail system at host "));
+	if (d->language == DSN_ENGLISH)
+		add(r, S("Content-Type: text/plain; charset=us-ascii\r\n"));
+	else
+		add(r, S("Content-Type: text/plain; charset=utf-8\r\n"
+			 "Content-Transfer-Encoding: 8bit\r\n"));
+	add(r, S("Content-Description: Notification\r\n\r\n"));
+	add(r, words_of(d)->host);
 	add_word(r, d->host);
 	add(r, S(".\r\n\r\n"));
-	if (has_action(d, DSN_FAILED))
-		add(r, S("Your message could not be delivered to one or more "
-			 "recipients.\r\nIt will not be tried again for those "
-			 "named as failed below.\r\n"));
-	else if (has_action(d, DSN_DELAYED))
-		add(r, S("Your message is delayed. This is a warning only: "
-			 "you need not send it again.\r\n"));
-	else
-		add(r, S("Your message was handled as described below.\r\n"));
+	add(r, words_of(d)->intro[kind_of(d)]);
 	for (size_t i = 0; i < d->n_rcpts; i++)
-		add_rcpt_for_people(r, &d->rcpts[i]);
+		add_rcpt_for_people(r, d, &d->rcpts[i]);
 }
 
 /* class.subject.detail of RFC 3463 2 with the class that the action allows */
@@ -311,10 +399,11 @@ add_rcpt_status(struct report *r, const struct dsn *d,
 	add(r, S("\r\n"));
 	if (rcpt->original.n > 0) {
 		add(r, S("Original-Recipient: "));
-		add_typed(r, rcpt->original_type, rcpt->original);
+		add_typed(r, d->is_utf8, rcpt->original_type, rcpt->original);
 	}
 	add(r, S("Final-Recipient: "));
-	add_typed(r, S("rfc822"), format_address(&word, &rcpt->final));
+	add_typed(r, d->is_utf8, S("rfc822"),
+		  format_address(&word, &rcpt->final));
 	buf_release(&word);
 	add(r, S("Action: "));
 	add(r, actions[rcpt->action].name);
@@ -341,8 +430,12 @@ static void
 add_status_part(struct report *r, const struct dsn *d)
 {
 	add_delimiter(r, d, STR_NONE);
-	add(r, S("Content-Type: message/delivery-status\r\n"
-		 "Content-Description: Delivery report\r\n\r\n"
+	if (d->is_utf8)
+		add(r, S("Content-Type: message/global-delivery-status\r\n"
+			 "Content-Transfer-Encoding: 8bit\r\n"));
+	else
+		add(r, S("Content-Type: message/delivery-status\r\n"));
+	add(r, S("Content-Description: Delivery report\r\n\r\n"
 		 "Reporting-MTA: dns; "));
 	add_word(r, d->host);
 	add(r, S("\r\n"));
@@ -360,8 +453,13 @@ static void
 add_original_part(struct report *r, const struct dsn *d, bool is_8bit)
 {
 	add_delimiter(r, d, STR_NONE);
-	add(r, d->is_full ? S("Content-Type: message/rfc822\r\n")
-			  : S("Content-Type: text/rfc822-headers\r\n"));
+	add(r, S("Content-Type: "));
+	if (d->is_utf8)
+		add(r, d->is_full ? S("message/global\r\n")
+				  : S("message/global-headers\r\n"));
+	else
+		add(r, d->is_full ? S("message/rfc822\r\n")
+				  : S("text/rfc822-headers\r\n"));
 	add(r, S("Content-Description: Undelivered message\r\n"));
 	if (is_8bit)
 		add(r, S("Content-Transfer-Encoding: 8bit\r\n"));
@@ -377,6 +475,7 @@ dsn_format(struct buf *out, const struct dsn *d)
 	struct buf boundary = BUF_INIT(WORD_BUF_MAX);
 	struct report b = { &boundary, OK };
 	bool is_8bit = !utf8_is_ascii(d->original);
+	bool has_8bit = is_8bit || d->is_utf8 || d->language != DSN_ENGLISH;
 	bool is_taken;
 
 	check(!address_is_null(&d->to));
@@ -388,7 +487,7 @@ dsn_format(struct buf *out, const struct dsn *d)
 	buf_release(&boundary);
 	if (is_taken)
 		return ERR_EXISTS;
-	add_header(&r, d, is_8bit);
+	add_header(&r, d, has_8bit);
 	add_people_part(&r, d);
 	add_status_part(&r, d);
 	add_original_part(&r, d, is_8bit);

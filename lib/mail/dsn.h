@@ -33,8 +33,13 @@ struct dsn_rcpt {
 	int64_t retry_until_s;	   // for DSN_DELAYED; 0: unknown
 };
 
+enum dsn_language { DSN_ENGLISH, DSN_SPANISH, DSN_LANGUAGES };
+
 struct dsn {
-	struct str host;      // Reporting-MTA, and of MAILER-DAEMON@
+	enum dsn_language language; // of the part for people
+	bool is_utf8;	 // the sender's message used SMTPUTF8: RFC 6533 4 and 5
+	bool is_copy;	 // for the postmaster
+	struct str host; // Reporting-MTA, and of MAILER-DAEMON@
 	struct address to;    // the sender of the message; never null (check)
 	struct str token;     // 1..60 random letters and digits (check)
 	struct str envid;     // decoded; empty: not given

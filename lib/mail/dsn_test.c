@@ -251,10 +251,54 @@ a_boundary_inside_the_original_is_told(void **state UNUSED)
 	buf_release(&b);
 }
 
+/* RFC 6533 4 and 5: types of the parts, and addresses as they are. */
+static void
+a_report_for_smtputf8_keeps_addresses(void **state UNUSED)
+{
+	struct dsn_rcpt rcpt = failed;
+	struct dsn d = report_of(&rcpt, 1);
+	struct buf out = BUF_INIT(REPORT_MAX);
+	struct str text;
+
+	rcpt.final.local = S("jos\xc3\xa9\xc2\x85");
+	d.is_utf8 = true;
+	assert_int_equal(dsn_format(&out, &d), OK);
+	text = buf_str(&out);
+	assert_true(str_find(text, S("message/global-delivery-status")) > 0);
+	assert_true(str_find(text, S("message/global-headers")) > 0);
+	assert_true(str_find(text, S("Final-Recipient: utf-8; jos\xc3\xa9?@"
+				     "example.org\r\n")) > 0);
+	buf_clear(&out);
+	d.is_full = true;
+	assert_int_equal(dsn_format(&out, &d), OK);
+	assert_true(str_find(buf_str(&out), S("message/global\r\n")) > 0);
+	buf_release(&out);
+}
+
+static void
+a_copy_and_another_language_say_so(void **state UNUSED)
+{
+	struct dsn d = report_of(&failed, 1);
+	struct buf out = BUF_INIT(REPORT_MAX);
+
+	d.language = DSN_SPANISH;
+	d.is_copy = true;
+	assert_int_equal(dsn_format(&out, &d), OK);
+	assert_true(
+		str_find(buf_str(&out), S("Subject: Postmaster copy: Correo no "
+					  "entregado")) > 0);
+	assert_true(str_find(buf_str(&out), S("charset=utf-8\r\n")) > 0);
+	/* What programs read stays as it is in any language. */
+	assert_true(str_find(buf_str(&out), S("Action: failed\r\n")) > 0);
+	buf_release(&out);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_report_for_smtputf8_keeps_addresses),
+		cmocka_unit_test(a_copy_and_another_language_say_so),
 		cmocka_unit_test(a_failure_is_reported_in_three_parts),
 		cmocka_unit_test(a_delay_says_until_when),
 		cmocka_unit_test(status_agrees_with_action),

@@ -320,6 +320,7 @@ send_results(struct co *co, const struct delivery *d)
 			.text = str_c(o->text),
 			.remote = str_c(o->remote),
 			.is_destination_dead = o->is_dead,
+			.is_reported = o->is_reported,
 		};
 
 		buf_clear(&b);

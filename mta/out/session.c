@@ -809,6 +809,9 @@ read_verdicts(struct co *co, struct session *s, struct transaction *t)
 		else
 			settle_by_reply(s, t->d);
 	}
+	for (size_t i = 0; i < t->n_accepted; i++)
+		t->d->outcomes[t->accepted[i]].is_reported =
+			s->offers.has_dsn && !s->is_lmtp;
 	s->needs_reset = false;
 }
 

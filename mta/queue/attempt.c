@@ -18,6 +18,7 @@
 
 enum {
 	MIN_ATTEMPTS = 3,
+	MAX_RCPTS = ENVELOPE_MAX_RECIPIENTS,
 	LOCAL_RCPTS = 50, // of a delivery
 	ROUTER_TIMEOUT_S = 30,
 	GROUP_MEMORY_OCTETS = 16 << 20,
@@ -33,6 +34,8 @@ struct attempt {
 	size_t n_running; // deliveries
 	struct failure *failures;
 	size_t n_failures;
+	struct failure *successes; // that the sender asked about
+	size_t n_successes;
 	struct arena arena;  // deliveries
 	struct arena routes; // the router's answer about one recipient
 	TAILQ_HEAD(, delivery) groups;
@@ -41,6 +44,7 @@ struct attempt {
 	uint32_t *done; // delivered, not noted yet
 	size_t n_done;
 	bool is_hold;
+	bool *is_smtp;	  // by index, of those whose success is asked about
 	struct map known; // addresses in lower case: newest index + 1
 	size_t *older;	  // by index: the one before it of that address, + 1
 	size_t n_known;
@@ -59,17 +63,37 @@ copy_text(struct str s)
 }
 
 static void
-add_failure(struct attempt *a, uint32_t index, const struct out_result *r)
+add_outcome(struct failure **list, size_t *n, uint32_t index,
+	    enum dsn_action action, const struct out_result *r)
 {
-	a->failures = must_realloc(a->failures,
-				   (a->n_failures + 1) * sizeof(*a->failures));
-	a->failures[a->n_failures++] = (struct failure) {
+	*list = must_realloc(*list, (*n + 1) * sizeof(**list));
+	(*list)[(*n)++] = (struct failure) {
 		.index = index,
+		.action = action,
 		.code = r->code,
 		.enhanced = copy_text(r->enhanced),
 		.text = copy_text(r->text),
 		.remote = copy_text(r->remote),
 	};
+}
+
+static void
+add_failure(struct attempt *a, uint32_t index, const struct out_result *r)
+{
+	add_outcome(&a->failures, &a->n_failures, index, DSN_FAILED, r);
+}
+
+/* A next hop that sends reports does so itself (RFC 3461 5.2.2). */
+static void
+add_success(struct attempt *a, uint32_t index, const struct out_result *r,
+	    enum dsn_action action)
+{
+	const struct message *m = a->message;
+
+	if (r->is_reported || !bounce_is_wanted(m, REPORT_SUCCESS, index) ||
+	    (action != DSN_EXPANDED && bounce_is_of_list(m, index)))
+		return;
+	add_outcome(&a->successes, &a->n_successes, index, action, r);
 }
 
 static void
@@ -106,6 +130,13 @@ defer(struct attempt *a, uint32_t index, const struct out_result *r)
 	buf_release(&reason);
 }
 
+/* Into a mailbox, or to a host that tells nobody what it does with it. */
+static enum dsn_action
+action_of(const struct attempt *a, uint32_t index)
+{
+	return a->is_smtp && a->is_smtp[index] ? DSN_RELAYED : DSN_DELIVERED;
+}
+
 static bool
 is_soft_bounce(void)
 {
@@ -125,6 +156,7 @@ attempt_result(struct attempt *a, uint32_t index, const struct out_result *r)
 	if (r->code >= 200 && r->code < 300) {
 		counter_add(COUNT_QUEUE_SENT, 1);
 		log_result(m, index, r, "sent");
+		add_success(a, index, r, action_of(a, index));
 		rcpt_over(a, index);
 		return;
 	}
@@ -225,6 +257,16 @@ group_of(struct attempt *a, const struct router_route *route)
 	return d;
 }
 
+static void
+note_smtp(struct attempt *a, uint32_t index)
+{
+	if (!bounce_is_wanted(a->message, REPORT_SUCCESS, index))
+		return;
+	if (a->is_smtp == NULL)
+		a->is_smtp = must_alloc(MAX_RCPTS * sizeof(*a->is_smtp));
+	a->is_smtp[index] = true;
+}
+
 /* Without memory the recipient waits for the next try: those before it are
  * done then. */
 static void
@@ -247,25 +289,8 @@ join_delivery(struct attempt *a, uint32_t index,
 	}
 	d->indexes[d->n] = index;
 	d->mailboxes[d->n++] = mailbox;
-}
-
-static bool
-lists_word(struct str list, struct str word)
-{
-	struct str each;
-
-	while (list.n > 0) {
-		size_t n = 0;
-
-		while (n < list.n && list.p[n] != ',' &&
-		       !ascii_is_space(list.p[n]))
-			n++;
-		each = str_first(list, n);
-		list = str_from(list, n + 1);
-		if (str_eq(each, word))
-			return true;
-	}
-	return false;
+	if (d->protocol == OUT_SMTP)
+		note_smtp(a, index);
 }
 
 /* defer_transports */
@@ -275,8 +300,8 @@ is_put_off(const struct router_route *route)
 	struct settings *settings = settings_hold();
 	bool is =
 		(route->class == ROUTE_LOCAL || route->class == ROUTE_REMOTE) &&
-		lists_word(settings_of(settings)->queue.defer_transports,
-			   route->transport);
+		bounce_lists_word(settings_of(settings)->queue.defer_transports,
+				  route->transport);
 
 	settings_drop(&settings);
 	return is;
@@ -411,6 +436,12 @@ replace(struct co *co, struct attempt *a, uint32_t index,
 		return e;
 	message_rcpt_done(m, index);
 	m->rcpts[index].is_replaced = true;
+	if (n > 1)
+		add_success(a, index,
+			    &(struct out_result) { .code = 250,
+						   .enhanced = S("2.0.0"),
+						   .text = S("expanded") },
+			    DSN_EXPANDED);
 	message_note_done(&queue.table, m, &index, 1);
 	return OK;
 }
@@ -549,14 +580,22 @@ route_all(struct co *co, struct attempt *a)
 /* ---- the end of a try ---- */
 
 static void
+free_outcomes(struct failure *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(list[i].enhanced);
+		free(list[i].text);
+		free(list[i].remote);
+	}
+	free(list);
+}
+
+static void
 free_attempt(struct attempt *a)
 {
-	for (size_t i = 0; i < a->n_failures; i++) {
-		free(a->failures[i].enhanced);
-		free(a->failures[i].text);
-		free(a->failures[i].remote);
-	}
-	free(a->failures);
+	free_outcomes(a->failures, a->n_failures);
+	free_outcomes(a->successes, a->n_successes);
+	free(a->is_smtp);
 	free(a->done);
 	map_release(&a->known);
 	free(a->older);
@@ -601,7 +640,7 @@ bounce(struct co *co, struct attempt *a)
 
 	if (a->n_failures == 0 || m->queued->is_removed)
 		return;
-	e = bounce_send(co, m, a->failures, a->n_failures);
+	e = bounce_send(co, m, REPORT_FAILURE, a->failures, a->n_failures);
 	if (e != OK) {
 		/* The failures stay recipients, and fail again later. */
 		log_error("bounce.failed", FC("id", m->id), FERR(e));
@@ -641,6 +680,41 @@ backoff_us(const struct message *m, const struct router_snapshot *settings)
 	return wait_s * US_PER_S + run_s * US_PER_S * chance / UINT16_MAX;
 }
 
+/* Tells of what was delivered, when the sender asked (NOTIFY=SUCCESS). Nothing
+ * is put off for it. */
+static void
+report_successes(struct co *co, struct attempt *a)
+{
+	if (a->n_successes > 0 && !a->message->queued->is_removed &&
+	    bounce_send(co, a->message, REPORT_SUCCESS, a->successes,
+			a->n_successes) != OK)
+		log_error("bounce.no-report", FC("id", a->message->id));
+}
+
+/* The sender is told once that it takes long. */
+static void
+warn(struct co *co, struct attempt *a, const struct router_snapshot *s)
+{
+	struct message *m = a->message;
+	int64_t age_s = (wall_us() - m->envelope.arrived_us) / US_PER_S;
+	struct failure *list = NULL;
+	size_t n = 0;
+
+	if (s == NULL || s->delay_warning_s == 0 || m->is_warned ||
+	    m->n_left == 0 || age_s < s->delay_warning_s || a->is_hold ||
+	    m->envelope.sender.n == 0 || m->queued->is_removed)
+		return;
+	for (uint32_t i = 0; i < m->n_rcpts; i++) {
+		struct out_result r = { .enhanced = S("4.4.7"),
+					.text = str_c(m->rcpts[i].reason) };
+
+		if (!m->rcpts[i].is_done)
+			add_outcome(&list, &n, i, DSN_DELAYED, &r);
+	}
+	m->is_warned = bounce_send(co, m, REPORT_DELAY, list, n) == OK;
+	free_outcomes(list, n);
+}
+
 /* Something is left to do. */
 static void
 wait_for_next(struct attempt *a, const struct router_snapshot *s)
@@ -672,8 +746,11 @@ finish(struct co *co, struct attempt *a)
 	if (m->n_left > 0 && s != NULL && !a->is_hold &&
 	    q->state == STATE_WAITS)
 		expire(a, s);
-	if (q->state != STATE_CORRUPT)
+	if (q->state != STATE_CORRUPT) {
 		bounce(co, a);
+		report_successes(co, a);
+		warn(co, a, s);
+	}
 	q->is_active = false;
 	queue.n_active--;
 	if (m->n_left == 0 || q->is_removed) {

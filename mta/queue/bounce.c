@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * mta/queue/bounce.c - tells senders what could not be delivered. */
 #include "lib/base/check.h"
+#include "lib/base/utf8.h"
 #include "lib/mail/dsn.h"
 #include "lib/rt/log.h"
 #include "mta/queue/queue_private.h"
@@ -17,13 +18,47 @@ enum {
 	TRIES = 3, // of boundaries
 };
 
-static bool
-wants_failure(const struct message *m, uint32_t index)
+bool
+bounce_lists_word(struct str list, struct str word)
 {
+	while (list.n > 0) {
+		size_t n = 0;
+
+		while (n < list.n && list.p[n] != ',' &&
+		       !ascii_is_space(list.p[n]))
+			n++;
+		if (str_eq(str_first(list, n), word))
+			return true;
+		list = str_from(list, n + 1);
+	}
+	return false;
+}
+
+bool
+bounce_is_of_list(const struct message *m, uint32_t index)
+{
+	size_t n = 0;
+
+	for (size_t i = m->envelope.n_recipients; i < m->n_rcpts; i++)
+		n += m->rcpts[i].original == m->rcpts[index].original;
+	return index >= m->envelope.n_recipients && n > 1;
+}
+
+/* RFC 3461 4.1: without NOTIFY of failures and, here, of delays. */
+bool
+bounce_is_wanted(const struct message *m, enum report report, uint32_t index)
+{
+	static const uint8_t bits[] = {
+		[REPORT_FAILURE] = NOTIFY_FAILURE,
+		[REPORT_DELAY] = NOTIFY_DELAY,
+		[REPORT_SUCCESS] = NOTIFY_SUCCESS,
+	};
 	uint8_t notify =
 		m->envelope.recipients[m->rcpts[index].original].notify;
 
-	return notify == 0 || (notify & NOTIFY_FAILURE);
+	if (notify == 0)
+		return report != REPORT_SUCCESS;
+	return notify & bits[report];
 }
 
 static void
@@ -87,7 +122,8 @@ orcpt_address(struct str orcpt)
 }
 
 static size_t
-fill_rcpts(const struct message *m, const struct failure *failures, size_t n,
+fill_rcpts(const struct message *m, enum report report,
+	   const struct failure *failures, size_t n, int64_t retry_until_s,
 	   struct dsn_rcpt *rcpts, struct buf *texts)
 {
 	size_t n_rcpts = 0;
@@ -99,20 +135,21 @@ fill_rcpts(const struct message *m, const struct failure *failures, size_t n,
 		bool has_reply = f->remote[0] != '\0';
 		size_t at = texts->n;
 
-		if (!wants_failure(m, f->index))
+		if (!bounce_is_wanted(m, report, f->index))
 			continue;
 		buf_putf(texts, "%d %s", f->code, f->text);
 		rcpts[n_rcpts++] = (struct dsn_rcpt) {
 			.final = split(r->address),
 			.original_type = orcpt_type(orcpt),
 			.original = orcpt_address(orcpt),
-			.action = DSN_FAILED,
+			.action = f->action,
 			.status = str_c(f->enhanced),
 			.remote_mta = str_c(f->remote),
 			.diagnostic = has_reply ? str_from(buf_str(texts), at)
 						: STR_NONE,
-			.reason = str_c(f->text),
+			.reason = has_reply ? STR_NONE : str_c(f->text),
 			.last_attempt_at_s = wall_s(),
+			.retry_until_s = retry_until_s,
 		};
 	}
 	return n_rcpts;
@@ -135,16 +172,22 @@ format(struct dsn *d, struct buf *content)
 	return e;
 }
 
+/* Who is told, and as whom. */
+struct route_back {
+	struct str from; // envelope sender: empty for the null path
+	struct str to;
+};
+
 static enum err
-enqueue(struct co *co, const struct message *about, struct str hostname,
-	struct str content)
+enqueue(struct co *co, const struct message *about,
+	const struct route_back *back, struct str hostname, struct str content)
 {
-	struct recipient to = { .address = about->envelope.sender,
-				.notify = NOTIFY_NEVER };
+	struct recipient to = { .address = back->to, .notify = NOTIFY_NEVER };
 	struct envelope envelope = {
+		.sender = back->from,
 		.client = S("local"),
 		.helo = hostname,
-		.is_8bit = about->envelope.is_8bit,
+		.is_8bit = !utf8_is_ascii(content),
 		.is_smtputf8 = about->envelope.is_smtputf8,
 		.arrived_us = wall_us(),
 		.recipients = &to,
@@ -158,14 +201,13 @@ enqueue(struct co *co, const struct message *about, struct str hostname,
 	check(RAND_bytes((unsigned char *)&envelope.secret,
 			 sizeof(envelope.secret)) == 1);
 	e = message_draft_add(co, &queue.table, draft, content);
-
 	envelope_put(&body, &envelope);
 	if (e == OK)
 		e = message_commit(co, &queue.table, &draft, buf_str(&body),
 				   &m);
 	if (e == OK) {
 		log_info("bounce", FC("id", about->id), FC("dsn", m->id),
-			 FA("to", about->envelope.sender));
+			 FA("to", back->to));
 		schedule_now(m->queued);
 	}
 	message_draft_free(&queue.table, &draft);
@@ -173,51 +215,143 @@ enqueue(struct co *co, const struct message *about, struct str hostname,
 	return e;
 }
 
-enum err
-bounce_send(struct co *co, const struct message *m,
-	    const struct failure *failures, size_t n)
+static void
+none(const struct message *m, const char *why)
 {
-	struct settings *settings = settings_hold();
+	log_info("bounce.none", FC("id", m->id), FC("why", why));
+}
+
+/* Names of notify_classes. */
+static const struct str *
+classes(void)
+{
+	static const struct str names[] = { [REPORT_FAILURE] =
+						    STR_INIT("bounce"),
+					    [REPORT_DELAY] = STR_INIT("delay"),
+					    [REPORT_SUCCESS] = STR_INIT("") };
+
+	return names;
+}
+
+/* For a message from the null path: nobody, or the postmaster. What was sent as
+ * double_bounce_sender is the end of it (S22). */
+static bool
+find_way_back(const struct message *m, enum report report,
+	      const struct router_snapshot *s, struct str double_bounce,
+	      struct route_back *out)
+{
+	out->from = STR_NONE;
+	out->to = m->envelope.sender;
+	if (str_ieq(m->envelope.sender, double_bounce)) {
+		none(m, "double bounce");
+		return false;
+	}
+	if (m->envelope.sender.n > 0)
+		return true;
+	if (report != REPORT_FAILURE ||
+	    !bounce_lists_word(s->queue.notify_classes, S("2bounce"))) {
+		none(m, "null sender");
+		return false;
+	}
+	out->from = double_bounce;
+	out->to = s->queue.double_bounce_recipient;
+	return true;
+}
+
+static void
+fill_report(struct dsn *d, const struct message *m,
+	    const struct router_snapshot *s)
+{
+	uint64_t limit = s->queue.bounce_size_limit;
+
+	d->language = str_eq(s->queue.bounce_language, S("es")) ? DSN_SPANISH
+								: DSN_ENGLISH;
+	d->host = s->hostname;
+	d->envid = m->envelope.envid;
+	d->arrived_at_s = m->envelope.arrived_us / US_PER_S;
+	d->now_s = wall_s();
+	d->utc_offset_minutes = utc_offset_minutes(d->now_s);
+	d->is_utf8 = m->envelope.is_smtputf8;
+	if (limit > FULL_MAX_OCTETS)
+		limit = FULL_MAX_OCTETS;
+	d->is_full = m->envelope.ret != RET_HDRS && m->size_octets <= limit;
+}
+
+static enum err
+send_report(struct co *co, const struct message *m, struct dsn *d,
+	    const struct route_back *back)
+{
 	struct buf original =
 		BUF_INIT(FULL_MAX_OCTETS + RECORD_BODY_MAX_OCTETS);
-	struct buf content =
-		BUF_INIT(DSN_OCTETS + FULL_MAX_OCTETS + n * DSN_RCPT_OCTETS);
+	struct buf content = BUF_INIT(DSN_OCTETS + FULL_MAX_OCTETS +
+				      d->n_rcpts * DSN_RCPT_OCTETS);
+	enum err e = read_original(m, d->is_full, &original);
+
+	d->to = split(back->to);
+	d->original = buf_str(&original);
+	if (e == OK)
+		e = format(d, &content);
+	if (e == OK)
+		e = enqueue(co, m, back, d->host, buf_str(&content));
+	buf_release(&original);
+	buf_release(&content);
+	return e;
+}
+
+/* notify_classes: header alone, and nobody waits for it. */
+static void
+send_copy(struct co *co, const struct message *m, enum report report,
+	  const struct router_snapshot *s, struct str from, struct dsn *d)
+{
+	struct route_back back = { from, report == REPORT_DELAY
+						 ? s->queue.delay_recipient
+						 : s->queue.bounce_recipient };
+
+	if (m->envelope.sender.n == 0 || classes()[report].n == 0 ||
+	    !bounce_lists_word(s->queue.notify_classes, classes()[report]))
+		return;
+	d->is_copy = true;
+	d->is_full = false;
+	if (send_report(co, m, d, &back) != OK)
+		log_warn("bounce.no-copy", FC("id", m->id));
+}
+
+enum err
+bounce_send(struct co *co, const struct message *m, enum report report,
+	    const struct failure *list, size_t n)
+{
+	struct settings *settings = settings_hold();
+	const struct router_snapshot *s = settings_of(settings);
 	struct buf texts = BUF_INIT(n * TEXT_OCTETS + 1);
+	struct buf double_bounce = BUF_INIT(ROUTER_TEXT_MAX_OCTETS * 2);
 	struct dsn_rcpt *rcpts = must_alloc(n * sizeof(*rcpts));
+	int64_t retry_until_s = m->envelope.arrived_us / US_PER_S +
+				(int64_t)s->maximal_lifetime_s;
 	struct dsn d = { .rcpts = rcpts };
+	struct route_back back;
 	enum err e = OK;
 
 	// the texts must not move
 	check(buf_reserve(&texts, n * TEXT_OCTETS) == OK);
-	d.n_rcpts = fill_rcpts(m, failures, n, rcpts, &texts);
-	if (m->envelope.sender.n == 0 || d.n_rcpts == 0) {
-		log_info("bounce.none", FC("id", m->id),
-			 FC("why", d.n_rcpts ? "null sender" : "NOTIFY"));
-		goto out;
+	buf_put(&double_bounce, s->queue.double_bounce_sender);
+	if (str_chr(buf_str(&double_bounce), '@') < 0) {
+		buf_putc(&double_bounce, '@');
+		buf_put(&double_bounce, s->hostname);
 	}
-	if (settings == NULL) {
-		e = ERR_UNAVAILABLE;
-		goto out;
+	d.n_rcpts =
+		fill_rcpts(m, report, list, n, retry_until_s, rcpts, &texts);
+	fill_report(&d, m, s);
+	if (d.n_rcpts == 0)
+		none(m, "NOTIFY");
+	else if (find_way_back(m, report, s, buf_str(&double_bounce), &back)) {
+		e = send_report(co, m, &d, &back);
+		if (e == OK)
+			send_copy(co, m, report, s, buf_str(&double_bounce),
+				  &d);
 	}
-	d.host = settings_of(settings)->hostname;
-	d.to = split(m->envelope.sender);
-	d.envid = m->envelope.envid;
-	d.arrived_at_s = m->envelope.arrived_us / US_PER_S;
-	d.now_s = wall_s();
-	d.utc_offset_minutes = utc_offset_minutes(d.now_s);
-	d.is_full = m->envelope.ret == RET_FULL &&
-		    m->size_octets <= FULL_MAX_OCTETS;
-	e = read_original(m, d.is_full, &original);
-	d.original = buf_str(&original);
-	if (e == OK)
-		e = format(&d, &content);
-	if (e == OK)
-		e = enqueue(co, m, d.host, buf_str(&content));
-out:
 	free(rcpts);
-	buf_release(&original);
-	buf_release(&content);
 	buf_release(&texts);
+	buf_release(&double_bounce);
 	settings_drop(&settings);
 	return e;
 }

@@ -4,6 +4,7 @@
 
 #include "lib/base/map.h"
 #include "lib/ipc/out.h"
+#include "lib/mail/dsn.h"
 #include "lib/rt/role.h"
 #include "lib/rt/settings.h"
 #include "mta/queue/message.h"
@@ -84,16 +85,28 @@ void destination_sweep(void);
 
 /* ---- bounce.c ---- */
 
+/* What became of a recipient, for a report. */
 struct failure {
 	uint32_t index;
+	enum dsn_action action;
 	uint16_t code;
 	char *enhanced, *text, *remote;
 };
 
-/* Sends the sender a DSN about these recipients (RFC 3464), durable when OK.
- * Nothing is sent for the null sender. */
-enum err bounce_send(struct co *co, const struct message *m,
-		     const struct failure *failures, size_t n) MUST_USE;
+enum report { REPORT_FAILURE, REPORT_DELAY, REPORT_SUCCESS };
+
+/* Sends the sender a DSN about these recipients (RFC 3464), as far as NOTIFY
+ * asks for it; durable when OK. For the null sender nothing is sent, but the
+ * postmaster is told of a failure when notify_classes has 2bounce. */
+enum err bounce_send(struct co *co, const struct message *m, enum report report,
+		     const struct failure *list, size_t n) MUST_USE;
+/* Would a report of that kind about this recipient be sent? */
+bool
+bounce_is_wanted(const struct message *m, enum report report, uint32_t index);
+/* Is it one of several that an alias made, so that the sender is told of the
+ * list alone (RFC 3461 5.2.7.3)? */
+bool bounce_is_of_list(const struct message *m, uint32_t index);
+bool bounce_lists_word(struct str list, struct str word);
 
 /* ---- accept.c, command.c: what others ask ---- */
 
