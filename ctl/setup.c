@@ -11,7 +11,11 @@
 #include <stdarg.h>
 #include <sysexits.h>
 
-enum { LINE_MAX_OCTETS = 4096, FOR_EVER = 1000 };
+enum {
+	LINE_MAX_OCTETS = 4096,
+	ARENA_MAX_OCTETS = 16 << 20,
+	FOR_EVER = 1000,
+};
 
 /* names: of setup, and of mailctl when that calls it otherwise. */
 static const struct verb {
@@ -88,23 +92,26 @@ setup_fail(const struct setup *s, const char *format, ...)
 }
 
 bool
-setup_address(const struct setup *s, const char *word, struct str *out)
+setup_address(struct setup *s, const char *word, struct str *out)
 {
-	char *lower = str_dup_c(str_c(word));
+	size_t n = strlen(word);
+	char *lower = arena_alloc(&s->arena, n + 1);
 	bool is_folded = false;
 	const char *why;
 
-	for (char *p = lower; *p != '\0'; p++) {
-		is_folded |= *p != ascii_lower(*p);
-		*p = ascii_lower(*p);
+	check(lower != NULL); // a command line is no longer
+	for (size_t i = 0; i < n; i++) {
+		lower[i] = ascii_lower(word[i]);
+		is_folded |= word[i] != lower[i];
 	}
-	*out = str_c(lower);
+	*out = str_of(lower, n);
 	if (!account_is_name(*out, &why)) {
 		setup_fail(s, "'%s': %s", word, why);
 		return false;
 	}
 	if (is_folded)
-		fprintf(stderr, "%s: taken as %s\n", s->edit.command, lower);
+		fprintf(stderr, "%s: taken as %.*s\n", s->edit.command,
+			STR(*out));
 	return true;
 }
 
@@ -177,7 +184,9 @@ run_verb(const struct verb *v, const char *command, struct args *args)
 	}
 	if (!edit_begin(&s.edit, command, args->options.config_dir))
 		return 1;
+	arena_init(&s.arena, ARENA_MAX_OCTETS);
 	status = v->run(&s);
+	arena_release(&s.arena);
 	edit_end(&s.edit);
 	return status;
 }
@@ -252,6 +261,7 @@ account_main(int argc, char **argv)
 	words[0] = str_dup_c(str_c(group));
 	memcpy(words + 1, args.words,
 	       ((size_t)args.n_words + 1) * sizeof(*words));
+	free(args.words);
 	args.words = words;
 	args.n_words++;
 	return run_words("mailctl", true, &args);

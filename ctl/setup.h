@@ -5,12 +5,14 @@
 
 #include "ctl/args.h"
 #include "ctl/edit.h"
+#include "lib/base/arena.h"
 
 struct setup {
 	struct edit edit;
 	const struct options *options;
 	char **words; // of the verb, behind its name; ends with NULL
 	int n_words;
+	struct arena arena; // of addresses and keys
 };
 
 /* Each returns an exit status. */
@@ -27,8 +29,8 @@ setup_fn setup_relay_auth, setup_relay_domain, setup_relay_exclude;
 /* Says why, and gives the exit status 1. */
 int setup_fail(const struct setup *s, const char *format, ...) PRINTF(2, 3);
 /* An address as accounts have them, in lower case (said when it was not); false
- * with a message when it is none. The bytes are never freed. */
-bool setup_address(const struct setup *s, const char *word, struct str *out);
+ * with a message when it is none. */
+bool setup_address(struct setup *s, const char *word, struct str *out);
 /* The account exists; false with a message when not. */
 bool setup_is_account(struct setup *s, struct str address);
 /* The password: the word, or what is asked for; its hash is appended to out. */

@@ -3,6 +3,7 @@
  * of one file each. */
 #include "ctl/setup.h"
 #include "ctl/pw.h"
+#include "lib/base/check.h"
 #include "lib/mail/quotas.h"
 #include "router/map/main_cf.h"
 
@@ -241,9 +242,9 @@ setup_master_list(struct setup *s)
 
 /* ---- relay hosts ---- */
 
-/* "@domain"; the bytes are never freed. */
+/* "@domain" */
 static bool
-sender_key(const struct setup *s, const char *domain, struct str *out)
+sender_key(struct setup *s, const char *domain, struct str *out)
 {
 	struct buf key = BUF_INIT(LINE_MAX_OCTETS);
 
@@ -255,7 +256,8 @@ sender_key(const struct setup *s, const char *domain, struct str *out)
 		return false;
 	}
 	buf_putf(&key, "@%s", domain);
-	*out = buf_str(&key);
+	check(arena_str(&s->arena, buf_str(&key), out) == OK);
+	buf_release(&key);
 	return true;
 }
 

@@ -64,7 +64,7 @@ each_verb_of_store_has_a_name(void **state UNUSED)
 	for (size_t i = 0; i < N_OF(verbs); i++)
 		if (verbs[i].run == NULL)
 			seen[verbs[i].in_store] = true;
-	for (size_t i = 0; i < VERBS; i++)
+	for (size_t i = 0; i < VERB_POP_LIST; i++) // from there on POP3's
 		assert_true(seen[i]);
 }
 
