@@ -546,7 +546,9 @@ check_smtpd_networks(struct loading *l, const struct settings *s)
 		const char *why = "";
 
 		e = cidr_list_parse(&l->c->arena, v->value, &list, &bad, &why);
-		if (e == ERR_FORMAT && !is_told_elsewhere(l, s, v))
+		/* A default is mynetworks, which is told where it stands. */
+		if (e == ERR_FORMAT && v->file.n > 0 &&
+		    !is_told_elsewhere(l, s, v))
 			diag_error(l->d, v->file, v->line, "%s: %.*s: %s",
 				   names[i], STR(str_first(bad, 100)), why);
 	}
