@@ -15,11 +15,12 @@
 #include <stdlib.h>
 
 enum {
-	LOCAL_CONCURRENCY = 96, // their fsyncs run in parallel
-	RUSH_CONCURRENCY = 6,	// of local deliveries while many hand over
-	RUSH_HELD_MAX_S = 10,	// and nothing longer than this
-	WAITING_MAX = 200,	// of a destination, deliveries; others sleep
-	LANE_MAX = 50,		// of one sender
+	LOCAL_CONCURRENCY = 96,	  // their fsyncs run in parallel
+	RUSH_CONCURRENCY = 6,	  // of local deliveries while many hand over
+	RUSH_HELD_MAX_S = 10,	  // and nothing longer than this
+	WAITING_MAX = 200,	  // of a destination, deliveries; others sleep
+	LANE_MAX = 50,		  // of one sender
+	LOCAL_WAITING_MAX = 4000, // the mda is quick
 	UNLIMITED_CONCURRENCY = 1000, // what a limit of 0 comes to
 	RESUME_STEP = 20, // of a backlog, when nothing runs any more
 	DEAD_FIRST_S = 10,
@@ -170,6 +171,8 @@ destination_is_full(const struct delivery *d)
 	struct destination *to = destination_of(d);
 	const struct lane *l = map_get(&to->lanes, d->message->envelope.sender);
 
+	if (d->protocol == OUT_LOCAL)
+		return to->n_waiting >= LOCAL_WAITING_MAX;
 	return to->n_waiting >= WAITING_MAX ||
 	       (l != NULL && l->n_waiting >= LANE_MAX);
 }
@@ -578,7 +581,7 @@ local_limit(const struct destination *to)
 	const struct lane *l = TAILQ_FIRST(&to->ready);
 	const struct delivery *first = l ? TAILQ_FIRST(&l->waiting) : NULL;
 
-	if (first == NULL || queue.rush_until_us < now_us() ||
+	if (first == NULL || !schedule_is_rush() ||
 	    wall_us() - first->message->envelope.arrived_us >
 		    RUSH_HELD_MAX_S * US_PER_S)
 		return to->limit;

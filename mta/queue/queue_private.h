@@ -34,6 +34,8 @@ extern struct queue queue;
 /* ---- schedule.c: when a message is tried ---- */
 
 void schedule_start(void);
+/* Many clients wait for the flush: accepting goes before local delivery. */
+bool schedule_is_rush(void);
 /* Tries the message as soon as there is room among the active ones. */
 void schedule_now(struct queued *q);
 /* Tries it at that wall-clock time. */

@@ -9,11 +9,28 @@
 #include "mta/queue/queue_private.h"
 
 enum {
+	RUSH_ACTIVE = 1000, // the others wait here, with their content
+	RUSH_CONTENT_OCTETS = 48 << 20, // of all that is kept for a try
 	MAX_ACTIVE = 5000,
 	MAX_RETRIES = 4000, // the rest is for what is new
 	WALK_STEP = 10000,
 	MAX_WAIT_S = 86400,
 };
+
+bool
+schedule_is_rush(void)
+{
+	return queue.rush_until_us > now_us() &&
+	       queue.table.content_octets < RUSH_CONTENT_OCTETS;
+}
+
+static bool
+may_start(size_t most)
+{
+	if (schedule_is_rush() && most > RUSH_ACTIVE)
+		most = RUSH_ACTIVE;
+	return queue.n_active < most;
+}
 
 static void
 start_attempt(struct queued *q)
@@ -104,13 +121,13 @@ run_clock(struct co *co, void *arg UNUSED)
 		int64_t wake_us = in_s(1);
 
 		while (first != NULL && first->key <= now_us() &&
-		       queue.n_active < MAX_RETRIES) {
+		       may_start(MAX_RETRIES)) {
 			heap_remove(&queue.schedule, first);
 			start_attempt(of_node(first));
 			first = heap_first(&queue.schedule);
 		}
 		if (first != NULL && first->key < wake_us &&
-		    queue.n_active < MAX_RETRIES)
+		    may_start(MAX_RETRIES))
 			wake_us = first->key;
 		if (co_wait(co, wake_us) == ERR_CANCELED)
 			return;
@@ -130,7 +147,7 @@ schedule_now(struct queued *q)
 {
 	destination_leave(q);
 	heap_remove(&queue.schedule, &q->due);
-	if (queue.clock != NULL && queue.n_active < MAX_ACTIVE)
+	if (queue.clock != NULL && may_start(MAX_ACTIVE))
 		start_attempt(q);
 	else
 		heap_insert(&queue.schedule, &q->due, now_us());
