@@ -47,6 +47,7 @@ describe(const struct options *o, struct program *program)
 		.user = "mta-in",
 		.fallback_uid = IN_UID,
 		.copies = o->n_in,
+		.unix_service = SERVICE_SUBMIT,
 		.listens = 1u << LISTEN_SMTP | 1u << LISTEN_SUBMISSION |
 			   1u << LISTEN_SUBMISSIONS,
 		.may_connect = 1u << SERVICE_QUEUE | 1u << SERVICE_ROUTER |

@@ -106,6 +106,7 @@ router_read_quota(struct str body, struct router_quota *out)
 
 const struct router_field router_smtpd_fields[] = {
 	FIELD("smtpd_banner", TEXT, banner),
+	FIELD("myorigin", TEXT, origin),
 	FIELD("smtpd_discard_ehlo_keywords", TEXT, discard_ehlo_keywords),
 	FIELD("smtpd_forbid_bare_newline", TEXT, forbid_bare_newline),
 	FIELD("postscreen_greet_action", TEXT, greet_action),

@@ -82,7 +82,7 @@ struct router_quota {
  * router_smtpd_fields[], which is all that carries it from the files into
  * mta/in. Times in seconds; a limit of 0 is none. */
 struct router_smtpd {
-	struct str banner, discard_ehlo_keywords;
+	struct str banner, discard_ehlo_keywords, origin;
 	struct str forbid_bare_newline, greet_action;
 	struct str xclient_hosts;		   // networks
 	struct str proxy_protocol, proxy_networks; // "haproxy"; networks

@@ -31,8 +31,8 @@ const char *
 service_name(enum service service)
 {
 	static const char *const names[SERVICES] = {
-		"none",	  "in",	   "queue", "out",  "dns",
-		"router", "front", "store", "auth", "lmtp",
+		"none",	 "in",	  "queue", "out",    "dns",  "router",
+		"front", "store", "auth",  "submit", "lmtp",
 	};
 
 	return names[service];

@@ -26,6 +26,7 @@ enum service {
 	SERVICE_FRONT,
 	SERVICE_STORE,
 	SERVICE_AUTH,
+	SERVICE_SUBMIT, // a plain byte stream that mta/in speaks SMTP on
 	SERVICE_LMTP, // a plain byte stream that mda/front speaks LMTP on
 	SERVICES,
 };

@@ -93,7 +93,7 @@ put_received(struct session *s, struct buf *out)
 	struct settings *settings = settings_hold();
 	struct trace t = {
 		.helo = s->helo,
-		.peer_address = session_client(s),
+		.peer_address = s->is_local ? S("") : session_client(s),
 		.peer_name = s->client_name,
 		.by = settings_of(settings)->hostname,
 		.tls = stream_tls_text(s->stream),

@@ -46,6 +46,19 @@ put_attributes(const struct session *s UNUSED, struct buf *out)
 	buf_put(out, S(" " XCLIENT_OFFER));
 }
 
+static bool
+is_local(const struct session *s)
+{
+	return s->is_local;
+}
+
+/* Who is logged in: the default sender. */
+static void
+put_login(const struct session *s, struct buf *out)
+{
+	buf_putf(out, " %.*s", STR(s->login));
+}
+
 static void
 put_size(const struct session *s, struct buf *out)
 {
@@ -88,6 +101,7 @@ static const struct keyword {
 	{ STR_INIT("SMTPUTF8"), OFFER_UTF8, may_utf8, NULL },	  // 6531
 	{ STR_INIT("LIMITS"), OFFER_LIMITS, always, put_limits }, // 9422
 	{ STR_INIT("XCLIENT"), OFFER_XCLIENT, may_xclient, put_attributes },
+	{ STR_INIT("XLOGIN"), OFFER_LOGIN, is_local, put_login },
 	{ STR_INIT("XESTAFETA"), OFFER_OWN, always, NULL }, // doc/design/xid.md
 	{ STR_INIT("CHUNKING"), OFFER_CHUNKING, always, NULL }, // 3030
 };

@@ -10,6 +10,7 @@
 #include "mta/in/session.h"
 
 #include <arpa/inet.h>
+#include <pwd.h>
 #include <unistd.h>
 
 enum {
@@ -23,13 +24,19 @@ enum {
 	SETTINGS_WAIT_S = 5,
 	CONNECT_S = 10,
 	RETRY_MS = 200,
+	MAX_NAMES = 10000,
 };
+
+/* What a local client is to settings that ask for an address. */
+#define LOCAL_ADDRESS "127.0.0.1"
 
 struct in in;
 
 struct arrival {
 	int fd;
 	enum listen_kind kind;
+	bool is_local;
+	uid_t uid;
 };
 
 static bool
@@ -43,11 +50,8 @@ is_within(const struct cidr_list *list, struct str address)
 bool
 session_is_too_fast(struct session *s, enum rate rate, uint64_t limit)
 {
-	char text[RATES_KEY_OCTETS];
-
 	if (limit == 0 || s->is_exempt ||
-	    rates_count(&in.clients, rates_client_key(session_client(s), text),
-			rate, now_us(),
+	    rates_count(&in.clients, str_c(s->rate_key), rate, now_us(),
 			(int64_t)s->rules->rate_unit_s * US_PER_S) <= limit)
 		return false;
 	SESSION_LOG(s, LOG_WARN, "smtp.rate", F("client", session_client(s)),
@@ -74,8 +78,13 @@ session_set_client(struct session *s, struct str address)
 	      OK);
 	s->is_trusted = is_within(&in.networks, address);
 	s->is_exempt = is_within(&in.listeners[s->service].exceptions, address);
-	s->client = rates_enter(&in.clients, rates_client_key(address, text),
-				now_us());
+	if (s->is_local)
+		snprintf(s->rate_key, sizeof(s->rate_key), "uid:%u",
+			 (unsigned)s->uid);
+	else
+		snprintf(s->rate_key, sizeof(s->rate_key), "%.*s",
+			 STR(rates_client_key(address, text)));
+	s->client = rates_enter(&in.clients, str_c(s->rate_key), now_us());
 	if (limit > 0 && s->client->n_open > limit && !s->is_exempt)
 		return "421 4.7.0 Too many connections from your address\r\n";
 	if (session_is_too_fast(s, RATE_CONNECTIONS, s->rules->connection_rate))
@@ -127,7 +136,9 @@ find_client(struct co *co, struct session *s, char address[64])
 	enum err e;
 
 	snprintf(address, 64, "%.*s", STR(peer));
-	if (s->rules->proxy_protocol.n == 0)
+	if (s->is_local)
+		snprintf(address, 64, "%s", LOCAL_ADDRESS);
+	if (s->is_local || s->rules->proxy_protocol.n == 0)
 		return true;
 	if (!is_within(&in.listeners[s->service].proxies, peer)) {
 		SESSION_LOG(s, LOG_WARN, "smtp.no-proxy", F("peer", peer));
@@ -155,6 +166,27 @@ refuse(struct co *co, struct session *s, const char *reply)
 		session_hang_up(s);
 }
 
+/* The name of the process' user at myorigin; the client said nothing. */
+static const char *
+log_in_local(struct session *s)
+{
+	struct buf text = BUF_INIT(ADDRESS_PATH_MAX * 2);
+	const char *name;
+	char key[16];
+	enum err e;
+
+	snprintf(key, sizeof(key), "%u", (unsigned)s->uid);
+	name = map_get(&in.names, str_c(key));
+	e = name != NULL ? buf_addf(&text, "%s", name)
+			 : buf_addf(&text, "uid%s", key);
+	if (e == OK)
+		e = buf_addf(&text, "@%.*s", STR(s->rules->origin));
+	if (e == OK)
+		e = arena_str(&s->session_memory, buf_str(&text), &s->login);
+	buf_release(&text);
+	return e == OK ? NULL : "421 4.3.0 Internal error\r\n";
+}
+
 static void
 admit(struct co *co, struct session *s)
 {
@@ -174,6 +206,8 @@ admit(struct co *co, struct session *s)
 					   stream_peer(s->stream));
 		no = session_set_client(s, str_c(address));
 	}
+	if (no == NULL && s->is_local)
+		no = log_in_local(s);
 	if (no == NULL)
 		session_run(co, s);
 	else
@@ -193,6 +227,8 @@ session_new(const struct arrival *a)
 	s->stream = stream_new(a->fd, INPUT_MAX_OCTETS);
 	s->kind = a->kind;
 	s->service = services[a->kind];
+	s->is_local = a->is_local;
+	s->uid = a->uid;
 	snprintf(s->id, sizeof(s->id), "%x%06x", in.role->copy + 1,
 		 in.next_session++ & 0xffffff);
 	snprintf(s->client_address, sizeof(s->client_address), "%.*s",
@@ -231,16 +267,76 @@ serve(struct co *co, void *arg)
 }
 
 static void
-on_accepted(int fd, const union address_any *peer UNUSED, void *arg)
+begin(const struct arrival *arrival)
 {
 	struct arrival *a = must_alloc(sizeof(*a));
 
-	a->fd = fd;
-	a->kind = (enum listen_kind)(uintptr_t)arg;
+	*a = *arrival;
 	if (co_spawn(serve, a, "smtp.session") != NULL)
 		return;
-	close(fd);
+	close(a->fd);
 	free(a);
+}
+
+static void
+on_accepted(int fd, const union address_any *peer UNUSED, void *arg)
+{
+	begin(&(struct arrival) {
+		.fd = fd,
+		.kind = (enum listen_kind)(uintptr_t)arg,
+	});
+}
+
+/* submit.sock: everybody on this machine may send; the kernel says who. */
+static void
+on_local(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
+{
+	struct ucred who;
+	socklen_t n = sizeof(who);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0) {
+		close(fd);
+		return;
+	}
+	begin(&(struct arrival) {
+		.fd = fd,
+		.kind = LISTEN_SUBMISSION,
+		.is_local = true,
+		.uid = who.uid,
+	});
+}
+
+static bool
+is_plain_name(struct str name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (!ascii_is_alpha(name.p[i]) && !ascii_is_digit(name.p[i]) &&
+		    name.p[i] != '-' && name.p[i] != '_')
+			return false;
+	return name.n > 0;
+}
+
+/* Before the sandbox closes: later there are no files to look into. */
+static void
+read_names(void)
+{
+	const struct passwd *user;
+
+	setpwent();
+	while (in.names.n < MAX_NAMES && (user = getpwent()) != NULL) {
+		struct buf key = BUF_INIT(16);
+		const char *kept;
+
+		buf_putf(&key, "%u", (unsigned)user->pw_uid);
+		kept = str_dup_c(buf_str(&key));
+		if (map_get(&in.names, buf_str(&key)) == NULL &&
+		    is_plain_name(str_c(user->pw_name)))
+			map_set(&in.names, str_c(kept),
+				(void *)(uintptr_t)str_dup_c(
+					str_c(user->pw_name)));
+		buf_release(&key);
+	}
+	endpwent();
 }
 
 /* What auth offers, as long as the process lives. */
@@ -341,6 +437,9 @@ in_start(struct role *role)
 	settings_follow(in.router, on_settings, NULL);
 	check(co_spawn(follow_offers, NULL, "smtp.offers") != NULL);
 	role->file = on_file;
+	read_names();
+	if (role->unix_fd >= 0)
+		listener_new(role->unix_fd, on_local, NULL);
 	for (size_t i = 0; i < role->n_sockets; i++)
 		listener_new(role->sockets[i].fd, on_accepted,
 			     (void *)(uintptr_t)role->sockets[i].kind);

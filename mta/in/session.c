@@ -120,7 +120,7 @@ session_is_submission(const struct session *s)
 bool
 session_may_auth(const struct session *s)
 {
-	return session_is_submission(s) &&
+	return session_is_submission(s) && !s->is_local &&
 	       (stream_is_tls(s->stream) ||
 		options_is_plaintext_auth_allowed(in.role->options));
 }
@@ -128,7 +128,7 @@ session_may_auth(const struct session *s)
 bool
 session_may_starttls(const struct session *s)
 {
-	return in.tls != NULL && !stream_is_tls(s->stream) &&
+	return in.tls != NULL && !stream_is_tls(s->stream) && !s->is_local &&
 	       s->kind != LISTEN_SUBMISSIONS;
 }
 

@@ -17,6 +17,8 @@
 #include "lib/rt/settings.h"
 #include "lib/rt/stream.h"
 #include "mta/in/rates.h"
+
+#include <sys/types.h>
 #include "mta/in/recipient.h"
 
 /* Networks that one listener's settings name. */
@@ -30,6 +32,7 @@ struct in {
 	struct tls *tls;      // NULL: no certificate
 	struct rates clients; // by rates_client_key()
 	struct rates users;   // by login
+	struct map names;     // uid as text -> name, as it was at start
 	size_t n_sessions;
 	bool has_scram;	  // every account can complete it
 	bool is_stressed; // most of the slots are taken
@@ -58,6 +61,7 @@ enum offer { // a keyword in the reply to EHLO
 	OFFER_BINARY = 1 << 11,
 	OFFER_XCLIENT = 1 << 12,
 	OFFER_OWN = 1 << 13,
+	OFFER_LOGIN = 1 << 14,
 };
 
 struct session {
@@ -70,6 +74,11 @@ struct session {
 	 * XCLIENT speaks for; client_name is verified, or empty. */
 	char client_address[64];
 	struct str client_name;
+	/* The unix socket: the other end is a process of that user, whose name
+	 * is the login. */
+	bool is_local;
+	uid_t uid;
+	char rate_key[RATES_KEY_OCTETS];
 	bool may_xclient; // the connection's other end may say it
 	bool is_exempt;	  // from limits of rates and connections
 	/* The newest snapshot when the last command came; rules is the part of
