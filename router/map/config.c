@@ -13,6 +13,7 @@
 #include "lib/base/check.h"
 #include "lib/ipc/router.h"
 #include "lib/mail/accounts.h"
+#include "router/map/docker.h"
 #include "lib/mail/tls_policy.h"
 
 #include <dirent.h>
@@ -27,6 +28,7 @@
 enum {
 	NAME_MAX_OCTETS = 1024,
 	SETTING_MAX_OCTETS = 64 * 1024,
+	PROC_MAX_OCTETS = 64 * 1024,
 	/* docker-mailserver reads limits as if these many octets were a MiB */
 	OCTETS_TAKEN_AS_MIB = 1000000,
 	MIB = 1 << 20,
@@ -431,6 +433,67 @@ preset_unknown_client(struct loading *l)
 	return join(l, v->raw, S(", reject_unknown_client_hostname"), &v->raw);
 }
 
+/* A file of /proc, which has no size; empty when it cannot be read. */
+static enum err
+read_proc(struct loading *l, const char *path, struct str *out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *p = arena_alloc(&l->c->arena, PROC_MAX_OCTETS);
+	size_t n = 0;
+	ssize_t got = 1;
+
+	while (fd >= 0 && p != NULL && got > 0 && n < PROC_MAX_OCTETS) {
+		got = read(fd, p + n, PROC_MAX_OCTETS - n);
+		n += got > 0 ? (size_t)got : 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	*out = str_of(p, n);
+	return p != NULL ? OK : ERR_LIMIT;
+}
+
+/* PERMIT_DOCKER. */
+static enum err
+preset_networks(struct loading *l)
+{
+	struct buf list = BUF_INIT(SETTING_MAX_OCTETS);
+	struct str how = S(""), route = S(""), trie = S(""), whole;
+	const char *why = NULL;
+	enum err e = variable(l, S("PERMIT_DOCKER"), &how);
+
+	if (e != OK || how.n == 0)
+		return e;
+	e = read_proc(l, "/proc/net/route", &route);
+	if (e == OK)
+		e = read_proc(l, "/proc/net/fib_trie", &trie);
+	/* Which address is a gateway's must be known, or nobody is trusted. */
+	if (e == OK && route.n == 0) {
+		diag_warn(l->d, S(""), 0,
+			  "PERMIT_DOCKER has no effect: /proc/net/route cannot "
+			  "be read; write mynetworks");
+		return OK;
+	}
+	buf_put(&list, S("127.0.0.0/8 [::1]/128"));
+	if (e == OK)
+		e = docker_networks(how, route, trie, &list, &why);
+	if (e == OK && why != NULL)
+		diag_error(l->d, S(""), 0, "PERMIT_DOCKER=%.*s %s", STR(how),
+			   why);
+	if (e == OK)
+		e = join(l, buf_str(&list), S(""), &whole);
+	buf_release(&list);
+	if (e == OK && !str_eq(how, S("none")))
+		diag_note(
+			l->d, S(""), 0,
+			"PERMIT_DOCKER=%.*s: who comes from one of %.*s may "
+			"send anywhere; a gateway (!) may not, because behind "
+			"it may be anybody",
+			STR(how), STR(whole));
+	return e != OK ? e
+		       : settings_preset(&l->c->settings, S("mynetworks"),
+					 whole, S("PERMIT_DOCKER"), l->d);
+}
+
 static bool
 uses_dms_names(struct loading *l)
 {
@@ -445,9 +508,9 @@ uses_dms_names(struct loading *l)
 static enum err
 preset_restrictions(struct loading *l)
 {
-	enum err e = OK;
+	enum err e = preset_networks(l);
 
-	if (uses_dms_names(l))
+	if (e == OK && uses_dms_names(l))
 		e = preset_dms_lists(l);
 	if (e == OK)
 		e = preset_unknown_client(l);
