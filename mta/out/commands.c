@@ -13,6 +13,26 @@
 
 enum { ADDRESS_ARENA_OCTETS = 4096, XID_MAX_OCTETS = 64 };
 
+/* "MAILMAX=20 RCPTMAX=100 ..."; what is no number from 1 on is not told. */
+static void
+read_limits(struct str words, struct offers *out)
+{
+	struct str word;
+
+	while (str_word(&words, &word)) {
+		struct str value = word, name;
+		uint64_t n;
+
+		str_split(&value, '=', &name);
+		if (value.p == NULL || !str_to_u64(value, UINT32_MAX, &n))
+			continue;
+		if (str_ieq(name, S("RCPTMAX")))
+			out->rcpt_max = n;
+		else if (str_ieq(name, S("MAILMAX")))
+			out->mail_max = n;
+	}
+}
+
 void
 offers_read(const struct smtp_reply *reply, struct offers *out)
 {
@@ -28,6 +48,8 @@ offers_read(const struct smtp_reply *reply, struct offers *out)
 	out->has_own = smtp_reply_keyword(reply, S("XESTAFETA"), &args);
 	if (smtp_reply_keyword(reply, S("AUTH"), &args))
 		out->logins = login_offers(args);
+	if (smtp_reply_keyword(reply, S("LIMITS"), &args))
+		read_limits(args, out);
 	out->has_size = smtp_reply_keyword(reply, S("SIZE"), &args);
 	if (out->has_size &&
 	    !str_to_u64(args, UINT64_MAX, &out->size_max_octets))
@@ -43,6 +65,21 @@ command_needs_utf8(const struct out_job *job)
 		if (!utf8_is_ascii(job->rcpts[i].address))
 			return true;
 	return false;
+}
+
+/* A client that declares SMTPUTF8 for all its mail must not lose that to
+ * servers without it: what counts is the header. One that is not at hand has
+ * to be believed. */
+bool
+command_needs_utf8_for_all(const struct out_job *job)
+{
+	ptrdiff_t end = str_find(job->content, S("\r\n\r\n"));
+	struct str header =
+		end < 0 ? job->content : str_first(job->content, (size_t)end);
+
+	return !utf8_is_ascii(job->sender) ||
+	       (job->is_smtputf8 &&
+		(!job->has_content || !utf8_is_ascii(header)));
 }
 
 static bool

@@ -19,13 +19,18 @@ struct offers {
 	unsigned logins; // bits 1 << enum login_mechanism
 	bool has_size;
 	uint64_t size_max_octets; // 0: not told
+	/* LIMITS (RFC 9422): recipients of a transaction, and transactions of
+	 * a session; 0: not told. */
+	uint64_t rcpt_max, mail_max;
 };
 
 /* reply: a positive answer to EHLO or LHLO. */
 void offers_read(const struct smtp_reply *reply, struct offers *out);
 
-/* Must the server offer SMTPUTF8 for this job? */
+/* Must the server offer SMTPUTF8 for this job, or for all of it, whoever the
+ * recipient is (the sender or the header needs it, RFC 6531 3.1)? */
 bool command_needs_utf8(const struct out_job *job);
+bool command_needs_utf8_for_all(const struct out_job *job);
 
 /* Each appends one line with CRLF. False, and out unchanged, when an address
  * cannot be written in a command: it then can never be delivered. */

@@ -21,6 +21,8 @@ test_offers(void **state UNUSED)
 	struct str text = S("250-mx.example PIPELINING\r\n250-size 35882577\r\n"
 			    "250-AUTH LOGIN plain CRAM-MD5\r\n250-8BITMIME\r\n"
 			    "250-chunking\r\n"
+			    "250-LIMITS MAILMAX=20 RCPTMAX=2 RCPTMAX=x "
+			    "RCPTDOMAINMAX=1\r\n"
 			    "250 STARTTLSX\r\n");
 	struct smtp_reply reply;
 	struct offers o;
@@ -36,6 +38,8 @@ test_offers(void **state UNUSED)
 	assert_false(o.has_pipelining); // the greeting's words are not offers
 	assert_false(o.has_starttls);
 	assert_true(o.has_size);
+	assert_int_equal(o.rcpt_max, 2);
+	assert_int_equal(o.mail_max, 20);
 	assert_int_equal(o.size_max_octets, 35882577);
 	smtp_reply_release(&reply);
 }

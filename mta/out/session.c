@@ -14,6 +14,7 @@
 
 #include "lib/base/base64.h"
 #include "lib/base/check.h"
+#include "lib/base/utf8.h"
 #include "lib/mail/smtp_data.h"
 #include "lib/rt/counters.h"
 #include "lib/rt/log.h"
@@ -489,6 +490,23 @@ settle_by_failure(struct session *s, struct delivery *d, enum err e)
 	settle(d, &o);
 }
 
+/* Those that only SMTPUTF8 can reach, or all. True when nobody is left. */
+static bool
+is_refused_for_utf8(const struct session *s, struct delivery *d)
+{
+	bool is_all = command_needs_utf8_for_all(d->job);
+	size_t n_left = 0;
+
+	for (size_t i = 0; i < d->job->n_rcpts; i++) {
+		if (is_all || !utf8_is_ascii(d->job->rcpts[i].address))
+			outcome_of_us(&d->outcomes[i], 553, "5.6.7", s->remote,
+				      "the server does not offer SMTPUTF8");
+		else
+			n_left++;
+	}
+	return n_left == 0;
+}
+
 /* What the server cannot take can be known before it is asked. */
 static bool
 is_possible(const struct session *s, struct delivery *d)
@@ -505,13 +523,7 @@ is_possible(const struct session *s, struct delivery *d)
 		settle(d, &o);
 		return false;
 	}
-	if (command_needs_utf8(d->job) && !s->offers.has_utf8) {
-		outcome_of_us(&o, 553, "5.6.7", s->remote,
-			      "the server does not offer SMTPUTF8");
-		settle(d, &o);
-		return false;
-	}
-	return true;
+	return s->offers.has_utf8 || !is_refused_for_utf8(s, d);
 }
 
 static void
@@ -567,6 +579,8 @@ make_lines(struct session *s, struct transaction *t, struct buf *lines)
 		return false;
 	}
 	for (size_t i = 0; i < job->n_rcpts; i++) {
+		if (d->outcomes[i].is_set)
+			continue;
 		if (command_rcpt(lines, &job->rcpts[i], &s->offers))
 			t->asked[t->n_asked++] = i;
 		else
@@ -842,8 +856,8 @@ transact(struct co *co, struct session *s, struct transaction *t,
 	return OK;
 }
 
-enum err
-session_deliver(struct co *co, struct session *s, struct delivery *d)
+static enum err
+deliver_part(struct co *co, struct session *s, struct delivery *d)
 {
 	struct transaction *t = must_alloc(sizeof(*t));
 	struct buf lines = BUF_INIT(LINES_MAX_OCTETS);
@@ -858,6 +872,54 @@ session_deliver(struct co *co, struct session *s, struct delivery *d)
 	return e;
 }
 
+/* Content that was streamed cannot be streamed again. */
+static void
+put_off_rest(const struct session *s, struct delivery *d)
+{
+	struct outcome o;
+
+	outcome_of_us(&o, 0, "4.5.3", s->remote,
+		      "the rest of the recipients has to wait");
+	settle(d, &o);
+}
+
+/* In as many transactions as the server wants (RFC 9422 4). */
+enum err
+session_deliver(struct co *co, struct session *s, struct delivery *d)
+{
+	uint64_t most =
+		s->offers.rcpt_max > 0 ? s->offers.rcpt_max : d->job->n_rcpts;
+	enum err e = OK;
+
+	for (size_t at = 0; at < d->job->n_rcpts; at += most) {
+		struct out_job job = *d->job;
+		struct delivery part = { .job = &job,
+					 .call = d->call,
+					 .outcomes = d->outcomes + at };
+
+		bool is_used_up = s->offers.mail_max > 0 &&
+				  s->n_uses >= s->offers.mail_max;
+
+		if (at > 0 &&
+		    (s->is_broken || is_used_up || !job.has_content)) {
+			put_off_rest(s, d);
+			break;
+		}
+		job.rcpts += at;
+		job.n_rcpts -= at;
+		if (job.n_rcpts > most)
+			job.n_rcpts = most;
+		e = deliver_part(co, s, &part);
+		if (e != OK && at == 0)
+			return e;
+		if (e != OK)
+			s->is_broken = true;
+	}
+	if (e != OK)
+		put_off_rest(s, d);
+	return OK;
+}
+
 bool
 session_is_reusable(struct session *s)
 {
@@ -866,6 +928,8 @@ session_is_reusable(struct session *s)
 
 	/* One that came about because the next hop is away must not be found
 	 * under its name. */
+	if (s->offers.mail_max > 0 && s->offers.mail_max < most)
+		most = s->offers.mail_max;
 	if (s->is_broken || s->is_fallback || s->n_uses >= most)
 		return false;
 	if (!s->is_unix &&
