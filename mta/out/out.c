@@ -13,6 +13,7 @@
 #include "lib/base/map.h"
 #include "lib/ipc/frame.h"
 #include "lib/rt/log.h"
+#include "mta/out/dead.h"
 #include "mta/out/pool.h"
 #include "mta/out/route.h"
 #include "mta/out/service.h"
@@ -25,6 +26,7 @@ enum {
 	LOCAL_TIMEOUT_S = 10,
 	/* Of one attempt; the rest of a long list waits for the next. */
 	MAX_TARGETS = 50,
+	MAX_SKIPPED = 8,
 	ATTEMPT_MAX_S = 600, // until a server listens
 	JOB_ARENA_OCTETS = 256 * 1024,
 	KEY_MAX_OCTETS = 4096,
@@ -129,9 +131,11 @@ open_policed(struct co *co, const struct target *target,
 	enum err e = dial_target(co, target, settings->setup, &fd);
 
 	if (e != OK) {
+		dead_add(target->address, target->port, now_us());
 		not_reached(target, e, why);
 		return NULL;
 	}
+	dead_remove(target->address, target->port);
 	settings->policy = policy;
 	settings->n_sessions++;
 	/* The login is that of the next hop. */
@@ -146,6 +150,11 @@ open_policed(struct co *co, const struct target *target,
 	policy->level = TLS_NONE;
 	return session_new(co, fd, target, settings, why, &is_tls_failure);
 }
+
+struct skipped {
+	struct target list[MAX_SKIPPED];
+	size_t n, at;
+};
 
 static struct session *
 open_target(struct co *co, const struct target *target,
@@ -181,6 +190,34 @@ open_local(struct co *co, struct session_settings *settings,
 	return session_new(co, fd, &target, settings, why, &is_tls_failure);
 }
 
+/* A map must not make us talk to our own control sockets. */
+static bool
+is_control_socket(const struct target *target)
+{
+	struct str dir = str_c(out.role->options->run_dir);
+
+	return target->unix_path.n > dir.n &&
+	       str_starts(target->unix_path, dir) &&
+	       target->unix_path.p[dir.n] == '/';
+}
+
+/* The next server; those that were dead a moment ago come last. */
+static bool
+next_target(struct co *co, struct route *route, struct skipped *skipped,
+	    struct target *target)
+{
+	while (route_next(co, route, target)) {
+		if (skipped->n == MAX_SKIPPED ||
+		    !dead_has(target->address, target->port, now_us()))
+			return true;
+		skipped->list[skipped->n++] = *target;
+	}
+	if (skipped->at == skipped->n)
+		return false;
+	*target = skipped->list[skipped->at++];
+	return true;
+}
+
 /* The first server that lets us in. NULL with the last reason, where one to
  * try again wins over one to give up. */
 static struct session *
@@ -190,13 +227,21 @@ open_remote(struct co *co, struct session_settings *settings,
 	struct str map = str_c(out.role->options->connect_map);
 	struct route *route = must_alloc(sizeof(*route));
 	struct session *session = NULL;
+	struct skipped skipped = { .n = 0 };
 	struct target target;
 	int64_t deadline_us = in_s(ATTEMPT_MAX_S);
 
 	route_init(route, settings->job, &settings->setup->smtp, out.dns, map);
 	for (int i = 0; session == NULL && i < MAX_TARGETS; i++) {
-		if (now_us() > deadline_us || !route_next(co, route, &target))
+		if (now_us() > deadline_us ||
+		    !next_target(co, route, &skipped, &target))
 			break;
+		if (is_control_socket(&target)) {
+			outcome_of_us(why, 0, "4.3.5", "",
+				      "%.*s is a socket of our own",
+				      STR(target.unix_path));
+			continue;
+		}
 		session = open_target(co, &target, settings, why);
 		if (session == NULL && why->is_final)
 			break;

@@ -144,7 +144,9 @@ STEPS = {
     "after the final dot": (False, b"\r\n.\r\n", ALL, "large"),
     "answer to the dot": (True, QUEUED, BEFORE, "large"),
 }
-WINDOW = {"end of a small message", "answer to a small message",
+# When these break, the client may have given all up to the final dot to its
+# TCP, which delivers it when the network heals.
+WINDOW = {"content", "end of a small message", "answer to a small message",
           "after the final dot", "answer to the dot", "half of a small "
           "message", "the final dot", "MAIL"}
 
@@ -314,7 +316,8 @@ def one_case(net, step, fault):
         net.mta1.flush()
         time.sleep(0.05)
     wait_for("it arrives", lambda: net.copies(ident) > 0, HEAL_TIMEOUT_S)
-    return ident, net.sink is not None and step in WINDOW
+    return ident, net.sink is not None and (step in WINDOW
+                                            or fault == "trickling")
 
 
 def report(name, faults, seconds=0.0):
