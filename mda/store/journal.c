@@ -531,14 +531,16 @@ read_log(struct loading *l, struct str file)
 	       head->octets <= file.n;
 }
 
-void
+bool
 journal_load(struct mailbox *m, struct str file, ino_t inode, uint64_t boot)
 {
 	struct journal *j = &m->journal;
 	struct loading l = { .m = m };
+	bool ok;
 
 	l.known = must_alloc((m->n + 1) * sizeof(*l.known));
-	if (read_log(&l, file)) {
+	ok = read_log(&l, file);
+	if (ok) {
 		j->has_file = true;
 		j->inode = inode;
 		j->floor = j->head.floor;
@@ -549,17 +551,12 @@ journal_load(struct mailbox *m, struct str file, ino_t inode, uint64_t boot)
 		note_lost(&l);
 		take_states(&l);
 	} else {
-		if (file.n > 0)
-			log_error("store.log", FC("user", m->user->address),
-				  FC("mailbox", m->dir),
-				  FC("hint", "the mailbox log is not to be "
-					     "trusted: all modification "
-					     "sequences are new"));
 		begin_anew(&l, j->head.reserved);
 	}
 	m->change = j->given;
 	free(l.known);
 	free(l.gone);
+	return ok;
 }
 
 /* ---- what vanished ---- */

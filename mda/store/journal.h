@@ -54,8 +54,10 @@ journal_commit(struct co *co, struct mailbox *m, bool is_durable) MUST_USE;
 
 /* Takes over the file's octets, once the messages of the mailbox are in the
  * model for the first time: their modification sequences and SAVEDATEs. What
- * has changed since gets new ones; commit next. The model is nobody else's. */
-void
+ * has changed since gets new ones; commit next. The model is nobody else's, so
+ * this may run in a thread. False: it was not to be trusted, or not there, and
+ * all numbers are new. */
+bool
 journal_load(struct mailbox *m, struct str file, ino_t inode, uint64_t boot);
 
 /* The UIDs within first..last that are without a message, and of which that

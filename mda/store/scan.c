@@ -611,8 +611,37 @@ take_records(struct mailbox *m, struct uidlist_reader *r)
 	return OK;
 }
 
+/* The first time nobody else looks at the model, and it may be large: it is
+ * made in the pool. Later changes are made in the loop, where readers are. */
+struct making {
+	struct mailbox *m;
+	const struct scan *s;
+	struct pending *p;
+	struct uidlist_reader *r;
+	struct buf *lines;
+	bool is_lost; // the log was
+	enum err e;
+};
+
+static void
+run_making(struct co *co, offload_fn *fn, struct making *k)
+{
+	if (k->m->is_loaded)
+		fn(k);
+	else
+		offload(co, fn, k);
+}
+
+static void
+records_in_thread(void *arg)
+{
+	struct making *k = arg;
+
+	k->e = take_records(k->m, k->r);
+}
+
 static enum err
-take_list(struct mailbox *m, const struct scan *s)
+take_list(struct co *co, struct mailbox *m, const struct scan *s)
 {
 	struct uidlist_header header;
 	struct uidlist_reader r;
@@ -639,7 +668,10 @@ take_list(struct mailbox *m, const struct scan *s)
 		snprintf(m->guid, sizeof(m->guid), "%.*s", STR(header.guid));
 		free(m->extra);
 		m->extra = header.extra.n > 0 ? str_dup_c(header.extra) : NULL;
-		e = take_records(m, &r);
+		struct making k = { .m = m, .r = &r };
+
+		run_making(co, records_in_thread, &k);
+		e = k.e;
 	}
 	if (e != ERR_FORMAT)
 		return e;
@@ -735,6 +767,14 @@ put_whole_list(struct mailbox *m, struct buf *b, struct message **more,
 	free(all);
 }
 
+static void
+lines_in_thread(void *arg)
+{
+	struct making *k = arg;
+
+	put_whole_list(k->m, k->lines, k->p->messages, k->p->n);
+}
+
 /* Writes the lines of new messages that have none; ERR_MORE: read the list
  * again first. first_new: the least UID without a line. */
 static enum err
@@ -753,10 +793,12 @@ write_lines(struct co *co, struct mailbox *m, struct message **more, size_t n,
 		.inode = m->list_inode,
 		.octets = m->list_octets,
 	};
+	struct pending p = { .messages = more, .n = n };
+	struct making k = { .m = m, .p = &p, .lines = &b };
 	size_t n_lines = 0;
 
 	if (change.is_whole)
-		put_whole_list(m, &b, more, n);
+		run_making(co, lines_in_thread, &k);
 	for (size_t i = 0; !change.is_whole && i < n; i++) {
 		if (more[i]->uid < first_new)
 			continue;
@@ -847,12 +889,25 @@ renumber(struct mailbox *m, struct pending *p)
 	}
 }
 
+static void
+sort_in_thread(void *arg)
+{
+	struct making *k = arg;
+
+	for (size_t i = 0; i < k->p->n; i++)
+		if (k->p->messages[i]->uid == 0) {
+			sort(k->p->messages, k->p->n, compare_arrival);
+			return;
+		}
+}
+
 static enum err
 number_pending(struct co *co, struct mailbox *m, struct pending *p)
 {
+	struct making k = { .m = m, .p = p };
 	uint32_t first_new;
 
-	sort(p->messages, p->n, compare_arrival);
+	run_making(co, sort_in_thread, &k);
 	first_new = m->next_uid;
 	if (!give_uids(m, p->messages, p->n)) {
 		if (m->is_loaded)
@@ -865,20 +920,55 @@ number_pending(struct co *co, struct mailbox *m, struct pending *p)
 	return write_lines(co, m, p->messages, p->n, first_new);
 }
 
+static void
+names_in_thread(void *arg)
+{
+	struct making *k = arg;
+	struct mailbox *m = k->m;
+
+	for (int i = 0; i < 2; i++) {
+		if (!k->s->names[i].is_wanted)
+			continue;
+		meet_names(m, k->p, &k->s->names[i], i == 0);
+		*(i == 0 ? &m->new_time : &m->cur_time) = k->s->names[i].time;
+	}
+}
+
+static void
+model_in_thread(void *arg)
+{
+	struct making *k = arg;
+
+	sort(k->p->messages, k->p->n, compare_uid);
+	join(k->m, k->p->messages, k->p->n);
+	k->p->n = 0;
+	k->is_lost = !journal_load(k->m, buf_str(&k->s->journal),
+				   k->s->journal_inode, k->m->user->tree->boot);
+}
+
+/* The first time. */
+static enum err
+make_model(struct co *co, struct making *k)
+{
+	offload(co, model_in_thread, k);
+	if (k->is_lost && k->s->journal.n > 0)
+		log_error("store.log", FC("user", k->m->user->address),
+			  FC("mailbox", k->m->dir),
+			  FC("hint", "the mailbox log is not to be trusted: "
+				     "all modification sequences are new"));
+	return journal_commit(co, k->m, true);
+}
+
 static enum err
 take_scan(struct co *co, struct mailbox *m, struct scan *s, struct pending *p)
 {
+	struct making k = { .m = m, .s = s, .p = p };
 	enum err e = OK;
 
 	m->n_scans++;
 	m->must_scan_cur = false;
 	take_keywords(m, s);
-	for (int i = 0; i < 2; i++) {
-		if (!s->names[i].is_wanted)
-			continue;
-		meet_names(m, p, &s->names[i], i == 0);
-		*(i == 0 ? &m->new_time : &m->cur_time) = s->names[i].time;
-	}
+	run_making(co, names_in_thread, &k);
 	if (s->names[1].is_wanted)
 		m->is_assumed = false;
 	find_gone(m, s, p);
@@ -887,7 +977,7 @@ take_scan(struct co *co, struct mailbox *m, struct scan *s, struct pending *p)
 	if (e != OK)
 		return e;
 	if (s->is_list_read || !m->is_loaded)
-		e = take_list(m, s);
+		e = take_list(co, m, s);
 	if (e == ERR_FORMAT) {
 		renumber(m, p);
 		e = OK;
@@ -898,15 +988,11 @@ take_scan(struct co *co, struct mailbox *m, struct scan *s, struct pending *p)
 		e = number_pending(co, m, p);
 	if (e != OK)
 		return e;
-	sort(p->messages, p->n, compare_uid);
 	if (m->is_loaded) {
+		sort(p->messages, p->n, compare_uid);
 		e = join_noted(co, m, p);
 	} else {
-		join(m, p->messages, p->n);
-		p->n = 0;
-		journal_load(m, buf_str(&s->journal), s->journal_inode,
-			     m->user->tree->boot);
-		e = journal_commit(co, m, true);
+		e = make_model(co, &k);
 	}
 	if (e != OK)
 		return e;

@@ -81,7 +81,7 @@ struct user {
 	struct map mailboxes;		      // by directory name
 	TAILQ_HEAD(, mailbox) dead_mailboxes; // somebody holds them yet
 	struct lock lock;		      // opening, folders, subscriptions
-	bool has_pop3;		// a POP3 session has the maildrop
+	bool has_pop3;			      // a POP3 session has the maildrop
 	uint32_t last_validity; // the largest UIDVALIDITY seen or given
 	struct quota_state quota;
 };

@@ -7,6 +7,11 @@ SMTP), tells what it sees, and stops. The other starts on the same tree and must
 tell the same: folders, UIDVALIDITY, UIDs, flags, keywords, sizes, dates, content
 and subscriptions; UIDNEXT must not be lower.
 
+Clients with QRESYNC (RFC 7162) look on: one that goes to whichever server is up,
+one to ours alone. What each believes after a SELECT with what it knew must be
+what the mailbox has, unless it was told to start over: another UIDVALIDITY, or a
+HIGHESTMODSEQ below its own.
+
 Usage: dovecot_roundtrip.py [SEED [GENERATIONS [CHANGES]]]; needs root and
 dovecot-imapd. Exit status 0: all agree; 1: a difference, shown; 77: no Dovecot
 here. The last lines count what was done."""
@@ -223,6 +228,77 @@ def differences(before, after):
     return found
 
 
+def numbers(text):
+    """The numbers of a set: b"1:3,7"."""
+    for piece in text.split(b","):
+        first, _, last = piece.partition(b":")
+        yield from range(int(first), int(last or first) + 1)
+
+
+class Watcher:
+    """A client that keeps what it was told, of one user."""
+
+    def __init__(self, server_name, counts):
+        self.server_name = server_name  # None: all
+        self.counts = counts
+        self.known = {}  # folder: (validity, modseq, {uid: flags})
+
+    def select(self, client, name):
+        """Faults found in this folder."""
+        validity, modseq, messages = self.known.get(name, (0, 0, {}))
+        arguments = [quoted(name)]
+        if validity:
+            arguments.append(f"(QRESYNC ({validity} {modseq}))")
+        client.untagged_responses = {}
+        client.is_readonly = True
+        answer = client._simple_command("EXAMINE", *arguments)
+        must(answer, f"EXAMINE {arguments}")
+        client.state = "SELECTED"
+        told = dict(client.untagged_responses)
+        new_validity = int(told["UIDVALIDITY"][-1])
+        if "HIGHESTMODSEQ" not in told:
+            return [f"{name}: no HIGHESTMODSEQ"]
+        new_modseq = int(told["HIGHESTMODSEQ"][-1])
+        actual = flags_of(must(client.uid("FETCH", "1:*", "(FLAGS)"), "FETCH"))
+        self.known[name] = (new_validity, new_modseq, actual)
+        if new_validity != validity or new_modseq < modseq:
+            self.counts["started over"] += 1
+            return []
+        for text in told.get("VANISHED", []):
+            for uid in numbers(text.removeprefix(b"(EARLIER) ")):
+                messages.pop(uid, None)
+        messages.update(flags_of(told.get("FETCH", [])))
+        self.counts["resynchronised"] += 1
+        return [f"{name} UID {uid}: the QRESYNC client believes "
+                f"{messages.get(uid)}, it is {actual.get(uid)}"
+                for uid in sorted(set(messages) | set(actual))
+                if messages.get(uid) != actual.get(uid)]
+
+    def look(self, server, user):
+        if self.server_name not in (None, server.name):
+            return []
+        client = server.login(user)
+        must(client._simple_command("ENABLE", "QRESYNC"), "ENABLE")
+        names = [name for name, attributes in sorted(folders(client).items())
+                 if "\\no" not in attributes.lower()]
+        self.known = {n: k for n, k in self.known.items() if n in names}
+        faults = [fault for name in names
+                  for fault in self.select(client, name)]
+        client.logout()
+        return faults
+
+
+def flags_of(rows):
+    found = {}
+    for row in rows:
+        uid = re.search(rb"UID (\d+)", row) if isinstance(row, bytes) else None
+        if uid:
+            flags = re.search(rb"FLAGS \(([^)]*)\)", row).group(1).decode()
+            found[int(uid.group(1))] = frozenset(
+                f for f in flags.split() if f != "\\Recent")
+    return found
+
+
 class Changes:
     """Random changes by one client, counted by kind."""
 
@@ -396,6 +472,13 @@ def play(lab, rng, n_generations, n_changes, counts):
     separator = separator_of(host)
     dovecot = Dovecot(host, separator)
     before, faults = None, []
+    watchers = {user: [Watcher(None, counts), Watcher(ours.name, counts)]
+                for user in host.users}
+
+    def watch(generation, server):
+        return [f"generation {generation}, {server.name}, {user}: {fault}"
+                for user in host.users for watcher in watchers[user]
+                for fault in watcher.look(server, user)]
     try:
         for generation in range(n_generations):
             server = (ours, dovecot)[generation % 2]
@@ -410,6 +493,7 @@ def play(lab, rng, n_generations, n_changes, counts):
                 counts["messages compared"] += sum(
                     len(folder[2]) for seen in after.values()
                     for folder in seen[0].values())
+            faults += watch(generation, server)
             if faults:
                 break
             for user in host.users:
@@ -417,10 +501,12 @@ def play(lab, rng, n_generations, n_changes, counts):
                 changes.separator = separator
                 changes.run(n_changes)
             before = look(server, host.users)
+            faults += watch(generation, server)
             server.stop()
         server = (ours, dovecot)[n_generations % 2]
         if not faults:
             server.start()
+            faults += watch(n_generations, server)
             after = look(server, host.users)
             for user in host.users:
                 faults += [f"at the end, {server.name}, {user}: {fault}"
