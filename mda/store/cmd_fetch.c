@@ -322,10 +322,11 @@ put_simple(struct fetching *f, const struct imap_fetch_item *item,
 
 	switch (item->kind) {
 	case IMAP_FETCH_UID:
-		session_put(s, "UID %u", msg->uid);
+		session_put_str(s, S("UID "));
+		session_put_number(s, msg->uid);
 		return true;
 	case IMAP_FETCH_FLAGS:
-		session_put(s, "FLAGS ");
+		session_put_str(s, S("FLAGS "));
 		session_add_flags(s, msg, &s->out);
 		return true;
 	case IMAP_FETCH_MODSEQ:
@@ -336,19 +337,19 @@ put_simple(struct fetching *f, const struct imap_fetch_item *item,
 		put_date(s, msg);
 		return true;
 	case IMAP_FETCH_RFC822_SIZE:
-		session_put(s, "RFC822.SIZE %llu",
-			    (unsigned long long)msg->wire_size_octets);
+		session_put_str(s, S("RFC822.SIZE "));
+		session_put_number(s, msg->wire_size_octets);
 		return true;
 	case IMAP_FETCH_ENVELOPE:
-		session_put(s, "ENVELOPE ");
+		session_put_str(s, S("ENVELOPE "));
 		put_part(f, item->kind);
 		return true;
 	case IMAP_FETCH_BODY:
-		session_put(s, "BODY ");
+		session_put_str(s, S("BODY "));
 		put_part(f, item->kind);
 		return true;
 	case IMAP_FETCH_BODYSTRUCTURE:
-		session_put(s, "BODYSTRUCTURE ");
+		session_put_str(s, S("BODYSTRUCTURE "));
 		put_part(f, item->kind);
 		return true;
 	default:
@@ -363,13 +364,15 @@ put_message(struct co *co, struct fetching *f, struct message *msg,
 	struct session *s = f->s;
 	bool is_first = true, has_flags = false, has_modseq = false;
 
-	session_put(s, "* %u FETCH (", view_seq(&s->view, msg->uid));
+	session_put_str(s, S("* "));
+	session_put_number(s, view_seq(&s->view, msg->uid));
+	session_put_str(s, S(" FETCH ("));
 	for (size_t i = 0; i < f->what->n; i++) {
 		const struct imap_fetch_item *item = &f->what->items[i];
 		size_t at = s->out.n;
 
 		if (!is_first)
-			session_put(s, " ");
+			session_put_str(s, S(" "));
 		if (put_simple(f, item, msg))
 			is_first = false;
 		else
@@ -398,7 +401,7 @@ put_message(struct co *co, struct fetching *f, struct message *msg,
 		is_first = false;
 		put_section(co, s, item, l);
 	}
-	session_put(s, ")\r\n");
+	session_put_str(s, S(")\r\n"));
 }
 
 static int

@@ -360,14 +360,18 @@ struct loading {
 	uint32_t *gone;		   // UIDs of entries without a message
 	size_t n_gone, gone_cap;
 	uint64_t largest; // modification sequence of any record
+	size_t next;	  // place of the message behind the last entry's
 };
 
 static bool
 take_entry(struct loading *l, const struct log_message *entry)
 {
 	struct mailbox *m = l->m;
-	size_t at = mailbox_place(m, entry->uid);
+	size_t at = l->next; // most entries are in the order of the messages
 
+	if (at >= m->n || m->messages[at]->uid != entry->uid)
+		at = mailbox_place(m, entry->uid);
+	l->next = at + 1;
 	if (entry->modseq > l->largest && entry->modseq < MODSEQ_SANE)
 		l->largest = entry->modseq;
 	m->journal.n_entries++;

@@ -140,6 +140,19 @@ session_put_str(struct session *s, struct str text)
 	buf_put(&s->out, text);
 }
 
+void
+session_put_number(struct session *s, uint64_t number)
+{
+	char digits[20]; // of 2^64
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	buf_put(&s->out, str_of(digits + at, sizeof(digits) - at));
+}
+
 static void
 send_frame(struct co *co, struct session *s, enum store_type type,
 	   struct str body, int fd)
@@ -293,9 +306,11 @@ session_add_flags(struct session *s, const struct message *msg, struct buf *out)
 		.bits = msg->flags |
 			(session_is_recent(s, msg) ? IMAP_FLAG_RECENT : 0u),
 		.keywords = names,
-		.n_keywords =
-			names_of(&s->mailbox->keywords, msg->keywords, names),
 	};
+
+	if (msg->keywords != 0)
+		flags.n_keywords =
+			names_of(&s->mailbox->keywords, msg->keywords, names);
 
 	check(imap_flags_write(out, &flags, false) == OK);
 }
@@ -304,10 +319,15 @@ void
 session_put_flags(struct session *s, uint32_t seq, const struct message *msg,
 		  bool with_uid)
 {
-	session_put(s, "* %u FETCH (", seq);
-	if (with_uid)
-		session_put(s, "UID %u ", msg->uid);
-	session_put(s, "FLAGS ");
+	session_put_str(s, S("* "));
+	session_put_number(s, seq);
+	session_put_str(s, S(" FETCH ("));
+	if (with_uid) {
+		session_put_str(s, S("UID "));
+		session_put_number(s, msg->uid);
+		session_put_str(s, S(" "));
+	}
+	session_put_str(s, S("FLAGS "));
 	session_add_flags(s, msg, &s->out);
 	session_put_modseq(s, msg);
 	session_put(s, ")\r\n");
