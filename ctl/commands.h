@@ -8,7 +8,7 @@ typedef int command_fn(int argc, char **argv);
 command_fn run_main, healthcheck_main, doctor_main, explain_main, top_main;
 command_fn lint_main, route_main, config_main, map_main;
 command_fn cert_main;
-command_fn queue_main, pw_main;
+command_fn queue_main, trace_main, pw_main;
 /* account, alias, quota, relay and master: argv[0] ends with which. */
 command_fn account_main;
 /* Under the names that other systems gave them. */

@@ -49,6 +49,9 @@ static const struct command {
 	  "mailctl queue list",
 	  "list count show flush hold release requeue expire delete "
 	  "--json" },
+	{ NULL, "trace", trace_main,
+	  "tells each step of a message, also of one that is gone",
+	  "mailctl trace user3@example2.local", "--json" },
 	{ "Accounts and certificates", "account", account_main,
 	  "adds, changes, removes, lists accounts (also as: setup email)",
 	  "mailctl account add user5@example1.local",

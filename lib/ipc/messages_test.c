@@ -409,6 +409,35 @@ check_entry(struct str body, struct arena *arena)
 }
 
 static void
+put_event(struct buf *out)
+{
+	queue_put_event(out,
+			&(struct queue_event) { -7, EVENT_SENT, 250, S("ID"),
+						S("a@x"), S("mx"), S("ok") });
+}
+
+static enum err
+read_event(struct str body, struct arena *arena UNUSED)
+{
+	return queue_read_event(body, &(struct queue_event) { 0 });
+}
+
+static void
+check_event(struct str body, struct arena *arena UNUSED)
+{
+	struct queue_event m;
+
+	assert_int_equal(queue_read_event(body, &m), OK);
+	assert_int_equal(m.at_us, -7);
+	assert_int_equal(m.kind, EVENT_SENT);
+	assert_int_equal(m.code, 250);
+	assert_str(m.id, "ID");
+	assert_str(m.address, "a@x");
+	assert_str(m.other, "mx");
+	assert_str(m.text, "ok");
+}
+
+static void
 put_flush(struct buf *out)
 {
 	queue_put_flush(out, FLUSH_SITE, S("example.org"));
@@ -963,6 +992,7 @@ static const struct message messages[] = {
 	M(out_result),
 	M(dns_answer),
 	M(entry),
+	M(event),
 	M(flush),
 	M(count),
 	M(refusal),

@@ -74,6 +74,43 @@ queue_read_change(struct str body, enum queue_change *what_out,
 }
 
 void
+queue_put_event(struct buf *out, const struct queue_event *e)
+{
+	wire_put_i64(out, e->at_us);
+	wire_put_u8(out, (uint8_t)e->kind);
+	wire_put_u16(out, e->code);
+	wire_put_str(out, e->id);
+	wire_put_str(out, e->address);
+	wire_put_str(out, e->other);
+	wire_put_str(out, e->text);
+}
+
+enum err
+queue_read_event(struct str body, struct queue_event *out)
+{
+	struct wire w = wire_of(body);
+
+	out->at_us = wire_i64(&w);
+	out->kind = wire_below(&w, EVENT_KINDS);
+	out->code = wire_u16(&w);
+	out->id = wire_str_max(&w, QUEUE_ID_OCTETS);
+	out->address = wire_str_max(&w, ENVELOPE_ADDRESS_MAX_OCTETS);
+	out->other = wire_str_max(&w, ENVELOPE_TEXT_MAX_OCTETS);
+	out->text = wire_str_max(&w, ENVELOPE_TEXT_MAX_OCTETS);
+	return wire_end(&w);
+}
+
+enum err
+queue_next_event(struct str *row, struct queue_event *out)
+{
+	struct wire w = wire_of(*row);
+	struct str body = wire_str(&w);
+
+	*row = w.rest;
+	return w.is_bad ? ERR_FORMAT : queue_read_event(body, out);
+}
+
+void
 queue_put_flush(struct buf *out, enum queue_flush what, struct str key)
 {
 	wire_put_u8(out, (uint8_t)what);

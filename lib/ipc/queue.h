@@ -14,6 +14,7 @@
  *   QUEUE_CHANGE  what, states, id   -> QUEUE_COUNT of messages that it changed
  *   QUEUE_SHOW    id                 -> QUEUE_ENTRIES (one), QUEUE_ENVELOPE,
  *                                       QUEUE_CHUNK content ..., end
+ *   QUEUE_TRACE   id or address      -> QUEUE_EVENTS ..., end
  *   QUEUE_STATUS  -> QUEUE_COUNT of messages (also: it is alive) */
 #pragma once
 
@@ -34,6 +35,8 @@ enum queue_type {
 	QUEUE_STATUS,
 	QUEUE_SHOW,
 	QUEUE_ENVELOPE,
+	QUEUE_TRACE,
+	QUEUE_EVENTS,
 };
 
 enum {
@@ -96,6 +99,34 @@ void queue_put_change(struct buf *out, enum queue_change what, uint8_t states,
 		      struct str id);
 enum err queue_read_change(struct str body, enum queue_change *what_out,
 			   uint8_t *states_out, struct str *id_out) MUST_USE;
+/* One step of a message, as mailctl trace shows it. */
+enum queue_event_kind {
+	EVENT_ACCEPTED,	 // address: sender; other: client; text: helo, login
+	EVENT_RECIPIENT, // address, as it was given
+	EVENT_ROUTED,	 // address; other: next hop; text: transport
+	EVENT_EXPANDED,	 // address: recipient; other: what an alias added
+	EVENT_SENT,	 // address; other: remote host; code, text: its reply
+	EVENT_DEFERRED,
+	EVENT_FAILED,
+	EVENT_REPORTED, // address: who was told; other: id of the report
+	EVENT_HELD,
+	EVENT_DELETED,
+	EVENT_DONE,
+	EVENT_KINDS,
+};
+
+struct queue_event {
+	int64_t at_us; // wall clock
+	enum queue_event_kind kind;
+	uint16_t code;
+	struct str id, address, other, text;
+};
+
+void queue_put_event(struct buf *out, const struct queue_event *event);
+enum err queue_read_event(struct str body, struct queue_event *out) MUST_USE;
+/* QUEUE_EVENTS is a row of these; takes the first one off. */
+enum err queue_next_event(struct str *row, struct queue_event *out) MUST_USE;
+
 void queue_put_flush(struct buf *out, enum queue_flush what, struct str key);
 enum err queue_read_flush(struct str body, enum queue_flush *what_out,
 			  struct str *key_out) MUST_USE;

@@ -10,8 +10,9 @@ enum {
 	START_TIMEOUT_S = 30,
 	CLAIM_TIMEOUT_S = 50, // less than `in` waits for the verdict
 	ENVELOPE_MEMORY_OCTETS = 4 << 20,
-	RUSH_ACCEPTS = 8, // so many wait for one flush: a rush,
-	RUSH_MS = 50,	  // which ends when there was none for so long
+	RUSH_ACCEPTS = 8,  // so many wait for one flush: a rush,
+	TRACE_RCPTS = 100, // of one message
+	RUSH_MS = 50,	   // which ends when there was none for so long
 };
 
 static void
@@ -140,6 +141,45 @@ read_envelope(struct str encoded, struct arena *arena, struct envelope *out)
 	return e;
 }
 
+static void
+trace(const struct message *m)
+{
+	const struct envelope *e = &m->envelope;
+	struct queue_event event = { .kind = EVENT_ACCEPTED,
+				     .id = str_c(m->id),
+				     .address = e->sender,
+				     .other = e->client,
+				     .text = e->login.n ? e->login : e->helo };
+
+	history_add(queue.history, &event);
+	event = (struct queue_event) { .kind = EVENT_RECIPIENT,
+				       .id = str_c(m->id) };
+	for (size_t i = 0; i < e->n_recipients && i < TRACE_RCPTS; i++) {
+		event.address = e->recipients[i].address;
+		history_add(queue.history, &event);
+	}
+}
+
+/* What a policy put on hold waits for the operator. */
+static void
+begin(struct message *m)
+{
+	struct queued *q = m->queued;
+
+	trace(m);
+	if (!m->envelope.is_held) {
+		schedule_now(q);
+		return;
+	}
+	log_info("queue.held", FC("id", m->id));
+	history_add(queue.history,
+		    &(struct queue_event) { .kind = EVENT_HELD,
+					    .id = str_c(q->id),
+					    .text = S("by a policy") });
+	message_forget_content(&queue.table, m);
+	message_sleep(&queue.table, q);
+}
+
 void
 accept_serve(struct co *co, struct call *call, struct frame *first,
 	     void *owner UNUSED)
@@ -176,8 +216,6 @@ accept_serve(struct co *co, struct call *call, struct frame *first,
 		return;
 	}
 	call_post(call, QUEUE_ACCEPTED, str_c(m ? m->id : known.id), -1, true);
-	if (m != NULL && m->envelope.is_held)
-		log_info("queue.held", FC("id", m->id));
-	else if (m != NULL)
-		schedule_now(m->queued);
+	if (m != NULL)
+		begin(m);
 }

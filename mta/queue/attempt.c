@@ -107,13 +107,20 @@ rcpt_over(struct attempt *a, uint32_t index)
 
 static void
 log_result(const struct message *m, uint32_t index, const struct out_result *r,
-	   const char *status)
+	   const char *status, enum queue_event_kind kind)
 {
 	log_info("delivery", FC("id", m->id), FC("status", status),
 		 FA("to", m->rcpts[index].address), FN("code", r->code),
 		 F("dsn", r->enhanced), F("remote", r->remote),
 		 F("text", r->text),
 		 FN("delay_us", wall_us() - m->envelope.arrived_us));
+	history_add(queue.history,
+		    &(struct queue_event) { .kind = kind,
+					    .code = r->code,
+					    .id = str_c(m->id),
+					    .address = m->rcpts[index].address,
+					    .other = r->remote,
+					    .text = r->text });
 }
 
 static void
@@ -155,19 +162,19 @@ attempt_result(struct attempt *a, uint32_t index, const struct out_result *r)
 
 	if (r->code >= 200 && r->code < 300) {
 		counter_add(COUNT_QUEUE_SENT, 1);
-		log_result(m, index, r, "sent");
+		log_result(m, index, r, "sent", EVENT_SENT);
 		add_success(a, index, r, action_of(a, index));
 		rcpt_over(a, index);
 		return;
 	}
 	if (r->code >= 500 && r->code < 600 && !is_soft_bounce()) {
 		counter_add(COUNT_QUEUE_FAILED, 1);
-		log_result(m, index, r, "failed");
+		log_result(m, index, r, "failed", EVENT_FAILED);
 		add_failure(a, index, r);
 		return;
 	}
 	counter_add(COUNT_QUEUE_DEFERRED, 1);
-	log_result(m, index, r, "deferred");
+	log_result(m, index, r, "deferred", EVENT_DEFERRED);
 	defer(a, index, r);
 }
 
@@ -287,6 +294,16 @@ join_delivery(struct attempt *a, uint32_t index,
 		attempt_result(a, index, &later);
 		return;
 	}
+	history_add(queue.history,
+		    &(struct queue_event) {
+			    .kind = EVENT_ROUTED,
+			    .id = str_c(a->message->id),
+			    .address = a->message->rcpts[index].address,
+			    .other = d->protocol == OUT_LOCAL ? route->mailbox
+							      : route->next_hop,
+			    .text = d->protocol == OUT_LOCAL
+					    ? S("local")
+					    : route->transport });
 	d->indexes[d->n] = index;
 	d->mailboxes[d->n++] = mailbox;
 	if (d->protocol == OUT_SMTP)
@@ -431,6 +448,13 @@ replace(struct co *co, struct attempt *a, uint32_t index,
 	}
 	if (e == OK && n_added > 0)
 		e = message_expand(co, &queue.table, m, added, n_added);
+	for (size_t i = 0; i < n_added && e == OK; i++)
+		history_add(queue.history,
+			    &(struct queue_event) {
+				    .kind = EVENT_EXPANDED,
+				    .id = str_c(m->id),
+				    .address = m->rcpts[index].address,
+				    .other = added[i].address });
 	free(added);
 	if (e != OK || *keeps_out)
 		return e;
@@ -626,7 +650,7 @@ expire(struct attempt *a, const struct router_snapshot *settings)
 		for (size_t k = 0; k < a->n_failures; k++)
 			has_failed |= a->failures[k].index == i;
 		if (!m->rcpts[i].is_done && !has_failed) {
-			log_result(m, i, &r, "expired");
+			log_result(m, i, &r, "expired", EVENT_FAILED);
 			add_failure(a, i, &r);
 		}
 	}
@@ -756,6 +780,9 @@ finish(struct co *co, struct attempt *a)
 	if (m->n_left == 0 || q->is_removed) {
 		log_info("message.done", FC("id", m->id),
 			 FN("age_us", wall_us() - m->envelope.arrived_us));
+		history_add(queue.history,
+			    &(struct queue_event) { .kind = EVENT_DONE,
+						    .id = str_c(m->id) });
 		message_remove(&queue.table, &q);
 	} else {
 		wait_for_next(a, s);

@@ -208,6 +208,16 @@ enqueue(struct co *co, const struct message *about,
 	if (e == OK) {
 		log_info("bounce", FC("id", about->id), FC("dsn", m->id),
 			 FA("to", back->to));
+		history_add(queue.history,
+			    &(struct queue_event) { .kind = EVENT_REPORTED,
+						    .id = str_c(about->id),
+						    .address = back->to,
+						    .other = str_c(m->id) });
+		history_add(queue.history,
+			    &(struct queue_event) { .kind = EVENT_ACCEPTED,
+						    .id = str_c(m->id),
+						    .other = S("local"),
+						    .text = S("a report") });
 		schedule_now(m->queued);
 	}
 	message_draft_free(&queue.table, &draft);

@@ -12,6 +12,7 @@ enum {
 	BATCH = 512,
 	ENTRIES_OCTETS = 64 * 1024, // of a frame, about
 	ENTRY_RCPTS = 800,	    // shown of a message: a frame holds so many
+	TRACE_OCTETS = 8 << 20,
 	SHOW_CHUNK_OCTETS = 64 * 1024,
 	STEP = 1000, // messages changed before others may run
 };
@@ -308,6 +309,10 @@ delete_one(struct queued *q)
 	if (q->is_removed)
 		return false;
 	log_info("message.deleted", FC("id", q->id), FC("by", "operator"));
+	history_add(queue.history,
+		    &(struct queue_event) { .kind = EVENT_DELETED,
+					    .id = str_c(q->id),
+					    .text = S("by the operator") });
 	if (q->is_active) {
 		q->is_removed = true;
 		return true;
@@ -324,6 +329,10 @@ hold_one(struct queued *q)
 	if (q->state != STATE_WAITS)
 		return false;
 	log_info("message.held", FC("id", q->id), FC("by", "operator"));
+	history_add(queue.history,
+		    &(struct queue_event) { .kind = EVENT_HELD,
+					    .id = str_c(q->id),
+					    .text = S("by the operator") });
 	schedule_remove(q);
 	message_set_held(&queue.table, q, true);
 	return true;
@@ -476,6 +485,30 @@ command_show(struct co *co, struct call *call, struct frame *first,
 
 	if (q != NULL)
 		show(co, call, q);
+}
+
+void
+command_trace(struct co *co, struct call *call, struct frame *first,
+	      void *owner UNUSED)
+{
+	struct buf found = BUF_INIT(TRACE_OCTETS);
+	struct str rest;
+	enum err e = history_find(co, queue.history, first->body, &found);
+
+	/* Frames end between events. */
+	for (rest = buf_str(&found); rest.n > 0 && e == OK;) {
+		struct str at = rest;
+		struct queue_event event;
+
+		while (at.n > 0 && rest.n - at.n < ENTRIES_OCTETS && e == OK)
+			e = queue_next_event(&at, &event);
+		if (e == OK)
+			e = call_send(co, call, QUEUE_EVENTS,
+				      str_first(rest, rest.n - at.n), -1, false,
+				      in_s(COMMAND_TIMEOUT_S));
+		rest = at;
+	}
+	buf_release(&found);
 }
 
 void

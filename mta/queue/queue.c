@@ -12,7 +12,8 @@
 enum {
 	MAX_ACCEPTS = 20000,
 	MAX_COMMANDS = 16,
-	THREADS = 4, // one flushes, others prepare segments
+	MAX_TRACES = 2, // each reads all of the files
+	THREADS = 4,	// one flushes, others prepare segments
 	BEGIN_RETRY_S = 1,
 };
 
@@ -30,6 +31,7 @@ static const struct chan_rule from_operator[] = {
 	  "queue.flush" },
 	{ QUEUE_CHANGE, 1024, MAX_COMMANDS, false, command_change,
 	  "queue.change" },
+	{ QUEUE_TRACE, 1024, MAX_TRACES, false, command_trace, "queue.trace" },
 	{ QUEUE_SHOW, 64, MAX_COMMANDS, false, command_show, "queue.show" },
 	{ QUEUE_STATUS, 16, MAX_COMMANDS, false, command_status,
 	  "queue.status" },
@@ -88,6 +90,7 @@ begin(struct co *co, void *arg UNUSED)
 		;
 	log_info("queue.start", FN("messages", queue.table.n));
 	schedule_start();
+	history_start(queue.history);
 	for (q = TAILQ_FIRST(&queue.table.all); q != NULL; q = next) {
 		next = TAILQ_NEXT(q, link);
 		if (q->state == STATE_WAITS && !q->is_active &&
@@ -110,6 +113,7 @@ queue_start(struct role *role)
 	if (spool_open(dir, on_found, &queue.table, &queue.table.spool) != OK)
 		exit(1);
 	message_replay_end(&queue.table);
+	queue.history = history_open(dir);
 	spool_before_free(queue.table.spool, sync_repeats, queue.table.repeats);
 	confine_paths((const char *const[]) { dir, NULL }, NULL);
 	queue.router = peer_new(SERVICE_ROUTER, 0, NULL);

@@ -7,6 +7,7 @@
 #include "lib/mail/dsn.h"
 #include "lib/rt/role.h"
 #include "lib/rt/settings.h"
+#include "mta/queue/history.h"
 #include "mta/queue/message.h"
 
 struct destination;
@@ -14,6 +15,7 @@ struct destination;
 struct queue {
 	struct role *role;
 	struct message_table table;
+	struct history *history;
 	struct peer *router;
 	struct peer **outs;
 	unsigned n_outs, next_out;
@@ -122,5 +124,7 @@ void command_change(struct co *co, struct call *call, struct frame *first,
 		    void *owner);
 void command_show(struct co *co, struct call *call, struct frame *first,
 		  void *owner);
+void command_trace(struct co *co, struct call *call, struct frame *first,
+		   void *owner);
 void command_status(struct co *co, struct call *call, struct frame *first,
 		    void *owner);

@@ -54,6 +54,8 @@ entry_again(struct str in, struct arena *arena, struct buf *out)
 	return e;
 }
 
+AGAIN(event_again, queue_event, queue_read_event(in, &m), queue_put_event)
+
 static enum err
 change_again(struct str in, struct arena *arena UNUSED, struct buf *out)
 {
@@ -127,13 +129,13 @@ head_again(struct str in, struct arena *arena UNUSED, struct buf *out)
 }
 
 static again_fn *const all[] = {
-	scram_again,	  check_again,	       auth_again,   envelope_again,
-	job_again,	  result_again,	       dns_again,    entry_again,
-	ask_again,	  verdict_again,       route_again,  quota_again,
-	snapshot_again,	  command_again,       append_again, done_again,
-	body_again,	  delivery_again,      answer_again, control_again,
-	flush_again,	  room_again,	       head_again,   change_again,
-	policy_ask_again, policy_answer_again,
+	scram_again,	check_again,	  auth_again,	       envelope_again,
+	job_again,	result_again,	  dns_again,	       entry_again,
+	ask_again,	verdict_again,	  route_again,	       quota_again,
+	snapshot_again, command_again,	  append_again,	       done_again,
+	body_again,	delivery_again,	  answer_again,	       control_again,
+	flush_again,	room_again,	  head_again,	       change_again,
+	event_again,	policy_ask_again, policy_answer_again,
 };
 
 int

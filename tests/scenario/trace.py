@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""mailctl trace tells each step of a message, also of one that is gone, and
+follows it to the other host by the id in its 250."""
+
+import json
+
+from frame import (expect, expect_match, expect_true, main, message, scenario,
+                   wait_for)
+
+USER1, USER3 = "user1@example1.local", "user3@example2.local"
+
+
+def steps(lab, *arguments):
+    result = lab.mta1.ctl("trace", *arguments, "--json")
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@scenario
+def a_message_is_followed_over_both_hosts(lab):
+    message_id, content = message()
+    queue_id = lab.mta1.submit(USER1, USER3, content).split()[-1]
+    lab.mta2.wait_mail(USER3, message_id)
+    lab.mta1.wait_queue_empty()
+    lab.mta2.wait_queue_empty()
+    found = steps(lab, queue_id, lab.mta2.run)
+    here = [s for s in found if s["queue_id"] == queue_id]
+    there = [s for s in found if s["queue_id"] != queue_id]
+    want = ["accepted", "recipient", "routed", "sent", "done"]
+    expect([s["step"] for s in here], want)
+    expect([s["step"] for s in there], want)
+    expect(here[0]["address"], USER1)
+    expect(here[1]["address"], USER3)
+    expect_match(here[2]["other"], "mta2")
+    expect(here[3]["code"], 250)
+    expect_match(here[3]["text"], f"queued as {there[0]['queue_id']}")
+    expect(there[2]["text"], "local")
+    expect_true(all(a["time_us"] <= b["time_us"]
+                    for a, b in zip(here, here[1:])), "in the order of time")
+    text = lab.mta1.ctl("trace", queue_id).stdout
+    expect_match(text, rf"(?m)^\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{{3}} "
+                 rf"{queue_id} accepted  <{USER1}> by 127\.0\.0\.1 "
+                 rf"\({USER1}\)$")
+
+
+@scenario
+def it_survives_a_kill_and_is_found_by_address(lab):
+    message_id, content = message()
+    queue_id = lab.mta1.submit(USER1, USER3, content).split()[-1]
+    lab.mta2.wait_mail(USER3, message_id)
+    wait_for("it is written", lambda: queue_id.encode() in b"".join(
+        open(f"{lab.mta1.state}/spool/trace.{i}", "rb").read()
+        for i in (0, 1)))
+    lab.mta1.kill()
+    lab.mta1.start()
+    found = steps(lab, USER3.upper())
+    expect_true({s["queue_id"] for s in found} >= {queue_id}, f"{found}")
+    nobody = lab.mta1.ctl("trace", "nobody@nowhere.example")
+    expect((nobody.returncode, nobody.stdout), (1, ""))
+
+
+@scenario
+def what_waits_and_what_was_done_to_it_is_told(lab):
+    lab.mta2.stop()
+    queue_id = lab.mta1.submit(USER1, USER3, message()[1]).split()[-1]
+    wait_for("a try failed", lambda: "deferred" in [
+        s["step"] for s in steps(lab, queue_id)])
+    lab.mta1.ctl("queue", "hold", queue_id)
+    lab.mta1.ctl("queue", "delete", queue_id)
+    expect([s["step"] for s in steps(lab, queue_id)][-2:],
+           ["held", "deleted"])
+    deferred = [s for s in steps(lab, queue_id) if s["step"] == "deferred"][0]
+    expect_match(deferred["text"], "(?i)refused")
+    lab.mta2.start()
+
+
+if __name__ == "__main__":
+    main(hosts=2)
