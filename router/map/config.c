@@ -27,6 +27,9 @@
 
 enum {
 	NAME_MAX_OCTETS = 1024,
+	INCLUDE_DEPTH_MAX = 8,
+	INCLUDE_FILES_MAX = 100,
+	INCLUDED_MAX_OCTETS = 1 << 20,
 	SETTING_MAX_OCTETS = 64 * 1024,
 	PROC_MAX_OCTETS = 64 * 1024,
 	/* docker-mailserver reads limits as if these many octets were a MiB */
@@ -56,6 +59,8 @@ enum file_id {
 	SASL,
 	SEND_ACCESS,
 	RECEIVE_ACCESS,
+	REGEXP,
+	ALIASES,
 };
 
 static const struct file_name file_names[] = {
@@ -81,14 +86,16 @@ static const struct file_name file_names[] = {
 	[RECEIVE_ACCESS] = { STR_INIT("receive-access.cf"),
 			     STR_INIT("postfix-receive-access.cf"),
 			     STR_INIT("") },
+	[REGEXP] = { STR_INIT("regexp.cf"), STR_INIT("postfix-regexp.cf"),
+		     STR_INIT("/etc/postfix/regexp") },
+	[ALIASES] = { STR_INIT("aliases.cf"), STR_INIT("postfix-aliases.cf"),
+		      STR_INIT("/etc/aliases") },
 };
 
 #define N_FILES (sizeof(file_names) / sizeof(*file_names))
 
 /* docker-mailserver reads these too; here they would have no effect. */
 static const struct str not_read[] = {
-	STR_INIT("postfix-regexp.cf"),
-	STR_INIT("postfix-aliases.cf"),
 	STR_INIT("dovecot-masters.cf"),
 	STR_INIT("dovecot.cf"),
 };
@@ -746,8 +753,24 @@ count_unsupported(const struct table *t)
 	size_t n = t->kind == TABLE_UNSUPPORTED;
 
 	for (size_t i = 0; i < t->n_parts; i++)
-		n += t->parts[i].kind == TABLE_UNSUPPORTED;
+		n += count_unsupported(&t->parts[i]);
 	return n;
+}
+
+/* router/serve opens no connections: what needs such a table is put off. */
+static void
+tell_remote(struct loading *l, const struct table *t, struct str file,
+	    uint32_t line)
+{
+	if (t->kind == TABLE_REMOTE) {
+		diag_error(l->d, file, line,
+			   "%.*s: other hosts are not asked in this version: "
+			   "what needs it is put off; write texthash:/path",
+			   STR(t->name));
+		l->n_tolerated++;
+	}
+	for (size_t i = 0; i < t->n_parts; i++)
+		tell_remote(l, &t->parts[i], file, line);
 }
 
 /* One reference of a list. ERR_IO: told. */
@@ -762,6 +785,7 @@ load_table(struct loading *l, const struct setting *where, struct str text,
 	options.is_strict = settings_is_on(&l->c->settings, "strict_tables");
 	e = table_open(t, &l->source, text, file, line, &options);
 	l->n_tolerated += count_unsupported(t);
+	tell_remote(l, t, file, line);
 	if (e == ERR_IO && where != NULL)
 		diag_note(l->d, file, line, "it is named here");
 	return e;
@@ -776,52 +800,230 @@ names_path(const struct table_list *t, struct str path)
 	return false;
 }
 
-static enum err
-load_default(struct loading *l, struct str path, struct table_options options,
-	     struct table_list *out)
-{
-	enum err e;
+enum { DEFAULTS_MAX = 2 };
 
-	out->list = arena_alloc(&l->c->arena, sizeof(*out->list));
+/* A file of the set that serves a setting which main.cf does not set. */
+struct default_file {
+	const char *type; // with its colon; NULL: none
+	enum file_id id;
+};
+
+/* Opens those that are there. */
+static enum err
+load_defaults(struct loading *l, const struct default_file *files,
+	      struct table_options options, struct table_list *out)
+{
+	out->list = arena_array(&l->c->arena, DEFAULTS_MAX, sizeof(*out->list));
 	if (out->list == NULL)
 		return ERR_LIMIT;
-	out->n = 1;
-	e = join(l, S("texthash:"), path, &path);
-	return e != OK ? e : load_table(l, NULL, path, options, out->list);
+	for (size_t i = 0; i < DEFAULTS_MAX && files[i].type != NULL; i++) {
+		struct str path;
+		enum err e = find_file(l, files[i].id, &path);
+
+		if (e == ERR_NOT_FOUND)
+			continue;
+		if (e == OK)
+			e = join(l, str_c(files[i].type), path, &path);
+		if (e == OK)
+			e = load_table(l, NULL, path, options,
+				       &out->list[out->n++]);
+		if (e != OK)
+			return e;
+	}
+	return OK;
 }
 
-/* The tables of one setting, or the file of the set that serves without. */
+/* A file of the set that main.cf passes over. */
 static enum err
-load_tables(struct loading *l, const char *setting, int default_file,
-	    struct table_options options, struct table_list *out)
+tell_passed_over(struct loading *l, const struct default_file *files,
+		 const struct setting *where, const struct table_list *out)
+{
+	for (size_t i = 0; i < DEFAULTS_MAX && files[i].type != NULL; i++) {
+		struct str path;
+		enum err e = find_file(l, files[i].id, &path);
+
+		if (e != OK && e != ERR_NOT_FOUND)
+			return e;
+		if (e == OK && !names_path(out, path))
+			diag_warn(l->d, path, 0,
+				  "this file has no effect, because %.*s in "
+				  "%.*s:%u does not name it",
+				  STR(where->name), STR(where->file),
+				  where->line);
+	}
+	return OK;
+}
+
+/* Debian's main.cf names /etc/aliases, which a container has not; nobody wrote
+ * that file, so it is not missed. */
+static bool
+is_absent_aliases(struct loading *l, struct str reference)
+{
+	struct str path;
+
+	return str_ends(reference, S(":/etc/aliases")) &&
+	       map_path(l, S("/etc/aliases"), &path) == OK &&
+	       !is_there(l, path);
+}
+
+/* ---- aliases(5) ---- */
+
+/* An alias whose ":include:" files are being read. */
+struct including {
+	struct loading *l;
+	const struct table *t;
+	const struct table_entry *entry;
+	struct buf *out;
+	unsigned n_files;
+};
+
+static enum err
+include_value(struct including *in, struct str value, unsigned depth);
+
+/* Takes a member of a value: up to a comma outside double quotes. */
+static bool
+next_member(struct str *rest, struct str *out)
+{
+	bool is_quoted = false;
+	size_t n = 0;
+
+	while (rest->n > 0 && (rest->p[0] == ',' || ascii_is_space(rest->p[0])))
+		*rest = str_from(*rest, 1);
+	for (; n < rest->n && (is_quoted || rest->p[n] != ','); n++)
+		is_quoted ^= rest->p[n] == '"';
+	*out = str_rtrim(str_first(*rest, n));
+	*rest = str_from(*rest, n);
+	return n > 0;
+}
+
+static enum err
+include_file(struct including *in, struct str path, unsigned depth)
+{
+	struct str file, bytes, line;
+	enum err e = OK;
+
+	if (depth > INCLUDE_DEPTH_MAX || ++in->n_files > INCLUDE_FILES_MAX) {
+		diag_error(in->l->d, in->t->file, in->entry->line,
+			   "the files that \"%.*s\" includes lead back to "
+			   "themselves, or are too many",
+			   STR(in->entry->key));
+		return OK;
+	}
+	e = read_for_table(in->l, path, &file, &bytes);
+	while (e == OK && str_line(&bytes, &line)) {
+		line = str_trim(line);
+		if (line.n > 0 && line.p[0] != '#')
+			e = include_value(in, line, depth);
+	}
+	return e;
+}
+
+/* Writes the addresses of value, and of what it includes, to in->out. */
+static enum err
+include_value(struct including *in, struct str value, unsigned depth)
+{
+	struct str member;
+	enum err e = OK;
+
+	while (e == OK && next_member(&value, &member)) {
+		if (str_istarts(member, S(":include:"))) {
+			e = include_file(in, str_from(member, 9), depth + 1);
+			continue;
+		}
+		if (in->out->n > 0)
+			e = buf_add(in->out, S(", "));
+		if (e == OK)
+			e = buf_add(in->out, member);
+	}
+	return e;
+}
+
+/* Puts what is included in its place, and tells of what is not done here. */
+static enum err
+finish_alias(struct loading *l, const struct table *t,
+	     struct table_entry *entry)
+{
+	struct buf out = BUF_INIT(INCLUDED_MAX_OCTETS);
+	struct including in = { l, t, entry, &out, 0 };
+	struct str rest = entry->value, member;
+	enum err e = OK;
+
+	if (str_ifind(entry->value, S(":include:")) >= 0) {
+		e = include_value(&in, entry->value, 0);
+		if (e == OK)
+			e = arena_str(&l->c->arena, buf_str(&out),
+				      &entry->value);
+	}
+	while (e == OK && next_member(&rest, &member))
+		if (str_starts(member, S("|")) || str_starts(member, S("/")) ||
+		    str_starts(member, S("\"|")))
+			diag_warn(l->d, t->file, entry->line,
+				  "commands and files get no mail here: what "
+				  "comes for \"%.*s\" is put off; write "
+				  "addresses, or :include:/file",
+				  STR(entry->key));
+	buf_release(&out);
+	return e;
+}
+
+static enum err
+finish_aliases(struct loading *l)
+{
+	enum err e = OK;
+	struct str key;
+	void *value;
+
+	for (size_t i = 0; i < l->c->aliases.n; i++) {
+		const struct table *t = &l->c->aliases.list[i];
+
+		for (size_t at = 0;
+		     e == OK && map_next(&t->entries, &at, &key, &value);)
+			e = finish_alias(l, t, value);
+	}
+	return e;
+}
+
+/* The tables of one setting, or the files of the set that serve without. */
+static enum err
+load_tables(struct loading *l, const char *setting,
+	    const struct default_file *files, struct table_options options,
+	    struct table_list *out)
 {
 	const struct setting *where = settings_find(&l->c->settings, setting);
 	struct str list = settings_text(&l->c->settings, setting), rest = list;
-	struct str item, path = S("");
-	enum err e = default_file < 0
-			     ? ERR_NOT_FOUND
-			     : find_file(l, (enum file_id)default_file, &path);
-	bool has_default = e == OK;
+	struct str item;
+	enum err e = OK;
 
 	out->what = str_c(setting);
-	if (e != OK && e != ERR_NOT_FOUND)
-		return e;
 	if (where == NULL)
-		return has_default ? load_default(l, path, options, out) : OK;
+		return load_defaults(l, files, options, out);
 	while (settings_item(&rest, &item))
 		out->n++;
 	out->list = arena_array(&l->c->arena, out->n, sizeof(*out->list));
 	if (out->list == NULL)
 		return ERR_LIMIT;
 	out->n = 0;
-	for (e = OK; e == OK && settings_item(&list, &item);)
-		e = load_table(l, where, item, options, &out->list[out->n++]);
-	if (e == OK && has_default && !names_path(out, path))
-		diag_warn(l->d, path, 0,
-			  "this file has no effect, because %s in %.*s:%u does "
-			  "not name it",
-			  setting, STR(where->file), where->line);
-	return e;
+	while (e == OK && settings_item(&list, &item))
+		if (!options.is_alias_file || !is_absent_aliases(l, item))
+			e = load_table(l, where, item, options,
+				       &out->list[out->n++]);
+	return e != OK ? e : tell_passed_over(l, files, where, out);
+}
+
+/* What canonical(5) does not do here yet must be known. */
+static void
+tell_canonical(struct loading *l, const struct table_list *tables,
+	       const char *what)
+{
+	const struct setting *where =
+		tables->n == 0 ? NULL
+			       : settings_find(&l->c->settings, tables->what.p);
+
+	if (where != NULL)
+		diag_warn(l->d, where->file, where->line,
+			  "%.*s rewrites the recipients of the envelope; %s in "
+			  "this version",
+			  STR(where->name), what);
 }
 
 static enum err
@@ -830,32 +1032,56 @@ load_all_tables(struct loading *l)
 	struct config *c = l->c;
 	const struct {
 		const char *setting;
-		int default_file;
+		struct default_file files[DEFAULTS_MAX];
 		struct table_options options;
 		struct table_list *out;
 	} all[] = {
-		{ "virtual_alias_maps", VIRTUAL, { 0 }, &c->virtual_alias },
+		{ "virtual_alias_maps",
+		  { { "texthash:", VIRTUAL }, { "pcre:", REGEXP } },
+		  { 0 },
+		  &c->virtual_alias },
+		{ "alias_maps",
+		  { { "texthash:", ALIASES } },
+		  { .is_no_substitution = true, .is_alias_file = true },
+		  &c->aliases },
+		{ "canonical_maps", { { 0 } }, { 0 }, &c->canonical },
+		{ "sender_canonical_maps",
+		  { { 0 } },
+		  { 0 },
+		  &c->sender_canonical },
+		{ "recipient_canonical_maps",
+		  { { 0 } },
+		  { 0 },
+		  &c->recipient_canonical },
+		{ "recipient_bcc_maps", { { 0 } }, { 0 }, &c->recipient_bcc },
+		{ "sender_bcc_maps", { { 0 } }, { 0 }, &c->sender_bcc },
 		{ "transport_maps",
-		  TRANSPORT,
+		  { { "texthash:", TRANSPORT } },
 		  { .is_no_substitution = true },
 		  &c->transport },
 		{ "sender_dependent_relayhost_maps",
-		  RELAYMAP,
+		  { { "texthash:", RELAYMAP } },
 		  { .is_key_alone_ok = true },
 		  &c->sender_relayhost },
 		{ "sender_dependent_default_transport_maps",
-		  -1,
+		  { { 0 } },
 		  { 0 },
 		  &c->sender_transport },
-		{ "smtp_sasl_password_maps", SASL, { 0 }, &c->sasl },
-		{ "relocated_maps", -1, { 0 }, &c->relocated },
-		{ "smtp_tls_policy_maps", -1, { 0 }, &c->tls_policy },
-		{ "smtpd_sender_login_maps", -1, { 0 }, &c->sender_login },
+		{ "smtp_sasl_password_maps",
+		  { { "texthash:", SASL } },
+		  { 0 },
+		  &c->sasl },
+		{ "relocated_maps", { { 0 } }, { 0 }, &c->relocated },
+		{ "smtp_tls_policy_maps", { { 0 } }, { 0 }, &c->tls_policy },
+		{ "smtpd_sender_login_maps",
+		  { { 0 } },
+		  { 0 },
+		  &c->sender_login },
 	};
 	enum err e = OK;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
-		enum err r = load_tables(l, all[i].setting, all[i].default_file,
+		enum err r = load_tables(l, all[i].setting, all[i].files,
 					 all[i].options, all[i].out);
 
 		if (r != OK && r != ERR_IO)
@@ -863,7 +1089,11 @@ load_all_tables(struct loading *l)
 		if (r == ERR_IO)
 			e = r; // go on, to tell all that is wrong at once
 	}
-	return e;
+	tell_canonical(l, &c->canonical,
+		       "senders and header fields stay as they are");
+	tell_canonical(l, &c->recipient_canonical,
+		       "header fields stay as they are");
+	return e != OK ? e : finish_aliases(l);
 }
 
 static enum err
@@ -1378,6 +1608,12 @@ config_free(struct config **config)
 	table_list_release(&c->sender_transport);
 	table_list_release(&c->sasl);
 	table_list_release(&c->relocated);
+	table_list_release(&c->aliases);
+	table_list_release(&c->canonical);
+	table_list_release(&c->sender_canonical);
+	table_list_release(&c->recipient_canonical);
+	table_list_release(&c->recipient_bcc);
+	table_list_release(&c->sender_bcc);
 	table_list_release(&c->tls_policy);
 	table_list_release(&c->sender_login);
 	policy_release(&c->policies);

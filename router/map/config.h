@@ -73,9 +73,11 @@ struct config {
 	struct settings smtpd[MASTER_SERVICES][2];
 
 	struct table_list virtual_alias, transport, sender_relayhost,
-		sender_transport, sasl, relocated, tls_policy, sender_login;
+		sender_transport, sasl, relocated, tls_policy, sender_login,
+		aliases, canonical, sender_canonical, recipient_canonical,
+		recipient_bcc, sender_bcc;
 	struct str smtp_authorities; // PEM: smtp_tls_CAfile, smtp_tls_CApath
-	struct policy_set policies; // smtpd_*_restrictions
+	struct policy_set policies;  // smtpd_*_restrictions
 
 	bool is_accounts_known;
 	struct config_account *accounts; // in the order of the file

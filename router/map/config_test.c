@@ -164,7 +164,7 @@ a_file_that_main_cf_leaves_out_is_told(void **state UNUSED)
 {
 	assert_int_equal(LOAD(F("main.cf", "transport_maps =\n"),
 			      F("transport.cf", "d smtp:\n"),
-			      F("postfix-regexp.cf", ""),
+			      F("dovecot.cf", ""),
 			      F("accounts.cf", ACCOUNT("u@d.e", "a"))),
 			 OK);
 	assert_true(is_told(S("this file has no effect")));
@@ -228,10 +228,15 @@ names_of_accounts_can_be_given(void **state UNUSED)
 static void
 a_bad_network_is_an_error_with_its_line(void **state UNUSED)
 {
+	size_t n_right = 0;
+
 	assert_int_equal(LOAD(F("main.cf", "\nmynetworks = 10.0.0.1/8\n"),
 			      F("accounts.cf", ACCOUNT("u@d.e", "a"))),
 			 ERR_FORMAT);
-	assert_int_equal(diag.first->line, 2);
+	for (const struct diag_entry *d = diag.first; d; d = d->next)
+		if (d->severity == DIAG_ERROR)
+			n_right += d->line == 2;
+	assert_true(n_right > 0);
 }
 
 static void

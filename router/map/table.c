@@ -88,6 +88,23 @@ lower(struct arena *arena, struct str key, struct str *out)
 	return OK;
 }
 
+/* "name: value" of aliases(5); the name may stand in double quotes. */
+static bool
+split_alias(struct str text, struct str *key_out, struct str *value_out)
+{
+	bool is_quoted = str_starts(text, S("\""));
+	ptrdiff_t quote = is_quoted ? str_chr(str_from(text, 1), '"') : -1;
+	struct str rest = is_quoted ? str_from(text, (size_t)quote + 2) : text;
+	ptrdiff_t colon = str_chr(rest, ':');
+
+	if (colon < 0 || (is_quoted && quote < 0))
+		return false;
+	*key_out = is_quoted ? str_sub(text, 1, (size_t)quote)
+			     : cflines_trim(str_first(text, (size_t)colon));
+	*value_out = cflines_trim(str_from(rest, (size_t)colon + 1));
+	return key_out->n > 0;
+}
+
 struct loading {
 	struct table *t;
 	struct arena *arena;
@@ -137,7 +154,13 @@ take_line(struct loading *l, const struct cfline *line)
 			  "and is left out; remove the blank");
 		return OK;
 	}
-	if (!split(line->text, &key, &value)) {
+	if (l->options->is_alias_file &&
+	    !split_alias(line->text, &key, &value)) {
+		diag_warn(l->d, file, line->line,
+			  "the line is left out; write name: address, address");
+		return OK;
+	}
+	if (!l->options->is_alias_file && !split(line->text, &key, &value)) {
 		diag_warn(l->d, file, line->line,
 			  "a double quote is not closed; the line is left out");
 		return OK;

@@ -50,6 +50,8 @@ enum table_kind {
 struct table_options {
 	bool is_strict;		 // a duplicate key makes it unavailable
 	bool is_key_alone_ok;	 // a key without a value is an entry
+	bool is_alias_file;	 // flat files have the form "name: value"
+				 // (aliases(5))
 	bool is_no_substitution; // rules with $1 are left out, with a warning
 };
 

@@ -22,6 +22,7 @@ enum {
 	/* What lib/ipc carries; virtual_alias_address_length_limit is 1000. */
 	ADDRESS_MAX_OCTETS = ROUTER_ADDRESS_MAX_OCTETS,
 	WORK_MAX_OCTETS = 32 << 20,
+	REWRITES_MAX = 10,
 	STEPS_MAX = 20000, // lookups of aliases for one recipient
 };
 
@@ -461,6 +462,58 @@ replace(struct expansion *x, size_t at, struct str value, struct str unmatched)
 	return e;
 }
 
+/* Is it a name of this host itself, so that aliases(5) knows its users? */
+static bool
+has_aliases(const struct config *c, struct str domain)
+{
+	const struct config_domain *d = config_domain(c, domain);
+
+	return c->aliases.n > 0 && d != NULL &&
+	       (d->flags & DOMAIN_MYDESTINATION) != 0 &&
+	       (d->flags & (DOMAIN_MAILBOX | DOMAIN_ALIAS)) == 0;
+}
+
+/* Commands and files: nothing is run here, and nothing gets lost. */
+static bool
+is_for_addresses(struct str value)
+{
+	struct str target;
+
+	while (next_target(&value, &target))
+		if (str_starts(target, S("|")) || str_starts(target, S("/")) ||
+		    str_starts(target, S("\"|")))
+			return false;
+	return true;
+}
+
+/* aliases(5): user+ext, then user. Extensions stay behind. */
+static enum err
+expand_alias(struct expansion *x, size_t at)
+{
+	struct resolver *r = x->r;
+	struct str local = local_of(x->list[at]);
+	struct str extension = extension_of(r->c, local);
+	struct table_answer entry;
+	enum err e;
+
+	if (!has_aliases(r->c, domain_of(x->list[at])))
+		return ERR_NOT_FOUND;
+	e = lookup(r, &r->c->aliases, local, TABLE_WHOLE, &entry);
+	if (e == ERR_NOT_FOUND && extension.n > 0)
+		e = lookup(r, &r->c->aliases,
+			   str_first(local, local.n - extension.n), TABLE_PART,
+			   &entry);
+	if (e != OK)
+		return e;
+	x->is_alias = true;
+	x->is_propagating = false;
+	if (is_for_addresses(entry.value))
+		return replace(x, at, entry.value, S(""));
+	say(r, "commands and files get no mail here: put off");
+	r->is_deferred = true;
+	return ERR_UNAVAILABLE;
+}
+
 /* One lookup for x->list[at]. ERR_NOT_FOUND: it stays as it is. */
 static enum err
 expand_once(struct expansion *x, size_t at)
@@ -480,6 +533,8 @@ expand_once(struct expansion *x, size_t at)
 	}
 	e = find_address(r, &r->c->virtual_alias, address, is_domain_tried,
 			 &entry, &extension);
+	if (e == ERR_NOT_FOUND)
+		return expand_alias(x, at);
 	if (e != OK)
 		return e;
 	x->is_alias = true;
@@ -1153,6 +1208,67 @@ resolve_each(struct resolver *r, struct expansion *x, struct route_result *out)
 	return e;
 }
 
+/* ---- canonical, and copies ---- */
+
+/* One lookup of canonical(5); the first address of the value counts.
+ * ERR_NOT_FOUND: *address stays. */
+static enum err
+rewrite_once(struct resolver *r, const struct table_list *tables,
+	     struct str *address)
+{
+	bool is_propagating =
+		has_item(settings_text(&r->c->settings,
+				       "propagate_unmatched_extensions"),
+			 S("canonical"));
+	struct str before = *address, extension, value, first;
+	struct table_answer entry;
+	enum err e = find_address(r, tables, before, true, &entry, &extension);
+
+	if (e != OK)
+		return e;
+	value = entry.value;
+	if (!next_target(&value, &first))
+		return ERR_NOT_FOUND;
+	e = make_target(r, first, before, extension, is_propagating, true,
+			address);
+	if (e == OK && address->n > ADDRESS_MAX_OCTETS)
+		e = ERR_LIMIT;
+	return e == OK && str_ieq(*address, before) ? ERR_NOT_FOUND : e;
+}
+
+/* Rewrites until nothing more is found; REWRITES_MAX as in Postfix. */
+static enum err
+rewrite(struct resolver *r, const struct table_list *tables,
+	struct str *address)
+{
+	enum err e = OK;
+
+	for (int i = 0; e == OK && tables->n > 0 && i < REWRITES_MAX; i++)
+		e = rewrite_once(r, tables, address);
+	if (e == OK && tables->n > 0) {
+		say(r, "%.*s leads back to itself: put off", STR(tables->what));
+		return ERR_LIMIT;
+	}
+	return e == ERR_NOT_FOUND || e == ERR_UNAVAILABLE ? OK : e;
+}
+
+/* What canonical(5) makes of a recipient. ERR_LIMIT: put it off. */
+static enum err
+rewrite_recipient(struct resolver *r, struct str *address)
+{
+	enum err e = OK;
+
+	if (has_item(settings_text(&r->c->settings,
+				   "recipient_canonical_classes"),
+		     S("envelope_recipient")))
+		e = rewrite(r, &r->c->recipient_canonical, address);
+	if (e == OK &&
+	    has_item(settings_text(&r->c->settings, "canonical_classes"),
+		     S("envelope_recipient")))
+		e = rewrite(r, &r->c->canonical, address);
+	return e;
+}
+
 static enum err
 put_off(struct resolver *r, struct str address, const char *code,
 	const char *text, struct route_result *out)
@@ -1175,7 +1291,9 @@ resolve(struct resolver *r, bool *is_alias_out, struct route_result *out)
 	enum err e = whole_address(r, r->rcpt, &address);
 
 	*out = (struct route_result) { NULL, 0 };
-	if (e == OK)
+	if (e == OK && rewrite_recipient(r, &address) != OK)
+		x.has_failed = true;
+	else if (e == OK)
 		e = expand_all(&x, address);
 	if (e == OK && r->is_deferred)
 		e = put_off(r, address, "4.3.0",
@@ -1194,6 +1312,62 @@ resolve(struct resolver *r, bool *is_alias_out, struct route_result *out)
 	return e;
 }
 
+static bool
+has_target(const struct route_result *result, struct str address)
+{
+	for (size_t i = 0; i < result->n; i++)
+		if (str_ieq(result->list[i].address, address))
+			return true;
+	return false;
+}
+
+/* recipient_bcc_maps: the copy goes through aliases and routes like any
+ * recipient, and makes no copies itself. */
+static enum err
+add_copies(struct resolver *r, struct route_result *out)
+{
+	struct resolver copy = *r;
+	struct route_result more;
+	struct table_answer entry;
+	struct route_target *both;
+	struct str address, ignored, value;
+	bool is_alias;
+	enum err e;
+
+	if (r->c->recipient_bcc.n == 0 || out->list[0].class == ROUTE_RETRY)
+		return OK;
+	e = whole_address(r, r->rcpt, &address);
+	if (e == OK)
+		e = rewrite_recipient(r, &address);
+	if (e == OK)
+		e = find_address(r, &r->c->recipient_bcc, address, true, &entry,
+				 &ignored);
+	if (r->is_asking)
+		return ERR_MORE;
+	if (e == ERR_UNAVAILABLE)
+		return put_off(r, address, "4.3.0",
+			       "A table is not available; try again later",
+			       out);
+	if (e != OK)
+		return e == ERR_NOT_FOUND ? OK : e;
+	value = entry.value;
+	if (!next_target(&value, &copy.rcpt))
+		return OK;
+	say(r, "a copy to %.*s", STR(copy.rcpt));
+	e = resolve(&copy, &is_alias, &more);
+	if (e != OK)
+		return e;
+	both = arena_array(r->arena, out->n + more.n, sizeof(*both));
+	if (both == NULL)
+		return ERR_LIMIT;
+	memcpy(both, out->list, out->n * sizeof(*both));
+	out->list = both;
+	for (size_t i = 0; i < more.n; i++)
+		if (!has_target(out, more.list[i].address))
+			both[out->n++] = more.list[i];
+	return OK;
+}
+
 enum err
 route_resolve(const struct config *c, struct str sender, struct str rcpt,
 	      struct arena *arena, struct remote *remote,
@@ -1205,8 +1379,9 @@ route_resolve(const struct config *c, struct str sender, struct str rcpt,
 			      .rcpt = rcpt,
 			      .remote = remote };
 	bool is_alias;
+	enum err e = resolve(&r, &is_alias, out);
 
-	return resolve(&r, &is_alias, out);
+	return e != OK ? e : add_copies(&r, out);
 }
 
 static void
@@ -1252,6 +1427,8 @@ route_explain(const struct config *c, struct str sender, struct str rcpt,
 
 	say(&r, "recipient %.*s from <%.*s>", STR(rcpt), STR(sender));
 	e = resolve(&r, &is_alias, &result);
+	if (e == OK)
+		e = add_copies(&r, &result);
 	for (size_t i = 0; e == OK && i < result.n; i++)
 		explain_target(&r, &result.list[i]);
 	arena_release(&arena);

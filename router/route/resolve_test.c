@@ -39,7 +39,11 @@ load(const struct table_variable *files, size_t n_files)
 	config_free(&config);
 	diag_release(&diag);
 	diag_init(&diag, 1 << 20);
-	assert_int_equal(config_load(&in, &diag, &config), OK);
+	if (config_load(&in, &diag, &config) != OK)
+		for (const struct diag_entry *d = diag.first; d; d = d->next)
+			print_error("%.*s:%u: %.*s\n", STR(d->file), d->line,
+				    STR(d->text));
+	assert_non_null(config);
 }
 
 #define LOAD(...)                                                \
@@ -825,6 +829,143 @@ a_small_arena_is_an_answer(void **state UNUSED)
 	arena_release(&small);
 }
 
+/* ---- patterns, aliases(5), canonical(5), copies ---- */
+
+/* Full address in the text, full address in the
+ * patterns, stripped address in the text alone, "@dom" in the text. */
+static void
+patterns_stand_between_the_whole_address_and_its_parts(void **state UNUSED)
+{
+	LOAD(F("virtual.cf", "whole@example1.local user1@example1.local\n"
+			     "part@example1.local user1@example1.local\n"
+			     "user1@example1.local user1@example1.local\n"
+			     "user2@example1.local user2@example1.local\n"
+			     "@example1.local user2@example1.local\n"),
+	     F("postfix-regexp.cf", "/^(whole|pat)@(ex.*)$/ $1@out.$2\n"
+				    "/^part\\+x@/ x@pattern.test\n"));
+	expect_address(S("whole@example1.local"), "user1@example1.local");
+	expect_address(S("Pat@example1.local"), "Pat@out.example1.local");
+	expect_address(S("pat+tag@example1.local"), "user2@example1.local");
+	expect_address(S("part+y@example1.local"), "user1+y@example1.local");
+	expect_address(S("part+x@example1.local"), "x@pattern.test");
+}
+
+static void
+aliases_serve_the_names_of_the_host_alone(void **state UNUSED)
+{
+	LOAD(F("main.cf", "myhostname = mta1.own.test\n"),
+	     F("postfix-aliases.cf",
+	       "root: user1@example1.local\n"
+	       "\"two words\" : root, x@out.test\n"
+	       "self: self\n"
+	       "program: |/bin/true\n"
+	       "file: /var/mail/x\n"
+	       "people: :include:/etc/estafeta/people, z@out.test\n"),
+	     F("people", "# those\na@out.test, b@out.test\n:include:more\n"),
+	     F("more", "c@out.test\n"));
+	expect_address(S("root@mta1.own.test"), "user1@example1.local");
+	expect_address(S("Root+tag@localhost"), "user1@example1.local");
+	expect_text(S("root@example1.local"), ROUTE_ERROR, "5.1.1",
+		    "User unknown in the table of accounts");
+	resolve_from(S(""), S("\"two words\"@mta1.own.test"));
+	resolve_from(S(""), S("people@mta1.own.test"));
+	assert_int_equal(result.n, 4);
+	assert_str(result.list[2].address, "c@out.test");
+	expect_reply(S("program@mta1.own.test"), false, 451, "4.3.0");
+	expect_reply(S("file@mta1.own.test"), false, 451, "4.3.0");
+	expect_text(S("self@mta1.own.test"), ROUTE_ERROR, "5.1.1",
+		    "User unknown in the table of accounts");
+}
+
+/* S21: a file that includes itself. */
+static void
+an_include_that_leads_back_is_an_error(void **state UNUSED)
+{
+	struct table_variable files[] = {
+		F("aliases.cf", "all: :include:list\n"),
+		F("list", "a@b.test\n:include:list\n:include:list\n"),
+	};
+	struct config_input in = { .dir = S("/d"),
+				   .hostname = S("mta1.example1.local"),
+				   .files = files,
+				   .n_files = N_OF(files) };
+
+	config_free(&config);
+	diag_release(&diag);
+	diag_init(&diag, 1 << 20);
+	assert_int_equal(config_load(&in, &diag, &config), ERR_FORMAT);
+}
+
+static void
+recipients_become_canonical_before_aliases(void **state UNUSED)
+{
+	LOAD(F("main.cf", "recipient_canonical_maps = inline:{"
+			  "{old@example1.local=new@example1.local} "
+			  "{@dead.test=@live.test}, {a@x.test=b@x.test}"
+			  " {b@x.test=a@x.test}}\n"
+			  "canonical_maps = inline:{"
+			  "{new@example1.local=info@example1.local}}\n"),
+	     F("virtual.cf", "info@example1.local user1@example1.local\n"));
+	expect_address(S("old+t@example1.local"), "user1+t@example1.local");
+	expect_address(S("u@dead.test"), "u@live.test");
+	expect_text(S("a@x.test"), ROUTE_RETRY, "4.6.0",
+		    "Aliases lead back to themselves, or to too many "
+		    "addresses");
+	LOAD(F("main.cf", "recipient_canonical_maps = static:x@y.test\n"
+			  "recipient_canonical_classes = header_recipient\n"));
+	expect_address(S("u@dead.test"), "u@dead.test");
+}
+
+static void
+copies_go_where_recipient_bcc_maps_says(void **state UNUSED)
+{
+	LOAD(F("main.cf", "recipient_bcc_maps = inline:{"
+			  "{user1@example1.local=spy@out.test}, "
+			  "{nobody@example1.local=spy@out.test}, "
+			  "{@bad.test=x}}\n"));
+	resolve_from(S("a@b.test"), S("user1+t@example1.local"));
+	assert_int_equal(result.n, 2);
+	assert_str(result.list[0].mailbox, "user1@example1.local");
+	assert_str(result.list[1].address, "spy@out.test");
+	expect_reply(S("nobody@example1.local"), false, 550, "5.1.1");
+	LOAD(F("main.cf", "recipient_bcc_maps = fail:x\n"));
+	expect_text(S("user2@example1.local"), ROUTE_RETRY, "4.3.0",
+		    "A table is not available; try again later");
+}
+
+/* A table of another host: its answers are given by hand. */
+static void
+a_decision_names_the_answer_that_it_lacks(void **state UNUSED)
+{
+	static struct remote remote;
+	struct remote_question *q;
+	int n = 0;
+
+	LOAD(F("main.cf", "transport_maps = tcp:127.0.0.1:1\n"
+			  "virtual_alias_maps = socketmap:unix:/s:v\n"));
+	arena_release(&arena);
+	arena_init(&arena, 64 << 20);
+	remote_init(&remote, &arena);
+	while (route_resolve(config, S(""), S("u@out.test"), &arena, &remote,
+			     &result) == ERR_MORE) {
+		q = remote_next(&remote);
+		assert_non_null(q);
+		assert_true(++n < 10);
+		if (str_eq(q->key, S("u@out.test")))
+			remote_answer(&remote, q, OK, S("v@to.test"));
+		else if (q->place.protocol == REMOTE_TCP &&
+			 str_eq(q->key, S("v@to.test")))
+			remote_answer(&remote, q, OK, S("smtp:[hop]"));
+		else
+			remote_answer(&remote, q, ERR_NOT_FOUND, S(""));
+	}
+	assert_int_equal(n, 3);
+	assert_str(result.list[0].address, "v@to.test");
+	assert_str(result.list[0].nexthop, "[hop]");
+	expect_text(S("u@out.test"), ROUTE_RETRY, "4.3.0",
+		    "A table is not available; try again later");
+}
+
 int
 main(void)
 {
@@ -868,6 +1009,13 @@ main(void)
 		cmocka_unit_test(explain_shows_each_step_with_file_and_line),
 		cmocka_unit_test(domains_with_a_way_are_known),
 		cmocka_unit_test(a_small_arena_is_an_answer),
+		cmocka_unit_test(
+			patterns_stand_between_the_whole_address_and_its_parts),
+		cmocka_unit_test(aliases_serve_the_names_of_the_host_alone),
+		cmocka_unit_test(an_include_that_leads_back_is_an_error),
+		cmocka_unit_test(recipients_become_canonical_before_aliases),
+		cmocka_unit_test(copies_go_where_recipient_bcc_maps_says),
+		cmocka_unit_test(a_decision_names_the_answer_that_it_lacks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, release);

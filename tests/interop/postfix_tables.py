@@ -281,6 +281,11 @@ def make_set(rnd, top):
                             RELAYS, 1, 5),
         "relocated": some(rnd, ["moved@box.test", "@moved.test", "moved",
                                 "u1@out.test"], ["new@place.test"], 0, 4),
+        "canonical": rnd.choice(["", some(
+            rnd, ["info@box.test", "@relay.test", "sales", "u2@two.test",
+                  "list@alias.test", "@moved.test", "loop@two.test"],
+            ["u1@box.test", "@out.test", "new@two.test", "list",
+             "loop@two.test"], 1, 5)]),
         "sender_transport": some(rnd, ["x@out.test", "@two.test", "<>"],
                                  ["smtp:[st]:99", "relay:", "DUNNO"], 0, 3),
     }
@@ -289,6 +294,7 @@ def make_set(rnd, top):
     main += "transport_maps = texthash:%s/transport.cf, " \
             "pcre:%s/transport.pcre\n" % (top, top)
     main += "sender_dependent_relayhost_maps = texthash:%s/relaymap.cf\n" % top
+    main += "recipient_canonical_maps = texthash:%s/canonical\n" % top
     main += "relocated_maps = texthash:%s/relocated\n" % top
     main += "sender_dependent_default_transport_maps = " \
             "texthash:%s/sender_transport\n" % top
