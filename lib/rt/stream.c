@@ -42,6 +42,7 @@ struct stream {
 	int armed;
 	struct co *waiter;
 	bool is_ready;
+	bool is_without_1_2, is_without_1_3; // TLS, when we accept
 	SSL *ssl;
 	struct tls *tls;
 	struct buf in, out;
@@ -592,6 +593,13 @@ begin_tls(struct co *co, struct stream *s, struct tls *tls, int64_t deadline_us)
 	return OK;
 }
 
+void
+stream_without_tls(struct stream *s, bool without_1_2, bool without_1_3)
+{
+	s->is_without_1_2 = without_1_2;
+	s->is_without_1_3 = without_1_3;
+}
+
 enum err
 stream_accept_tls(struct co *co, struct stream *s, struct tls *tls,
 		  int64_t deadline_us)
@@ -600,6 +608,10 @@ stream_accept_tls(struct co *co, struct stream *s, struct tls *tls,
 
 	if (e != OK)
 		return e;
+	if (s->is_without_1_2)
+		SSL_set_min_proto_version(s->ssl, TLS1_3_VERSION);
+	if (s->is_without_1_3)
+		SSL_set_max_proto_version(s->ssl, TLS1_2_VERSION);
 	SSL_set_accept_state(s->ssl);
 	return shake_hands(co, s, deadline_us);
 }

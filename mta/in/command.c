@@ -8,7 +8,6 @@
 #include "mta/in/session.h"
 
 enum {
-	TLS_TIMEOUT_S = 30,
 	USER_RATE_UNIT_S = 3600,
 	ENVELOPE_RCPT_OCTETS = 20, // lengths and flags of one recipient
 	/* Of all, less one more and the other fields (8 KiB at most). */
@@ -91,7 +90,7 @@ do_starttls(struct co *co, struct session *s, struct str argument UNUSED)
 		return OK;
 	}
 	session_reply(s, 220, S("2.0.0"), S("Ready to start TLS"));
-	e = stream_accept_tls(co, s->stream, in.tls, in_s(TLS_TIMEOUT_S));
+	e = session_accept_tls(co, s);
 	/* RFC 3207 4.2: all that was known before is forgotten. */
 	session_reset(s);
 	return e;
@@ -100,6 +99,11 @@ do_starttls(struct co *co, struct session *s, struct str argument UNUSED)
 static bool
 must_login_first(struct session *s)
 {
+	if (session_must_encrypt(s)) {
+		session_reply(s, 530, S("5.7.0"),
+			      S("Must issue STARTTLS first"));
+		return true;
+	}
 	if (!session_is_submission(s) || s->login.n > 0 ||
 	    policy_is_login_by_lists(s))
 		return false;

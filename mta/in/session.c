@@ -4,6 +4,7 @@
 
 #include "lib/base/check.h"
 #include "lib/mail/smtp_reply.h"
+#include "lib/mail/tls_policy.h"
 
 enum {
 	TLS_TIMEOUT_S = 30,
@@ -118,9 +119,17 @@ session_is_submission(const struct session *s)
 }
 
 bool
+session_must_encrypt(const struct session *s)
+{
+	return str_ieq(s->rules->tls_level, S("encrypt")) && !s->is_local &&
+	       !stream_is_tls(s->stream);
+}
+
+bool
 session_may_auth(const struct session *s)
 {
 	return session_is_submission(s) && !s->is_local &&
+	       !session_must_encrypt(s) &&
 	       (stream_is_tls(s->stream) ||
 		options_is_plaintext_auth_allowed(in.role->options));
 }
@@ -129,6 +138,7 @@ bool
 session_may_starttls(const struct session *s)
 {
 	return in.tls != NULL && !stream_is_tls(s->stream) && !s->is_local &&
+	       !str_ieq(s->rules->tls_level, S("none")) &&
 	       s->kind != LISTEN_SUBMISSIONS;
 }
 
@@ -276,6 +286,19 @@ converse(struct co *co, struct session *s)
 	return e;
 }
 
+enum err
+session_accept_tls(struct co *co, struct session *s)
+{
+	unsigned with;
+
+	/* The router has told what is wrong with the setting. */
+	if (!tls_protocols_parse(s->rules->tls_protocols, &with))
+		with = TLS_WITH_1_2 | TLS_WITH_1_3;
+	stream_without_tls(s->stream, !(with & TLS_WITH_1_2),
+			   !(with & TLS_WITH_1_3));
+	return stream_accept_tls(co, s->stream, in.tls, in_s(TLS_TIMEOUT_S));
+}
+
 static enum err
 serve(struct co *co, struct session *s)
 {
@@ -284,8 +307,7 @@ serve(struct co *co, struct session *s)
 	if (s->kind == LISTEN_SUBMISSIONS) {
 		if (in.tls == NULL)
 			return ERR_UNAVAILABLE;
-		e = stream_accept_tls(co, s->stream, in.tls,
-				      in_s(TLS_TIMEOUT_S));
+		e = session_accept_tls(co, s);
 	}
 	if (e == OK)
 		e = converse(co, s);

@@ -149,6 +149,10 @@ const char *session_set_client(struct session *s, struct str address);
 /* Counts an event of the client; true when that is one too many. */
 bool session_is_too_fast(struct session *s, enum rate rate, uint64_t limit);
 bool session_is_submission(const struct session *s);
+/* smtpd_tls_security_level = encrypt, and nothing is encrypted yet. */
+bool session_must_encrypt(const struct session *s);
+/* With the versions that smtpd_tls_protocols allows. */
+enum err session_accept_tls(struct co *co, struct session *s) MUST_USE;
 bool session_may_auth(const struct session *s);
 bool session_may_starttls(const struct session *s);
 

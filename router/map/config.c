@@ -637,6 +637,7 @@ check_choices(struct loading *l, const struct settings *s)
 		{ "smtpd_upstream_proxy_protocol", "haproxy" },
 		{ "smtpd_forbid_bare_newline", "yes no note normalize reject" },
 		{ "postscreen_greet_action", "ignore enforce drop" },
+		{ "smtpd_tls_security_level", "none may encrypt" },
 	};
 
 	for (size_t i = 0; i < sizeof(choices) / sizeof(*choices); i++) {
@@ -654,6 +655,20 @@ check_choices(struct loading *l, const struct settings *s)
 				   STR(str_first(v->value, 100)),
 				   choices[i].words);
 	}
+}
+
+static void
+check_protocols(struct loading *l, const struct settings *s)
+{
+	const struct setting *v =
+		map_get(&s->by_name, S("smtpd_tls_protocols"));
+	unsigned with;
+
+	if (v->value.n > 0 && !tls_protocols_parse(v->value, &with) &&
+	    !is_told_elsewhere(l, s, v))
+		diag_error(l->d, v->file, v->line,
+			   "smtpd_tls_protocols leaves none of TLS 1.2 and "
+			   "1.3; write >=TLSv1.2 or >=TLSv1.3");
 }
 
 static void
@@ -695,6 +710,7 @@ load_master(struct loading *l)
 		check_lengths(l, &l->c->smtpd[i][0]);
 		check_choices(l, &l->c->smtpd[i][0]);
 		check_proxies(l, &l->c->smtpd[i][0]);
+		check_protocols(l, &l->c->smtpd[i][0]);
 		e = check_smtpd_networks(l, &l->c->smtpd[i][0]);
 	}
 	return e;

@@ -880,8 +880,7 @@ static const char *const not_yet[] = {
 	"smtpd_tls_cert_file",
 	"smtpd_tls_chain_files",
 	"smtpd_tls_key_file",
-	"smtpd_tls_protocols",
-	"smtpd_tls_security_level",
+	"smtpd_tls_ciphers",
 };
 
 static bool
