@@ -3,7 +3,8 @@
  *
  * The session is the real one, with its coroutines and channels; router, queue,
  * auth and store are stubs at the other ends of socket pairs. The first octet
- * chooses the port and how the input is cut, the rest is what the client sends.
+ * chooses the port and how the input is cut, the rest is what the client sends;
+ * octets 1 in it are not sent: there the client waits for a reply.
  * What must hold, whatever comes in (RFC 5321 4.3, 2920, 3030; S01, S06, S08):
  *  (1) each command has one reply, each reply a command;
  *  (2) the queue gets a message for each 250 to a content, and no other; its
@@ -24,6 +25,8 @@ enum {
 	FRAME_OCTETS = 1 << 20,
 	MAX_CALLS = 64,
 	WAIT_S = 20,
+	REPLY_MS = 5, // when none comes: the client goes on
+	WAIT_OCTET = 1,
 };
 
 struct message {
@@ -32,7 +35,8 @@ struct message {
 };
 
 static struct {
-	const char *input;
+	char input[MAX_INPUT];
+	bool waits[MAX_INPUT]; // before this octet
 	size_t n_input, piece;
 	int fd;
 	unsigned n_running;
@@ -235,37 +239,59 @@ end_one(void)
 }
 
 static enum err
-hear(struct co *co, struct stream *s)
+hear(struct co *co, struct stream *s, int64_t deadline_us)
 {
-	enum err e = stream_fill(co, s, in_s(WAIT_S));
+	enum err e = stream_fill(co, s, deadline_us);
 	struct str got = stream_peek(s);
 
-	check(e != ERR_TIMEOUT); // a hang
 	check(buf_add(&t.replies, got) == OK);
 	stream_take(s, got.n);
 	return e;
+}
+
+static size_t
+piece_at(size_t at)
+{
+	size_t n = 1;
+
+	while (n < t.piece && at + n < t.n_input && !t.waits[at + n])
+		n++;
+	return n;
 }
 
 static void
 run_client(struct co *co, void *arg UNUSED)
 {
 	struct stream *s = stream_new(t.fd, MAX_INPUT);
-	enum err e = OK;
+	enum err e = hear(co, s, in_s(WAIT_S));
 
-	while (e == OK && t.replies.n == 0)
-		e = hear(co, s);
-	for (size_t at = 0; e == OK && at < t.n_input; at += t.piece) {
-		size_t n = t.n_input - at < t.piece ? t.n_input - at : t.piece;
-
+	for (size_t at = 0, n; e == OK && at < t.n_input; at += n) {
+		if (t.waits[at] && hear(co, s, in_ms(REPLY_MS)) == ERR_EOF)
+			break;
+		n = piece_at(at);
 		stream_put(s, str_of(t.input + at, n));
 		e = stream_flush(co, s, in_s(WAIT_S));
 		co_breathe(co);
 	}
 	shutdown(stream_fd(s), SHUT_WR);
-	while (hear(co, s) == OK)
+	while ((e = hear(co, s, in_s(WAIT_S))) == OK)
 		;
+	check(e != ERR_TIMEOUT); // a hang
 	stream_free(&s);
 	end_one();
+}
+
+static void
+take_input(const uint8_t *p, size_t n)
+{
+	memset(t.waits, 0, sizeof(t.waits));
+	t.n_input = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (p[i] == WAIT_OCTET)
+			t.waits[t.n_input] = true;
+		else
+			t.input[t.n_input++] = (char)p[i];
+	}
 }
 
 static void
@@ -501,8 +527,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!has_started)
 		start();
 	has_started = true;
-	t.input = (const char *)data + 1;
-	t.n_input = size - 1;
+	take_input(data + 1, size - 1);
 	t.piece = data[0] & 2 ? MAX_INPUT : 1 + (data[0] >> 2);
 	buf_init(&t.replies, 1 << 22);
 	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
