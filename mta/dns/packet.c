@@ -62,8 +62,13 @@ read_name(struct str packet, size_t *at, char *text)
 			break;
 		if (n + length + 2 > DNS_NAME_MAX)
 			return ERR_FORMAT;
-		for (size_t i = 0; text != NULL && i < length; i++)
-			text[n + i] = ascii_lower(packet.p[here + i]);
+		/* A NUL would end the text: a name could pass for its first
+		 * part. '?' makes it none. */
+		for (size_t i = 0; text != NULL && i < length; i++) {
+			char c = packet.p[here + i];
+
+			text[n + i] = c == '\0' ? '?' : ascii_lower(c);
+		}
 		if (text != NULL)
 			text[n + length] = '.';
 		n += length + 1u;
