@@ -12,6 +12,8 @@ base64_encode(struct buf *out, struct str in)
 	size_t i = 0;
 	char *to;
 
+	if (groups == 0)
+		return OK;
 	if (groups > SIZE_MAX / 4 || buf_reserve(out, groups * 4) != OK)
 		return ERR_LIMIT;
 	to = out->p + out->n;

@@ -441,7 +441,8 @@ next_line(struct str *out)
 static bool
 is_verb(struct str line, const char *verb)
 {
-	return line.n > 4 && strncasecmp(line.p, verb, 4) == 0;
+	return line.n > 5 && strncasecmp(line.p, verb, 4) == 0 &&
+	       (line.p[4] == ' ' || line.p[4] == '\r');
 }
 
 /* One command and its reply; false: no more can be said. */
