@@ -807,6 +807,7 @@ put_off(struct attempt *a, const struct delivery *d)
 	} else {
 		message_note_done(&queue.table, m, a->done, a->n_done);
 		message_forget_content(&queue.table, m);
+		q->is_untried = !m->is_repeat;
 		if (q->state == STATE_WAITS)
 			destination_put_off(d, q);
 		message_sleep(&queue.table, q);
@@ -835,6 +836,7 @@ try_message(struct co *co, struct message *m)
 		put_off(&a, d);
 		return;
 	}
+	m->queued->is_untried = false;
 	while (!a.is_hold && (d = TAILQ_FIRST(&a.groups)) != NULL) {
 		TAILQ_REMOVE(&a.groups, d, link);
 		destination_add(d);

@@ -320,7 +320,8 @@ take_status(struct message *m, struct str body)
 	return e;
 }
 
-/* What lies on the disk may have been tried by an earlier process. */
+/* What lies on the disk may have been tried by an earlier process; to look for
+ * a repeat costs the store a walk through the mailbox. */
 static struct message *
 message_of_record(struct message_table *t, struct queued *q,
 		  const struct spool_reading *r)
@@ -336,7 +337,7 @@ message_of_record(struct message_table *t, struct queued *q,
 					     : take_message(m, body);
 	if (e == OK && q->n_extents == 0 && m->size_octets > q->record.n_octets)
 		e = ERR_FORMAT;
-	m->is_repeat = true;
+	m->is_repeat = !q->is_untried;
 	if (e != OK)
 		free_message(t, &m);
 	return m;

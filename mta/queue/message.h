@@ -33,6 +33,7 @@ struct queued {
 	bool is_noting;	 // a STATUS record is on its way
 	bool is_stale;	 // that one will not be the last
 	bool is_expired; // by the operator: what waits now fails
+	bool is_untried; // put off by this process, not tried by any
 	uint8_t state;	 // enum record_state
 	uint32_t n_extents;
 	struct extent record;	// body of its MESSAGE (or CORRUPT) record
