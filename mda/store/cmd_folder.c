@@ -4,7 +4,8 @@
  *
  * Invariants:
  *  (1) Whoever changes the user's folders holds the user's lock.
- *  (2) A deleted folder leaves by one durable rename; then it is emptied.
+ *  (2) A deleted folder leaves by one durable rename; then it is emptied. No
+ *      delivered message goes before the ring has it.
  *  (3) A new folder's UIDVALIDITY is larger than all before, so a name that
  * comes back does not come with old UIDs.
  */
@@ -23,6 +24,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+enum { NAMES_MAX_OCTETS = 1 << 30, BREATHE_EVERY = 1000 };
 
 /* One job in the pool for each command. */
 struct folder_job {
@@ -187,6 +190,60 @@ empty_in_thread(void *arg)
 	tree_remove_folder(job->user_fd, job->to);
 }
 
+/* Names of the messages of a folder, each with its NUL. */
+struct naming {
+	struct folder_job *job;
+	struct buf names;
+};
+
+static void
+names_in_thread(void *arg)
+{
+	static const char *const parts[] = { "cur", "new" };
+	struct naming *n = arg;
+	int fd = fs_open_dir(n->job->user_fd, n->job->dir);
+
+	for (size_t i = 0; fd >= 0 && i < sizeof(parts) / sizeof(*parts); i++) {
+		int part = fs_open_dir(fd, parts[i]);
+		DIR *dir = part < 0 ? NULL : fdopendir(part);
+		struct dirent *entry;
+
+		if (dir == NULL && part >= 0)
+			close(part);
+		while (dir != NULL && (entry = readdir(dir)) != NULL)
+			if (buf_add(&n->names,
+				    str_of(entry->d_name,
+					   strlen(entry->d_name) + 1)) != OK)
+				break;
+		if (dir != NULL)
+			closedir(dir);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* A repeat of what is in there must not come back (design, invariant 13). The
+ * process that delivered it may have died with its record unflushed. */
+static enum err
+note_delivered(struct co *co, struct session *s, struct folder_job *job)
+{
+	struct naming n = { .job = job };
+	const char *at;
+	size_t n_noted = 0;
+
+	buf_init(&n.names, NAMES_MAX_OCTETS);
+	offload(co, names_in_thread, &n);
+	for (at = n.names.p; at != NULL && at < n.names.p + n.names.n;
+	     at += strlen(at) + 1) {
+		ring_add_file(s->tree->ring, str_c(s->user->address),
+			      str_c(at));
+		if (++n_noted % BREATHE_EVERY == 0)
+			co_breathe(co);
+	}
+	buf_release(&n.names);
+	return ring_flush(co, s->tree->ring);
+}
+
 static enum err
 delete_locked(struct co *co, struct session *s, struct folder_job *job)
 {
@@ -228,7 +285,7 @@ static void delete (struct co *co, struct session *s, struct str dir)
 	snprintf(job.to, sizeof(job.to), "..estafeta-deleted.%llx.%llu",
 		 (unsigned long long)s->tree->salt,
 		 (unsigned long long)++s->tree->n_names);
-	e = ring_flush(co, s->tree->ring);
+	e = note_delivered(co, s, &job);
 	if (e == OK)
 		e = lock_take(co, &s->user->lock, in_s(LOCK_TIMEOUT_S));
 	if (e == OK) {

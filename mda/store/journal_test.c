@@ -4,6 +4,9 @@
  * mailbox meanwhile. */
 #include "tests/unit/store_frame.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #define ENABLE() DO(ENABLE, "QRESYNC")
 
 static uint64_t
@@ -558,6 +561,52 @@ test_other_boot(struct co *co)
 	log_out(&c);
 }
 
+static void
+limit_files(rlim_t octets)
+{
+	const struct rlimit limit = { octets, RLIM_INFINITY };
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(0, setrlimit(RLIMIT_FSIZE, &limit));
+}
+
+/* F05: where nothing can be written, flags are set and messages deleted; the
+ * log is given up, and whoever was away is told all the same. */
+static void
+test_full_disk(struct co *co)
+{
+	struct client c;
+	uint64_t since;
+	uint32_t validity;
+	char args[100];
+	const char *text;
+
+	log_in(co, &c);
+	append_some(co, &c, 3);
+	ENABLE();
+	text = DO(SELECT, "INBOX");
+	since = highest(text);
+	validity = number_after(text, "[UIDVALIDITY ");
+	limit_files(64);
+	assert_has(DO(STORE, "1:2 +FLAGS (\\Deleted)"), "OK ");
+	assert_has(UID(EXPUNGE, "1"), "* VANISHED 1\r\n");
+	assert_has(append(co, &c, "INBOX () ", "Subject: x\r\n\r\n"), "NO [");
+	limit_files(RLIM_INFINITY);
+	log_out(&c);
+	restart(co);
+	log_in(co, &c);
+	ENABLE();
+	snprintf(args, sizeof(args), "INBOX (QRESYNC (%u %llu))", validity,
+		 (unsigned long long)since);
+	text = DO(SELECT, args);
+	assert_true(highest(text) > since);
+	assert_has(text, "* 2 EXISTS\r\n");
+	assert_has(text, "* VANISHED (EARLIER) 1\r\n");
+	assert_has(text, "* 1 FETCH (UID 2 FLAGS (\\Deleted)");
+	log_out(&c);
+}
+
+SCENARIO(full_disk)
 SCENARIO(condstore)
 SCENARIO(enabling)
 SCENARIO(qresync)
@@ -569,6 +618,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(run_full_disk),
 		cmocka_unit_test(run_condstore),
 		cmocka_unit_test(run_enabling),
 		cmocka_unit_test(run_qresync),

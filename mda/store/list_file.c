@@ -93,6 +93,9 @@ check_known(const struct list_change *c, int fd)
 		return c->is_known ? ERR_MORE : OK;
 	if (fstat(fd, &st) != 0)
 		return ERR_IO;
+	/* What has other names, too, is replaced, never written to. */
+	if (!c->is_whole && (!S_ISREG(st.st_mode) || st.st_nlink != 1))
+		return ERR_MORE;
 	return c->is_known && st.st_ino == c->inode && st.st_size == c->octets
 		       ? OK
 		       : ERR_MORE;

@@ -352,6 +352,7 @@ note(struct user *u, int64_t octets, int64_t messages)
 {
 	struct quota_state *q = &u->quota;
 	struct buf line = BUF_INIT(LINE_OCTETS_MAX);
+	struct stat st;
 	int fd;
 
 	if (!has_limit(q) || (octets == 0 && messages == 0))
@@ -364,6 +365,12 @@ note(struct user *u, int64_t octets, int64_t messages)
 		    O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return;
+	/* Another name of somebody's file is not written to. */
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1) {
+		close(fd);
+		quota_forget(u);
+		return;
+	}
 	check(maildirsize_put_delta(&line, octets, messages) == OK);
 	if (write(fd, line.p, line.n) != (ssize_t)line.n)
 		log_warn("quota.unwritten", FERRNO(errno));

@@ -31,6 +31,8 @@ struct ring {
 	char name[NAME_SIZE / 2], old_name[NAME_SIZE];
 	int64_t octets;
 	bool is_dirty;
+	bool is_broken; // a flush failed: no other is tried on this file
+	uint64_t n_failures;
 	struct lock lock; // of the flush
 };
 
@@ -163,17 +165,39 @@ retire_in_thread(void *arg)
 	close(f->fd);
 }
 
+/* A new file. What was in the broken one may be lost. */
+static void
+replace_broken(struct co *co, struct ring *r)
+{
+	struct flushing f = { .ring = r, .fd = r->fd };
+
+	offload(co, turn_in_thread, &f);
+	if (f.new_fd < 0)
+		return;
+	close(r->fd);
+	r->fd = f.new_fd;
+	r->octets = f.new_octets;
+	r->is_broken = false;
+	r->n_failures++;
+}
+
 static enum err
 flush_locked(struct co *co, struct ring *r)
 {
 	struct flushing f = { .ring = r, .fd = r->fd };
 
+	if (r->is_broken) {
+		replace_broken(co, r);
+		return ERR_IO; // what was added may be in the old one
+	}
+	f.fd = r->fd;
 	if (!r->is_dirty)
 		return OK;
 	r->is_dirty = false;
 	offload(co, flush_in_thread, &f);
 	if (f.e != OK) {
-		r->is_dirty = true;
+		r->is_broken = true;
+		r->n_failures++;
 		return f.e;
 	}
 	if (r->octets <= RING_MAX_OCTETS)
@@ -190,14 +214,19 @@ flush_locked(struct co *co, struct ring *r)
 enum err
 ring_flush(struct co *co, struct ring *ring)
 {
+	uint64_t n_failures;
 	enum err e;
 
 	if (ring == NULL)
 		return OK;
+	n_failures = ring->n_failures;
 	e = lock_take(co, &ring->lock, in_s(LOCK_TIMEOUT_S));
 	if (e != OK)
 		return e;
 	e = flush_locked(co, ring);
+	/* The caller's record may have gone with the file that failed. */
+	if (e == OK && (n_failures != ring->n_failures))
+		e = ERR_IO;
 	lock_give(&ring->lock);
 	return e;
 }

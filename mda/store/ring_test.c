@@ -102,6 +102,29 @@ no_ring(struct co *co, void *arg UNUSED)
 	assert_false(ring_has(co, NULL, user, S("QaR0")));
 }
 
+/* A flush that failed says nothing of what comes after it: the file is left, and
+ * whoever wrote into it must write again. */
+static void
+failed_flush(struct co *co, void *arg UNUSED)
+{
+	struct ring *r = ring_open(root_fd, 6);
+	int ends[2];
+
+	assert_non_null(r);
+	assert_int_equal(0, pipe(ends)); // it cannot be flushed
+	close(r->fd);
+	r->fd = ends[1];
+	ring_add(r, user, S("QaR0"));
+	assert_int_not_equal(OK, ring_flush(co, r));
+	ring_add(r, user, S("QbR0")); // lost with it
+	assert_int_not_equal(OK, ring_flush(co, r));
+	ring_add(r, user, S("QcR0"));
+	assert_int_equal(OK, ring_flush(co, r));
+	assert_true(ring_has(co, r, user, S("QcR0")));
+	close(ends[0]);
+	ring_close(&r);
+}
+
 static void
 in_loop(co_fn *run)
 {
@@ -120,6 +143,7 @@ SCENARIO(found_and_not_found)
 SCENARIO(damage)
 SCENARIO(turns)
 SCENARIO(no_ring)
+SCENARIO(failed_flush)
 
 int
 main(void)
@@ -129,6 +153,7 @@ main(void)
 		cmocka_unit_test(run_damage),
 		cmocka_unit_test(run_turns),
 		cmocka_unit_test(run_no_ring),
+		cmocka_unit_test(run_failed_flush),
 	};
 	char command[64];
 	int n_failed;

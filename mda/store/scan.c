@@ -54,6 +54,7 @@ struct scan {
 	struct names names[2]; // 0: new, 1: cur
 	/* The uidlist and the keywords, when they are not as known. */
 	bool has_known, has_list, is_list_read;
+	bool is_list_shared; // the file has other names, too
 	ino_t list_inode;
 	int64_t list_octets;
 	struct buf list;
@@ -168,8 +169,9 @@ read_list(struct scan *s)
 		return ERR_IO;
 	}
 	s->has_list = true;
+	s->is_list_shared = st.st_nlink != 1;
 	e = OK;
-	if (!s->has_known || st.st_ino != s->list_inode ||
+	if (!s->has_known || s->is_list_shared || st.st_ino != s->list_inode ||
 	    st.st_size != s->list_octets) {
 		s->is_list_read = true;
 		s->list_inode = st.st_ino;
@@ -672,6 +674,7 @@ take_list(struct co *co, struct mailbox *m, const struct scan *s)
 
 		run_making(co, records_in_thread, &k);
 		e = k.e;
+		m->must_rewrite_list |= s->is_list_shared;
 	}
 	if (e != ERR_FORMAT)
 		return e;

@@ -211,6 +211,7 @@ session_done(struct co *co, struct session *s)
 			 (unsigned long long)s->told_all, STR(done.text));
 		done.text = buf_str(&text);
 	}
+	s->answers_modseq = false;
 	session_send(co, s);
 	store_put_done(&b, &done);
 	send_frame(co, s, STORE_DONE, buf_str(&b), -1);
@@ -667,7 +668,6 @@ do_command(struct co *co, struct session *s, struct str body)
 	s->is_uid = command.is_uid;
 	s->tag = command.tag;
 	imap_reader_init(&s->args, command.args, &s->arena);
-	s->answers_modseq = false;
 	session_answer(s, STORE_OK, "done");
 	run(co, s);
 	session_done(co, s);

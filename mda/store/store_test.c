@@ -924,6 +924,77 @@ test_foreign_files(struct co *co)
 	buf_release(&file);
 }
 
+/* F01: a file that has another name, too, is not written to. */
+static void
+test_hard_links(struct co *co)
+{
+	struct buf before = BUF_INIT(1 << 20), after = BUF_INIT(1 << 20);
+	char list[512], size[512], other[512];
+	struct client c;
+
+	t.quota.storage_octets = 1 << 20;
+	tree.epoch++;
+	log_in(co, &c);
+	assert_has(append(co, &c, "INBOX () ", letter1), "OK [APPENDUID");
+	snprintf(list, sizeof(list), "%s/example1.local/user1/dovecot-uidlist",
+		 t.root);
+	snprintf(size, sizeof(size), "%s/example1.local/user1/maildirsize",
+		 t.root);
+	for (int i = 0; i < 2; i++) {
+		const char *name = i == 0 ? list : size;
+
+		snprintf(other, sizeof(other), "%s/other%d", t.root, i);
+		assert_int_equal(0, link(name, other));
+		buf_clear(&before);
+		assert_int_equal(OK, fs_read_file(AT_FDCWD, other, &before));
+		assert_has(append(co, &c, "INBOX () ", letter1),
+			   "OK [APPENDUID");
+		buf_clear(&after);
+		assert_int_equal(OK, fs_read_file(AT_FDCWD, other, &after));
+		assert_str_eq(buf_str(&after), buf_str(&before));
+		buf_clear(&after);
+	}
+	assert_has(DO(STATUS, "INBOX (MESSAGES UIDNEXT)"),
+		   "(MESSAGES 3 UIDNEXT 4)");
+	log_out(&c);
+	restart(co);
+	log_in(co, &c);
+	assert_has(DO(STATUS, "INBOX (MESSAGES UIDNEXT)"),
+		   "(MESSAGES 3 UIDNEXT 4)");
+	log_out(&c);
+	buf_release(&before);
+	buf_release(&after);
+}
+
+/* Its process died before the ring was flushed; the folder it was moved to goes
+ * with it. */
+static void
+test_deleted_does_not_come_back(struct co *co)
+{
+	struct letter l = { .id = "AAAAAAAAAH1",
+			    .to = user1,
+			    .text = "Subject: x\r\n\r\n" };
+	struct client c;
+
+	assert_int_equal(250, deliver_in_steps(co, &l, 100));
+	stop(co);
+	start();
+	assert_int_equal(0, unlinkat(tree.root_fd, ".estafeta.delivered.0", 0));
+	restart(co);
+	log_in(co, &c);
+	assert_has(DO(CREATE, "old"), "OK ");
+	DO(SELECT, "INBOX");
+	assert_has(DO(MOVE, "1 old"), "OK ");
+	assert_has(DO(DELETE, "old"), "OK ");
+	log_out(&c);
+	restart(co);
+	l.is_repeat = true;
+	assert_int_equal(250, deliver_in_steps(co, &l, 100));
+	assert_int_equal(0, count_files("new", NULL));
+}
+
+SCENARIO(hard_links)
+SCENARIO(deleted_does_not_come_back)
 SCENARIO(delivery)
 SCENARIO(repeats)
 SCENARIO(line_ends_and_large)
@@ -950,6 +1021,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(run_delivery),
+		cmocka_unit_test(run_hard_links),
+		cmocka_unit_test(run_deleted_does_not_come_back),
 		cmocka_unit_test(run_repeats),
 		cmocka_unit_test(run_line_ends_and_large),
 		cmocka_unit_test(run_quota),
