@@ -11,15 +11,18 @@
 enum { DIAG_MAX_OCTETS = 16 << 20 };
 
 static const char help[] =
-	"usage: mailctl lint [DIRECTORY]\n"
+	"usage: mailctl lint [DIRECTORY [DIRECTORY]]\n"
 	"\n"
 	"Reads main.cf, accounts.cf, virtual.cf, transport.cf ... as the "
 	"router\n"
 	"does, and prints what is wrong as file:line: error: what to write\n"
 	"instead. Without a directory: --config or ESTAFETA_CONFIG.\n"
+	"Two directories of hosts that send each other mail: also domains "
+	"that\n"
+	"each sends to the other, for ever.\n"
 	"Exit status 1 when there are errors.\n"
 	"\n"
-	"$ mailctl lint ./config1\n";
+	"$ mailctl lint ./config1 ./config2\n";
 
 static void
 print_all(const struct diag *d)
@@ -36,24 +39,18 @@ print_all(const struct diag *d)
 		printf("and %zu more\n", d->n_dropped);
 }
 
-int
-lint_main(int argc, char **argv)
+/* Reads and looks at one directory; false: it has errors. */
+static bool
+lint_one(const struct args *args, const char *dir, struct config **out)
 {
-	static struct args args;
-	struct config *c = NULL;
-	const char *dir;
 	struct diag d;
 	bool is_good;
 	enum err e;
 
-	args_read(&args, argc, argv, NULL, help);
-	if (args.n_words > 1)
-		return args_usage(argv[0], "one directory at a time");
-	dir = args.n_words ? args.words[0] : args.options.config_dir;
 	diag_init(&d, DIAG_MAX_OCTETS);
-	e = files_load(dir, args.options.hostname, &d, &c);
+	e = files_load(dir, args->options.hostname, &d, out);
 	if (e == OK)
-		route_lint(c, &d);
+		route_lint(*out, &d);
 	print_all(&d);
 	is_good = e == OK && d.n_errors == 0;
 	printf("%s: %zu error%s, %zu warning%s, %zu note%s\n", dir, d.n_errors,
@@ -62,7 +59,31 @@ lint_main(int argc, char **argv)
 	       d.n_notes == 1 ? "" : "s");
 	if (e != OK && d.n_errors == 0)
 		printf("%s: %s\n", dir, err_text(e));
-	config_free(&c);
 	diag_release(&d);
+	return is_good;
+}
+
+int
+lint_main(int argc, char **argv)
+{
+	static struct args args;
+	struct config *c[2] = { NULL, NULL };
+	bool is_good = true;
+	struct diag d;
+
+	args_read(&args, argc, argv, NULL, help);
+	if (args.n_words > 2)
+		return args_usage(argv[0], "two directories at most");
+	if (args.n_words == 0)
+		is_good = lint_one(&args, args.options.config_dir, &c[0]);
+	for (int i = 0; i < args.n_words; i++)
+		is_good &= lint_one(&args, args.words[i], &c[i]);
+	diag_init(&d, DIAG_MAX_OCTETS);
+	if (c[0] != NULL && c[1] != NULL)
+		route_lint_pair(c[0], c[1], &d);
+	print_all(&d);
+	diag_release(&d);
+	config_free(&c[0]);
+	config_free(&c[1]);
 	return is_good ? 0 : 1;
 }

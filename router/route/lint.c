@@ -4,7 +4,10 @@
 
 #include "lib/mail/nexthop.h"
 #include "lib/mail/tls_policy.h"
+#include "router/map/rules.h"
 #include "router/route/resolve.h"
+
+enum { PAIR_OCTETS = 32 << 20 };
 
 struct lint {
 	const struct config *c;
@@ -379,6 +382,157 @@ check_relayhost_setting(struct lint *l)
 				  "relayhost: \"%.*s\": %s", STR(element), why);
 }
 
+/* ---- patterns ---- */
+
+static bool
+matches_all(struct str pattern)
+{
+	static const struct str all[] = {
+		STR_INIT("//"),	 STR_INIT("/./"),    STR_INIT("/.*/"),
+		STR_INIT("/^/"), STR_INIT("/.+/"),   STR_INIT("/^.*/"),
+		STR_INIT("/$/"), STR_INIT("/^.*$/"), STR_INIT("0.0.0.0/0"),
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (str_eq(pattern, all[i]))
+			return true;
+	return false;
+}
+
+/* Rules behind one that takes everything, or behind one with the same pattern.
+ */
+static void
+check_rules(struct lint *l, const struct table *t)
+{
+	struct map seen = MAP_INIT;
+	struct rule_view rule;
+	uint32_t all_line = 0;
+
+	for (size_t at = 0; t->rules && rules_next(t->rules, &at, &rule);) {
+		if (all_line > 0) {
+			diag_warn(l->d, t->file, rule.line,
+				  "this rule is never reached: the one in line "
+				  "%u takes everything; move it up",
+				  all_line);
+			break;
+		}
+		if (rule.is_guarded)
+			continue;
+		if (matches_all(rule.pattern) && t->kind == TABLE_PATTERNS)
+			all_line = rule.line;
+		if (map_set(&seen, rule.pattern, &seen) != NULL)
+			diag_warn(l->d, t->file, rule.line,
+				  "the pattern %.*s stands above already; this "
+				  "rule has no effect",
+				  STR(str_first(rule.pattern, 200)));
+	}
+	map_release(&seen);
+}
+
+static void
+each_rules(struct lint *l, const struct table_list *tables)
+{
+	for (size_t i = 0; i < tables->n; i++)
+		check_rules(l, &tables->list[i]);
+}
+
+/* ---- two hosts ---- */
+
+static bool
+means(const struct config *c, struct str host)
+{
+	struct str name = settings_text(&c->settings, "myhostname");
+	ptrdiff_t dot = str_chr(name, '.');
+
+	return str_ieq(host, name) ||
+	       (dot > 0 && str_ieq(host, str_first(name, (size_t)dot)));
+}
+
+/* Does c send mail for this address to the host of other? */
+static bool
+sends_to(const struct config *c, const struct config *other, struct str address)
+{
+	struct arena arena = ARENA_INIT(PAIR_OCTETS);
+	struct route_result result;
+	struct str list, element;
+	struct nexthop hop;
+	const char *why;
+	bool is_sent = false;
+
+	if (route_resolve(c, S("postmaster@localhost"), address, &arena, NULL,
+			  &result) != OK)
+		result.n = 0;
+	for (size_t i = 0; i < result.n; i++) {
+		list = result.list[i].nexthop;
+		while (result.list[i].class == ROUTE_REMOTE && !is_sent &&
+		       nexthop_next(&list, &element))
+			is_sent = nexthop_parse(element, &hop, &why) &&
+				  means(other, hop.host);
+	}
+	arena_release(&arena);
+	return is_sent;
+}
+
+struct pair {
+	const struct config *a, *b;
+	struct diag *d;
+	struct map seen; // domains
+};
+
+static void
+check_pair(struct pair *p, struct str domain, struct str file, uint32_t line)
+{
+	char address[512];
+	int n;
+
+	if (domain.n == 0 || domain.p[0] == '*' ||
+	    map_get(&p->seen, domain) != NULL)
+		return;
+	map_set(&p->seen, domain, p);
+	n = snprintf(address, sizeof(address), "nobody.at.all@%s%.*s",
+		     domain.p[0] == '.' ? "sub" : "", STR(domain));
+	if (n < 0 || (size_t)n >= sizeof(address))
+		return;
+	if (sends_to(p->a, p->b, str_of(address, (size_t)n)) &&
+	    sends_to(p->b, p->a, str_of(address, (size_t)n)))
+		diag_warn(p->d, file, line,
+			  "%.*s goes from %.*s to %.*s and back again, for "
+			  "ever; remove one of the two routes",
+			  STR(domain),
+			  STR(settings_text(&p->a->settings, "myhostname")),
+			  STR(settings_text(&p->b->settings, "myhostname")));
+}
+
+static void
+check_routes(struct pair *p, const struct config *c)
+{
+	struct str key;
+	void *value;
+
+	for (size_t i = 0; i < c->transport.n; i++) {
+		const struct table *t = &c->transport.list[i];
+
+		for (size_t at = 0; map_next(&t->entries, &at, &key, &value);)
+			check_pair(p,
+				   str_chr(key, '@') < 0 ? key : domain_of(key),
+				   t->file,
+				   ((const struct table_entry *)value)->line);
+	}
+	for (size_t at = 0; map_next(&c->domains, &at, &key, &value);)
+		check_pair(p, key, S(""), 0);
+}
+
+void
+route_lint_pair(const struct config *a, const struct config *b, struct diag *d)
+{
+	struct pair p = { a, b, d, MAP_INIT };
+
+	check_routes(&p, a);
+	check_routes(&p, b);
+	check_pair(&p, S("somewhere.else.example"), S(""), 0);
+	map_release(&p.seen);
+}
+
 void
 route_lint(const struct config *c, struct diag *d)
 {
@@ -388,6 +542,8 @@ route_lint(const struct config *c, struct diag *d)
 	check_twice_local(&l);
 	each_entry(&l, &c->virtual_alias, check_virtual);
 	each_entry(&l, &c->transport, check_transport);
+	each_rules(&l, &c->virtual_alias);
+	each_rules(&l, &c->transport);
 	each_entry(&l, &c->sender_relayhost, check_relayhost);
 	each_entry(&l, &c->sasl, check_sasl);
 	each_entry(&l, &c->tls_policy, check_policy);

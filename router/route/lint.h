@@ -11,3 +11,8 @@
 #include "router/map/config.h"
 
 void route_lint(const struct config *c, struct diag *d);
+/* Two hosts that send each other mail: domains that each sends to the other,
+ * for ever. A next hop means the other host when it is its myhostname or the
+ * first label of that. Looks at the domains that either set names. */
+void
+route_lint_pair(const struct config *a, const struct config *b, struct diag *d);

@@ -220,6 +220,69 @@ the_labs_configurations_are_clean(void **state UNUSED)
 	}
 }
 
+static struct config *
+load_host(struct str hostname, const struct table_variable *files,
+	  size_t n_files)
+{
+	struct config_input in = { .dir = S("/d"),
+				   .hostname = hostname,
+				   .accounts = CONFIG_ACCOUNTS_GIVEN,
+				   .account_names = names,
+				   .n_account_names = 1,
+				   .files = files,
+				   .n_files = n_files };
+	struct config *c;
+
+	assert_int_equal(config_load(&in, &diag, &c), OK);
+	return c;
+}
+
+/* S21: a route that leads back. */
+static void
+a_domain_that_two_hosts_send_each_other_is_told(void **state UNUSED)
+{
+	static const struct table_variable one[] = {
+		F("transport.cf", "fine.test smtp:[mta2]:25\n"
+				  "loop.test smtp:[mta2]:25\n"),
+	};
+	static const struct table_variable two[] = {
+		F("main.cf", "relayhost = [mta1.example1.local]:25\n"),
+		F("transport.cf", "fine.test smtp:[elsewhere]\n"),
+	};
+	struct config *a, *b;
+
+	release(NULL);
+	diag_init(&diag, 1 << 20);
+	a = load_host(S("mta1.example1.local"), one, N_OF(one));
+	b = load_host(S("mta2.example2.local"), two, N_OF(two));
+	assert_null(diag.first);
+	route_lint_pair(a, b, &diag);
+	assert_int_equal(diag.n_warnings, 1);
+	assert_int_equal(diag.first->line, 2);
+	assert_true(str_starts(diag.first->text, S("loop.test goes from")));
+	config_free(&a);
+	config_free(&b);
+}
+
+static void
+rules_that_are_never_reached_are_told(void **state UNUSED)
+{
+	static const struct table_variable files[] = {
+		F("regexp.cf", "/^a@/ x@y.test\n"
+			       "/^a@/ z@y.test\n"
+			       "if /b/\n"
+			       "/./ b@y.test\n"
+			       "endif\n"
+			       "/./ c@y.test\n"
+			       "/d/ d@y.test\n"),
+	};
+
+	lint(files, N_OF(files));
+	assert_int_equal(diag.n_warnings, 2);
+	assert_int_equal(diag.first->line, 2);
+	assert_int_equal(diag.first->next->line, 7);
+}
+
 int
 main(void)
 {
@@ -230,6 +293,9 @@ main(void)
 		cmocka_unit_test(a_sender_key_needs_the_setting),
 		cmocka_unit_test(findings_come_in_the_order_of_lines),
 		cmocka_unit_test(the_labs_configurations_are_clean),
+		cmocka_unit_test(
+			a_domain_that_two_hosts_send_each_other_is_told),
+		cmocka_unit_test(rules_that_are_never_reached_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, release);
