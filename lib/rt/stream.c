@@ -647,6 +647,17 @@ stream_connect_tls(struct co *co, struct stream *s, struct tls *tls,
 	return e;
 }
 
+SSL_SESSION *
+stream_tls_session(const struct stream *s)
+{
+	SSL_SESSION *session = s->ssl ? SSL_get1_session(s->ssl) : NULL;
+
+	if (session != NULL && SSL_SESSION_is_resumable(session))
+		return session;
+	SSL_SESSION_free(session);
+	return NULL;
+}
+
 bool
 stream_is_peer_trusted(const struct stream *s)
 {

@@ -79,6 +79,9 @@ bool stream_is_tls(const struct stream *s);
 /* "TLSv1.3 TLS_AES_128_GCM_SHA256", empty when plain; after a handshake that
  * failed, why. */
 struct str stream_tls_text(const struct stream *s);
+/* What tls_peer.session can be later: the caller's; NULL when the peer gave
+ * none that can be resumed. */
+struct ssl_session_st *stream_tls_session(const struct stream *s);
 /* Did a trusted authority sign the peer's certificate? */
 bool stream_is_peer_trusted(const struct stream *s);
 

@@ -9,15 +9,16 @@
 #include "lib/base/str.h"
 
 struct ssl_st;
+struct ssl_session_st;
 struct tls; // one set of settings, shared by many sessions
 
 /* Touches all of OpenSSL that is lazy, before the sandbox closes. */
 void tls_init(void);
 
 /* From PEM: chain (leaf first) and private key. purpose, a literal, names the
- * service ("smtp", "imap"): session tickets of one are not valid at another, and
- * clients that ask by ALPN for other protocols alone are refused (RFC 7301).
- * ERR_TLS, with the reason in the log, when they do not fit. */
+ * service ("smtp", "imap"): session tickets of one are not valid at another,
+ * and clients that ask by ALPN for other protocols alone are refused (RFC
+ * 7301). ERR_TLS, with the reason in the log, when they do not fit. */
 enum err tls_server_new(struct str chain_pem, struct str key_pem,
 			const char *purpose, struct tls **out) MUST_USE;
 /* The same from an open file that holds both, chain and key; closes fd. On
@@ -44,6 +45,9 @@ struct tls_peer {
 	size_t n_prints;
 	bool without_1_2, without_1_3;
 	struct str exclude; // names of ciphers of TLS 1.2, as OpenSSL's
+	/* To resume, or NULL: one that was made under the same demands, which
+	 * are not checked anew. */
+	struct ssl_session_st *session;
 };
 struct tls *tls_hold(struct tls *tls);
 /* Gives one hold back; NULL is fine. */

@@ -15,6 +15,7 @@
 #include "lib/rt/log.h"
 #include "mta/out/dead.h"
 #include "mta/out/pool.h"
+#include "mta/out/resume.h"
 #include "mta/out/route.h"
 #include "mta/out/service.h"
 #include "mta/out/session.h"
@@ -156,15 +157,35 @@ struct skipped {
 	size_t n, at;
 };
 
+/* All that the verdict about its certificate hung on. */
+static void
+put_resume_key(struct buf *key, const struct session_settings *settings,
+	       const struct target *target)
+{
+	buf_putf(key, "%llu %d %.*s %.*s %u %.*s %.*s",
+		 (unsigned long long)settings->setup->number,
+		 settings->job->sasl_user.n > 0 && !target->is_fallback,
+		 STR(target->name), STR(target->address),
+		 (unsigned)target->port, STR(target->hop.text),
+		 STR(policy_text(settings->job, target)));
+}
+
 static struct session *
 open_target(struct co *co, const struct target *target,
 	    struct session_settings *settings, struct outcome *why)
 {
 	struct policy *policy = must_alloc(sizeof(*policy));
+	struct buf key = BUF_INIT(KEY_MAX_OCTETS);
 	struct session *session = NULL;
 
-	if (make_policy(settings->job, target, settings->setup, policy, why))
+	if (make_policy(settings->job, target, settings->setup, policy, why)) {
+		put_resume_key(&key, settings, target);
+		settings->resume_key = buf_str(&key);
+		policy->peer.session = resume_find(settings->resume_key);
 		session = open_policed(co, target, settings, policy, why);
+	}
+	settings->resume_key = STR_NONE;
+	buf_release(&key);
 	settings->policy = NULL;
 	free(policy);
 	return session;

@@ -12,8 +12,8 @@ enum {
 
 struct outcome {
 	bool is_set;
-	bool is_dead;  // no session with the destination
-	bool is_final; // no other server need be asked
+	bool is_dead;	  // no session with the destination
+	bool is_final;	  // no other server need be asked
 	bool is_reported; // delivered to a host that sends reports
 	uint16_t code;
 	char enhanced[SMTP_ENHANCED_MAX];

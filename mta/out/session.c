@@ -18,6 +18,7 @@
 #include "lib/mail/smtp_data.h"
 #include "lib/rt/counters.h"
 #include "lib/rt/log.h"
+#include "mta/out/resume.h"
 
 #include <openssl/rand.h>
 #include <unistd.h>
@@ -47,6 +48,7 @@ enum {
 struct session {
 	struct stream *stream;
 	struct setup *setup; // held
+	char *resume_key;
 	bool is_lmtp, is_unix;
 	bool is_broken;
 	bool needs_reset; // a transaction is open
@@ -410,6 +412,7 @@ session_new(struct co *co, int fd, const struct target *target,
 	s->stream = stream_new(fd, IN_MAX_OCTETS);
 	s->setup = settings->setup;
 	s->setup->n_holds++;
+	s->resume_key = str_dup_c(settings->resume_key);
 	s->is_fallback = target->is_fallback;
 	s->may_loop = settings->job->protocol == OUT_SMTP &&
 		      (target->hop.port == 0 || target->hop.port == SMTP_PORT);
@@ -431,6 +434,15 @@ session_new(struct co *co, int fd, const struct target *target,
 	return NULL;
 }
 
+static void
+keep_tls(const struct session *s)
+{
+	struct ssl_session_st *session = stream_tls_session(s->stream);
+
+	if (session != NULL)
+		resume_keep(str_c(s->resume_key), session);
+}
+
 void
 session_quit(struct co *co, struct session **session_ref)
 {
@@ -443,10 +455,13 @@ session_quit(struct co *co, struct session **session_ref)
 	if (!s->is_broken &&
 	    send_lines(co, s, S("QUIT\r\n"), in_ms(QUIT_TIMEOUT_MS)) != OK)
 		s->is_broken = true;
+	if (stream_is_tls(s->stream) && s->n_uses > 0)
+		keep_tls(s);
 	counter_down(COUNT_OUT_SESSIONS_NOW);
 	stream_free(&s->stream);
 	smtp_reply_release(&s->reply);
 	setup_drop(&s->setup);
+	free(s->resume_key);
 	free(s);
 }
 

@@ -22,7 +22,8 @@ struct session_settings {
 	struct setup *setup;
 	const struct policy *policy;
 	bool has_login;
-	uint64_t n_sessions; // that were begun for this delivery
+	struct str resume_key; // of the TLS session
+	uint64_t n_sessions;   // that were begun for this delivery
 };
 
 /* Takes over fd, connected to the target, and says all that comes before MAIL.

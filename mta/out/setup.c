@@ -7,6 +7,7 @@
 static struct {
 	struct tls *system; // with the authorities of the system
 	struct setup *current;
+	uint64_t n;
 } setups;
 
 void
@@ -43,6 +44,7 @@ setup_take(struct str encoded)
 	enum err e;
 
 	s->n_holds = 1;
+	s->number = ++setups.n;
 	s->memory = must_alloc(encoded.n + 1);
 	if (encoded.n > 0)
 		memcpy(s->memory, encoded.p, encoded.n);

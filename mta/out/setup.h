@@ -9,6 +9,7 @@
 struct setup {
 	struct router_smtp smtp;
 	struct tls *tls;
+	uint64_t number; // no other setup has it
 
 	/* Private. */
 	int n_holds;

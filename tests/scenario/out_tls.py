@@ -112,7 +112,7 @@ class TlsSink(Sink):
                 self.context.maximum_version = versions[1]
         self.first, self.is_wrapped = first, is_wrapped
         self.is_broken = is_broken
-        self.names = []
+        self.names, self.resumed = [], []
         extensions = [f"AUTH {mechanisms}"]
         if certificate and not is_wrapped:
             extensions.append("STARTTLS")
@@ -161,6 +161,7 @@ class TlsSink(Sink):
             return
         reader.close()
         secure = self.context.wrap_socket(connection, server_side=True)
+        self.resumed.append(secure.session_reused)
         self.session(secure, secure.makefile("rb"))
 
     def session(self, connection, reader, pushed=None):
@@ -356,6 +357,18 @@ def names_and_authorities(lab):
 
 
 @scenario
+def sessions_are_resumed(lab):
+    """RFC 8446 2.2, and only where the same was demanded."""
+    sink = sinks["good"]
+    expect_sent(lab, "good", r"\S*trusted.TLSv1\.3")
+    expect(sink.resumed[-1], True, f"the second: {sink.resumed}")
+    mark = lab.mta1.mark()
+    expect_waits(lab, "wrong-name", "(?i)hostname")
+    expect_waits(lab, "wrong-name", "(?i)hostname")
+    expect_true("trusted TLS" not in lab.mta1.log_since(mark), "no trust")
+
+
+@scenario
 def fingerprints(lab):
     expect_sent(lab, "print", r"\S*untrusted.TLSv1\.3")
     expect_waits(lab, "wrong-print", "fingerprint")
@@ -407,5 +420,6 @@ def port_465_begins_with_tls(lab):
 main(setup=setup, main_cf="""queue_run_delay = 3000s
 minimal_backoff_time = 3000s
 smtp_helo_timeout = 5s
+smtp_connection_cache_on_demand = no
 smtp_starttls_timeout = 5s
 """)

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ * mta/out/resume.h - TLS sessions that may be resumed (RFC 8446 2.2): a
+ * handshake without certificates. A key says with whom and under which
+ * demands: what was verified for one policy is not for another. */
+#pragma once
+
+#include "lib/base/str.h"
+
+enum { RESUME_SESSIONS = 256 }; // the oldest is forgotten
+
+struct ssl_session_st;
+
+/* Borrowed until the next call, or NULL. */
+struct ssl_session_st *resume_find(struct str key);
+/* Takes over the session. */
+void resume_keep(struct str key, struct ssl_session_st *session);
