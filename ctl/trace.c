@@ -6,6 +6,7 @@
 #include "ctl/commands.h"
 #include "ctl/json.h"
 #include "lib/base/check.h"
+#include "lib/ipc/router.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -14,6 +15,7 @@
 
 enum {
 	MAX_HOSTS = 16,
+	MAX_RULES = 20,	  // recipients whose rules are shown
 	MAX_FOUND = 1000, // ids of other hosts that are followed
 	LINE_OCTETS = 32 << 10,
 	ENVELOPE_TEXT_SHOWN = 1024,
@@ -25,7 +27,8 @@ static const char help[] =
 	"Prints each step of a message: accepted, routed, tried, delivered, "
 	"with\n"
 	"what the other side said; also of messages that are gone. With an\n"
-	"address: of the newest messages from or to it.\n"
+	"address: of the newest messages from or to it. Then the entries of\n"
+	"tables that route its recipients now, with file and line.\n"
 	"RUN-DIRECTORY: of other hosts on this machine. A message that one of\n"
 	"them took is followed there by the id it was queued as.\n"
 	"--json: one object per step.\n"
@@ -45,6 +48,12 @@ struct found {
 	char id[QUEUE_ID_OCTETS + 1];
 };
 
+/* A recipient that this host routed. */
+struct routed {
+	char sender[ROUTER_ADDRESS_MAX_OCTETS + 1];
+	char rcpt[ROUTER_ADDRESS_MAX_OCTETS + 1];
+};
+
 struct tracing {
 	const char *run_dirs[MAX_HOSTS];
 	size_t n_hosts;
@@ -52,7 +61,11 @@ struct tracing {
 	uint64_t n_events;
 	struct found next[MAX_FOUND]; // to look for on the other hosts
 	size_t n_next;
+	char sender[ROUTER_ADDRESS_MAX_OCTETS + 1]; // of the last message
+	struct routed routed[MAX_RULES];
+	size_t n_routed;
 	/* of the question that runs */
+	bool is_own_host;
 	const char *key, *host;
 };
 
@@ -160,6 +173,28 @@ follow(struct tracing *t, const struct queue_event *e)
 		t->n_next++;
 }
 
+/* Each recipient once, with the sender: relay hosts depend on it. */
+static void
+remember_route(struct tracing *t, const struct queue_event *e)
+{
+	struct routed *r = &t->routed[t->n_routed];
+
+	if (e->kind == EVENT_ACCEPTED &&
+	    str_to_c(e->address, t->sender, sizeof(t->sender)) != OK)
+		t->sender[0] = '\0';
+	if (!t->is_own_host || e->kind != EVENT_ROUTED ||
+	    t->n_routed == MAX_RULES)
+		return;
+	for (size_t i = 0; i < t->n_routed; i++)
+		if (str_eq(e->address, str_c(t->routed[i].rcpt)) &&
+		    strcmp(t->sender, t->routed[i].sender) == 0)
+			return;
+	if (str_to_c(e->address, r->rcpt, sizeof(r->rcpt)) != OK)
+		return;
+	memcpy(r->sender, t->sender, sizeof(r->sender));
+	t->n_routed++;
+}
+
 static enum err
 take_events(struct tracing *t, struct str row)
 {
@@ -180,6 +215,7 @@ take_events(struct tracing *t, struct str row)
 		buf_release(&out);
 		t->n_events++;
 		follow(t, &event);
+		remember_route(t, &event);
 	}
 	return e;
 }
@@ -210,6 +246,61 @@ ask(struct co *co, struct chan *chan, void *arg)
 	return e == ERR_EOF ? OK : e;
 }
 
+/* ---- rules ---- */
+
+/* The lines of the router's explanation that name a place: what was found. */
+static void
+print_rules(const struct tracing *t, const struct routed *r, struct str text)
+{
+	struct str line;
+
+	while (str_line(&text, &line)) {
+		struct buf out = BUF_INIT(LINE_OCTETS);
+
+		if (str_find(line, S(" is in ")) < 0)
+			continue;
+		if (t->is_json) {
+			buf_put(&out, S("{\"step\": \"rule\""));
+			put_member(&out, "address", str_c(r->rcpt));
+			put_member(&out, "text", line);
+			buf_put(&out, S("}\n"));
+		} else {
+			put_part(&out, "rule for <", str_c(r->rcpt), "> now: ");
+			put_part(&out, "", line, "\n");
+		}
+		fwrite(out.p, 1, out.n, stdout);
+		buf_release(&out);
+	}
+}
+
+static enum err
+ask_rules(struct co *co, struct chan *chan, void *arg)
+{
+	struct tracing *t = arg;
+	enum err e = OK;
+
+	for (size_t i = 0; i < t->n_routed && e == OK; i++) {
+		struct router_ask ask = { .sender = str_c(t->routed[i].sender),
+					  .rcpt = str_c(t->routed[i].rcpt),
+					  .may_relay = true };
+		struct buf body = BUF_INIT(ROUTER_ASK_MAX_OCTETS);
+		struct frame f;
+
+		router_put_ask(&body, &ask);
+		e = chan_ask(co, chan, ROUTER_EXPLAIN, buf_str(&body),
+			     in_s(ASK_TIMEOUT_S), &f);
+		buf_release(&body);
+		if (e != OK)
+			break;
+		if (f.type == ROUTER_TEXT)
+			print_rules(t, &t->routed[i], f.body);
+		frame_release(&f);
+	}
+	return e;
+}
+
+/* ---- hosts ---- */
+
 /* Own host first (NULL), then the others. */
 static enum err
 ask_host(struct tracing *t, struct options *o, const char *run_dir,
@@ -219,6 +310,7 @@ ask_host(struct tracing *t, struct options *o, const char *run_dir,
 	enum err e;
 
 	t->key = key;
+	t->is_own_host = run_dir == NULL;
 	t->host = t->n_hosts > 0 ? (run_dir ? run_dir : own) : NULL;
 	if (run_dir != NULL)
 		o->run_dir = run_dir;
@@ -268,6 +360,10 @@ trace_main(int argc, char **argv)
 	e = trace(&t, &args.options, args.words[0]);
 	if (e != OK)
 		return EX_UNAVAILABLE;
+	if (t.n_routed > 0 &&
+	    client_ask(&args.options, SERVICE_ROUTER, ask_rules, &t) != OK)
+		fprintf(stderr, "%s: the router does not tell its rules\n",
+			argv[0]);
 	if (t.n_events > 0)
 		return 0;
 	fprintf(stderr, "%s: nothing is known about it\n", argv[0]);
