@@ -1069,6 +1069,10 @@ load_all_tables(struct loading *l)
 		  { { 0 } },
 		  { 0 },
 		  &c->recipient_canonical },
+		{ "relay_recipient_maps",
+		  { { 0 } },
+		  { 0 },
+		  &c->relay_recipient },
 		{ "recipient_bcc_maps", { { 0 } }, { 0 }, &c->recipient_bcc },
 		{ "sender_bcc_maps", { { 0 } }, { 0 }, &c->sender_bcc },
 		{ "transport_maps",
@@ -1630,6 +1634,7 @@ config_free(struct config **config)
 	table_list_release(&c->recipient_canonical);
 	table_list_release(&c->recipient_bcc);
 	table_list_release(&c->sender_bcc);
+	table_list_release(&c->relay_recipient);
 	table_list_release(&c->tls_policy);
 	table_list_release(&c->sender_login);
 	policy_release(&c->policies);

@@ -66,6 +66,7 @@ static const struct known known[] = {
 	ROW("recipient_delimiter", TEXT, "+"),
 	ROW("relayhost", LIST, ""),
 	ROW("relay_domains", LIST, ""),
+	ROW("relay_recipient_maps", LIST, ""),
 	ROW("relay_transport", TEXT, "relay"),
 	ROW("default_transport", TEXT, "smtp"),
 	ROW("local_transport", TEXT, "local:$myhostname"),

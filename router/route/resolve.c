@@ -1508,6 +1508,36 @@ is_listed(struct resolver *r, struct str address, bool is_alias)
 	       find_account(r, address, &ignored) != NULL;
 }
 
+/* Of a relay domain: is it in relay_recipient_maps, if there are any? OK,
+ * ERR_NOT_FOUND, or ERR_UNAVAILABLE. */
+static enum err
+find_relayed(struct resolver *r, struct str address, bool is_alias)
+{
+	struct str domain = domain_of(address), ignored;
+	struct table_answer entry;
+
+	if (r->c->relay_recipient.n == 0 || is_alias ||
+	    is_local_domain(r->c, domain) ||
+	    !config_is_relay_domain(r->c, domain))
+		return OK;
+	return find_address(r, &r->c->relay_recipient, address, true, &entry,
+			    &ignored);
+}
+
+/* Takes back the 250 of a recipient that is not listed. */
+static void
+judge_relayed(struct resolver *r, struct str address, bool is_alias,
+	      struct route_verdict *v)
+{
+	enum err e = find_relayed(r, address, is_alias);
+
+	if (e == ERR_NOT_FOUND)
+		set_verdict(v, 550, S("5.1.1"),
+			    S("User unknown in the table of relay recipients"));
+	else if (e != OK)
+		set_verdict(v, 451, S("4.3.0"), S("Try again later"));
+}
+
 enum err
 route_check_rcpt(const struct config *c, struct str sender, struct str rcpt,
 		 bool is_relay_allowed, struct remote *remote,
@@ -1539,6 +1569,10 @@ route_check_rcpt(const struct config *c, struct str sender, struct str rcpt,
 		else if (out->reply == 550 && is_postmaster(address) &&
 			 is_local_domain(c, domain_of(address)))
 			set_verdict(out, 250, S("2.1.5"), S("Ok"));
+		if (out->reply == 250)
+			judge_relayed(&r, address, is_alias, out);
+		if (r.is_asking)
+			e = ERR_MORE;
 	}
 	arena_release(&arena);
 	return e == ERR_MORE ? ERR_MORE : OK;

@@ -933,6 +933,24 @@ copies_go_where_recipient_bcc_maps_says(void **state UNUSED)
 		    "A table is not available; try again later");
 }
 
+static void
+relay_domains_may_list_their_recipients(void **state UNUSED)
+{
+	LOAD(F("main.cf", "relay_domains = r.test, all.test\n"
+			  "relay_recipient_maps = inline:{u@r.test=x, "
+			  "@all.test=x}\n"));
+	expect_reply(S("u@r.test"), false, 250, "2.1.5");
+	expect_reply(S("u+tag@r.test"), false, 250, "2.1.5");
+	expect_reply(S("any@all.test"), false, 250, "2.1.5");
+	expect_reply(S("v@r.test"), false, 550, "5.1.1");
+	expect_reply(S("v@r.test"), true, 550, "5.1.1");
+	expect_reply(S("v@out.test"), true, 250, "2.1.5");
+	LOAD(F("main.cf", "relay_domains = r.test\n"
+			  "relay_recipient_maps = fail:x\n"));
+	expect_reply(S("u@r.test"), false, 451, "4.3.0");
+	expect_reply(S("user1@example1.local"), false, 250, "2.1.5");
+}
+
 /* A table of another host: its answers are given by hand. */
 static void
 a_decision_names_the_answer_that_it_lacks(void **state UNUSED)
@@ -1015,6 +1033,7 @@ main(void)
 		cmocka_unit_test(an_include_that_leads_back_is_an_error),
 		cmocka_unit_test(recipients_become_canonical_before_aliases),
 		cmocka_unit_test(copies_go_where_recipient_bcc_maps_says),
+		cmocka_unit_test(relay_domains_may_list_their_recipients),
 		cmocka_unit_test(a_decision_names_the_answer_that_it_lacks),
 	};
 
