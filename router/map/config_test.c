@@ -239,6 +239,33 @@ a_bad_network_is_an_error_with_its_line(void **state UNUSED)
 	assert_true(n_right > 0);
 }
 
+/* Mistakes that would make TLS weaker than the operator meant. */
+static void
+bad_tls_of_the_client_is_an_error(void **state UNUSED)
+{
+	static const char *const lines[] = {
+		"smtp_tls_security_level = maybe\n",
+		"smtp_tls_protocols = TLSv1.1\n",
+		"smtp_tls_mandatory_protocols = !TLSv1.2, !TLSv1.3\n",
+		"smtp_tls_CAfile = nothing.pem\n",
+		"smtp_tls_wrappermode = yes\n",
+		"smtp_tls_wrappermode = yes\nsmtp_tls_security_level = may\n",
+	};
+
+	for (size_t i = 0; i < N_OF(lines); i++) {
+		size_t n_right = 0;
+
+		print_message("%s", lines[i]);
+		assert_int_equal(LOAD({ S("main.cf"), str_c(lines[i]) },
+				      F("nothing.pem", "no certificate\n"),
+				      F("accounts.cf", ACCOUNT("u@d.e", "a"))),
+				 ERR_FORMAT);
+		for (const struct diag_entry *d = diag.first; d; d = d->next)
+			n_right += d->severity == DIAG_ERROR && d->line == 1;
+		assert_true(n_right > 0);
+	}
+}
+
 static void
 relay_domains_cover_their_subdomains(void **state UNUSED)
 {
@@ -307,6 +334,7 @@ main(void)
 		cmocka_unit_test(names_of_accounts_can_be_given),
 		cmocka_unit_test(a_bad_network_is_an_error_with_its_line),
 		cmocka_unit_test(relay_domains_cover_their_subdomains),
+		cmocka_unit_test(bad_tls_of_the_client_is_an_error),
 		cmocka_unit_test(files_on_disk_are_read),
 	};
 

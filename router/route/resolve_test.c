@@ -762,6 +762,36 @@ a_senders_password_never_goes_to_a_strangers_host(void **state UNUSED)
 	WHO("u@d.test", "x@evil.test", "", "");
 }
 
+/* ---- TLS policies ---- */
+
+/* The next hop as written; a bare domain also by its parents (TLS_README). */
+static void
+policies_belong_to_the_next_hop(void **state UNUSED)
+{
+	static const struct {
+		const char *rcpt, *policy;
+	} cases[] = {
+		{ "x@b.test", "secure\n" },	{ "x@a.b.test", "encrypt\n" },
+		{ "x@other.test", "" },		{ "x@t.test", "verify\n" },
+		{ "x@port.test", "" }, // not the host without its port
+		{ "x@two.test", "\nverify\n" }, { "user1@example1.local", "" },
+	};
+
+	LOAD(F("main.cf", "smtp_tls_policy_maps = texthash:tls\n"),
+	     F("tls", "b.test secure\n"
+		      ".b.test encrypt\n"
+		      "[table]:25 verify\n"
+		      "[host] none\n"),
+	     F("transport.cf", "t.test smtp:[table]:25\n"
+			       "port.test smtp:[host]:25\n"
+			       "two.test smtp:[x]:1, [table]:25\n"));
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		print_message("%s\n", cases[i].rcpt);
+		resolve_from(S("s@d.test"), str_c(cases[i].rcpt));
+		assert_str(result.list[0].tls_policy, cases[i].policy);
+	}
+}
+
 /* ---- explain ---- */
 
 static void
@@ -1032,6 +1062,7 @@ main(void)
 		cmocka_unit_test(aliases_serve_the_names_of_the_host_alone),
 		cmocka_unit_test(an_include_that_leads_back_is_an_error),
 		cmocka_unit_test(recipients_become_canonical_before_aliases),
+		cmocka_unit_test(policies_belong_to_the_next_hop),
 		cmocka_unit_test(copies_go_where_recipient_bcc_maps_says),
 		cmocka_unit_test(relay_domains_may_list_their_recipients),
 		cmocka_unit_test(a_decision_names_the_answer_that_it_lacks),
