@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * mda/store/cmd_fetch.c - FETCH (RFC 9051 6.4.5, 7.5.2; RFC 7162 3.1.4, 3.2.6).
+ * mda/store/cmd_fetch.c - FETCH (RFC 9051 6.4.5, 7.5.2; RFC 7162 3.1.4, 3.2.6;
+ * RFC 8514).
  *
  * Invariants:
  *  (1) A literal has exactly the octets that its head promises: sizes are those
@@ -304,12 +305,11 @@ put_part(struct fetching *f, enum imap_fetch_kind kind)
 /* ---- one message ---- */
 
 static void
-put_date(struct session *s, const struct message *msg)
+put_date(struct session *s, struct str label, int64_t at_s)
 {
-	const struct date date = { msg->date_s,
-				   utc_offset_minutes(msg->date_s) };
+	const struct date date = { at_s, utc_offset_minutes(at_s) };
 
-	session_put(s, "INTERNALDATE ");
+	session_put_str(s, label);
 	check(imap_date_time_write(&s->out, date) == OK);
 }
 
@@ -334,7 +334,10 @@ put_simple(struct fetching *f, const struct imap_fetch_item *item,
 			    (unsigned long long)msg->change);
 		return true;
 	case IMAP_FETCH_INTERNALDATE:
-		put_date(s, msg);
+		put_date(s, S("INTERNALDATE "), msg->date_s);
+		return true;
+	case IMAP_FETCH_SAVEDATE:
+		put_date(s, S("SAVEDATE "), msg->saved_s);
 		return true;
 	case IMAP_FETCH_RFC822_SIZE:
 		session_put_str(s, S("RFC822.SIZE "));
@@ -557,9 +560,11 @@ put_vanished(struct session *s, size_t set_at, uint64_t since)
 static void
 read_items(struct session *s, struct imap_fetch *what)
 {
-	bool ok = imap_fetch_read(
-		&s->args, IMAP_FETCH_HAS_CONDSTORE | IMAP_FETCH_HAS_QRESYNC,
-		what);
+	bool ok = imap_fetch_read(&s->args,
+				  IMAP_FETCH_HAS_CONDSTORE |
+					  IMAP_FETCH_HAS_QRESYNC |
+					  IMAP_FETCH_HAS_SAVEDATE,
+				  what);
 
 	if (ok && what->has_vanished &&
 	    (!s->is_uid || !s->has_qresync || !what->has_changed_since))

@@ -24,9 +24,9 @@ enum {
 	RESULT_MAX_OCTETS = 64 << 20,
 };
 
-static const unsigned features = IMAP_SEARCH_HAS_ESEARCH |
-				 IMAP_SEARCH_HAS_WITHIN |
-				 IMAP_SEARCH_HAS_CONDSTORE;
+static const unsigned features =
+	IMAP_SEARCH_HAS_ESEARCH | IMAP_SEARCH_HAS_WITHIN |
+	IMAP_SEARCH_HAS_CONDSTORE | IMAP_SEARCH_HAS_SAVEDATE;
 
 /* ---- finding ---- */
 
@@ -53,6 +53,7 @@ facts_of(const struct session *s, const struct message *msg, uint32_t seq)
 			 (session_is_recent(s, msg) ? IMAP_FLAG_RECENT : 0u),
 		.keywords = msg->keywords,
 		.modseq = msg->change,
+		.saved_s = msg->saved_s,
 		.size_octets = msg->wire_size_octets,
 		.date_s = msg->date_s,
 		.date_offset_min =

@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #define ENABLE() DO(ENABLE, "QRESYNC")
 
@@ -561,6 +562,42 @@ test_other_boot(struct co *co)
 	log_out(&c);
 }
 
+/* RFC 8514: the time when a message came into this mailbox. */
+static void
+test_savedate(struct co *co)
+{
+	struct client c;
+	char before[64], after[64], args[64];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	assert_int_equal(250, deliver(co, "AAAAAAAAAA1", "x\r\n\r\n"));
+	log_in(co, &c);
+	DO(SELECT, "INBOX");
+	/* Of a delivery: when it arrived, 1700000000. */
+	WANT(DO(FETCH, "1 (SAVEDATE)"),
+	     "* 1 FETCH (SAVEDATE \"14-Nov-2023 22:13:20 +0000\")\r\n"
+	     "OK fetched");
+	WANT(DO(SEARCH, "SAVEDON 14-Nov-2023"), "* SEARCH 1\r\nOK searched");
+	WANT(DO(SEARCH, "SAVEDBEFORE 14-Nov-2023"), "* SEARCH\r\nOK searched");
+	WANT(DO(SEARCH, "SAVEDATESUPPORTED"), "* SEARCH 1\r\nOK searched");
+	/* Of a copy: now. INTERNALDATE goes along. */
+	assert_has(DO(COPY, "1 Trash"), "OK [COPYUID");
+	DO(SELECT, "Trash");
+	assert_has(DO(FETCH, "1 (INTERNALDATE)"), "\"14-Nov-2023 22:13:20");
+	snprintf(before, sizeof(before), "%s", DO(FETCH, "1 (SAVEDATE)"));
+	gmtime_r(&now, &tm);
+	strftime(args, sizeof(args), "SAVEDSINCE %d-%b-%Y", &tm);
+	WANT(DO(SEARCH, args), "* SEARCH 1\r\nOK searched");
+	log_out(&c);
+	restart(co);
+	log_in(co, &c);
+	DO(SELECT, "Trash");
+	snprintf(after, sizeof(after), "%s", DO(FETCH, "1 (SAVEDATE)"));
+	assert_string_equal(before, after);
+	log_out(&c);
+}
+
 static void
 limit_files(rlim_t octets)
 {
@@ -606,6 +643,7 @@ test_full_disk(struct co *co)
 	log_out(&c);
 }
 
+SCENARIO(savedate)
 SCENARIO(full_disk)
 SCENARIO(condstore)
 SCENARIO(enabling)
@@ -618,6 +656,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(run_savedate),
 		cmocka_unit_test(run_full_disk),
 		cmocka_unit_test(run_condstore),
 		cmocka_unit_test(run_enabling),

@@ -109,9 +109,11 @@ folded_of(const struct matcher *m, const struct imap_search_node *node)
 static bool
 is_day(enum imap_search_key key, int64_t day, int64_t wanted)
 {
-	if (key == IMAP_SEARCH_BEFORE || key == IMAP_SEARCH_SENTBEFORE)
+	if (key == IMAP_SEARCH_BEFORE || key == IMAP_SEARCH_SENTBEFORE ||
+	    key == IMAP_SEARCH_SAVEDBEFORE)
 		return day < wanted;
-	if (key == IMAP_SEARCH_ON || key == IMAP_SEARCH_SENTON)
+	if (key == IMAP_SEARCH_ON || key == IMAP_SEARCH_SENTON ||
+	    key == IMAP_SEARCH_SAVEDON)
 		return day == wanted;
 	return day >= wanted;
 }
@@ -172,6 +174,16 @@ test_facts(const struct matcher *m, const struct imap_search_node *node,
 			      date_day((struct date) { f->date_s,
 						       f->date_offset_min }),
 			      node->day);
+	case IMAP_SEARCH_SAVEDBEFORE: // RFC 8514 4.3
+	case IMAP_SEARCH_SAVEDON:
+	case IMAP_SEARCH_SAVEDSINCE:
+		return is_day(
+			node->key,
+			date_day((struct date) {
+				f->saved_s, utc_offset_minutes(f->saved_s) }),
+			node->day);
+	case IMAP_SEARCH_SAVEDATESUPPORTED:
+		return true;
 	case IMAP_SEARCH_MODSEQ: // RFC 7162 3.1.5
 		return f->modseq >= node->number;
 	case IMAP_SEARCH_LARGER:

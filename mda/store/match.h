@@ -37,6 +37,7 @@ struct facts {
 	uint64_t size_octets; // on the wire
 	int64_t date_s;
 	int date_offset_min;
+	int64_t saved_s;
 };
 
 /* letter NULL: UNKNOWN where the message must be read. */

@@ -102,8 +102,8 @@ no_ring(struct co *co, void *arg UNUSED)
 	assert_false(ring_has(co, NULL, user, S("QaR0")));
 }
 
-/* A flush that failed says nothing of what comes after it: the file is left, and
- * whoever wrote into it must write again. */
+/* A flush that failed says nothing of what comes after it: the file is left,
+ * and whoever wrote into it must write again. */
 static void
 failed_flush(struct co *co, void *arg UNUSED)
 {

@@ -311,6 +311,12 @@ def cap_qresync(raw):
     expect_match(text, r"\* OK \[CLOSED\]")
 
 
+def cap_savedate(raw):
+    ok(raw, "SELECT INBOX")
+    ok(raw, "FETCH 1:* (SAVEDATE)")
+    ok(raw, "SEARCH SAVEDATESUPPORTED SAVEDSINCE 1-Jan-2020")
+
+
 def cap_imap4rev1(raw):
     ok(raw, "NOOP")
 
@@ -342,7 +348,7 @@ CAPABILITIES = {
     "ESEARCH": cap_esearch, "SEARCHRES": cap_searchres,
     "WITHIN": cap_within, "IDLE": cap_idle, "ENABLE": cap_enable,
     "STATUS=DELETED": cap_status_deleted, "CONDSTORE": cap_condstore,
-    "QRESYNC": cap_qresync,
+    "QRESYNC": cap_qresync, "SAVEDATE": cap_savedate,
     "THREAD=REFERENCES": cap_thread, "AUTH=PLAIN": cap_none,
     "AUTH=LOGIN": cap_none, "STARTTLS": cap_none,
 }

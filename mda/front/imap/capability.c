@@ -35,6 +35,7 @@ static const struct {
 	{ STR_INIT("ESEARCH"), AFTER },		   // 4731
 	{ STR_INIT("WITHIN"), AFTER },		   // 5032
 	{ STR_INIT("CONDSTORE"), AFTER },	   // 7162
+	{ STR_INIT("SAVEDATE"), AFTER },	   // 8514
 	{ STR_INIT("QRESYNC"), AFTER },		   // 7162
 };
 
