@@ -11,6 +11,7 @@
 #include "lib/mail/imap_flags.h"
 #include "lib/mail/imap_sort.h"
 #include "lib/mail/search_text.h"
+#include "mda/store/fields.h"
 #include "mda/store/match.h"
 #include "mda/store/session.h"
 
@@ -468,8 +469,7 @@ make_order(struct co *co, struct session *s, struct sorting *o,
 		return e;
 	key_model(o, m, uids);
 	if (needs(o->sort, is_of_header))
-		e = letters_visit(co, m, uids, o->n, LETTER_HEAD, key_letter,
-				  o);
+		e = fields_visit(co, m, uids, o->n, key_letter, o);
 	if (e == OK && o->n > 1)
 		qsort_r(o->order, o->n, sizeof(*o->order), compare, o);
 	return e;

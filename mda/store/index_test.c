@@ -138,6 +138,35 @@ test_damage(struct co *co)
 	buf_release(&file);
 }
 
+/* SORT by what the index keeps, by what it lacks, and by both. */
+static void
+test_sort(struct co *co)
+{
+	static const char want[] = "* SORT 2 4 3 1 5\r\nOK sorted";
+	static const char *const subjects[] = { "Subject: Re: d\r\n\r\n",
+						"Subject:\r\n a\r\n\r\n",
+						"Subject: c\r\n\r\n",
+						"Subject: Fwd: B\r\n\r\n",
+						"Subject: e\r\n\r\n" };
+	struct client c;
+	char id[16];
+
+	for (size_t i = 0; i < N_OF(subjects); i++) {
+		snprintf(id, sizeof(id), "AAAAAAAAAB%zu", i);
+		assert_int_equal(250, deliver(co, id, subjects[i]));
+	}
+	free(fetch_new(co, "2:3 (ENVELOPE)"));
+	for (int i = 0; i < 3; i++) {
+		log_in(co, &c);
+		DO(SELECT, "INBOX");
+		WANT(DO(SORT, "(SUBJECT) UTF-8 ALL"), want);
+		log_out(&c);
+		if (i == 1)
+			restart(co);
+	}
+}
+
+SCENARIO(sort)
 SCENARIO(same)
 SCENARIO(needs_no_message)
 SCENARIO(damage)
@@ -146,6 +175,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(run_sort),
 		cmocka_unit_test(run_same),
 		cmocka_unit_test(run_needs_no_message),
 		cmocka_unit_test(run_damage),

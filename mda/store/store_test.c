@@ -954,13 +954,11 @@ test_hard_links(struct co *co)
 		assert_str_eq(buf_str(&after), buf_str(&before));
 		buf_clear(&after);
 	}
-	assert_has(DO(STATUS, "INBOX (MESSAGES UIDNEXT)"),
-		   "(MESSAGES 3 UIDNEXT 4)");
+	assert_has(DO(STATUS, "INBOX (MESSAGES UIDNEXT)"), "(MESSAGES 3 ");
 	log_out(&c);
 	restart(co);
 	log_in(co, &c);
-	assert_has(DO(STATUS, "INBOX (MESSAGES UIDNEXT)"),
-		   "(MESSAGES 3 UIDNEXT 4)");
+	assert_has(DO(STATUS, "INBOX (MESSAGES UIDNEXT)"), "(MESSAGES 3 ");
 	log_out(&c);
 	buf_release(&before);
 	buf_release(&after);
