@@ -788,7 +788,8 @@ policies_belong_to_the_next_hop(void **state UNUSED)
 	for (size_t i = 0; i < N_OF(cases); i++) {
 		print_message("%s\n", cases[i].rcpt);
 		resolve_from(S("s@d.test"), str_c(cases[i].rcpt));
-		assert_str(result.list[0].tls_policy, cases[i].policy);
+		assert_str_eq(result.list[0].tls_policy,
+			      str_c(cases[i].policy));
 	}
 }
 
