@@ -137,3 +137,21 @@ policy_read_answer(struct str body, struct arena *arena,
 	out->effects = effects;
 	return wire_end(&w);
 }
+
+void
+policy_put_header(struct buf *out, struct str header,
+		  const struct policy_answer *answer)
+{
+	wire_put_str(out, header);
+	policy_put_answer(out, answer);
+}
+
+enum err
+policy_read_header(struct str body, struct arena *arena, struct str *header_out,
+		   struct policy_answer *out)
+{
+	struct wire w = wire_of(body);
+
+	*header_out = wire_str_max(&w, POLICY_HEADER_OUT_MAX_OCTETS);
+	return w.is_bad ? ERR_FORMAT : policy_read_answer(w.rest, arena, out);
+}

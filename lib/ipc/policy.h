@@ -3,6 +3,8 @@
  *
  *   ROUTER_POLICY  ask  -> ROUTER_POLICY_ANSWER
  *
+ *   ROUTER_HEADER  a message's header -> ROUTER_HEADER_ANSWER header, answer
+ *
  * in asks only at stages whose bit is in the snapshot (router_snapshot.policy).
  * An answer may say that a fact is missing: in fetches it and asks again, with
  * all facts that it knows. doc/design/policy.md */
@@ -20,6 +22,7 @@ enum policy_at { // bits of router_snapshot.policy
 	POLICY_AT_END_OF_DATA,
 	POLICY_STAGES,
 };
+enum { POLICY_HEADERS = 1 << 6 };	 // there are header_checks
 enum { POLICY_LOGIN_BY_LISTS = 1 << 7 }; // they decide who must log in
 
 enum policy_fact_kind {
@@ -64,6 +67,8 @@ enum {
 	POLICY_FACT_MAX_OCTETS = 8192, // key and value
 	POLICY_ASK_MAX_OCTETS = 128 * 1024,
 	POLICY_ANSWER_MAX_OCTETS = 128 * 1024,
+	POLICY_HEADER_MAX_OCTETS = 256 * 1024, // longer ones are refused
+	POLICY_HEADER_OUT_MAX_OCTETS = 512 * 1024,
 };
 
 struct policy_fact {
@@ -116,5 +121,11 @@ void policy_put_ask(struct buf *out, const struct policy_ask *ask);
 enum err policy_read_ask(struct str body, struct arena *arena,
 			 struct policy_ask *out) MUST_USE;
 void policy_put_answer(struct buf *out, const struct policy_answer *answer);
+/* The header as header_checks leave it, and what they order. */
+void policy_put_header(struct buf *out, struct str header,
+		       const struct policy_answer *answer);
+enum err
+policy_read_header(struct str body, struct arena *arena, struct str *header_out,
+		   struct policy_answer *out) MUST_USE;
 enum err policy_read_answer(struct str body, struct arena *arena,
 			    struct policy_answer *out) MUST_USE;

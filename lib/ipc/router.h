@@ -28,6 +28,8 @@ enum router_type {
 	ROUTER_SNAPSHOT,
 	ROUTER_POLICY, // lib/ipc/policy.h
 	ROUTER_POLICY_ANSWER,
+	ROUTER_HEADER,
+	ROUTER_HEADER_ANSWER,
 };
 
 enum {

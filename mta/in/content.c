@@ -194,7 +194,9 @@ hand_on(struct co *co, struct session *s, bool is_end)
 		if (!is_end && !s->data.has_body &&
 		    s->out.n < HEADER_WAIT_OCTETS)
 			return OK;
-		e = send_header(co, s);
+		e = policy_check_header(co, s, is_end || s->data.has_body);
+		if (e == OK)
+			e = send_header(co, s);
 	}
 	if (e == OK && (is_end || s->out.n >= PIECE_OCTETS)) {
 		e = send_piece(co, s, buf_str(&s->out));
@@ -341,6 +343,8 @@ end_content(struct co *co, struct session *s)
 		/* After bare line ends nobody can be sure what comes next. */
 		if (s->data.has_bare_cr || s->data.has_bare_lf)
 			session_hang_up(s);
+	} else if (policy_says_refused(s)) {
+		call_free(&s->call);
 	} else if (policy_admits(co, s, POLICY_AT_END_OF_DATA, S(""),
 				 &is_relay_decided)) {
 		if (policy_is_discarded(s))

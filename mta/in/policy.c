@@ -15,6 +15,7 @@
 #include "lib/ipc/out.h"
 #include "lib/ipc/policy.h"
 #include "lib/mail/address.h"
+#include "lib/mail/header.h"
 #include "mta/in/session.h"
 
 #include <openssl/rand.h>
@@ -47,6 +48,8 @@ struct policy_orders {
 	struct buf *prepend; // freed by policy_reset()
 	char instance[24];
 	unsigned n_changes;
+	struct policy_reply refused; // by header_checks; code 0: not
+	struct str rule;
 };
 
 void
@@ -550,4 +553,104 @@ policy_apply(const struct session *s, struct arena *arena, struct envelope *e)
 	e->recipients = list;
 	e->n_recipients = n;
 	return OK;
+}
+
+/* ---- header_checks ---- */
+
+static enum err
+refuse_later(struct session *s, unsigned code, struct str dsn, struct str text,
+	     struct str rule)
+{
+	struct policy_orders *o = orders_of(s);
+	enum err e = arena_str(&s->memory, dsn, &o->refused.dsn);
+
+	if (e == OK)
+		e = arena_str(&s->memory, text, &o->refused.text);
+	if (e == OK)
+		e = arena_str(&s->memory, rule, &o->rule);
+	o->refused.code = (uint16_t)code;
+	return e;
+}
+
+/* The header of n octets gives way to another. */
+static enum err
+replace_header(struct session *s, size_t n, struct str header)
+{
+	struct buf b = BUF_INIT(0);
+	enum err e;
+
+	b.max = s->out.max;
+	e = buf_add(&b, header);
+	if (e == OK)
+		e = buf_add(&b, str_from(buf_str(&s->out), n));
+	if (e == OK) {
+		buf_release(&s->out);
+		s->out = b;
+	} else {
+		buf_release(&b);
+	}
+	return e;
+}
+
+static enum err
+take_header(struct co *co, struct session *s, size_t n, const struct frame *f,
+	    struct arena *arena)
+{
+	struct policy_answer a;
+	struct str header;
+	enum err e = ERR_FORMAT;
+
+	if (f->type == ROUTER_HEADER_ANSWER)
+		e = policy_read_header(f->body, arena, &header, &a);
+	for (size_t i = 0; e == OK && i < a.n_effects; i++)
+		e = obey(co, s, &a.effects[i]);
+	if (e == OK && a.outcome == POLICY_PASS)
+		return replace_header(s, n, header);
+	if (e == OK)
+		e = refuse_later(s, a.reply.code, a.reply.dsn, a.reply.text,
+				 a.rule);
+	return e;
+}
+
+enum err
+policy_check_header(struct co *co, struct session *s, bool is_whole)
+{
+	struct arena arena = ARENA_INIT(ANSWER_MEMORY_OCTETS);
+	struct frame f = { .fd = -1 };
+	size_t n = header_length(buf_str(&s->out));
+	enum err e;
+
+	if (s->current == NULL ||
+	    (settings_of(s->current)->policy[s->service] & POLICY_HEADERS) == 0)
+		return OK;
+	if (!is_whole || n > POLICY_HEADER_MAX_OCTETS)
+		return refuse_later(s, 552, S("5.3.4"),
+				    S("The header is too long"),
+				    S("header_checks"));
+	e = peer_ask(co, in.router, ROUTER_HEADER,
+		     str_first(buf_str(&s->out), n), in_s(STAGE_TIMEOUT_S), &f);
+	if (e == OK)
+		e = take_header(co, s, n, &f, &arena);
+	if (e != OK && e != ERR_CANCELED)
+		e = refuse_later(s, 451, S("4.3.0"),
+				 S("Cannot check the message now, try again "
+				   "later"),
+				 S("header_checks"));
+	frame_release(&f);
+	arena_release(&arena);
+	return e;
+}
+
+bool
+policy_says_refused(struct session *s)
+{
+	struct policy_orders *o = s->orders;
+	struct policy_answer a = { .outcome = POLICY_REFUSE };
+
+	if (o == NULL || o->refused.code == 0)
+		return false;
+	a.reply = o->refused;
+	a.rule = o->rule;
+	refuse(s, &a, s->n_rcpts > 0 ? s->rcpts[0].address : S(""));
+	return true;
 }

@@ -198,6 +198,12 @@ unsigned policy_changes(const struct session *s);
 bool policy_is_discarded(const struct session *s);
 /* Header fields to go before all others, with their line ends. */
 struct str policy_prepended(const struct session *s);
+/* header_checks: the header at the start of s->out, is_whole with its empty
+ * line, becomes what the rules leave of it. Free where there are none. */
+enum err
+policy_check_header(struct co *co, struct session *s, bool is_whole) MUST_USE;
+/* Did they refuse the message? Then that has been said. */
+bool policy_says_refused(struct session *s);
 /* The transaction, and the session, is over. */
 void policy_reset(struct session *s);
 void policy_forget(struct session *s);

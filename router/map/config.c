@@ -1097,6 +1097,7 @@ load_all_tables(struct loading *l)
 		  { { 0 } },
 		  { 0 },
 		  &c->sender_login },
+		{ "header_checks", { { 0 } }, { 0 }, &c->header_checks },
 	};
 	enum err e = OK;
 
@@ -1637,6 +1638,7 @@ config_free(struct config **config)
 	table_list_release(&c->relay_recipient);
 	table_list_release(&c->tls_policy);
 	table_list_release(&c->sender_login);
+	table_list_release(&c->header_checks);
 	policy_release(&c->policies);
 	map_release(&c->account_by_name);
 	map_release(&c->quota_by_address);

@@ -75,7 +75,7 @@ struct config {
 	struct table_list virtual_alias, transport, sender_relayhost,
 		sender_transport, sasl, relocated, tls_policy, sender_login,
 		aliases, canonical, sender_canonical, recipient_canonical,
-		recipient_bcc, sender_bcc, relay_recipient;
+		recipient_bcc, sender_bcc, relay_recipient, header_checks;
 	struct str smtp_authorities; // PEM: smtp_tls_CAfile, smtp_tls_CApath
 	struct policy_set policies;  // smtpd_*_restrictions
 

@@ -140,6 +140,10 @@ static const struct known known[] = {
 	ROW("smtp_fallback_relay", LIST, ""),
 	ROW("smtp_header_checks", LIST, ""),
 	ROW("header_checks", LIST, ""),
+	ROW("mime_header_checks", LIST, ""),
+	ROW("nested_header_checks", LIST, ""),
+	ROW("body_checks", LIST, ""),
+	ROW("body_checks_size_limit", NUMBER, "51200"),
 	ROW("default_destination_concurrency_limit", NUMBER, "20"),
 	/* Sizes and clocks. */
 	ROW("message_size_limit", NUMBER, "10240000"),
@@ -865,7 +869,9 @@ nearest(struct str name)
 /* Read and checked, but nobody acts on them yet: the operator must know. */
 static const char *const not_yet[] = {
 	"always_bcc",
-	"header_checks",
+	"body_checks",
+	"mime_header_checks",
+	"nested_header_checks",
 	"inet_interfaces",
 	"milter_default_action",
 	"non_smtpd_milters",

@@ -6,6 +6,7 @@
 #include "lib/ipc/router.h"
 #include "lib/rt/log.h"
 #include "router/route/access.h"
+#include "router/route/content.h"
 #include "router/serve/serve_private.h"
 
 enum {
@@ -32,10 +33,10 @@ reply_of(const struct access_reply *r)
 	};
 }
 
-static void
-put_result(struct buf *body, const struct access_result *r)
+/* effects: ACCESS_EFFECTS_MAX of them. */
+static struct policy_answer
+answer_of(const struct access_result *r, struct policy_effect *effects)
 {
-	struct policy_effect effects[ACCESS_EFFECTS_MAX];
 	struct policy_answer answer = {
 		.outcome = (enum policy_outcome)r->outcome,
 		.reply = reply_of(&r->reply),
@@ -55,6 +56,15 @@ put_result(struct buf *body, const struct access_result *r)
 			str_first(r->effects[i].text, TEXT_MAX_OCTETS),
 			str_first(r->effects[i].rule, TEXT_MAX_OCTETS),
 		};
+	return answer;
+}
+
+static void
+put_result(struct buf *body, const struct access_result *r)
+{
+	struct policy_effect effects[ACCESS_EFFECTS_MAX];
+	struct policy_answer answer = answer_of(r, effects);
+
 	policy_put_answer(body, &answer);
 }
 
@@ -138,6 +148,39 @@ policy_serve(struct co *co UNUSED, struct call *call, struct frame *first,
 	arena_release(&arena);
 }
 
+static void
+put_header(struct buf *body, struct str header, const struct access_result *r)
+{
+	struct policy_effect effects[ACCESS_EFFECTS_MAX];
+	struct policy_answer answer = answer_of(r, effects);
+
+	policy_put_header(body, header, &answer);
+}
+
+void
+policy_serve_header(struct co *co UNUSED, struct call *call,
+		    struct frame *first, void *owner UNUSED)
+{
+	struct arena arena = ARENA_INIT(ARENA_OCTETS);
+	struct buf header = BUF_INIT(POLICY_HEADER_OUT_MAX_OCTETS);
+	struct buf body = BUF_INIT(POLICY_HEADER_OUT_MAX_OCTETS +
+				   POLICY_ANSWER_MAX_OCTETS);
+	struct access_result *result = must_alloc(sizeof(*result));
+
+	if (serving.config == NULL ||
+	    content_check_header(serving.config, first->body, &arena, NULL,
+				 &header, result) != OK) {
+		*result = not_now();
+		buf_clear(&header);
+	}
+	put_header(&body, buf_str(&header), result);
+	call_post(call, ROUTER_HEADER_ANSWER, buf_str(&body), -1, true);
+	free(result);
+	buf_release(&header);
+	buf_release(&body);
+	arena_release(&arena);
+}
+
 uint8_t
 policy_bits(const struct config *c, enum policy_service service)
 {
@@ -146,6 +189,8 @@ policy_bits(const struct config *c, enum policy_service service)
 	for (unsigned i = 0; i < ACCESS_STAGES; i++)
 		if (access_has_work(c, service, (enum access_stage)i))
 			bits |= 1u << i;
+	if (c->header_checks.n > 0)
+		bits |= POLICY_HEADERS;
 	if (c->policies.services[service].is_login_by_lists)
 		bits |= POLICY_LOGIN_BY_LISTS;
 	return (uint8_t)bits;

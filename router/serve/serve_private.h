@@ -36,6 +36,8 @@ void names_start(void);
 /* policy.c */
 void policy_serve(struct co *co, struct call *call, struct frame *first,
 		  void *owner);
+void policy_serve_header(struct co *co, struct call *call, struct frame *first,
+			 void *owner);
 /* What the snapshot says of a service: which stages have lists. */
 uint8_t policy_bits(const struct config *c, enum policy_service service);
 

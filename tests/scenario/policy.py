@@ -113,6 +113,13 @@ MAPS = {
                "end-discard@good.example DISCARD\n"
                "end-bcc@good.example BCC user2@example1.local\n",
     "hosts.map": "mx.spam.example REJECT bad mx\n198.51.100.67 550 bad ns\n",
+    "header.pcre": "/^X-Bad:/ REJECT\n/^X-Worse:.*viagra$/ REJECT 5.7.9 no "
+                   "pills\n/^X-Ignore:/ IGNORE\n/^X-Replace: (\\w+)/ REPLACE "
+                   "X-Replaced: $1\n/^X-Prepend:/ PREPEND X-Before: y\n"
+                   "/^X-Bcc:/ BCC user2@example1.local\n"
+                   "/^X-Redirect:/ REDIRECT user2@example1.local\n"
+                   "/^X-Hold:/ HOLD\n/^X-Discard:/ DISCARD\n"
+                   "/^X-Filter:/ FILTER smtp:x\n/^X-Unknown-Action:/ MAYBE\n",
     "client.map": "good.example 554 5.7.1 by name\n",
 }
 
@@ -403,6 +410,74 @@ def a_policy_service_is_asked(lab):
     expect(got[0], 451, "a service that main.cf does not name")
 
 
+def send_with(host, field, folded=False):
+    """Sends a message that has this field; code and text of the last reply."""
+    identity, content = message(sender="a@good.example", recipient=to("ok"))
+    body = content if isinstance(content, bytes) else content.encode()
+    with host.raw() as c:
+        c.reply()
+        c.say("EHLO x.good.example")
+        c.say("MAIL FROM:<a@good.example>")
+        c.say(f"RCPT TO:<{to('ok')}>")
+        expect(c.say("DATA"), 354, "DATA")
+        c.send(field.encode() + b"\r\n" + body + b"\r\n.\r\n")
+        code, text = c.reply()
+    return identity, code, text
+
+
+def delivered(host, identity, user="user1@example1.local"):
+    found = host.wait_mail(user, identity)
+    return found[0] if isinstance(found, list) else found
+
+
+@scenario
+def header_checks_see_each_field(lab):
+    host = lab.mta1
+    mark = host.mark()
+    for field, code, text in (
+            ("X-Bad: yes", 550, r"5\.7\.1 message content rejected"),
+            ("X-Worse: no\r\n\tmore viagra", 550, r"5\.7\.9 no pills"),
+            ("X-Unknown-Action: 1", 451, r"4\.3\.5"),
+            ("X-Filter: 1", 451, r"4\.3\.5")):
+        _, got, said = send_with(host, field)
+        expect(got, code, f"{field}: {said}")
+        expect_match(said, text, field)
+    host.wait_log(r"rule=.*header_checks .*header\.pcre:\d+", mark)
+    identity, code, _ = send_with(host, "X-Ignore: secret")
+    content = delivered(host, identity)
+    expect_true(b"X-Ignore" not in content, "the field is gone")
+    identity, code, _ = send_with(host, "X-Replace: old\r\n folded")
+    content = delivered(host, identity)
+    expect_true(b"X-Replaced: old\r\n" in content and b"folded" not in content,
+                "the field is another")
+    identity, code, _ = send_with(host, "X-Prepend: x")
+    content = delivered(host, identity)
+    expect_true(b"X-Before: y\r\nX-Prepend: x\r\n" in content, "one before")
+    identity, code, _ = send_with(host, "X-Bcc: x")
+    delivered(host, identity)
+    delivered(host, identity, "user2@example1.local")
+    identity, code, _ = send_with(host, "X-Redirect: x")
+    delivered(host, identity, "user2@example1.local")
+    _, code, text = send_with(host, "X-Hold: x")
+    number = re.search(r"queued as (\w+)", text).group(1)
+    wait_for("hold in the queue", lambda: number + "!" in host.queue())
+    host.ctl("queue", "flush", number)
+    _, code, text = send_with(host, "X-Discard: x")
+    expect(code, 250, text)
+    host.wait_log(r"ev=smtp\.discard", mark)
+
+
+@scenario
+def a_header_without_end_is_refused(lab):
+    _, code, text = send_with(lab.mta1, "\r\n".join(
+        f"X-{i}: " + "y" * 900 for i in range(400)))
+    expect(code, 552, text)
+    _, code, text = send_with(lab.mta1, "\r\n".join(
+        f"X-{i}: z" for i in range(1100)))
+    expect(code, 550, text)
+    expect_match(text, r"5\.6\.0 Too many header fields")
+
+
 def prepare(lab):
     host = lab.mta1
     server = NameServer(zone)
@@ -414,6 +489,7 @@ def prepare(lab):
              f"hosts.map, check_client_access texthash:{host.config}/"
              f"client.map, check_policy_service "
              f"inet:127.0.0.1:{service.port}\n")
+    text += f"header_checks = pcre:{host.config}/header.pcre\n"
     host.append("main.cf", text)
     for name, content in MAPS.items():
         write(host, name, content)
