@@ -18,7 +18,7 @@
  * A table of another host cannot be asked from pure code. table_find() looks
  * in ask->remote, which holds the answers that are known; when the one that is
  * needed is missing, it is noted there and ERR_MORE returned. The caller gets
- * the answer (router/serve/remote.h), adds it and asks everything once more.
+ * the answer, adds it (remote_answer()) and asks everything once more.
  * Standards: none (postmap(1), regexp_table(5), ...; doc/design/tables.md). */
 #pragma once
 
