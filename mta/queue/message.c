@@ -708,6 +708,7 @@ message_replay(struct message_table *t, enum record_type type, struct str body,
 		replay_corrupt(t, body, &arena, here);
 		break;
 	case RECORD_CONTENT:
+	case RECORD_DURABLE:
 	case RECORD_TYPES_END:
 		break;
 	}

@@ -26,6 +26,7 @@ enum record_type {
 	RECORD_HELD,
 	RECORD_STATUS,
 	RECORD_CORRUPT,
+	RECORD_DURABLE, // u64: all before that offset was durable
 	RECORD_TYPES_END,
 };
 

@@ -8,6 +8,7 @@
 #include "mta/queue/spool.h"
 
 #include "lib/base/check.h"
+#include "lib/ipc/wire.h"
 #include "lib/rt/fs.h"
 #include "lib/rt/log.h"
 
@@ -63,6 +64,7 @@ struct spool {
 	TAILQ_HEAD(segment_list, segment) segments; // oldest first
 	struct segment *current;
 	uint64_t synced_end; // of current
+	uint64_t marked_end; // as the last DURABLE record told
 	uint64_t last_number;
 	uint64_t scanned_last, scanned_end; // what the scan took
 	struct segment *reserve;	    // prepared, no head yet
@@ -173,6 +175,17 @@ read_head(int fd, struct segment_head *out)
 	return segment_read_head(str_of(bytes, sizeof(bytes)), out);
 }
 
+/* Quick: most of the newest segment is zeros. */
+static bool
+is_zero(struct str bytes)
+{
+	uint64_t word = 1;
+
+	if (bytes.n >= sizeof(word))
+		memcpy(&word, bytes.p, sizeof(word));
+	return word == 0;
+}
+
 /* Where the record after a damaged one begins: behind the length it tells, or
  * at the next place where a whole one is found. A search over foreign octets
  * that look like heads ends with its budget. */
@@ -188,7 +201,8 @@ next_record(struct str all, uint64_t number, uint64_t at, uint64_t *budget)
 			at + record_size(n), &type, &body) == OK)
 		return at + record_size(n);
 	for (at += RECORD_ALIGN_OCTETS; at < all.n; at += RECORD_ALIGN_OCTETS) {
-		if (record_peek(str_from(all, at), &type, &n) != OK)
+		if (is_zero(str_from(all, at)) ||
+		    record_peek(str_from(all, at), &type, &n) != OK)
 			continue;
 		if (n > *budget)
 			return all.n;
@@ -216,6 +230,29 @@ pass_damage(struct segment *seg, struct str all, spool_found_fn *found,
 	seg->end = next;
 }
 
+/* How far the newest segment was durable, as records behind `at` tell, where
+ * one is not whole; 0 when none does. */
+static uint64_t
+durable_end(struct str all, uint64_t number, uint64_t at, uint64_t *budget)
+{
+	uint64_t end = 0;
+
+	while ((at = next_record(all, number, at, budget)) < all.n) {
+		enum record_type type = RECORD_CONTENT;
+		struct str body;
+
+		while (record_read(str_from(all, at), number, at, &type,
+				   &body) == OK) {
+			struct wire w = wire_of(body);
+
+			if (type == RECORD_DURABLE)
+				end = wire_u64(&w);
+			at += record_size(body.n);
+		}
+	}
+	return end;
+}
+
 /* Takes the records of seg below limit; seg->end is where they end. limit is
  * UINT64_MAX when nobody tells how far it was durable: then the first record
  * that is not whole is where a crash tore it. */
@@ -224,6 +261,7 @@ scan_records(struct segment *seg, uint64_t limit, struct buf *content,
 	     spool_found_fn *found, void *arg)
 {
 	uint64_t budget = SEGMENT_OCTETS * 4ul;
+	uint64_t durable = limit;
 	struct str all;
 	enum err e;
 
@@ -244,7 +282,10 @@ scan_records(struct segment *seg, uint64_t limit, struct buf *content,
 			seg->end += record_size(body.n);
 			continue;
 		}
-		if (limit == UINT64_MAX)
+		if (durable == UINT64_MAX)
+			durable = durable_end(all, seg->number, seg->end,
+					      &budget);
+		if (seg->end >= durable)
 			break;
 		pass_damage(seg, all, found, arg, &budget);
 	}
@@ -516,7 +557,7 @@ begin_segment(struct co *co, struct spool *s)
 		return job.result;
 	}
 	s->current = seg;
-	seg->end = s->synced_end = SEGMENT_HEAD_OCTETS;
+	seg->end = s->synced_end = s->marked_end = SEGMENT_HEAD_OCTETS;
 	want_reserve(s);
 	return OK;
 }
@@ -564,6 +605,24 @@ finish(struct request *r, enum err result)
 	co_wake(r->co);
 }
 
+/* A later scan tells by it what was torn from what was damaged since. */
+static void
+put_marker(struct spool *s, struct batch *batch)
+{
+	struct segment *seg = s->current;
+	struct buf body = BUF_INIT(sizeof(uint64_t));
+
+	if (s->marked_end == s->synced_end || TAILQ_EMPTY(&s->pending) ||
+	    seg->end + record_size(sizeof(uint64_t)) > SEGMENT_OCTETS)
+		return;
+	wire_put_u64(&body, s->synced_end);
+	record_put(&batch->bytes, seg->number, seg->end, RECORD_DURABLE,
+		   buf_str(&body));
+	seg->end += record_size(body.n);
+	s->marked_end = s->synced_end;
+	buf_release(&body);
+}
+
 /* Moves requests that fit into the current segment into the batch. */
 static void
 fill_batch(struct spool *s, struct batch *batch)
@@ -573,6 +632,7 @@ fill_batch(struct spool *s, struct batch *batch)
 
 	batch->segment = seg;
 	batch->offset = seg->end;
+	put_marker(s, batch);
 	while ((r = TAILQ_FIRST(&s->pending)) != NULL) {
 		size_t n = record_size(r->body.n);
 

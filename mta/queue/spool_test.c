@@ -205,13 +205,16 @@ see_no_two(struct co *co UNUSED, void *arg UNUSED)
 }
 
 static void
-see_one(struct co *co UNUSED, void *arg UNUSED)
+see_one_and_two(struct co *co UNUSED, void *arg UNUSED)
 {
-	check(str_eq(open_spool(), S("one ")));
+	check(str_eq(open_spool(), S("one two ")));
 	_exit(0);
 }
 
-enum { SECOND = SEGMENT_HEAD_OCTETS + 16 }; // a record of three octets has 16
+enum { // a record of three octets has 16; before each but the first 24
+	SECOND = SEGMENT_HEAD_OCTETS + 16 + 24,
+	THIRD = SECOND + 16 + 24,
+};
 
 static void
 damage_in_a_finished_segment_hides_nothing_behind_it(void **state UNUSED)
@@ -225,11 +228,19 @@ damage_in_a_finished_segment_hides_nothing_behind_it(void **state UNUSED)
 }
 
 static void
+damage_of_what_was_durable_hides_nothing_in_the_last_one(void **state UNUSED)
+{
+	in_process(write_three);
+	damage(SECOND + RECORD_HEAD_OCTETS + 1, 'w' ^ 'v');
+	in_process(see_damaged_two);
+}
+
+static void
 the_last_segment_ends_at_the_first_torn_record(void **state UNUSED)
 {
 	in_process(write_three);
-	damage(SECOND + RECORD_HEAD_OCTETS, 1);
-	in_process(see_one);
+	damage(THIRD + RECORD_HEAD_OCTETS, 1);
+	in_process(see_one_and_two);
 }
 
 int
@@ -244,6 +255,9 @@ main(void)
 			remove_dir),
 		cmocka_unit_test_setup_teardown(
 			damage_in_a_finished_segment_hides_nothing_behind_it,
+			make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(
+			damage_of_what_was_durable_hides_nothing_in_the_last_one,
 			make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(
 			the_last_segment_ends_at_the_first_torn_record,

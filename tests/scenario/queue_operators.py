@@ -4,6 +4,7 @@
 arguments and the words of Postfix (those of 3.7.11 are expected here)."""
 
 import json
+import os
 import subprocess
 
 from frame import (Sink, expect, expect_match, expect_true, main, message,
@@ -152,6 +153,45 @@ def flush_of_a_site_tries_that_site_alone(lab):
     expect(list(rows(lab)), [queue_id])
     expect(lab.mta1.ctl("-s", AWAY.upper(), name="postqueue").returncode, 0)
     wait_for("it leaves", lambda: len(sink.messages) == n + 1)
+    lab.mta1.wait_queue_empty()
+
+
+@scenario
+def a_message_damaged_on_the_disk_is_kept_and_not_delivered(lab):
+    """F05: one octet of its content is wrong when it is read back."""
+    sink.replies["RCPT"] = "450 4.2.0 later"
+    mark = b"damage-here"
+    content = message(recipient=f"a@{AWAY}", body=(
+        b"x" * 70 + b"\r\n") * 1500 + mark + b"\r\n")[1]
+    queue_id = lab.mta1.submit(USER1, f"a@{AWAY}", content).split()[-1]
+    wait_for("it is deferred", lambda: rows(lab).get(
+        queue_id, {}).get("queue_name") == "deferred")
+    spool = os.path.join(lab.mta1.state, "spool")
+    for name in os.listdir(spool):
+        if not name.endswith(".seg"):
+            continue
+        with open(os.path.join(spool, name), "r+b") as file:
+            at = file.read().find(mark)
+            if at >= 0:
+                file.seek(at)
+                file.write(b"D")
+    n = len(sink.messages)
+    del sink.replies["RCPT"]
+    lab.mta1.ctl("-i", queue_id, name="postqueue")
+    lab.mta1.wait_log(rf"ev=message\.corrupt id={queue_id}")
+    wait_for("it is told", lambda: rows(lab)[queue_id]["queue_name"]
+             == "corrupt")
+    expect_match(lab.mta1.queue(), rf"(?m)^{queue_id}\? ")
+    expect(len(sink.messages), n, "messages that left")
+    expect_match(lab.mta1.ctl("-bq", queue_id, name="postcat").stdout,
+                 "(?m)^Damage-here$")
+    lab.mta1.stop()
+    lab.mta1.start()
+    expect(rows(lab)[queue_id]["queue_name"], "corrupt")
+    expect(postsuper(lab, "-d", "ALL").stderr,
+           "postsuper: Deleted: 0 messages\n")
+    expect(postsuper(lab, "-d", queue_id).stderr,
+           f"postsuper: {queue_id}: removed\npostsuper: Deleted: 1 message\n")
     lab.mta1.wait_queue_empty()
 
 
