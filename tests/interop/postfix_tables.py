@@ -475,10 +475,10 @@ def compare_set(rnd, mailctl, postfix, top, count):
     files = make_set(rnd, top)
     sender = rnd.choice(SENDERS)
     recipients = sorted({address(rnd) for _ in range(count)})
-    postfix.start(files["main.cf"])
     bad = n = meant = 0
     kinds = {}
     try:
+        postfix.start(files["main.cf"])
         expanded = postfix.expand(sender, recipients)
         asked = [r for r in recipients if r in expanded]
         answers = ask_ours(mailctl, top, [(r, sender) for r in asked])
