@@ -381,13 +381,12 @@ class Host:
 
     # The operator's view.
 
-    def ctl(self, *arguments, name="mailctl", timeout_s=20, text=True,
-            given=""):
+    def ctl(self, *arguments, name="mailctl", timeout_s=20, text=True):
         program = os.path.join(self.bin, "mailctl")
         return subprocess.run(
             [name, *arguments], executable=program, env=self.variables(),
-            input=given if text or given else given.encode(),
-            capture_output=True, text=text, timeout=timeout_s)
+            stdin=subprocess.DEVNULL, capture_output=True, text=text,
+            timeout=timeout_s)
 
     def queue(self):
         return self.ctl("-p", name="postqueue").stdout

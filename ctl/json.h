@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * lib/base/json.h - writing JSON strings (RFC 8259 7). Pure. */
+ * ctl/json.h - writing JSON strings (RFC 8259 7). Pure. */
 #pragma once
 
 #include "lib/base/buf.h"
