@@ -2,7 +2,7 @@
  * ctl/listing.c - the queue as postqueue prints it. */
 #include "ctl/listing.h"
 
-#include "ctl/json.h"
+#include "lib/base/json.h"
 #include "lib/base/utf8.h"
 
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * ctl/mailctl.c - one program for everything an operator does. It is also
- * postqueue, postsuper, postcat, mailq, doveadm, postconf, postmap and setup,
+ * postqueue, postsuper, postcat, mailq, sendmail, doveadm, postconf, postmap and setup,
  * when it is called by those names. */
 #include "ctl/commands.h"
 #include "lib/base/str.h"
@@ -80,6 +80,8 @@ static const struct {
 } other_names[] = {
 	{ "postqueue", postqueue_main }, { "mailq", mailq_main },
 	{ "postsuper", postsuper_main }, { "postcat", postcat_main },
+
+
 	{ "doveadm", doveadm_main },	 { "setup", setup_main },
 	{ "postconf", postconf_main },	 { "postmap", postmap_main },
 };

@@ -3,7 +3,7 @@
  * by the code that the router asks it with. */
 #include "ctl/args.h"
 #include "ctl/commands.h"
-#include "ctl/json.h"
+#include "lib/base/json.h"
 #include "lib/base/check.h"
 #include "router/map/rules.h"
 #include "router/map/table.h"

@@ -5,7 +5,7 @@
 #include "ctl/commands.h"
 #include "ctl/edit.h"
 #include "ctl/files.h"
-#include "ctl/json.h"
+#include "lib/base/json.h"
 #include "lib/base/check.h"
 
 #include <stdio.h>

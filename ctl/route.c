@@ -4,7 +4,7 @@
 #include "ctl/client.h"
 #include "ctl/commands.h"
 #include "ctl/files.h"
-#include "ctl/json.h"
+#include "lib/base/json.h"
 #include "lib/ipc/router.h"
 #include "router/route/resolve.h"
 

@@ -326,6 +326,12 @@ run_main(int argc, char **argv)
 
 	options_read(&run.options, argc, argv, usage);
 	log_open("run", log_level_named(str_c(run.options.log_level)));
+	if (!log_use_format(run.options.log_format, run.options.hostname)) {
+		fprintf(stderr,
+			"LOG_FORMAT=%s: write text, json or postfix\n",
+			run.options.log_format);
+		return EX_USAGE;
+	}
 	run.argv = argv;
 	if (!find_programs())
 		return EX_UNAVAILABLE;

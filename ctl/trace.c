@@ -4,7 +4,7 @@
 #include "ctl/args.h"
 #include "ctl/ask.h"
 #include "ctl/commands.h"
-#include "ctl/json.h"
+#include "lib/base/json.h"
 #include "lib/base/check.h"
 #include "lib/ipc/router.h"
 

@@ -19,7 +19,7 @@ DEPS := curl gcc libc6-dev libcrypt-dev libidn2-dev libinih-dev libpcre2-dev \
 	make pkg-config python3 dns-root-data
 DEPS_TEST := $(DEPS) bsdutils clang clang-format gcovr gsasl haproxy isync \
 	libclang-rt-14-dev libcmocka-dev libnet-ssleay-perl neomutt openssl \
-	iproute2 iptables postfix postfix-pcre strace swaks util-linux
+	iproute2 iptables pflogsumm postfix postfix-pcre strace swaks util-linux
 
 # A quick nothing when all are there; not root: says what to type.
 define install

@@ -324,6 +324,8 @@ static const struct rule rules_client[] = {
 };
 static const struct rule rules_resolver[] = {
 	{ ALLOWED, SCMP_SYS(sendto), 0, { { 0 } } },
+	/* libunbound begins TCP with MSG_FASTOPEN and an address. */
+	{ ALLOWED, SCMP_SYS(sendmsg), 0, { { 0 } } },
 	{ ALLOWED, SCMP_SYS(connect), 0, { { 0 } } },
 	{ ALLOWED, SCMP_SYS(bind), 0, { { 0 } } },
 	{ ALLOWED, SCMP_SYS(setsockopt), 0, { { 0 } } },

@@ -4,13 +4,15 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/check.h"
+#include "lib/base/json.h"
 #include "lib/rt/clock.h"
+#include "lib/rt/log_postfix.h"
 
 #include <stdarg.h>
 #include <unistd.h>
 
 enum {
-	LINE_MAX_OCTETS = 8192,
+	LINE_MAX_OCTETS = 16384,
 	VALUE_MAX_OCTETS = 512, // of the unescaped value
 	FIELD_ROOM_OCTETS = VALUE_MAX_OCTETS * 4 + 64,
 	USUAL_OCTETS = 512,
@@ -19,6 +21,8 @@ enum {
 static char program_role[32] = "estafeta";
 static int process;
 static enum log_level verbosity = LOG_INFO;
+static enum { FORMAT_TEXT, FORMAT_JSON, FORMAT_POSTFIX, FORMATS } format;
+static char host[256];
 
 void
 log_open(const char *who, enum log_level most_verbose)
@@ -26,6 +30,20 @@ log_open(const char *who, enum log_level most_verbose)
 	snprintf(program_role, sizeof(program_role), "%s", who);
 	process = (int)getpid();
 	verbosity = most_verbose;
+}
+
+bool
+log_use_format(const char *name, const char *hostname)
+{
+	static const char *const names[FORMATS] = { "text", "json", "postfix" };
+
+	snprintf(host, sizeof(host), "%s", hostname);
+	for (int i = 0; i < FORMATS; i++)
+		if (strcmp(names[i], name) == 0) {
+			format = i;
+			return true;
+		}
+	return false;
 }
 
 enum log_level
@@ -51,11 +69,11 @@ log_level_named(struct str name)
 /* Threads of the pool write lines, too. */
 static _Thread_local struct {
 	time_t at_s;
-	char date[32], zone[8];
+	char date[32], zone[8], syslog[32];
 } second;
 
 static void
-put_head(struct buf *line)
+put_time(struct buf *line)
 {
 	int64_t at_us = wall_us();
 	time_t at_s = at_us / US_PER_S;
@@ -66,12 +84,29 @@ put_head(struct buf *line)
 		strftime(second.date, sizeof(second.date), "%Y-%m-%dT%H:%M:%S",
 			 &tm);
 		strftime(second.zone, sizeof(second.zone), "%z", &tm);
+		strftime(second.syslog, sizeof(second.syslog), "%b %e %H:%M:%S",
+			 &tm);
 		second.at_s = at_s;
 	}
 	check(buf_reserve(line, USUAL_OCTETS) == OK);
-	buf_putf(line, "%s.%06d%.3s:%.2s %s[%d] ", second.date,
-		 (int)(at_us % US_PER_S), second.zone, second.zone + 3,
-		 program_role, process ? process : (int)getpid());
+	if (format == FORMAT_POSTFIX)
+		buf_putf(line, "%s %s ", second.syslog, host);
+	else
+		buf_putf(line, "%s.%06d%.3s:%.2s", second.date,
+			 (int)(at_us % US_PER_S), second.zone, second.zone + 3);
+}
+
+static int
+own_pid(void)
+{
+	return process ? process : (int)getpid();
+}
+
+static void
+put_head(struct buf *line)
+{
+	put_time(line);
+	buf_putf(line, " %s[%d] ", program_role, own_pid());
 }
 
 /* Text of several words stays readable: "said: \x22no\x22". */
@@ -121,46 +156,108 @@ emit(struct buf *line)
 {
 	ssize_t n;
 
-	buf_putc(line, '\n');
+	if (line->n > 0 && line->p[line->n - 1] != '\n')
+		buf_putc(line, '\n');
 	n = write(STDOUT_FILENO, line->p, line->n);
 	(void)n;
 	buf_release(line);
+}
+
+static const char *const level_names[] = { "error", "warn", "info", "debug" };
+
+static void
+write_text(struct buf *line, enum log_level level, struct str session,
+	   const char *event, const struct log_field *fields)
+{
+	put_head(line);
+	buf_put(line, S("level="));
+	buf_put(line, str_c(level_names[level]));
+	if (session.n > 0) {
+		buf_put(line, S(" s="));
+		buf_put(line, str_first(session, 32));
+	}
+	buf_put(line, S(" ev="));
+	buf_put(line, str_c(event));
+	for (; fields->kind != LOG_END; fields++)
+		put_field(line, fields);
+}
+
+static void
+put_json(struct buf *line, const char *key, struct str value)
+{
+	if (line->max - line->n < 2 * FIELD_ROOM_OCTETS)
+		return;
+	buf_putf(line, ",\"%s\":", key);
+	check(json_add_string(line, str_first(value, VALUE_MAX_OCTETS)) == OK);
+}
+
+static void
+write_json(struct buf *line, enum log_level level, struct str session,
+	   const char *event, const struct log_field *fields)
+{
+	buf_put(line, S("{\"time\":\""));
+	put_time(line);
+	buf_putf(line, "\",\"who\":\"%s\",\"pid\":%d", program_role, own_pid());
+	put_json(line, "level", str_c(level_names[level]));
+	if (session.n > 0)
+		put_json(line, "s", session);
+	put_json(line, "ev", str_c(event));
+	for (; fields->kind != LOG_END; fields++) {
+		if (fields->kind == LOG_NUMBER)
+			buf_putf(line, ",\"%s\":%lld", fields->key,
+				 (long long)fields->number);
+		else
+			put_json(line, fields->key, fields->text);
+	}
+	buf_putc(line, '}');
 }
 
 void
 log_write(enum log_level level, struct str session, const char *event,
 	  const struct log_field *fields)
 {
-	static const char *const names[] = { "error", "warn", "info", "debug" };
 	struct buf line = BUF_INIT(LINE_MAX_OCTETS);
+	struct buf head = BUF_INIT(LINE_MAX_OCTETS);
 
 	if (level > verbosity)
 		return;
-	put_head(&line);
-	buf_put(&line, S("level="));
-	buf_put(&line, str_c(names[level]));
-	if (session.n > 0) {
-		buf_put(&line, S(" s="));
-		buf_put(&line, str_first(session, 32));
+	switch (format) {
+	case FORMAT_TEXT:
+	case FORMATS:
+		write_text(&line, level, session, event, fields);
+		break;
+	case FORMAT_JSON:
+		write_json(&line, level, session, event, fields);
+		break;
+	case FORMAT_POSTFIX:
+		put_time(&head);
+		log_put_postfix(&line, buf_str(&head), program_role, own_pid(),
+				level, event, fields);
+		buf_release(&head);
+		break;
 	}
-	buf_put(&line, S(" ev="));
-	buf_put(&line, str_c(event));
-	for (; fields->kind != LOG_END; fields++)
-		put_field(&line, fields);
 	emit(&line);
 }
 
 void
-log_fact(const char *format, ...)
+log_fact(const char *words, ...)
 {
 	struct buf line = BUF_INIT(LINE_MAX_OCTETS);
 	struct buf text = BUF_INIT(LINE_MAX_OCTETS / 2);
 	va_list ap;
 
-	va_start(ap, format);
-	if (buf_vaddf(&text, format, ap) != OK)
+	va_start(ap, words);
+	if (buf_vaddf(&text, words, ap) != OK)
 		buf_clear(&text);
 	va_end(ap);
+	if (format != FORMAT_TEXT) {
+		log_write(LOG_INFO, STR_NONE, "fact",
+			  (const struct log_field[]) {
+				  F("text", buf_str(&text)),
+				  { LOG_END, NULL, { NULL, 0 }, 0 } });
+		buf_release(&text);
+		return;
+	}
 	put_head(&line);
 	for (size_t i = 0; i < text.n && line.n + 8 < line.max; i++) {
 		if (ascii_is_print(text.p[i]))

@@ -54,6 +54,10 @@ struct log_field {
 
 /* Program and role, "mta/in"; copied. Call once per process. */
 void log_open(const char *who, enum log_level most_verbose);
+/* How lines look: "text" (as above, the default), "json" (an object a line, the
+ * same fields), "postfix" (log_postfix.h). False: no such format. hostname is
+ * copied; postfix's lines have it. */
+bool log_use_format(const char *format, const char *hostname);
 /* "error", "warn", "info", "debug", "trace" (= debug); anything else is info.
  */
 enum log_level log_level_named(struct str name);

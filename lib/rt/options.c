@@ -44,6 +44,8 @@ static const struct option_row rows[] = {
 	  ROW(key_path) },
 	{ "log-level", "LOG_LEVEL", "info", "error, warn, info or debug",
 	  ROW(log_level) },
+	{ "log-format", "LOG_FORMAT", "text", "text, json or postfix",
+	  ROW(log_format) },
 	{ "connect-map", "ESTAFETA_CONNECT_MAP", "",
 	  "[host]:port=[address]:port, ... : connect there instead",
 	  ROW(connect_map) },

@@ -21,7 +21,7 @@ struct options {
 	const char *hostname; // OVERRIDE_HOSTNAME, or what the system says
 	const char *ssl_type; // "" : plaintext AUTH is allowed
 	const char *cert_path, *key_path;
-	const char *log_level;
+	const char *log_level, *log_format;
 	/* "[mta2]:25=[127.0.0.1]:3525, ..." : connect there instead. */
 	const char *connect_map;
 	const char *listen[LISTEN_KINDS]; // "addr:port, addr:port"

@@ -783,6 +783,13 @@ program_main(struct program *program, int argc, char **argv)
 	options_read(&parent.options, argc, argv, program->usage);
 	log_open(program->name,
 		 log_level_named(str_c(parent.options.log_level)));
+	if (!log_use_format(parent.options.log_format,
+			    parent.options.hostname)) {
+		fprintf(stderr,
+			"LOG_FORMAT=%s: write text, json or postfix\n",
+			parent.options.log_format);
+		return 1;
+	}
 	program->describe(&parent.options, program);
 	raise_limits();
 	umask(0077);

@@ -136,6 +136,7 @@ journal_state(const struct message *msg)
 struct commit {
 	int dir_fd;
 	bool is_whole, is_durable;
+	bool is_first; // there is no file yet
 	struct buf head, records;
 	uint64_t at;
 	ino_t inode;
@@ -161,6 +162,29 @@ replace_file(struct commit *c)
 		return ERR_IO;
 	c->inode = st.st_ino;
 	return OK;
+}
+
+/* Not flushed: if it is lost, or torn, that is a lost log, and all begins anew
+ * above the clock. False: something stands there. */
+static bool
+make_file(struct commit *c)
+{
+	int fd = openat(c->dir_fd, journal_name,
+			O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+			TREE_MODE_FILE);
+	struct stat st;
+
+	if (fd < 0)
+		return false;
+	c->e = fs_write_all(fd, buf_str(&c->head));
+	if (c->e == OK)
+		c->e = fs_write_all(fd, buf_str(&c->records));
+	if (c->e == OK && fstat(fd, &st) != 0)
+		c->e = ERR_IO;
+	if (c->e == OK)
+		c->inode = st.st_ino;
+	close(fd);
+	return true;
 }
 
 static enum err
@@ -192,7 +216,8 @@ commit_in_thread(void *arg)
 	int fd;
 
 	if (c->is_whole) {
-		c->e = replace_file(c);
+		if (!c->is_first || !make_file(c))
+			c->e = replace_file(c);
 		return;
 	}
 	fd = openat(c->dir_fd, journal_name,
@@ -299,7 +324,7 @@ enum err
 journal_commit(struct co *co, struct mailbox *m, bool is_durable)
 {
 	struct journal *j = &m->journal;
-	struct commit c = { .dir_fd = m->dir_fd };
+	struct commit c = { .dir_fd = m->dir_fd, .is_first = !j->has_file };
 	size_t n_live = m->n + j->n_vanished;
 	struct log_head head;
 

@@ -20,6 +20,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import smtplib
 import socket
 import subprocess
@@ -474,10 +475,10 @@ def compare_set(rnd, mailctl, postfix, top, count):
     files = make_set(rnd, top)
     sender = rnd.choice(SENDERS)
     recipients = sorted({address(rnd) for _ in range(count)})
-    postfix.start(files["main.cf"])
     bad = n = meant = 0
     kinds = {}
     try:
+        postfix.start(files["main.cf"])
         expanded = postfix.expand(sender, recipients)
         asked = [r for r in recipients if r in expanded]
         answers = ask_ours(mailctl, top, [(r, sender) for r in asked])
@@ -537,6 +538,8 @@ def main():
     parser.add_argument("--tables", type=int, default=150)
     parser.add_argument("--addresses", type=int, default=2000)
     options = parser.parse_args()
+    # What ends us early must not leave a Postfix behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if os.geteuid() != 0 or shutil.which("postmap") is None or \
             not os.path.exists(MASTER) or \
             "pcre" not in subprocess.run(["postconf", "-m"], check=True,

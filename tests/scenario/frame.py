@@ -381,12 +381,13 @@ class Host:
 
     # The operator's view.
 
-    def ctl(self, *arguments, name="mailctl", timeout_s=20, text=True):
+    def ctl(self, *arguments, name="mailctl", timeout_s=20, text=True,
+            given=""):
         program = os.path.join(self.bin, "mailctl")
         return subprocess.run(
             [name, *arguments], executable=program, env=self.variables(),
-            stdin=subprocess.DEVNULL, capture_output=True, text=text,
-            timeout=timeout_s)
+            input=given if text or given else given.encode(),
+            capture_output=True, text=text, timeout=timeout_s)
 
     def queue(self):
         return self.ctl("-p", name="postqueue").stdout

@@ -248,16 +248,15 @@ def odd_addresses_go_on_as_plain_strings(lab):
 @scenario
 def exchanges_that_are_none(lab):
     """D09: null MX: 556; ourselves: 5.4.6. Both once, to the sender."""
-    mark = lab.mta1.mark()
     submit(lab, ["x@null.example"])
     submit(lab, ["x@self.example"])
     wait_for("two reports", lambda: len(bounces(lab)) == 2, 15)
     text = b"\n".join(bounces(lab)).decode()
     expect_match(text, r"Status: 5\.1\.10", "RFC 7505 4.2")
     expect_match(text, r"Status: 5\.4\.6", "RFC 5321 5.1")
+    # Twenty-five more, whose addresses are all of this host: a loop, too.
     submit(lab, ["x@many.example"])
-    lab.mta1.wait_log(r"x@many\.example", mark)
-    expect(len(bounces(lab)), 2, "reports")
+    wait_for("the third report", lambda: len(bounces(lab)) == 3, 15)
 
 
 @scenario

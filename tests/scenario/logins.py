@@ -87,6 +87,52 @@ def end_point(raw):
     return hashlib.sha256(raw.socket.getpeercert(True)).digest()
 
 
+def forget(host):
+    """Counts of failures live with the process: a new one has none."""
+    mark = host.mark()
+    os.kill(next(p for p, role in host.processes().items()
+                 if role == "mda/auth"), signal.SIGKILL)
+    host.wait_log("auth.accounts", mark)
+
+
+def cpu_ns(host):
+    """What all threads of auth have used."""
+    pid = next(p for p, role in host.processes().items()
+               if role == "mda/auth")
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat") as file:
+            total += int(file.read().split()[0])
+    return total
+
+
+@scenario
+def an_unknown_user_costs_the_same_hash(lab):
+    """A05: counted in the work that auth does, not in noisy time."""
+    host = lab.mta1
+    for user in (USER1, USER2):  # the start's own comparisons are over
+        host.wait_log(f"auth.weak.*{user}")
+    used = {}
+    for user in (USER1, "nobody@example1.local"):
+        mark, before = host.mark(), cpu_ns(host)
+        sessions = []
+        for i in range(2):
+            raw, _ = session(lab)
+            token = base64.b64encode(f"\0{user}\0wrong{i}".encode()).decode()
+            raw.send(f"AUTH PLAIN {token}\r\n".encode())
+            sessions.append(raw)
+        wait_for("all are refused", lambda: host.log_since(mark).count(
+            "ev=auth.failed") == 2, 10)
+        used[user] = cpu_ns(host) - before
+        for raw in sessions:
+            expect(raw.reply()[0], 535)
+            raw.close()
+    known, unknown = used.values()
+    expect_true(known > 1_000_000 and 0.5 < unknown / known < 2,
+                f"hash work in ns: {used}")
+    forget(host)
+
+
 @scenario
 def scram_is_offered_when_all_can_complete_it(lab):
     lines = [line for line in lab.mta1.read_config("accounts.cf").splitlines()
@@ -174,6 +220,9 @@ def gsasl_logs_in(lab):
 @scenario
 def scram_messages_are_not_taken_twice(lab):
     """A07: the nonce of another exchange; cancelling; nonsense."""
+    forget(lab.mta1)
+    wait_for("SCRAM is offered", lambda: "SCRAM-SHA-256" in mechanisms(lab),
+             10)
     raw, _ = session(lab)
     with raw:
         scram = Scram(USER1, PASSWORD)

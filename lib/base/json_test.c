@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "ctl/json.c"
+#include "lib/base/json.c"
 
 #include "tests/unit/unit.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * ctl/json.h - writing JSON strings (RFC 8259 7). Pure. */
+ * lib/base/json.h - writing JSON strings (RFC 8259 7). Pure. */
 #pragma once
 
 #include "lib/base/buf.h"

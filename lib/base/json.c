@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * ctl/json.c - writing JSON strings. */
-#include "ctl/json.h"
+ * lib/base/json.c - writing JSON strings. */
+#include "lib/base/json.h"
 
 #include "lib/base/utf8.h"
 
