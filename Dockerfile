@@ -37,8 +37,9 @@ RUN groupadd -g 5000 vmail \
 
 COPY --from=build /src/build/release/bin/ /usr/local/bin/
 RUN cd /usr/local/bin \
- && for name in postqueue postsuper postcat mailq doveadm postconf setup; do \
-	ln -s mailctl $name; done
+ && for name in postqueue postsuper postcat postconf postmap mailq sendmail \
+	newaliases doveadm setup; do ln -s mailctl $name; done \
+ && ln -s ../local/bin/sendmail /usr/sbin/sendmail
 
 USER 5000:5000
 EXPOSE 25 110 143 465 587 993 995

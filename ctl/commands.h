@@ -14,3 +14,4 @@ command_fn account_main;
 /* Under the names that other systems gave them. */
 command_fn postqueue_main, mailq_main, postsuper_main, postcat_main;
 command_fn doveadm_main, setup_main, postconf_main, postmap_main;
+command_fn sendmail_main, newaliases_main;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * ctl/mailctl.c - one program for everything an operator does. It is also
- * postqueue, postsuper, postcat, mailq, sendmail, doveadm, postconf, postmap and setup,
- * when it is called by those names. */
+ * postqueue, postsuper, postcat, mailq, sendmail, doveadm, postconf, postmap
+ * and setup, when it is called by those names. */
 #include "ctl/commands.h"
 #include "lib/base/str.h"
 #include "lib/rt/version.h"
@@ -81,7 +81,7 @@ static const struct {
 	{ "postqueue", postqueue_main }, { "mailq", mailq_main },
 	{ "postsuper", postsuper_main }, { "postcat", postcat_main },
 
-
+	{ "sendmail", sendmail_main },	 { "newaliases", newaliases_main },
 	{ "doveadm", doveadm_main },	 { "setup", setup_main },
 	{ "postconf", postconf_main },	 { "postmap", postmap_main },
 };
