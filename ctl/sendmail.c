@@ -364,7 +364,7 @@ relay_smtp(const struct options *o)
 {
 	int fd = client_dial(o, SERVICE_SUBMIT);
 	pid_t pid;
-	char bytes[4096];
+	static char bytes[4096];
 	ssize_t n;
 
 	if (fd < 0)
