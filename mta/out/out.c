@@ -35,6 +35,7 @@ enum {
 	MAX_JOBS = 20000,
 	MAX_SETTINGS = 16,
 	STOP_WAIT_S = 5,
+	STOP_LOOK_MS = 10,
 };
 
 static struct {
@@ -432,8 +433,6 @@ serve_deliver(struct co *co, struct call *call, struct frame *first,
 		chan_close(call_chan(call));
 	out.n_jobs--;
 	arena_release(&arena);
-	if (out.is_stopping && out.n_jobs == 0)
-		loop_stop();
 }
 
 static void
@@ -470,11 +469,20 @@ on_incoming(struct role *role UNUSED, enum service from, int fd)
 	chan_new(fd, false, queue_rules, NULL, NULL, "queue");
 }
 
+/* The results of the last job are on their way to the queue when it is over:
+ * they have a moment to leave. */
 static void
-stop_at_last(struct co *co, void *arg UNUSED)
+stop_slowly(struct co *co, void *arg UNUSED)
 {
-	if (co_sleep_until(co, in_s(STOP_WAIT_S)) == OK)
-		loop_stop();
+	int64_t deadline_us = in_s(STOP_WAIT_S);
+	size_t n_seen;
+
+	do {
+		n_seen = out.n_jobs;
+		if (co_sleep_until(co, in_ms(STOP_LOOK_MS)) != OK)
+			break;
+	} while (n_seen + out.n_jobs > 0 && now_us() < deadline_us);
+	loop_stop();
 }
 
 /* What runs may end: a message cut off now would be delivered twice. */
@@ -482,7 +490,7 @@ static void
 on_stop(struct role *role UNUSED)
 {
 	out.is_stopping = true;
-	if (out.n_jobs == 0 || co_spawn(stop_at_last, NULL, "out.stop") == NULL)
+	if (co_spawn(stop_slowly, NULL, "out.stop") == NULL)
 		loop_stop();
 }
 

@@ -542,6 +542,7 @@ run_delivery(struct co *co, struct destination *to, struct delivery *d)
 	struct call *call = NULL;
 	enum err e = peer_chan(co, queue.outs[n], in_s(CONNECT_S), &chan);
 
+	queue.n_delivering++;
 	if (e == OK)
 		tell_settings(chan, n);
 	if (e == OK)
@@ -549,6 +550,7 @@ run_delivery(struct co *co, struct destination *to, struct delivery *d)
 	if (call != NULL)
 		e = converse(co, to, call, d, is_settled);
 	call_free(&call);
+	queue.n_delivering--;
 	defer_rest(d, is_settled, S("delivery was interrupted"));
 	if (e != OK && e != ERR_EOF)
 		log_warn("queue.delivery-broke", FC("id", d->message->id),
@@ -605,7 +607,7 @@ work(struct co *co, void *arg)
 	struct destination *to = arg;
 	struct delivery *d;
 
-	while ((d = take_delivery(to)) != NULL) {
+	while (!queue.is_stopping && (d = take_delivery(to)) != NULL) {
 		if (to->dead_until_us > now_us())
 			answer(d, str_c(to->dead_reason));
 		else

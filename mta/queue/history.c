@@ -43,6 +43,7 @@ struct history {
 	struct buf pending, writing;
 	uint64_t n_dropped;
 	bool is_broken; // told once
+	bool is_flushing, is_settled;
 };
 
 /* ---- records; pure ---- */
@@ -169,7 +170,9 @@ flush(struct co *co, struct history *h)
 	}
 	job = (struct job) { h->fds[h->current], h->end == 0, h->end,
 			     buf_str(&h->writing), OK };
+	h->is_flushing = true;
 	offload(co, write_events, &job);
+	h->is_flushing = false;
 	if (job.result == OK)
 		h->end += h->writing.n;
 	else if (!h->is_broken)
@@ -184,12 +187,25 @@ run_writer(struct co *co, void *arg)
 	struct history *h = arg;
 
 	while (co_sleep_until(co, in_ms(FLUSH_MS)) == OK) {
-		if (h->pending.n > 0)
+		if (h->pending.n > 0 && !h->is_settled)
 			flush(co, h);
 		if (h->n_dropped > 0)
 			log_warn("queue.trace-dropped", FN("n", h->n_dropped));
 		h->n_dropped = 0;
 	}
+}
+
+void
+history_settle(struct co *co, struct history *h)
+{
+	if (h == NULL)
+		return;
+	h->is_settled = true; // the writer writes no more
+	while (h->is_flushing)
+		if (co_sleep_until(co, in_ms(1)) != OK)
+			return;
+	if (h->pending.n > 0)
+		flush(co, h);
 }
 
 void

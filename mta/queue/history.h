@@ -16,6 +16,8 @@ struct history;
 struct history *history_open(const char *dir);
 /* Starts the coroutine that writes. */
 void history_start(struct history *h);
+/* At a stop: writes what it keeps. h may be NULL. */
+void history_settle(struct co *co, struct history *h);
 /* Keeps an event; h may be NULL. at_us is filled in. */
 void history_add(struct history *h, const struct queue_event *event);
 /* Appends the events of a message, or of the newest messages from or to an

@@ -15,6 +15,8 @@ enum {
 	MAX_TRACES = 2, // each reads all of the files
 	THREADS = 4,	// one flushes, others prepare segments
 	BEGIN_RETRY_S = 1,
+	STOP_WAIT_S = 8, // out's time and some more, less than the parent's
+	STOP_LOOK_MS = 10,
 };
 
 struct queue queue;
@@ -99,6 +101,40 @@ begin(struct co *co, void *arg UNUSED)
 	}
 }
 
+static void
+stop_at_last(struct co *co, void *arg UNUSED)
+{
+	if (co_sleep_until(co, in_s(STOP_WAIT_S)) == OK)
+		loop_stop();
+}
+
+/* Out ends what it works at: its results, and the reports that are made of
+ * them, are waited for. Else the next start would deliver it again. */
+static void
+stop_slowly(struct co *co, void *arg UNUSED)
+{
+	do {
+		if (co_sleep_until(co, in_ms(STOP_LOOK_MS)) != OK)
+			break;
+	} while (queue.n_delivering > 0);
+	spool_settle(co, queue.table.spool);
+	spool_settle(co, queue.table.spool); // what the first made possible
+	history_settle(co, queue.history);
+	loop_stop();
+}
+
+static void
+on_stop(struct role *role UNUSED)
+{
+	if (queue.is_stopping)
+		return;
+	queue.is_stopping = true;
+	if (!queue.is_started ||
+	    co_spawn(stop_at_last, NULL, "queue.last") == NULL ||
+	    co_spawn(stop_slowly, NULL, "queue.stop") == NULL)
+		loop_stop();
+}
+
 void
 queue_start(struct role *role)
 {
@@ -126,6 +162,7 @@ queue_start(struct role *role)
 	}
 	settings_follow(queue.router, NULL, NULL);
 	role->incoming = on_incoming;
+	role->stop = on_stop;
 	if (role->unix_fd >= 0)
 		listener_new(role->unix_fd, on_operator, NULL);
 	check(co_spawn(begin, NULL, "queue.begin") != NULL);

@@ -27,7 +27,9 @@ struct queue {
 	size_t n_accepts;	 // messages that wait for the flush
 	int64_t rush_until_us;	 // accepting goes before delivering
 	struct map destinations; // by key
+	size_t n_delivering;	 // deliveries that out works at
 	bool is_started;	 // the spool takes messages
+	bool is_stopping;	 // nothing more is tried
 	struct gate started;
 };
 

@@ -27,6 +27,8 @@ schedule_is_rush(void)
 static bool
 may_start(size_t most)
 {
+	if (queue.is_stopping)
+		return false;
 	if (schedule_is_rush() && most > RUSH_ACTIVE)
 		most = RUSH_ACTIVE;
 	return queue.n_active < most;

@@ -244,9 +244,11 @@ durable_end(struct str all, uint64_t number, uint64_t at, uint64_t *budget)
 		while (record_read(str_from(all, at), number, at, &type,
 				   &body) == OK) {
 			struct wire w = wire_of(body);
+			uint64_t told =
+				type == RECORD_DURABLE ? wire_u64(&w) : 0;
 
-			if (type == RECORD_DURABLE)
-				end = wire_u64(&w);
+			if (told > end)
+				end = told;
 			at += record_size(body.n);
 		}
 	}
@@ -883,6 +885,22 @@ void
 spool_note(struct spool *s, enum record_type type, struct str body)
 {
 	spool_note_tell(s, type, body, NULL, NULL, NULL);
+}
+
+void
+spool_settle(struct co *co, struct spool *s)
+{
+	struct buf body = BUF_INIT(sizeof(uint64_t));
+	struct spool_place nowhere;
+	enum err e;
+
+	/* A marker that says nothing: what was asked for before it is written
+	 * before it. */
+	wire_put_u64(&body, 0);
+	e = append(co, s, RECORD_DURABLE, buf_str(&body), true, &nowhere);
+	if (e != OK)
+		log_error("spool.unsettled", FERR(e));
+	buf_release(&body);
 }
 
 bool

@@ -54,6 +54,10 @@ spool_written_fn(void *arg, void *arg2, const struct spool_place *place,
 void spool_note_tell(struct spool *s, enum record_type type, struct str body,
 		     spool_written_fn *written, void *arg, void *arg2);
 
+/* At a stop: all that was noted is durable when it returns, or the disk takes
+ * nothing. */
+void spool_settle(struct co *co, struct spool *s);
+
 /* A piece that lies behind the end of an abandoned segment: a message that
  * would name it must be refused. */
 bool spool_is_lost(const struct spool *s, const struct extent *extent);

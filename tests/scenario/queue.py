@@ -5,6 +5,7 @@
 
 import json
 import re
+import time
 
 from frame import (Sink, expect, expect_match, expect_true, main, message,
                    parse, scenario, wait_for)
@@ -53,6 +54,39 @@ def mail_waits_for_a_host_that_is_away(lab):
     lab.mta2.wait_mail(USER3, first_id)
     lab.mta1.wait_queue_empty()
     expect(len(lab.mta2.find(USER3, first_id)), 1, "copies")
+
+
+@scenario
+def a_stop_forgets_nothing_of_what_was_done(lab):
+    """What was delivered just before a stop, or while it stopped, does not
+    come again (tombstones are not waited for, but at a stop)."""
+    def slow_dot(connection, reader, _):
+        connection.sendall(b"354 go on\r\n")
+        while reader.readline() not in (b".\r\n", b""):
+            pass
+        taken.append(True)
+        time.sleep(0.7)
+        connection.sendall(b"250 2.0.0 taken\r\n")
+
+    taken = []
+    lab.route_to_sink(sink, "stop.example")
+    with Sink() as slow:
+        slow.replies["DATA"] = slow_dot
+        lab.mta1.stop()
+        lab.route_to_sink(slow, "slow.example")
+        lab.mta1.start()
+        sink.messages.clear()
+        for _ in range(3):
+            lab.mta1.submit(USER1, "once@slow.example", message()[1])
+        wait_for("slow ones", lambda: len(taken) >= 2)
+        for n in range(8):
+            lab.mta1.submit(USER1, f"once{n}@stop.example", message()[1])
+        wait_for("quick ones", lambda: len(sink.messages) >= 8)
+        lab.mta1.stop()
+        lab.mta1.start()
+        lab.mta1.wait_queue_empty()
+        expect(len(taken), 3, "times that the slow host took one of three")
+    expect(len(sink.messages), 8, "times that the sink took one of eight")
 
 
 @scenario
