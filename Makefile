@@ -91,7 +91,7 @@ $(eval $(call TEST_RULE,router,$(D)/router.a))
 $(eval $(call TEST_RULE,mda,$(D)/mda.a))
 $(eval $(call TEST_RULE,ctl,$(D)/ctl.a $(D)/router.a))
 
--include $(shell find $(O) $(D) -type f -name '*.d' 2>/dev/null)
+-include $(shell find $(O) $(D) $(BUILD)/fuzz -type f -name '*.d' 2>/dev/null)
 -include tests/targets.mk
 .SECONDARY:
 .DELETE_ON_ERROR:

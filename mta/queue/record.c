@@ -142,6 +142,20 @@ record_message_put(struct buf *out, const struct record_message *m)
 	buf_put(out, m->content);
 }
 
+/* Letters and digits: what names a message is also a C string and a word of
+ * commands. */
+static struct str
+read_id(struct wire *w)
+{
+	struct str id = wire_str_max(w, QUEUE_ID_OCTETS);
+
+	w->is_bad |= id.n == 0;
+	for (size_t i = 0; i < id.n; i++)
+		w->is_bad |=
+			!ascii_is_alpha(id.p[i]) && !ascii_is_digit(id.p[i]);
+	return w->is_bad ? S("") : id;
+}
+
 enum err
 record_message_read(struct str body, struct arena *arena,
 		    struct record_message *out)
@@ -150,7 +164,7 @@ record_message_read(struct str body, struct arena *arena,
 	struct extent *extents;
 	uint64_t total = 0;
 
-	out->id = wire_str_max(&w, QUEUE_ID_OCTETS);
+	out->id = read_id(&w);
 	out->envelope = wire_str(&w);
 	out->size_octets = wire_u64(&w);
 	out->n_extents = wire_u32(&w);
@@ -193,7 +207,7 @@ record_expanded_read(struct str body, struct arena *arena,
 	struct wire w = wire_of(body);
 	struct final_rcpt *rcpts;
 
-	out->id = wire_str_max(&w, QUEUE_ID_OCTETS);
+	out->id = read_id(&w);
 	out->n_rcpts = wire_u32(&w);
 	if (w.is_bad || out->n_rcpts > ENVELOPE_MAX_RECIPIENTS)
 		return ERR_FORMAT;
@@ -224,7 +238,7 @@ record_done_read(struct str body, struct arena *arena, struct record_done *out)
 	struct wire w = wire_of(body);
 	uint32_t *indexes;
 
-	out->id = wire_str_max(&w, QUEUE_ID_OCTETS);
+	out->id = read_id(&w);
 	out->n_indexes = wire_u32(&w);
 	if (w.is_bad || out->n_indexes > ENVELOPE_MAX_RECIPIENTS)
 		return ERR_FORMAT;
@@ -259,7 +273,7 @@ record_deferred_read(struct str body, struct arena *arena,
 	struct wire w = wire_of(body);
 	struct deferral *deferrals;
 
-	out->id = wire_str_max(&w, QUEUE_ID_OCTETS);
+	out->id = read_id(&w);
 	out->n_attempts = wire_u32(&w);
 	out->next_try_us = wire_i64(&w);
 	out->is_repeat = wire_bool(&w);
@@ -289,7 +303,7 @@ record_held_read(struct str body, struct str *id_out, bool *is_held_out)
 {
 	struct wire w = wire_of(body);
 
-	*id_out = wire_str_max(&w, QUEUE_ID_OCTETS);
+	*id_out = read_id(&w);
 	*is_held_out = wire_bool(&w);
 	return wire_end(&w);
 }
@@ -297,7 +311,7 @@ record_held_read(struct str body, struct str *id_out, bool *is_held_out)
 static void
 read_status_head(struct wire *w, struct record_status *out)
 {
-	out->id = wire_str_max(w, QUEUE_ID_OCTETS);
+	out->id = read_id(w);
 	out->state = wire_below(w, RECORD_STATES);
 	out->is_warned = wire_bool(w);
 	out->is_expired = wire_bool(w);
@@ -414,7 +428,7 @@ record_corrupt_read(struct str body, struct str *id_out, struct str *body_out)
 {
 	struct wire w = wire_of(body);
 
-	*id_out = wire_str_max(&w, QUEUE_ID_OCTETS);
+	*id_out = read_id(&w);
 	*body_out = wire_rest(&w);
 	if (id_out->n == 0)
 		return ERR_FORMAT;

@@ -119,14 +119,25 @@ serve_check(struct co *co UNUSED, struct call *call, struct frame *first,
 	    void *owner UNUSED)
 {
 	struct buf body = BUF_INIT(AUTH_CHECK_MAX_OCTETS);
-	struct auth_answer a = { AUTH_WRONG, S("") };
+	struct auth_answer a = { .result = AUTH_WRONG };
 	struct auth_check asked;
 
 	check(auth_read_check(first->body, &asked) == OK);
 	if (str_eq(asked.password, S("p")))
-		a = (struct auth_answer) { AUTH_OK, S("u@example") };
+		a = (struct auth_answer) { .result = AUTH_OK,
+					   .user = S("u@example") };
 	auth_put_answer(&body, &a);
 	answer(call, AUTH_ANSWER, &body);
+}
+
+/* Nothing beyond passwords is offered; stays open. */
+static void
+serve_offers(struct co *co, struct call *call, struct frame *first UNUSED,
+	     void *owner UNUSED)
+{
+	check(call_post(call, AUTH_OFFER, str_of("\0", 1), -1, false) == OK);
+	while (co_sleep_until(co, NEVER_US) == OK)
+		;
 }
 
 static size_t
@@ -187,6 +198,7 @@ static const struct chan_rule rules_queue[] = {
 };
 static const struct chan_rule rules_auth[] = {
 	{ AUTH_CHECK, FRAME_OCTETS, MAX_CALLS, false, serve_check, "check" },
+	{ AUTH_OFFERS, FRAME_OCTETS, MAX_CALLS, false, serve_offers, "offers" },
 	{ .serve = NULL },
 };
 
@@ -507,7 +519,9 @@ start(void)
 {
 	static struct role_spec spec;
 	static struct options options = { .ssl_type = "" };
-	static struct role role = { .spec = &spec, .options = &options };
+	static struct role role = { .spec = &spec,
+				    .options = &options,
+				    .unix_fd = -1 };
 
 	log_open("fuzz", LOG_ERROR);
 	loop_init();
@@ -533,8 +547,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&t.replies, 1 << 22);
 	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
 	a = must_alloc(sizeof(*a));
-	*a = (struct arrival) { fds[0],
-				data[0] & 1 ? LISTEN_SUBMISSION : LISTEN_SMTP };
+	*a = (struct arrival) {
+		.fd = fds[0],
+		.kind = data[0] & 1 ? LISTEN_SUBMISSION : LISTEN_SMTP,
+	};
 	t.fd = fds[1];
 	t.n_running = 2;
 	check(co_spawn(run_server, a, "server") != NULL);
