@@ -4,6 +4,7 @@
 #include "ctl/certs.h"
 #include "ctl/commands.h"
 #include "lib/base/check.h"
+#include "lib/rt/certificate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,7 @@ static const char help[] =
 static int
 make(const struct options *o, enum certs_want want)
 {
+	struct certificate_files files;
 	enum certs_done done;
 
 	if (certs_make(o->state_dir, o->hostname, want, &done) != OK) {
@@ -42,9 +44,9 @@ make(const struct options *o, enum certs_want want)
 		return EX_CANTCREAT;
 	}
 	printf("made %s/tls/cert.pem for %s\n", o->state_dir, o->hostname);
-	if (o->cert_path[0] != '\0')
-		printf("but it is not used: SSL_CERT_PATH names %s\n",
-		       o->cert_path);
+	certificate_find(o, &files);
+	if (!str_ends(str_c(files.path[0]), S("/tls/cert.pem")))
+		printf("but it is not used: %s is\n", files.path[0]);
 	return 0;
 }
 
@@ -84,26 +86,24 @@ print_time(const char *what, time_t at_s)
 static int
 show(const struct options *o)
 {
+	struct certificate_files files;
 	struct certs_facts facts;
-	char path[PATH_OCTETS];
 	int result = 0;
 	enum err e;
 
-	if (o->cert_path[0] != '\0')
-		snprintf(path, sizeof(path), "%s", o->cert_path);
-	else
-		snprintf(path, sizeof(path), "%s/tls/cert.pem", o->state_dir);
+	certificate_find(o, &files);
 	certs_facts_init(&facts);
-	e = certs_read(path, &facts);
+	e = certs_read(files.path[0], &facts);
 	if (e == OK) {
-		printf("%-12s %s\n%-12s %.*s\n%-12s %.*s\n", "file", path,
-		       "names", STR(buf_str(&facts.names)), "issuer",
-		       STR(buf_str(&facts.issuer)));
+		printf("%-12s %s\n%-12s %.*s\n%-12s %.*s\n", "file",
+		       files.path[0], "names", STR(buf_str(&facts.names)),
+		       "issuer", STR(buf_str(&facts.issuer)));
 		print_time("from", facts.from_s);
 		print_time("until", facts.until_s);
 		printf("%-12s %.*s\n", "sha256", STR(buf_str(&facts.sha256)));
 	} else {
-		fprintf(stderr, "mailctl cert: %s: %s\n", path, err_text(e));
+		fprintf(stderr, "mailctl cert: %s: %s\n", files.path[0],
+			err_text(e));
 		result = EX_NOINPUT;
 	}
 	certs_facts_release(&facts);

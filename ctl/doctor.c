@@ -5,6 +5,7 @@
 #include "ctl/commands.h"
 #include "ctl/files.h"
 #include "ctl/probe.h"
+#include "lib/rt/certificate.h"
 #include "router/route/lint.h"
 
 #include <errno.h>
@@ -212,25 +213,25 @@ static void
 look_at_certificate(struct doctor *d)
 {
 	const struct options *o = d->options;
-	bool is_given = o->cert_path[0] != '\0';
-	char path[PATH_OCTETS], key_path[PATH_OCTETS];
+	bool is_ours = o->cert_path[0] == '\0' &&
+		       (o->ssl_type[0] == '\0' ||
+			str_ieq(str_c(o->ssl_type), S("auto")));
+	struct certificate_files files;
 	struct certs_facts facts;
 	enum err e;
 
-	snprintf(path, sizeof(path), "%s%s", is_given ? "" : o->state_dir,
-		 is_given ? o->cert_path : "/tls/cert.pem");
-	snprintf(key_path, sizeof(key_path), "%s%s",
-		 is_given ? "" : o->state_dir,
-		 is_given ? o->key_path : "/tls/key.pem");
+	certificate_find(o, &files);
 	certs_facts_init(&facts);
-	e = certs_read(path, &facts);
+	e = certs_read(files.path[0], &facts);
 	if (e == OK) {
-		judge_certificate(d, path, key_path, &facts);
+		judge_certificate(d, files.path[0],
+				  files.path[files.path[1][0] != '\0'], &facts);
 	} else {
-		problem(d, "certificate: %s: %s: STARTTLS is not offered", path,
-			err_text(e));
-		fix("%s", is_given ? "SSL_CERT_PATH must name a PEM file"
-				   : "mailctl cert make");
+		problem(d, "certificate: %s: %s: STARTTLS is not offered",
+			files.path[0], err_text(e));
+		fix("%s", is_ours ? "mailctl cert make"
+				  : "SSL_TYPE: put the PEM file there, or "
+				    "let SSL_CERT_PATH name one");
 	}
 	certs_facts_release(&facts);
 	if (!options_is_plaintext_auth_allowed(o))

@@ -3,7 +3,9 @@
 #include "ctl/facts.h"
 
 #include "ctl/certs.h"
+#include "ctl/environment.h"
 #include "ctl/files.h"
+#include "lib/rt/certificate.h"
 #include "lib/rt/log.h"
 #include "lib/rt/version.h"
 
@@ -11,7 +13,6 @@
 
 enum {
 	DIAG_MAX_OCTETS = 1 << 20,
-	PATH_OCTETS = 1024,
 	MAX_DOMAINS_SHOWN = 20,
 };
 
@@ -98,26 +99,38 @@ static void
 tell_certificate(const struct options *o)
 {
 	struct certs_facts facts;
-	char path[PATH_OCTETS], until[32];
+	struct certificate_files files;
+	char until[32];
 	struct tm tm;
 	enum err e;
 
-	if (o->cert_path[0] != '\0')
-		snprintf(path, sizeof(path), "%s", o->cert_path);
-	else
-		snprintf(path, sizeof(path), "%s/tls/cert.pem", o->state_dir);
+	certificate_find(o, &files);
 	certs_facts_init(&facts);
-	e = certs_read(path, &facts);
+	e = certs_read(files.path[0], &facts);
 	if (e == OK) {
 		gmtime_r(&facts.until_s, &tm);
 		strftime(until, sizeof(until), "%Y-%m-%d", &tm);
-		log_fact("certificate: %s for %.*s until %s", path,
+		log_fact("certificate: %s for %.*s until %s", files.path[0],
 			 STR(buf_str(&facts.names)), until);
 	} else {
-		log_fact("certificate: none (%s: %s); TLS is off", path,
-			 err_text(e));
+		log_fact("certificate: none (%s: %s); TLS is off",
+			 files.path[0], err_text(e));
 	}
 	certs_facts_release(&facts);
+}
+
+/* One line for each variable that does nothing, or not what it says. */
+static void
+tell_environment(void)
+{
+	struct diag d;
+
+	diag_init(&d, DIAG_MAX_OCTETS);
+	environment_check(&d);
+	for (const struct diag_entry *e = d.first; e != NULL; e = e->next)
+		log_fact("environment: %s: %.*s",
+			 diag_severity_text(e->severity), STR(e->text));
+	diag_release(&d);
 }
 
 void
@@ -126,6 +139,7 @@ facts_print(const struct options *o)
 	log_fact("Estafeta %s on %s, user %u", ESTAFETA_VERSION, o->hostname,
 		 (unsigned)geteuid());
 	tell_configuration(o);
+	tell_environment();
 	log_fact("mail: %s, state: %s, sockets: %s", o->mail_dir, o->state_dir,
 		 o->run_dir);
 	tell_listeners(o);

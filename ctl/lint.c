@@ -3,6 +3,7 @@
  * finds wrong. */
 #include "ctl/args.h"
 #include "ctl/commands.h"
+#include "ctl/environment.h"
 #include "ctl/files.h"
 #include "router/route/lint.h"
 
@@ -20,6 +21,7 @@ static const char help[] =
 	"Two directories of hosts that send each other mail: also domains "
 	"that\n"
 	"each sends to the other, for ever.\n"
+	"Variables of the environment that have no effect are told as well.\n"
 	"Exit status 1 when there are errors.\n"
 	"\n"
 	"$ mailctl lint ./config1 ./config2\n";
@@ -79,6 +81,7 @@ lint_main(int argc, char **argv)
 	for (int i = 0; i < args.n_words; i++)
 		is_good &= lint_one(&args, args.words[i], &c[i]);
 	diag_init(&d, DIAG_MAX_OCTETS);
+	environment_check(&d);
 	if (c[0] != NULL && c[1] != NULL)
 		route_lint_pair(c[0], c[1], &d);
 	print_all(&d);

@@ -6,6 +6,7 @@
  *  (1) It parses nothing: what reads files or makes keys is a child of its own
  *      that ends soon, so that no bad file can take the system down.
  *  (2) A program whose supervisor dies is told to stop by the kernel. */
+#include "ctl/acme.h"
 #include "ctl/certs.h"
 #include "ctl/commands.h"
 #include "ctl/facts.h"
@@ -28,6 +29,7 @@ enum {
 	BACKOFF_FORGET_S = 60, // of quiet life
 	STOP_WAIT_S = 15,
 	CERTIFICATE_CHECK_S = 86400,
+	ACME_CHECK_S = 1,
 	EXEC_FAILED = 127,
 };
 
@@ -51,6 +53,7 @@ static struct {
 	sigset_t signals, before;
 	bool is_stopping;
 	int64_t kill_at_us, next_certificate_us;
+	int64_t next_acme_us; // with SSL_TYPE=letsencrypt alone
 } run = {
 	.programs = { { .name = "router" },
 		      { .name = "mda" },
@@ -106,6 +109,27 @@ start_certificate(void)
 		log_fact("certificate: a new one was made; mailctl cert ca "
 			 "prints the authority that clients should trust");
 	_exit(0);
+}
+
+static bool
+is_certificate_in_acme(void)
+{
+	return str_ieq(str_c(run.options.ssl_type), S("letsencrypt"));
+}
+
+/* Looks at acme.json, and takes out what changed. */
+static pid_t
+start_acme(void)
+{
+	pid_t pid;
+
+	run.next_acme_us = in_s(ACME_CHECK_S);
+	if (!acme_has_changed(&run.options))
+		return -1;
+	pid = fork_child();
+	if (pid != 0)
+		return pid;
+	_exit(acme_extract(&run.options) == OK ? 0 : 1);
 }
 
 static void
@@ -208,6 +232,8 @@ next_event_us(void)
 
 	if (run.is_stopping)
 		return run.kill_at_us;
+	if (is_certificate_in_acme() && run.next_acme_us < next_us)
+		next_us = run.next_acme_us;
 	for (size_t i = 0; i < N_PROGRAMS; i++)
 		if (run.programs[i].pid == 0 &&
 		    run.programs[i].restart_at_us < next_us)
@@ -252,6 +278,8 @@ supervise(void)
 		}
 		if (now_us() >= run.next_certificate_us)
 			start_certificate();
+		if (is_certificate_in_acme() && now_us() >= run.next_acme_us)
+			start_acme();
 		wait_for_signal();
 	}
 	while (is_any_alive()) {
@@ -327,8 +355,7 @@ run_main(int argc, char **argv)
 	options_read(&run.options, argc, argv, usage);
 	log_open("run", log_level_named(str_c(run.options.log_level)));
 	if (!log_use_format(run.options.log_format, run.options.hostname)) {
-		fprintf(stderr,
-			"LOG_FORMAT=%s: write text, json or postfix\n",
+		fprintf(stderr, "LOG_FORMAT=%s: write text, json or postfix\n",
 			run.options.log_format);
 		return EX_USAGE;
 	}
@@ -337,7 +364,7 @@ run_main(int argc, char **argv)
 		return EX_UNAVAILABLE;
 	take_signals();
 	/* The programs look for the certificate when they start. */
-	maker = start_certificate();
+	maker = is_certificate_in_acme() ? start_acme() : start_certificate();
 	if (maker > 0)
 		while (waitpid(maker, NULL, 0) < 0 && errno == EINTR)
 			;

@@ -63,17 +63,17 @@ address_from_text(struct str text, union address_any *out, socklen_t *n_out)
 }
 
 int
-listen_at(const union address_any *at, socklen_t n)
+listen_at(const union address_any *at, socklen_t n, bool is_v6_only)
 {
 	int fd = socket(at->any.sa_family,
 			SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int one = 1, zero = 0, saved;
+	int one = 1, only = is_v6_only, saved;
 
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (at->any.sa_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
 	if (bind(fd, &at->any, n) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
 	saved = errno;

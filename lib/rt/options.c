@@ -11,7 +11,13 @@
 #include <getopt.h>
 #include <unistd.h>
 
-enum { SECRET_MAX_OCTETS = 65536, MAX_COPIES = 64 };
+enum {
+	SECRET_MAX_OCTETS = 65536,
+	MAX_COPIES = 64,
+	MAX_ID = 0x7fffffff, // of a user or a group
+	MAX_POLL_S = 3600,
+	MS_PER_S = 1000,
+};
 
 struct option_row {
 	const char *flag;
@@ -36,12 +42,27 @@ static const struct option_row rows[] = {
 	{ "hostname", "OVERRIDE_HOSTNAME", "", "this host's own name",
 	  ROW(hostname) },
 	{ "ssl-type", "SSL_TYPE", "",
-	  "auto, manual, or empty: passwords without TLS are allowed",
+	  "auto, self-signed, manual, letsencrypt, custom, or empty: "
+	  "passwords without TLS are allowed",
 	  ROW(ssl_type) },
 	{ "ssl-cert", "SSL_CERT_PATH", "", "certificate chain (PEM)",
 	  ROW(cert_path) },
 	{ "ssl-key", "SSL_KEY_PATH", "", "its private key (PEM)",
 	  ROW(key_path) },
+	{ "ssl-alt-cert", "SSL_ALT_CERT_PATH", "",
+	  "a second chain, of another kind of key", ROW(alt_cert_path) },
+	{ "ssl-alt-key", "SSL_ALT_KEY_PATH", "", "its private key (PEM)",
+	  ROW(alt_key_path) },
+	{ "ssl-domain", "SSL_DOMAIN", "",
+	  "whose certificate SSL_TYPE=letsencrypt takes", ROW(ssl_domain) },
+	{ "letsencrypt", "ESTAFETA_LETSENCRYPT", "/etc/letsencrypt",
+	  "directory with live/ or acme.json", ROW(letsencrypt_dir) },
+	{ "tls-level", "TLS_LEVEL", "modern", "modern or intermediate",
+	  ROW(tls_level) },
+	{ "smtp-protocols", "POSTFIX_INET_PROTOCOLS", "all",
+	  "all, ipv4 or ipv6: where mail is taken", ROW(smtp_protocols) },
+	{ "reading-protocols", "DOVECOT_INET_PROTOCOLS", "all",
+	  "all, ipv4 or ipv6: where mail is read", ROW(reading_protocols) },
 	{ "log-level", "LOG_LEVEL", "info", "error, warn, info or debug",
 	  ROW(log_level) },
 	{ "log-format", "LOG_FORMAT", "text", "text, json or postfix",
@@ -64,6 +85,20 @@ static const struct option_row rows[] = {
 	  ROW(listen[LISTEN_POP3]) },
 	{ "listen-pop3s", "ESTAFETA_LISTEN_POP3S", "*:995",
 	  "POP3 with TLS from the start", ROW(listen[LISTEN_POP3S]) },
+};
+
+static const char *const other_variables[] = {
+	"ESTAFETA_COPIES_IN",
+	"ESTAFETA_COPIES_OUT",
+	"ESTAFETA_COPIES_FRONT",
+	"ESTAFETA_COPIES_STORE",
+	"ESTAFETA_DNS_SERVERS",
+	"DMS_VMAIL_UID",
+	"DMS_VMAIL_GID",
+	"DMS_CONFIG_POLL",
+	"ENABLE_IMAP",
+	"ENABLE_POP3",
+	"SMTP_ONLY",
 };
 
 enum { N_ROWS = sizeof(rows) / sizeof(*rows) };
@@ -133,20 +168,89 @@ system_hostname(void)
 	return name;
 }
 
+/* Set to nothing is not set. */
 static unsigned
-copies(const char *variable)
+number(const char *variable, unsigned max, unsigned preset)
 {
 	const char *text = options_variable(variable);
 	uint64_t n;
 
-	if (text == NULL)
-		return 1;
-	if (!str_to_u64(str_c(text), MAX_COPIES, &n) || n == 0) {
-		fprintf(stderr, "%s=%s: write a number from 1 to %d\n",
-			variable, text, MAX_COPIES);
+	if (text == NULL || text[0] == '\0')
+		return preset;
+	if (!str_to_u64(str_c(text), max, &n) || n == 0) {
+		fprintf(stderr, "%s=%s: write a number from 1 to %u\n",
+			variable, text, max);
 		exit(2);
 	}
 	return (unsigned)n;
+}
+
+static bool
+is_set_to(const char *variable, const char *value)
+{
+	const char *text = options_variable(variable);
+
+	return text != NULL && strcmp(text, value) == 0;
+}
+
+/* docker-mailserver's switches: no listener, whatever its address is. */
+static void
+switch_off(struct options *o)
+{
+	bool is_smtp_only = is_set_to("SMTP_ONLY", "1");
+
+	if (is_smtp_only || is_set_to("ENABLE_IMAP", "0"))
+		o->listen[LISTEN_IMAP] = o->listen[LISTEN_IMAPS] = "";
+	if (is_smtp_only || is_set_to("ENABLE_POP3", "0"))
+		o->listen[LISTEN_POP3] = o->listen[LISTEN_POP3S] = "";
+}
+
+/* A word that decides about TLS or addresses is not guessed. */
+static void
+check_words(const struct options *o)
+{
+	static const struct {
+		const char *variable;
+		size_t at;
+		const char *words;
+	} choices[] = {
+		{ "SSL_TYPE", ROW(ssl_type),
+		  "auto self-signed manual letsencrypt custom" },
+		{ "TLS_LEVEL", ROW(tls_level), "modern intermediate" },
+		{ "POSTFIX_INET_PROTOCOLS", ROW(smtp_protocols),
+		  "all ipv4 ipv6" },
+		{ "DOVECOT_INET_PROTOCOLS", ROW(reading_protocols),
+		  "all ipv4 ipv6" },
+	};
+
+	for (size_t i = 0; i < sizeof(choices) / sizeof(*choices); i++) {
+		const struct option_row row = { .at = choices[i].at };
+		struct str given =
+			str_c(*field((struct options *)(uintptr_t)o, &row));
+		struct str words = str_c(choices[i].words), word;
+		bool is_known = given.n == 0;
+
+		while (!is_known && str_word(&words, &word))
+			is_known = str_ieq(word, given);
+		if (is_known)
+			continue;
+		fprintf(stderr, "%s=%.*s: write one of: %s\n",
+			choices[i].variable, STR(given), choices[i].words);
+		exit(2);
+	}
+}
+
+bool
+options_has_variable(struct str name)
+{
+	for (size_t i = 0; i < N_ROWS; i++)
+		if (str_eq(name, str_c(rows[i].variable)))
+			return true;
+	for (size_t i = 0;
+	     i < sizeof(other_variables) / sizeof(*other_variables); i++)
+		if (str_eq(name, str_c(other_variables[i])))
+			return true;
+	return false;
 }
 
 static void
@@ -157,10 +261,13 @@ read_environment(struct options *o)
 
 		*field(o, &rows[i]) = value ? value : rows[i].default_value;
 	}
-	o->n_in = copies("ESTAFETA_COPIES_IN");
-	o->n_out = copies("ESTAFETA_COPIES_OUT");
-	o->n_front = copies("ESTAFETA_COPIES_FRONT");
-	o->n_store = copies("ESTAFETA_COPIES_STORE");
+	o->n_in = number("ESTAFETA_COPIES_IN", MAX_COPIES, 1);
+	o->n_out = number("ESTAFETA_COPIES_OUT", MAX_COPIES, 1);
+	o->n_front = number("ESTAFETA_COPIES_FRONT", MAX_COPIES, 1);
+	o->n_store = number("ESTAFETA_COPIES_STORE", MAX_COPIES, 1);
+	o->vmail_uid = number("DMS_VMAIL_UID", MAX_ID, 0);
+	o->vmail_gid = number("DMS_VMAIL_GID", MAX_ID, 0);
+	o->poll_ms = MS_PER_S * number("DMS_CONFIG_POLL", MAX_POLL_S, 0);
 }
 
 void
@@ -197,6 +304,8 @@ options_read(struct options *out, int argc, char **argv, const char *usage)
 	}
 	if (out->hostname[0] == '\0')
 		out->hostname = system_hostname();
+	check_words(out);
+	switch_off(out);
 }
 
 bool

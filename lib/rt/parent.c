@@ -11,6 +11,7 @@
  */
 #include "lib/base/check.h"
 #include "lib/base/map.h"
+#include "lib/rt/certificate.h"
 #include "lib/rt/counters.h"
 #include "lib/rt/dirs.h"
 #include "lib/rt/log.h"
@@ -54,10 +55,10 @@ struct child {
 	int64_t started_us, restart_at_us, backoff_ms;
 };
 
-struct watched {
-	char path[2][256]; // second: the private key
+struct watched { // the certificate is several files
+	char path[CERTIFICATE_FILES][CERTIFICATE_PATH_OCTETS];
 	bool is_seen;
-	struct stat last[2];
+	struct stat last[CERTIFICATE_FILES];
 };
 
 static struct {
@@ -148,17 +149,10 @@ place_files(void)
 					    "postfix-sasl-password.cf", NULL };
 	const struct options *o = &parent.options;
 	struct watched *w = &parent.files[FILE_CERTIFICATE];
-	bool is_given = o->cert_path[0] != '\0';
+	struct certificate_files certificate;
 
-	if (is_given) {
-		snprintf(w->path[0], sizeof(w->path[0]), "%s", o->cert_path);
-		snprintf(w->path[1], sizeof(w->path[1]), "%s", o->key_path);
-	} else {
-		snprintf(w->path[0], sizeof(w->path[0]), "%s/tls/cert.pem",
-			 o->state_dir);
-		snprintf(w->path[1], sizeof(w->path[1]), "%s/tls/key.pem",
-			 o->state_dir);
-	}
+	certificate_find(o, &certificate);
+	memcpy(w->path, certificate.path, sizeof(w->path));
 	w = &parent.files[FILE_ACCOUNTS];
 	first_existing(o->config_dir, accounts, w->path[0], sizeof(w->path[0]));
 	w = &parent.files[FILE_SASL];
@@ -179,10 +173,10 @@ has_changed(struct watched *w)
 {
 	bool changed = false;
 
-	for (int i = 0; i < 2 && w->path[i][0] != '\0'; i++) {
+	for (int i = 0; i < CERTIFICATE_FILES; i++) {
 		struct stat st = { 0 };
 
-		if (stat(w->path[i], &st) != 0)
+		if (w->path[i][0] == '\0' || stat(w->path[i], &st) != 0)
 			memset(&st, 0, sizeof(st));
 		if (!w->is_seen || !is_same(&st, &w->last[i]))
 			changed = true;
@@ -214,6 +208,23 @@ append_file(int to, const char *path)
 	return n == 0;
 }
 
+static bool
+append_certificate(int to, struct watched *w)
+{
+	static const struct str separator = STR_INIT(CERTIFICATE_SEPARATOR);
+
+	for (int i = 0; i < CERTIFICATE_FILES; i++) {
+		if (w->path[i][0] == '\0' && i > 0)
+			continue;
+		if (i == 2 &&
+		    write(to, separator.p, separator.n) != (ssize_t)separator.n)
+			return false;
+		if (!append_file(to, w->path[i]))
+			return false;
+	}
+	return true;
+}
+
 /* A descriptor to read the file from: itself, or the certificate and its key
  * joined in memory. -1 with the reason logged. */
 static int
@@ -231,8 +242,7 @@ open_watched(enum control_file kind)
 		return fd;
 	}
 	fd = memfd_create("certificate", MFD_CLOEXEC);
-	ok = fd >= 0 && append_file(fd, w->path[0]) &&
-	     append_file(fd, w->path[1]);
+	ok = fd >= 0 && append_certificate(fd, w);
 	if (ok)
 		return fd;
 	log_warn("tls.off", FC("path", w->path[0]), FERRNO(errno),
@@ -280,6 +290,12 @@ user_of(const struct role_spec *spec, uid_t *uid_out, gid_t *gid_out)
 
 	*uid_out = pw ? pw->pw_uid : spec->fallback_uid;
 	*gid_out = pw ? pw->pw_gid : spec->fallback_uid;
+	if (spec->own_dir == NULL || strcmp(spec->own_dir, "@mail") != 0)
+		return;
+	if (parent.options.vmail_uid != 0)
+		*uid_out = parent.options.vmail_uid;
+	if (parent.options.vmail_gid != 0)
+		*gid_out = parent.options.vmail_gid;
 }
 
 NORETURN static void
@@ -511,8 +527,12 @@ bind_listeners(const struct role_spec *spec, struct role *sockets,
 	       enum listen_kind kind)
 {
 	struct str list = str_c(parent.options.listen[kind]), text;
+	const char *protocols = kind <= LISTEN_SUBMISSIONS
+					? parent.options.smtp_protocols
+					: parent.options.reading_protocols;
 
 	while (str_split(&list, ',', &text)) {
+		bool is_any, is_v6_only;
 		union address_any at;
 		socklen_t n;
 		int fd;
@@ -527,10 +547,14 @@ bind_listeners(const struct role_spec *spec, struct role *sockets,
 				STR(text));
 			exit(2);
 		}
-		fd = listen_at(&at, n);
-		if (fd < 0 && errno == EAFNOSUPPORT &&
-		    str_starts(text, S("*")) && set_ipv4_any(&at, &n))
-			fd = listen_at(&at, n);
+		is_any = str_starts(text, S("*"));
+		if (is_any && str_ieq(str_c(protocols), S("ipv4")))
+			set_ipv4_any(&at, &n);
+		is_v6_only = is_any && str_ieq(str_c(protocols), S("ipv6"));
+		fd = listen_at(&at, n, is_v6_only);
+		if (fd < 0 && errno == EAFNOSUPPORT && is_any && !is_v6_only &&
+		    set_ipv4_any(&at, &n))
+			fd = listen_at(&at, n, false);
 		if (fd < 0) {
 			fprintf(stderr, "%s cannot listen at %.*s: %s\n",
 				service_name(spec->service), STR(text),
@@ -741,7 +765,9 @@ serve_children(void)
 			return;
 		if (now_us() >= next_look_us) {
 			look_at_files();
-			next_look_us = in_ms(TICK_MS);
+			next_look_us = in_ms(parent.options.poll_ms
+						     ? parent.options.poll_ms
+						     : TICK_MS);
 		}
 		polls[0] = (struct pollfd) { parent.signal_fd, POLLIN, 0 };
 		for (size_t i = 0; i < parent.n_children; i++) {
@@ -785,8 +811,7 @@ program_main(struct program *program, int argc, char **argv)
 		 log_level_named(str_c(parent.options.log_level)));
 	if (!log_use_format(parent.options.log_format,
 			    parent.options.hostname)) {
-		fprintf(stderr,
-			"LOG_FORMAT=%s: write text, json or postfix\n",
+		fprintf(stderr, "LOG_FORMAT=%s: write text, json or postfix\n",
 			parent.options.log_format);
 		return 1;
 	}

@@ -117,7 +117,7 @@ enum err dial(struct co *co, const union address_any *to, socklen_t n,
 	      int64_t deadline_us, int *fd_out) MUST_USE;
 
 /* A bound and listening socket, or -1 with errno. For the parent. */
-int listen_at(const union address_any *at, socklen_t n);
+int listen_at(const union address_any *at, socklen_t n, bool is_v6_only);
 
 /* Accepts from a listening socket; each connection gets serve(co, arg) with
  * arg made by the callback. */

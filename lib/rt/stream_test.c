@@ -726,7 +726,7 @@ dial_reaches_the_listener(struct co *co)
 	int fd;
 
 	assert_int_equal(address_from_text(S("127.0.0.1:0"), &at, &n), OK);
-	fd = listen_at(&at, n);
+	fd = listen_at(&at, n, false);
 	assert_true(fd >= 0);
 	assert_int_equal(getsockname(fd, &at.any, &n), 0);
 	l = listener_new(fd, on_accepted, co);

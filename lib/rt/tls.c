@@ -3,6 +3,7 @@
 #include "lib/rt/tls.h"
 
 #include "lib/base/check.h"
+#include "lib/rt/certificate.h"
 #include "lib/rt/fs.h"
 #include "lib/rt/log.h"
 
@@ -147,16 +148,33 @@ tls_server_new(struct str chain_pem, struct str key_pem, const char *purpose,
 	return OK;
 }
 
+/* Of another kind of key: the client's list of algorithms decides. */
+static enum err
+add_certificate(struct tls *tls, struct str pem)
+{
+	if (use_chain(tls->context, pem) && use_key(tls->context, pem))
+		return OK;
+	log_reason("the other certificate and key");
+	return ERR_TLS;
+}
+
 enum err
 tls_server_replace(int fd, const char *purpose, struct tls **tls)
 {
 	struct buf pem = BUF_INIT(PEM_MAX_OCTETS);
 	struct tls *fresh = NULL;
 	enum err e = fs_read_fd(fd, &pem);
+	struct str first = buf_str(&pem);
+	ptrdiff_t at = str_find(first, S(CERTIFICATE_SEPARATOR));
 
+	if (at >= 0)
+		first = str_first(first, (size_t)at);
 	if (e == OK)
-		e = tls_server_new(buf_str(&pem), buf_str(&pem), purpose,
-				   &fresh);
+		e = tls_server_new(first, first, purpose, &fresh);
+	if (e == OK && at >= 0)
+		e = add_certificate(fresh, str_from(buf_str(&pem), (size_t)at));
+	if (e != OK)
+		tls_drop(&fresh);
 	if (e == OK) {
 		tls_drop(tls);
 		*tls = fresh;

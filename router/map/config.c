@@ -334,7 +334,12 @@ variable(struct loading *l, struct str name, struct str *out)
 				  STR(name), STR(twin));
 		else
 			e = join(l, path, S(""), &path);
-		if (e == OK && value.n == 0)
+		if (e == OK && value.n == 0 && !is_there(l, path))
+			diag_warn(l->d, S(""), 0,
+				  "%.*s names %.*s, which is not there; it is "
+				  "ignored",
+				  STR(twin), STR(path));
+		else if (e == OK && value.n == 0)
 			e = read_file(l, path, &value);
 	}
 	if (e == OK)
@@ -541,6 +546,7 @@ load_main(struct loading *l)
 		{ "POSTFIX_MAILBOX_SIZE_LIMIT", "mailbox_size_limit" },
 		{ "DEFAULT_RELAY_HOST", "relayhost" },
 		{ "POSTMASTER_ADDRESS", "postmaster_address" },
+		{ "POSTFIX_INET_PROTOCOLS", "inet_protocols" },
 	};
 	struct settings *s = &l->c->settings;
 	struct str path, bytes, hostname;
@@ -1495,9 +1501,12 @@ static enum err
 load_quotas(struct loading *l)
 {
 	struct config *c = l->c;
-	struct str bytes;
-	enum err e = find_file(l, QUOTAS, &c->quotas_file);
+	struct str bytes, is_on = S("");
+	enum err e = variable(l, S("ENABLE_QUOTAS"), &is_on);
 
+	if (e != OK || str_eq(is_on, S("0")))
+		return e;
+	e = find_file(l, QUOTAS, &c->quotas_file);
 	c->default_quota_octets =
 		settings_number(&c->settings, "mailbox_size_limit") /
 		OCTETS_TAKEN_AS_MIB * MIB;

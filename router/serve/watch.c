@@ -176,6 +176,7 @@ load_now(struct co *co)
 static void
 run(struct co *co, void *arg UNUSED)
 {
+	unsigned poll_ms = serving.role->options->poll_ms;
 	int64_t names_by_us = in_s(FIRST_NAMES_S);
 	uint64_t before = 0;
 
@@ -198,7 +199,8 @@ run(struct co *co, void *arg UNUSED)
 			load_now(co);
 			continue; // what changed meanwhile is seen at once
 		}
-		if (co_wait(co, in_ms(LOOK_MS)) == ERR_CANCELED)
+		if (co_wait(co, in_ms(poll_ms ? poll_ms : LOOK_MS)) ==
+		    ERR_CANCELED)
 			return;
 	}
 }

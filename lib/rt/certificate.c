@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT
+ * lib/rt/certificate.c - see certificate.h. */
+#include "lib/rt/certificate.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+size_t
+certificate_names(const struct options *o, struct str names_out[3])
+{
+	struct str host = str_c(o->hostname), name = str_c(o->ssl_domain);
+	ptrdiff_t dot = str_chr(host, '.');
+	struct str domain = host;
+	size_t n = 0;
+
+	/* More than two labels: all but the first. */
+	if (dot >= 0 && str_chr(str_from(host, (size_t)dot + 1), '.') >= 0)
+		domain = str_from(host, (size_t)dot + 1);
+	if (str_starts(name, S("*.")))
+		name = str_from(name, 2);
+	if (name.n > 0)
+		names_out[n++] = name;
+	names_out[n++] = host;
+	names_out[n++] = domain;
+	return n;
+}
+
+static bool
+is_there(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static bool
+find_live(const struct options *o, struct certificate_files *out)
+{
+	static const char *const keys[] = { "key.pem", "privkey.pem" };
+	struct str names[3];
+	size_t n = certificate_names(o, names);
+
+	for (size_t i = 0; i < n; i++) {
+		if (str_chr(names[i], '/') >= 0)
+			continue;
+		snprintf(out->path[0], CERTIFICATE_PATH_OCTETS,
+			 "%.200s/live/%.*s/fullchain.pem", o->letsencrypt_dir,
+			 STR(str_first(names[i], 255)));
+		for (size_t k = 0; is_there(out->path[0]) && k < 2; k++) {
+			snprintf(out->path[1], CERTIFICATE_PATH_OCTETS,
+				 "%.200s/live/%.*s/%s", o->letsencrypt_dir,
+				 STR(str_first(names[i], 255)), keys[k]);
+			if (is_there(out->path[1]))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void
+set(struct certificate_files *out, const char *cert, const char *key)
+{
+	snprintf(out->path[0], CERTIFICATE_PATH_OCTETS, "%s", cert);
+	snprintf(out->path[1], CERTIFICATE_PATH_OCTETS, "%s", key);
+}
+
+static void
+set_in(struct certificate_files *out, int which, const char *dir,
+       const char *name, const char *end)
+{
+	snprintf(out->path[which], CERTIFICATE_PATH_OCTETS, "%.200s/%.255s%s",
+		 dir, name, end);
+}
+
+static void
+set_given(const struct options *o, struct certificate_files *out)
+{
+	set(out, o->cert_path, o->key_path);
+	if (o->alt_cert_path[0] == '\0')
+		return;
+	snprintf(out->path[2], CERTIFICATE_PATH_OCTETS, "%s", o->alt_cert_path);
+	snprintf(out->path[3], CERTIFICATE_PATH_OCTETS, "%s", o->alt_key_path);
+}
+
+void
+certificate_find(const struct options *o, struct certificate_files *out)
+{
+	struct str type = str_c(o->ssl_type);
+	char ssl[300];
+
+	memset(out, 0, sizeof(*out));
+	snprintf(ssl, sizeof(ssl), "%.200s/ssl", o->config_dir);
+	if (str_ieq(type, S("self-signed"))) {
+		set_in(out, 0, ssl, o->hostname, "-cert.pem");
+		set_in(out, 1, ssl, o->hostname, "-key.pem");
+	} else if (str_ieq(type, S("custom"))) {
+		set_in(out, 0, ssl, o->hostname, "-full.pem");
+	} else if (str_ieq(type, S("letsencrypt"))) {
+		if (find_live(o, out))
+			return;
+		set_in(out, 0, o->state_dir, CERTIFICATE_ACME, "");
+		out->path[1][0] = '\0';
+	} else if (o->cert_path[0] != '\0') {
+		set_given(o, out);
+	} else {
+		set_in(out, 0, o->state_dir, "tls/cert.pem", "");
+		set_in(out, 1, o->state_dir, "tls/key.pem", "");
+	}
+}

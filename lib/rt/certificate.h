@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ * lib/rt/certificate.h - which files hold the certificate: what SSL_TYPE and
+ * its variables mean. */
+#pragma once
+
+#include "lib/rt/options.h"
+
+enum {
+	CERTIFICATE_FILES = 4,
+	CERTIFICATE_PATH_OCTETS = 512,
+};
+
+/* Between the two certificates of one descriptor that a role is handed. PEM
+ * readers pass over it, as over all that is not in a block. */
+#define CERTIFICATE_SEPARATOR "\n# and the other certificate\n"
+
+/* Below the state directory: what was found in acme.json, chain and key. */
+#define CERTIFICATE_ACME "tls/acme.pem"
+
+/* PEM files: chain, its key, another chain of another kind of key, its key.
+ * An empty name: there is no such file, or the one before holds both. */
+struct certificate_files {
+	char path[CERTIFICATE_FILES][CERTIFICATE_PATH_OCTETS];
+};
+
+/* Looks which of the possible files are there:
+ *
+ *   "", auto, manual   SSL_CERT_PATH and SSL_KEY_PATH, SSL_ALT_*; when these
+ *                      are empty what mailctl cert made in STATE/tls
+ *   self-signed        CONFIG/ssl/HOSTNAME-cert.pem, -key.pem
+ *   custom             CONFIG/ssl/HOSTNAME-full.pem
+ *   letsencrypt        live/NAME/fullchain.pem with key.pem or privkey.pem for
+ *                      SSL_DOMAIN, the host's name, its domain; else what
+ *                      mailctl run took out of acme.json */
+void certificate_find(const struct options *o, struct certificate_files *out);
+
+/* The names to look for with SSL_TYPE=letsencrypt, in their order; borrows from
+ * the options. "*.example.test" is looked for as example.test. */
+size_t certificate_names(const struct options *o, struct str names_out[3]);
