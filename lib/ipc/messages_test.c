@@ -706,7 +706,8 @@ check_command(struct str body, struct arena *arena UNUSED)
 static void
 put_append(struct buf *out)
 {
-	store_put_append(out, &(struct store_append) { S("INBOX ()"), 77 });
+	store_put_append(out, &(struct store_append) { S("INBOX ()"), 77, 99,
+						       true, .is_uid = true });
 }
 
 static enum err
@@ -723,6 +724,9 @@ check_append(struct str body, struct arena *arena UNUSED)
 	assert_int_equal(store_read_append(body, &m), OK);
 	assert_str(m.args, "INBOX ()");
 	assert_int_equal(m.size_octets, 77);
+	assert_int_equal(m.limit_octets, 99);
+	assert_true(m.has_literal && m.is_uid);
+	assert_false(m.is_binary || m.is_replace);
 }
 
 static void

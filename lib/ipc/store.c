@@ -31,6 +31,11 @@ store_put_append(struct buf *out, const struct store_append *append)
 {
 	wire_put_str(out, append->args);
 	wire_put_u64(out, append->size_octets);
+	wire_put_u64(out, append->limit_octets);
+	wire_put_bool(out, append->has_literal);
+	wire_put_bool(out, append->is_binary);
+	wire_put_bool(out, append->is_replace);
+	wire_put_bool(out, append->is_uid);
 }
 
 enum err
@@ -40,6 +45,11 @@ store_read_append(struct str body, struct store_append *out)
 
 	out->args = wire_str(&w);
 	out->size_octets = wire_u64(&w);
+	out->limit_octets = wire_u64(&w);
+	out->has_literal = wire_bool(&w);
+	out->is_binary = wire_bool(&w);
+	out->is_replace = wire_bool(&w);
+	out->is_uid = wire_bool(&w);
 	return wire_end(&w);
 }
 

@@ -9,10 +9,11 @@
  *   STORE_IDLE     one octet, 1 on, 0 off. While on, STORE_TEXT may come at any
  *                  time (untagged responses); off -> STORE_DONE. STORE_DONE
  *                  with BYE may come at any time, too, and ends the session
- *   STORE_APPEND   append                begins; -> STORE_DONE: NO (refused,
- *                                           nothing follows) or OK (send it)
- *   STORE_CHUNK    content octets ...    the message
- *   STORE_APPENDED (empty)               -> STORE_TEXT ..., STORE_DONE
+ *   STORE_APPEND   append                a part of APPEND or REPLACE, up to a
+ *                  literal or the end. With a literal -> STORE_DONE: NO or BAD
+ *                  (all of the command is refused) or OK (send it); without
+ *                  -> STORE_TEXT ..., STORE_DONE
+ *   STORE_CHUNK    content octets ...    the literal; then the next part
  *   STORE_CLOSE    ends the call
  * A POP3 session is the same, of INBOX (VERB_SELECT), with commands of its own:
  *   VERB_POP_LIST  (nothing)   -> lines "UID octets uidl"; takes the maildrop,
@@ -41,7 +42,6 @@ enum store_type {
 	STORE_IDLE,
 	STORE_APPEND,
 	STORE_CHUNK,
-	STORE_APPENDED,
 	STORE_CLOSE,
 	STORE_TEXT,
 	STORE_BODY,
@@ -99,8 +99,12 @@ struct store_command {
 };
 
 struct store_append {
-	struct str args; // mailbox, flags, date: all before the literal
-	uint64_t size_octets;
+	struct str args;       // since the last literal
+	uint64_t size_octets;  // of the literal
+	uint64_t limit_octets; // of a message; 0: none
+	bool has_literal;
+	bool is_binary;		 // it is a literal8
+	bool is_replace, is_uid; // the command; the same in all its parts
 };
 
 enum store_status { STORE_OK, STORE_NO, STORE_BAD, STORE_BYE, STORE_STATUSES };

@@ -115,12 +115,18 @@ find_literal(struct imap_command *c, struct str line, size_t *n_out)
 		       : TAIL_OVERFLOW;
 }
 
-/* The first literal of APPEND is the mailbox when nothing stands before it. */
+/* The first literal is the mailbox when nothing stands before it, but for
+ * REPLACE's number of a message. */
 static bool
 is_message(const struct imap_command *c)
 {
-	return c->limits.has_message && !c->is_uid &&
-	       str_ieq(c->verb, S("APPEND")) && c->args.n > 0;
+	ptrdiff_t blank = str_chr(c->args, ' ');
+
+	if (!c->limits.has_message)
+		return false;
+	if (str_ieq(c->verb, S("REPLACE")))
+		return blank >= 0 && (size_t)blank + 1 < c->args.n;
+	return !c->is_uid && str_ieq(c->verb, S("APPEND")) && c->args.n > 0;
 }
 
 static enum imap_command_status

@@ -20,14 +20,14 @@
  *			 begins is unknown or too far away
  *	}
  *
- * MESSAGE: the verb is APPEND and the literal at hand is a message, not the
- * mailbox name. c.args is what was said before it, up to "{" or "~{";
- * c.part is the part of c.args since the last message (MULTIAPPEND).
- * c.literal_octets bytes follow on the wire at in[c.n..]. The caller decides;
- * if it goes on, it sends "+ " when c.is_sync, moves exactly that many bytes
- * elsewhere, out of its buffer, and scans again with the bytes behind them
- * joined to the first c.n. So a message in c.args is "{n}" CRLF and nothing
- * more, and it does not count towards the budget. */
+ * MESSAGE: the verb is APPEND or REPLACE and the literal at hand is a message
+ *or a part of one, not the mailbox name. c.args is what was said before it, up
+ *to "{" or "~{"; c.part is the part of c.args since the last message
+ *(MULTIAPPEND). c.literal_octets bytes follow on the wire at in[c.n..]. The
+ *caller decides; if it goes on, it sends "+ " when c.is_sync, moves exactly
+ *that many bytes elsewhere, out of its buffer, and scans again with the bytes
+ *behind them joined to the first c.n. So a message in c.args is "{n}" CRLF and
+ *nothing more, and it does not count towards the budget. */
 #pragma once
 
 #include "lib/base/str.h"

@@ -1,48 +1,110 @@
 /* SPDX-License-Identifier: MIT
- * mda/store/cmd_append.c - APPEND (RFC 9051 6.3.12), with APPENDUID (RFC 4315).
+ * mda/store/cmd_append.c - APPEND (RFC 9051 6.3.12, RFC 3502, RFC 4469, RFC
+ * 3516 4.4) and REPLACE (RFC 8508), with APPENDUID (RFC 4315).
  *
+ * Process: store.
+ * Owns: the messages that came in so far.
  * Invariants:
- *  (1) Room is reserved before the first octet is asked for.
- *  (2) OK is answered after the file, its name and its UID are durable.
+ *  (1) Room is reserved before the first octet of a literal is asked for.
+ *  (2) OK is answered after the files, their names and UIDs are durable.
+ *  (3) Of several messages the whole ones stand in tmp/; their names get into
+ *      cur/ together, under the lock, and all leave it if one of them cannot.
+ *  (4) What is replaced goes only after what replaces it is durable.
  */
 #include "lib/base/check.h"
+#include "lib/mail/crlf.h"
 #include "lib/mail/imap_append.h"
+#include "lib/mail/imap_mailbox_name.h"
+#include "lib/mail/imap_url.h"
+#include "lib/mail/imap_write.h"
 #include "lib/mail/maildir_name.h"
 #include "lib/rt/log.h"
+#include "mda/store/batch.h"
 #include "mda/store/content.h"
+#include "mda/store/letter.h"
 #include "mda/store/quota.h"
 #include "mda/store/session.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CHUNK_TIMEOUT_S = 1800 };
+enum {
+	CHUNK_TIMEOUT_S = 1800,
+	MESSAGES_MAX = 1000, // of one APPEND
+	PIECE_OCTETS = 64 * 1024,
+	CODE_MAX_OCTETS = 16 * 1024,
+};
+
+struct arriving {
+	struct imap_flags flags;
+	int64_t date_us;
+	bool has_date;
+	struct content content;
+	char *staged; // its name in tmp/, or NULL
+};
 
 struct appending {
 	struct mailbox *m;
 	struct imap_append what;
-	uint64_t size_octets;
-	struct content content;
-	enum err e; // of what came so far
+	struct store_append part;  // the one at hand, without its text
+	struct arriving *messages; // the last one is growing
+	size_t n, cap;
+	uint64_t expected_octets; // of the last one, once its literal is there
+	uint64_t reserved_octets, reserved_messages;
+	struct buf url; // one that comes as a literal
+	bool has_nul;	// in a literal8
+	bool is_begun, is_open;
+	struct uid_list replaced;
+	enum err e; // of the octets that came so far
 };
 
-static bool
-begin(struct co *co, struct session *s, struct appending *a)
+static struct arriving *
+last(struct appending *a)
 {
+	return &a->messages[a->n - 1];
+}
+
+static void
+forget(struct session *s, struct appending *a)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->messages[i].staged != NULL)
+			unlinkat(a->m->tmp_fd, a->messages[i].staged, 0);
+		free(a->messages[i].staged);
+		content_release(&a->messages[i].content);
+	}
+	if (a->reserved_octets > 0 || a->reserved_messages > 0)
+		quota_cancel(s->user, a->reserved_octets, a->reserved_messages);
+	free(a->messages);
+	free(a->replaced.uids);
+	buf_release(&a->url);
+	mailbox_drop(&a->m);
+}
+
+/* ---- room ---- */
+
+/* False: answered. */
+static bool
+make_room(struct co *co, struct session *s, struct appending *a,
+	  uint64_t octets)
+{
+	uint64_t there = last(a)->content.size_octets;
+	uint64_t messages = a->n - a->reserved_messages;
+	uint64_t limit = a->part.limit_octets;
 	enum err e;
 
-	if (!imap_append_read_first(&s->args, &a->what) && !session_args_ok(s))
-		return false;
-	a->m = session_open(co, s, a->what.mailbox, true);
-	if (a->m == NULL)
-		return false;
-	if (a->size_octets > CONTENT_MAX_OCTETS) {
+	if (limit == 0 || limit > CONTENT_MAX_OCTETS)
+		limit = CONTENT_MAX_OCTETS;
+	if (there > limit || octets > limit - there) {
 		session_answer(s, STORE_NO, "[TOOBIG] message is too large");
 		return false;
 	}
-	e = session_reserve(co, s, a->m, a->size_octets, 1);
-	if (e == OK)
+	e = session_reserve(co, s, a->m, octets, messages);
+	if (e == OK) {
+		a->reserved_octets += octets;
+		a->reserved_messages += messages;
 		return true;
+	}
 	if (e == ERR_FULL)
 		session_answer(s, STORE_NO, "[OVERQUOTA] mailbox is full");
 	else
@@ -50,39 +112,228 @@ begin(struct co *co, struct session *s, struct appending *a)
 	return false;
 }
 
-static enum err
-receive(struct co *co, struct session *s, struct appending *a)
-{
-	for (;;) {
-		struct frame f;
-		enum err e = call_recv(co, s->call, in_s(CHUNK_TIMEOUT_S), &f);
+/* ---- files ---- */
 
-		if (e != OK)
-			return e;
-		if (f.type == STORE_CHUNK && a->e == OK)
-			a->e = content_add(co, s->tree, &a->content, f.body);
-		e = f.type == STORE_CHUNK      ? ERR_MORE
-		    : f.type == STORE_APPENDED ? OK
-		    : f.type == STORE_CLOSE    ? ERR_EOF
-					       : ERR_FORMAT;
-		frame_release(&f);
-		if (e != ERR_MORE)
-			return e;
+static enum err
+place(struct co *co, struct session *s, struct appending *a,
+      const struct arriving *msg, struct str name, int to_fd)
+{
+	struct placing *p = must_alloc(sizeof(*p));
+	enum err e = str_to_c(name, p->name, sizeof(p->name));
+
+	if (e == OK) {
+		p->tmp_fd = a->m->tmp_fd;
+		p->to_fd = to_fd;
+		p->content = &msg->content;
+		p->date_us = msg->date_us;
+		tree_temporary(s->tree, p->temporary, sizeof(p->temporary));
+		offload(co, content_place, p);
+		e = p->e;
 	}
+	free(p);
+	return e;
+}
+
+/* The message is whole, and another one comes: it leaves memory. */
+static enum err
+stage(struct co *co, struct session *s, struct appending *a)
+{
+	struct arriving *msg = last(a);
+	struct buf name = BUF_INIT(TREE_NAME_SIZE);
+	enum err e;
+
+	tree_unique(s->tree, &name);
+	e = place(co, s, a, msg, buf_str(&name), a->m->tmp_fd);
+	if (e == OK) {
+		msg->staged = str_dup_c(buf_str(&name));
+		content_release(&msg->content);
+	}
+	buf_release(&name);
+	return e;
+}
+
+/* ---- messages ---- */
+
+/* False: answered. */
+static bool
+begin_message(struct co *co, struct session *s, struct appending *a)
+{
+	struct arriving *msg;
+	enum err e = OK;
+
+	if (a->m == NULL)
+		a->m = session_open(co, s, a->what.mailbox, true);
+	if (a->m == NULL)
+		return false;
+	if (a->n == MESSAGES_MAX || (a->n > 0 && a->part.is_replace)) {
+		session_answer(s, a->n == MESSAGES_MAX ? STORE_NO : STORE_BAD,
+			       "[LIMIT] too many messages");
+		return false;
+	}
+	if (a->n > 0)
+		e = stage(co, s, a);
+	if (e != OK) {
+		session_fail(s, e);
+		return false;
+	}
+	if (a->n == a->cap) {
+		a->cap = 2 * a->cap + 1;
+		a->messages = must_realloc(a->messages, a->cap * sizeof(*msg));
+	}
+	msg = &a->messages[a->n++];
+	*msg = (struct arriving) { .flags = a->what.flags };
+	msg->date_us =
+		(a->what.has_date ? a->what.date.unix_s : wall_s()) * US_PER_S;
+	content_init(&msg->content);
+	a->expected_octets = 0;
+	return true;
+}
+
+static bool
+refuse_url(struct session *s, struct str url)
+{
+	struct buf text = BUF_INIT(CODE_MAX_OCTETS);
+
+	if (imap_write_string(&text, url) == OK &&
+	    str_starts(buf_str(&text), S("\"")))
+		session_answer(s, STORE_NO, "[BADURL %.*s] no such part",
+			       STR(buf_str(&text)));
+	else
+		session_answer(s, STORE_NO, "[BADURL \"\"] no such part");
+	buf_release(&text);
+	return false;
+}
+
+/* The mailbox of a URL; NULL: there is none, *e_out tells whether it is so. */
+static struct mailbox *
+open_named(struct co *co, struct session *s, const struct imap_url *url,
+	   enum err *e_out)
+{
+	struct buf name = BUF_INIT(IMAP_NAME_OCTETS_MAX);
+	struct buf dir = BUF_INIT(IMAP_NAME_OCTETS_MAX);
+	struct mailbox *m = NULL;
+
+	*e_out = ERR_NOT_FOUND;
+	if (url->mailbox.n == 0 && s->mailbox != NULL) {
+		m = mailbox_hold(s->mailbox);
+		*e_out = OK;
+	} else if (url->mailbox.n > 0 &&
+		   imap_name_from_wire(url->mailbox, true, &name) ==
+			   IMAP_NAME_FINE &&
+		   imap_name_to_dir(buf_str(&name), &dir) == OK) {
+		*e_out = mailbox_open(co, s->user, buf_str(&dir), &m);
+	}
+	buf_release(&name);
+	buf_release(&dir);
+	if (*e_out == OK)
+		*e_out = mailbox_look(co, m, false);
+	if (*e_out == OK && url->uidvalidity != 0 &&
+	    url->uidvalidity != m->uidvalidity)
+		*e_out = ERR_NOT_FOUND;
+	if (*e_out != OK)
+		mailbox_drop(&m);
+	return m;
 }
 
 static enum err
-put_name(struct session *s, const struct appending *a, uint32_t letters,
-	 int64_t date_s, struct buf *out)
+find_part(const struct letter *l, const struct imap_url *url, struct str *out)
+{
+	struct mime_section section;
+
+	*out = buf_str(&l->bytes);
+	if (url->section.n == 0)
+		return OK;
+	if (mime_find(l->root, url->section, &section) != OK ||
+	    section.what == MIME_HEADER_FIELDS ||
+	    section.what == MIME_HEADER_FIELDS_NOT)
+		return ERR_NOT_FOUND;
+	*out = mime_slice(*out, section.range);
+	return OK;
+}
+
+/* Octets first to n of the text in CRLF form go behind the message. */
+static enum err
+add_text(struct co *co, struct session *s, struct content *to, struct str text,
+	 uint64_t first, uint64_t n)
+{
+	struct buf b = BUF_INIT(2 * PIECE_OCTETS + 2);
+	enum err e = OK;
+
+	while (n > 0 && text.n > 0 && e == OK) {
+		struct str piece = str_first(text, PIECE_OCTETS);
+		uint64_t size;
+
+		if (str_ends(piece, S("\r")) && piece.n < text.n)
+			piece = str_first(text, piece.n + 1); // CRLF whole
+		text = str_from(text, piece.n);
+		buf_clear(&b);
+		check(crlf_add(&b, piece) == OK);
+		size = b.n;
+		if (first < size) {
+			struct str wire = str_from(buf_str(&b), (size_t)first);
+
+			wire = str_first(wire, n < wire.n ? (size_t)n : wire.n);
+			e = content_add(co, s->tree, to, wire);
+			n -= wire.n;
+			first = 0;
+		} else {
+			first -= size;
+		}
+	}
+	buf_release(&b);
+	return e;
+}
+
+/* False: answered. */
+static bool
+add_url(struct co *co, struct session *s, struct appending *a, struct str text)
+{
+	struct letter l = { .fd = -1 };
+	struct mailbox *m = NULL;
+	struct imap_url url;
+	struct str part;
+	uint64_t n;
+	bool is_done;
+	enum err e = ERR_NOT_FOUND;
+
+	if (imap_url_parse(text, &s->arena, &url))
+		m = open_named(co, s, &url, &e);
+	if (e == OK)
+		e = letter_read(co, m, url.uid, LETTER_PARTS, &l);
+	if (e == OK)
+		e = find_part(&l, &url, &part);
+	if (e != OK) {
+		letter_release(&l);
+		mailbox_drop(&m);
+		if (e == ERR_NOT_FOUND)
+			return refuse_url(s, text);
+		session_fail(s, e);
+		return false;
+	}
+	n = crlf_size(part);
+	n = url.first < n ? n - url.first : 0;
+	n = n < url.n ? n : url.n;
+	is_done = make_room(co, s, a, n);
+	if (is_done)
+		a->e = add_text(co, s, &last(a)->content, part, url.first, n);
+	a->expected_octets += n;
+	letter_release(&l);
+	mailbox_drop(&m);
+	return is_done;
+}
+
+static enum err
+put_name(struct session *s, const struct arriving *msg, uint32_t letters,
+	 struct buf *out)
 {
 	struct buf base = BUF_INIT(2 * TREE_NAME_SIZE);
 	struct buf unique = BUF_INIT(TREE_NAME_SIZE);
 	struct maildir_base parts = {
-		.unix_s = date_s > 0 ? (uint64_t)date_s : 0,
+		.unix_s = wall_s() > 0 ? (uint64_t)wall_s() : 0,
 		.host = str_c(s->tree->host),
-		.size_octets = a->content.size_octets,
+		.size_octets = msg->content.size_octets,
 		.wire_size_octets =
-			a->content.size_octets + a->content.bare_lfs,
+			msg->content.size_octets + msg->content.bare_lfs,
 	};
 	struct maildir_name parsed;
 	enum err e;
@@ -93,126 +344,343 @@ put_name(struct session *s, const struct appending *a, uint32_t letters,
 	if (e == OK)
 		e = maildir_name_parse(buf_str(&base), &parsed);
 	if (e == OK)
-		e = maildir_name_change(&parsed, a->what.flags.bits, letters,
-					out);
+		e = maildir_name_change(&parsed, msg->flags.bits, letters, out);
 	buf_release(&base);
 	buf_release(&unique);
 	return e;
 }
 
-static enum err
-place(struct co *co, struct session *s, struct appending *a, struct str name,
-      int64_t date_us)
-{
-	struct placing *p = must_alloc(sizeof(*p));
-	enum err e = str_to_c(name, p->name, sizeof(p->name));
+/* ---- all of them ---- */
 
-	if (e == OK) {
-		p->tmp_fd = a->m->tmp_fd;
-		p->to_fd = a->m->cur_fd;
-		p->content = &a->content;
-		p->date_us = date_us;
-		tree_temporary(s->tree, p->temporary, sizeof(p->temporary));
-		offload(co, content_place, p);
-		e = p->e;
+struct names {
+	struct buf *bufs;
+	struct str *strs;
+	uint32_t *uids;
+};
+
+static enum err
+make_names(struct co *co, struct session *s, struct appending *a,
+	   struct names *names)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		const struct arriving *msg = &a->messages[i];
+		uint32_t letters = 0;
+		enum err e = OK;
+
+		if (msg->flags.n_keywords > 0)
+			e = mailbox_keywords(co, a->m, msg->flags.keywords,
+					     msg->flags.n_keywords, true,
+					     &letters);
+		if (e == ERR_LIMIT) // the message counts for more
+			e = OK;
+		buf_init(&names->bufs[i], 2 * TREE_NAME_SIZE);
+		if (e == OK)
+			e = put_name(s, msg, letters, &names->bufs[i]);
+		if (e == OK)
+			e = buf_addc(&names->bufs[i], '\0');
+		if (e != OK)
+			return e;
+		names->strs[i] = str_first(buf_str(&names->bufs[i]),
+					   names->bufs[i].n - 1);
 	}
-	free(p);
+	return OK;
+}
+
+/* The staged ones, and the last one from memory. */
+static enum err
+move_in(struct co *co, struct session *s, struct appending *a,
+	const struct names *names)
+{
+	struct batch batch = BATCH_INIT;
+	enum err e =
+		place(co, s, a, last(a), names->strs[a->n - 1], a->m->cur_fd);
+
+	for (size_t i = 0; i + 1 < a->n; i++)
+		batch_add(&batch, STEP_RENAME, a->m->tmp_fd,
+			  a->messages[i].staged, a->m->cur_fd,
+			  names->bufs[i].p);
+	if (e == OK)
+		batch_run(co, &batch);
+	for (size_t i = 0; i < batch.n && e == OK; i++)
+		e = batch.steps[i].e == ERR_NOT_FOUND ? ERR_IO
+						      : batch.steps[i].e;
+	batch_release(&batch);
 	return e;
 }
 
 static enum err
-add_locked(struct co *co, struct session *s, struct appending *a,
-	   uint32_t *uid_out)
+add_named(struct co *co, struct session *s, struct appending *a,
+	  const struct names *names)
 {
 	struct mailbox *m = a->m;
-	struct buf name = BUF_INIT(2 * TREE_NAME_SIZE);
-	int64_t date_s = a->what.has_date ? a->what.date.unix_s : wall_s();
-	uint32_t letters = 0;
 	struct own_change own;
-	enum err e = mailbox_sync(co, m, false);
+	enum err e;
 
-	if (e == OK && a->what.flags.n_keywords > 0)
-		e = mailbox_keywords(co, m, a->what.flags.keywords,
-				     a->what.flags.n_keywords, true, &letters);
-	if (e == ERR_LIMIT) // the message counts for more
-		e = OK;
+	quota_enter(co, s->user);
+	own_change_begin(m, &own);
+	e = move_in(co, s, a, names);
+	own_change_end(m, &own);
 	if (e == OK)
-		e = put_name(s, a, letters, wall_s(), &name);
+		e = mailbox_flush(co, m);
+	if (e == OK)
+		e = mailbox_add(co, m, names->strs, a->n, names->uids);
 	if (e == OK) {
-		struct str stored = buf_str(&name);
-
-		quota_enter(co, s->user);
-		own_change_begin(m, &own);
-		e = place(co, s, a, stored, date_s * US_PER_S);
-		own_change_end(m, &own);
-		if (e == OK)
-			e = mailbox_flush(co, m);
-		if (e == OK)
-			e = mailbox_add(co, m, &stored, 1, uid_out);
-		if (e != OK && buf_addc(&name, '\0') == OK)
-			unlinkat(m->cur_fd, name.p, 0);
-		if (e != OK)
-			m->must_scan_cur = true;
-		if (e == OK)
-			quota_commit(s->user, a->size_octets, 1);
-		quota_leave(s->user);
+		quota_commit(s->user, a->reserved_octets, a->reserved_messages);
+		a->reserved_octets = a->reserved_messages = 0;
+	} else {
+		for (size_t i = 0; i < a->n; i++)
+			unlinkat(m->cur_fd, names->bufs[i].p, 0);
+		m->must_scan_cur = true;
 	}
-	buf_release(&name);
+	quota_leave(s->user);
 	return e;
+}
+
+static enum err
+add_all(struct co *co, struct session *s, struct appending *a, uint32_t *uids)
+{
+	struct names names = { .uids = uids };
+	enum err e = mailbox_lock(co, a->m);
+
+	if (e != OK)
+		return e;
+	names.bufs = must_alloc(a->n * sizeof(*names.bufs));
+	names.strs = must_alloc(a->n * sizeof(*names.strs));
+	e = mailbox_sync(co, a->m, false);
+	if (e == OK)
+		e = make_names(co, s, a, &names);
+	if (e == OK)
+		e = add_named(co, s, a, &names);
+	mailbox_unlock(a->m);
+	mailbox_wake(a->m);
+	for (size_t i = 0; i < a->n; i++)
+		buf_release(&names.bufs[i]);
+	free(names.bufs);
+	free(names.strs);
+	return e;
+}
+
+static void
+answer(struct co *co, struct session *s, struct appending *a,
+       const uint32_t *uids)
+{
+	struct buf code = BUF_INIT(CODE_MAX_OCTETS);
+	enum err e = OK;
+
+	buf_putf(&code, "[APPENDUID %u ", a->m->uidvalidity);
+	if (imap_seqset_write_sorted(&code, uids, a->n) != OK ||
+	    buf_add(&code, S("] ")) != OK)
+		buf_clear(&code); // RFC 4315 3: it may be left out
+	if (a->part.is_replace) {
+		session_put(s, "* OK %.*sreplacement is there\r\n",
+			    STR(buf_str(&code)));
+		e = session_remove(co, s, &a->replaced);
+		buf_clear(&code);
+	}
+	if (e == OK)
+		session_answer(s, STORE_OK, "%.*s%s", STR(buf_str(&code)),
+			       a->part.is_replace ? "replaced" : "appended");
+	else
+		session_fail(s, e);
+	buf_release(&code);
 }
 
 static void
 finish(struct co *co, struct session *s, struct appending *a)
 {
-	uint32_t uid = 0;
-	enum err e = a->e;
+	uint32_t *uids = must_alloc((a->n + 1) * sizeof(*uids));
+	enum err e = add_all(co, s, a, uids);
 
-	if (e == OK && a->content.size_octets != a->size_octets) {
-		session_answer(s, STORE_BAD, "the message has another size");
-		quota_cancel(s->user, a->size_octets, 1);
-		return;
+	for (size_t i = 0; e == OK && i < a->n; i++) {
+		free(a->messages[i].staged); // it has another name now
+		a->messages[i].staged = NULL;
 	}
 	if (e == OK)
-		e = mailbox_lock(co, a->m);
-	if (e == OK) {
-		e = add_locked(co, s, a, &uid);
-		mailbox_unlock(a->m);
-		mailbox_wake(a->m);
-	}
-	if (e != OK) {
-		quota_cancel(s->user, a->size_octets, 1);
+		answer(co, s, a, uids);
+	else
 		session_fail(s, e);
-		return;
+	free(uids);
+}
+
+/* ---- the parts of the command ---- */
+
+/* "4 " or "UID 4 " of REPLACE. False: answered. */
+static bool
+read_replaced(struct session *s, struct appending *a)
+{
+	if (s->mailbox == NULL || s->mailbox->is_dead) {
+		session_answer(s, STORE_BAD, "no mailbox is selected");
+		return false;
 	}
-	session_answer(s, STORE_OK, "[APPENDUID %u %u] appended",
-		       a->m->uidvalidity, uid);
+	if (s->is_read_only) {
+		session_answer(s, STORE_NO, "[READ-ONLY] mailbox is read-only");
+		return false;
+	}
+	s->is_uid = a->part.is_uid;
+	if (!session_read_set(s, &a->replaced))
+		return false;
+	imap_reader_space(&s->args);
+	if (a->replaced.n == 1)
+		return true;
+	session_answer(s, a->replaced.n == 0 ? STORE_NO : STORE_BAD,
+		       "one message can be replaced");
+	return false;
+}
+
+/* A literal follows. False: answered. */
+static bool
+await_literal(struct co *co, struct session *s, struct appending *a)
+{
+	uint64_t n = a->part.size_octets;
+
+	buf_clear(&a->url);
+	if (a->what.literal == IMAP_APPEND_URL_LITERAL) {
+		if (n > 0 && n <= IMAP_URL_MAX_OCTETS && !a->part.is_binary)
+			return true;
+		session_answer(s, STORE_NO, "[BADURL \"\"] no such part");
+		return false;
+	}
+	if (a->what.literal == IMAP_APPEND_UTF8 &&
+	    (!s->is_utf8 || !a->part.is_binary)) {
+		session_answer(s, STORE_BAD, "UTF8 is not enabled");
+		return false;
+	}
+	if (n == 0 && a->what.literal == IMAP_APPEND_MESSAGE) {
+		session_answer(s, STORE_NO, "message is empty");
+		return false;
+	}
+	if (!make_room(co, s, a, n))
+		return false;
+	a->expected_octets += n;
+	return true;
+}
+
+/* What came as the last literal. False: answered. */
+static bool
+check_literal(struct co *co, struct session *s, struct appending *a)
+{
+	bool is_url = a->url.n > 0;
+
+	if (a->e != OK) {
+		session_fail(s, a->e);
+		return false;
+	}
+	if (a->has_nul) { // RFC 3516 4.4
+		session_answer(s, STORE_NO, "[UNKNOWN-CTE] message has NULs");
+		return false;
+	}
+	if (is_url && !add_url(co, s, a, buf_str(&a->url)))
+		return false;
+	buf_clear(&a->url);
+	if (a->n > 0 && last(a)->content.size_octets != a->expected_octets) {
+		session_answer(s, STORE_BAD, "the message has another size");
+		return false;
+	}
+	return true;
+}
+
+/* Sets the answer; a->is_open tells whether the command goes on. */
+static void
+run_part(struct co *co, struct session *s, struct appending *a)
+{
+	a->is_open = false;
+	if (a->is_begun && !check_literal(co, s, a))
+		return;
+	if (!a->is_begun && a->part.is_replace && !read_replaced(s, a))
+		return;
+	a->is_begun = true;
+	for (;;) {
+		switch (imap_append_next(&a->what, &s->args,
+					 !a->part.has_literal)) {
+		case IMAP_APPEND_BEGIN:
+			if (!begin_message(co, s, a))
+				return;
+			break;
+		case IMAP_APPEND_URL:
+			if (!add_url(co, s, a, a->what.url))
+				return;
+			if (!check_literal(co, s, a))
+				return;
+			break;
+		case IMAP_APPEND_FINISH:
+			break;
+		case IMAP_APPEND_LITERAL:
+			a->is_open = await_literal(co, s, a);
+			return;
+		case IMAP_APPEND_DONE:
+			finish(co, s, a);
+			return;
+		case IMAP_APPEND_FAULT:
+			session_args_ok(s);
+			return;
+		}
+	}
+}
+
+static enum err
+take_part(struct co *co, struct session *s, struct appending *a,
+	  struct str body)
+{
+	struct store_append part;
+	struct str args;
+
+	if (store_read_append(body, &part) != OK)
+		return ERR_FORMAT;
+	session_answer(s, STORE_OK, "send it");
+	a->part = part;
+	a->is_open = false;
+	if (arena_str(&s->arena, part.args, &args) == OK) {
+		imap_reader_init(&s->args, args, &s->arena);
+		run_part(co, s, a);
+	} else {
+		session_fail(s, ERR_LIMIT);
+	}
+	a->part.args = STR_NONE;
+	if (!a->is_open && s->status != STORE_BAD)
+		session_news(co, s);
+	if (a->is_open)
+		session_done(co, s);
+	return OK;
+}
+
+static void
+take_octets(struct co *co, struct session *s, struct appending *a,
+	    struct str octets)
+{
+	if (a->e != OK)
+		return;
+	if (a->what.literal == IMAP_APPEND_URL_LITERAL)
+		a->e = buf_add(&a->url, octets);
+	else
+		a->e = content_add(co, s->tree, &last(a)->content, octets);
+	if (a->part.is_binary && octets.n > 0)
+		a->has_nul |= memchr(octets.p, '\0', octets.n) != NULL;
 }
 
 enum err
 session_append(struct co *co, struct session *s, struct str body)
 {
 	struct appending a = { .m = NULL };
-	struct store_append append;
-	enum err e = OK;
+	enum err e;
 
-	if (store_read_append(body, &append) != OK)
-		return ERR_FORMAT;
-	a.size_octets = append.size_octets;
-	content_init(&a.content);
-	imap_reader_init(&s->args, append.args, &s->arena);
-	session_answer(s, STORE_OK, "send it");
-	if (begin(co, s, &a)) {
-		session_done(co, s);
-		e = receive(co, s, &a);
-		if (e == OK)
-			finish(co, s, &a);
+	imap_append_init(&a.what);
+	buf_init(&a.url, IMAP_URL_MAX_OCTETS);
+	e = take_part(co, s, &a, body);
+	while (e == OK && a.is_open) {
+		struct frame f;
+
+		e = call_recv(co, s->call, in_s(CHUNK_TIMEOUT_S), &f);
+		if (e != OK)
+			break;
+		if (f.type == STORE_CHUNK)
+			take_octets(co, s, &a, f.body);
+		else if (f.type == STORE_APPEND)
+			e = take_part(co, s, &a, f.body);
 		else
-			quota_cancel(s->user, a.size_octets, 1);
-		if (e == OK)
-			session_news(co, s);
+			e = f.type == STORE_CLOSE ? ERR_EOF : ERR_FORMAT;
+		frame_release(&f);
 	}
-	content_release(&a.content);
-	mailbox_drop(&a.m);
+	forget(s, &a);
 	if (e == OK)
 		session_done(co, s);
 	arena_clear(&s->arena);

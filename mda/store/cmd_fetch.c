@@ -15,6 +15,7 @@
 #include "lib/mail/imap_fetch.h"
 #include "lib/mail/imap_flags.h"
 #include "lib/mail/imap_write.h"
+#include "mda/store/binary.h"
 #include "mda/store/letter.h"
 #include "mda/store/session.h"
 
@@ -32,6 +33,7 @@ struct fetching {
 	const struct imap_fetch *what;
 	bool is_flags_due; // \Seen was set by this command
 	size_t n_gone;
+	bool has_unknown_encoding; // of a part that BINARY asked for
 	enum err e;
 	struct index_window window;
 	struct index_batch *batch; // what the index lacks
@@ -77,6 +79,9 @@ depth_of(const struct imap_fetch_item *item, const struct message *msg)
 				       text_of(item) == IMAP_SECTION_TEXT
 			       ? LETTER_BODY
 			       : LETTER_HEAD;
+	case IMAP_FETCH_BINARY:
+	case IMAP_FETCH_BINARY_SIZE:
+		return LETTER_PARTS;
 	default:
 		return -1;
 	}
@@ -394,7 +399,10 @@ put_message(struct co *co, struct fetching *f, struct message *msg,
 	for (size_t i = 0; i < f->what->n && l->fd >= 0; i++) {
 		const struct imap_fetch_item *item = &f->what->items[i];
 
-		if (item->kind != IMAP_FETCH_SECTION &&
+		bool is_binary = item->kind == IMAP_FETCH_BINARY ||
+				 item->kind == IMAP_FETCH_BINARY_SIZE;
+
+		if (!is_binary && item->kind != IMAP_FETCH_SECTION &&
 		    item->kind != IMAP_FETCH_RFC822 &&
 		    item->kind != IMAP_FETCH_RFC822_HEADER &&
 		    item->kind != IMAP_FETCH_RFC822_TEXT)
@@ -402,7 +410,10 @@ put_message(struct co *co, struct fetching *f, struct message *msg,
 		if (!is_first)
 			session_put(s, " ");
 		is_first = false;
-		put_section(co, s, item, l);
+		if (!is_binary)
+			put_section(co, s, item, l);
+		else if (!binary_put(co, s, item, l))
+			f->has_unknown_encoding = true;
 	}
 	session_put_str(s, S(")\r\n"));
 }
@@ -514,6 +525,9 @@ fetch(struct co *co, struct session *s, const struct uid_list *list,
 	buf_release(&f.made);
 	if (f.e != OK)
 		session_fail(s, f.e);
+	else if (f.has_unknown_encoding)
+		session_answer(s, STORE_NO,
+			       "[UNKNOWN-CTE] a part cannot be decoded");
 	else if (f.n_gone > 0 && !s->is_uid)
 		session_answer(s, STORE_NO,
 			       "[EXPUNGEISSUED] some messages are gone");
@@ -560,11 +574,11 @@ put_vanished(struct session *s, size_t set_at, uint64_t since)
 static void
 read_items(struct session *s, struct imap_fetch *what)
 {
-	bool ok = imap_fetch_read(&s->args,
-				  IMAP_FETCH_HAS_CONDSTORE |
-					  IMAP_FETCH_HAS_QRESYNC |
-					  IMAP_FETCH_HAS_SAVEDATE,
-				  what);
+	bool ok = imap_fetch_read(
+		&s->args,
+		IMAP_FETCH_HAS_CONDSTORE | IMAP_FETCH_HAS_QRESYNC |
+			IMAP_FETCH_HAS_SAVEDATE | IMAP_FETCH_HAS_BINARY,
+		what);
 
 	if (ok && what->has_vanished &&
 	    (!s->is_uid || !s->has_qresync || !what->has_changed_since))

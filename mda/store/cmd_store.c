@@ -336,7 +336,7 @@ cmd_store(struct co *co, struct session *s)
 /* ---- EXPUNGE ---- */
 
 static uint32_t *
-plan_removal(struct session *s, const struct uid_list *list,
+plan_removal(struct session *s, const struct uid_list *list, bool is_any,
 	     struct batch *batch, bool *has_new_out)
 {
 	struct mailbox *m = s->mailbox;
@@ -350,8 +350,8 @@ plan_removal(struct session *s, const struct uid_list *list,
 				     : m->messages[i];
 		char name[TREE_NAME_SIZE];
 
-		if (msg == NULL || !(msg->flags & IMAP_FLAG_DELETED) ||
-		    !message_name(msg, name))
+		if (msg == NULL || !message_name(msg, name) ||
+		    (!is_any && !(msg->flags & IMAP_FLAG_DELETED)))
 			continue;
 		uids[batch->n] = msg->uid;
 		*has_new_out |= msg->is_in_new;
@@ -410,8 +410,9 @@ remove_planned(struct co *co, struct session *s, struct batch *batch,
 	return e;
 }
 
-enum err
-session_expunge(struct co *co, struct session *s, const struct uid_list *list)
+static enum err
+remove_messages(struct co *co, struct session *s, const struct uid_list *list,
+		bool is_any)
 {
 	struct mailbox *m = s->mailbox;
 	struct batch batch = BATCH_INIT;
@@ -423,7 +424,7 @@ session_expunge(struct co *co, struct session *s, const struct uid_list *list)
 		return e == ERR_NOT_FOUND ? ERR_UNAVAILABLE : e;
 	e = mailbox_sync(co, m, false);
 	if (e == OK) {
-		uids = plan_removal(s, list, &batch, &has_new);
+		uids = plan_removal(s, list, is_any, &batch, &has_new);
 		if (batch.n > 0)
 			e = remove_planned(co, s, &batch, uids, has_new);
 		batch_release(&batch);
@@ -432,6 +433,18 @@ session_expunge(struct co *co, struct session *s, const struct uid_list *list)
 	mailbox_unlock(m);
 	mailbox_wake(m);
 	return e;
+}
+
+enum err
+session_expunge(struct co *co, struct session *s, const struct uid_list *list)
+{
+	return remove_messages(co, s, list, false);
+}
+
+enum err
+session_remove(struct co *co, struct session *s, const struct uid_list *list)
+{
+	return remove_messages(co, s, list, true);
 }
 
 void

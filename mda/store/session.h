@@ -36,6 +36,7 @@ struct session {
 	uint64_t told_all; // HIGHESTMODSEQ: nothing up to it is untold
 	bool has_condstore, has_qresync; // RFC 7162: it has enabled them
 	bool answers_modseq; // this command's OK has the HIGHESTMODSEQ
+	bool is_utf8;	     // RFC 6855: names and strings are UTF-8
 	size_t told_recent;
 	uint32_t told_keywords; // the letters that had names
 
@@ -155,6 +156,11 @@ session_change_flags(struct co *co, struct session *s,
 /* Removes the messages with \\Deleted, durably; of the list, or all (NULL). */
 enum err session_expunge(struct co *co, struct session *s,
 			 const struct uid_list *list) MUST_USE;
+
+/* Removes these messages of the selected mailbox, durably, whatever their
+ * flags. */
+enum err session_remove(struct co *co, struct session *s,
+			const struct uid_list *list) MUST_USE;
 
 /* ---- the commands ---- */
 

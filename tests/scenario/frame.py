@@ -578,6 +578,16 @@ class Raw:
         line, self.rest = self.rest.split(b"\n", 1)
         return line.rstrip(b"\r") or b" "
 
+    def read(self, n):
+        """So many octets; fewer when the other side has closed."""
+        while len(self.rest) < n:
+            more = self.socket.recv(65536)
+            if not more:
+                break
+            self.rest += more
+        octets, self.rest = self.rest[:n], self.rest[n:]
+        return octets
+
     def reply(self):
         """One SMTP reply: (code, text); code 0 when closed."""
         lines = []

@@ -10,56 +10,7 @@ import time
 
 from frame import (Failed, expect, expect_match, expect_true, main, message,
                    scenario, wait_for)
-
-USER1, USER2 = "user1@example1.local", "user2@example1.local"
-
-
-def session(lab, user=USER1):
-    """A raw connection, logged in."""
-    raw = lab.mta1.raw("imap", 10)
-    raw.line()
-    raw.tagged("s", "STARTTLS")
-    raw.start_tls(lab.mta1.tls())
-    ok(raw, f"LOGIN {user} password123")
-    return raw
-
-
-_tag = [0]
-
-
-def ask(raw, command):
-    _tag[0] += 1
-    return raw.tagged(f"t{_tag[0]}", command)
-
-
-def ok(raw, command):
-    lines = ask(raw, command)
-    expect_match(lines[-1], r"^t\d+ OK", command)
-    return lines
-
-
-def append(raw, mailbox, content, arguments=""):
-    """APPEND by a literal; returns all lines."""
-    _tag[0] += 1
-    tag = f"t{_tag[0]}"
-    raw.send(f"{tag} APPEND {mailbox} {arguments}{{{len(content)}}}\r\n"
-             .encode())
-    line = raw.line()
-    expect(line[:1], b"+", f"APPEND {mailbox}: {line!r}")
-    raw.send(content + b"\r\n")
-    return raw.tagged(tag)
-
-
-def fresh(lab, name, n=0):
-    """(session with a new mailbox selected that has n messages)."""
-    raw = session(lab)
-    ask(raw, f"DELETE {name}")
-    ok(raw, f"CREATE {name}")
-    for i in range(n):
-        append(raw, name, message(f"number {i}", f"body {i}\r\n")[1])
-    ok(raw, f"SELECT {name}")
-    return raw
-
+from frame_imap import USER1, USER2, append, ask, fresh, ok, session
 
 @scenario
 def default_mailboxes(lab):
@@ -322,7 +273,15 @@ def cap_imap4rev1(raw):
 
 
 def cap_appendlimit(raw):
-    ok(raw, "NOOP")
+    """RFC 7889 2, 4: what passes the limit is NO [TOOBIG]."""
+    line = ok(raw, "CAPABILITY")[0]
+    limit = int(re.search(r"APPENDLIMIT=(\d+)", line).group(1))
+    expect_match(ask(raw, f"APPEND INBOX {{{limit + 1}}}")[-1],
+                 r"^t\d+ NO \[TOOBIG\]")
+
+
+def cap_tested_elsewhere(raw):
+    """imap_append.py: the examples of the RFC."""
 
 
 def cap_none(raw):
@@ -349,6 +308,8 @@ CAPABILITIES = {
     "WITHIN": cap_within, "IDLE": cap_idle, "ENABLE": cap_enable,
     "STATUS=DELETED": cap_status_deleted, "CONDSTORE": cap_condstore,
     "QRESYNC": cap_qresync, "SAVEDATE": cap_savedate,
+    "MULTIAPPEND": cap_tested_elsewhere, "CATENATE": cap_tested_elsewhere,
+    "REPLACE": cap_tested_elsewhere, "BINARY": cap_tested_elsewhere,
     "THREAD=REFERENCES": cap_thread, "AUTH=PLAIN": cap_none,
     "AUTH=LOGIN": cap_none, "STARTTLS": cap_none,
 }

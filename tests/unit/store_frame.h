@@ -281,7 +281,10 @@ run_command(struct co *co, struct client *c, enum store_verb verb, bool is_uid,
 static UNUSED const char *
 append(struct co *co, struct client *c, const char *args, const char *text)
 {
-	const struct store_append a = { str_c(args), strlen(text) };
+	const struct store_append a = { .args = str_c(args),
+					.size_octets = strlen(text),
+					.has_literal = true };
+	const struct store_append end = { .args = STR_NONE };
 	struct buf b = BUF_INIT(OUT_MAX_OCTETS);
 
 	buf_clear(&c->text);
@@ -294,8 +297,11 @@ append(struct co *co, struct client *c, const char *args, const char *text)
 		assert_int_equal(OK,
 				 call_send(co, c->call, STORE_CHUNK,
 					   str_c(text), -1, false, NEVER_US));
-		assert_int_equal(OK, call_send(co, c->call, STORE_APPENDED,
-					       STR_NONE, -1, false, NEVER_US));
+		buf_clear(&b);
+		store_put_append(&b, &end);
+		assert_int_equal(OK,
+				 call_send(co, c->call, STORE_APPEND,
+					   buf_str(&b), -1, false, NEVER_US));
 		read_answer(co, c);
 	}
 	buf_putc(&c->text, '\0');

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * mda/front/imap/append.c - APPEND (RFC 3501 6.3.11): a message from the client
- * to store, never whole in memory.
+ * mda/front/imap/append.c - APPEND (RFC 9051 6.3.12, RFC 3502, RFC 4469) and
+ * REPLACE (RFC 8508): messages from the client to store, never whole in memory.
  *
- * The splitter stops at the message's literal. When the command is refused a
- * synchronizing client sends nothing; the octets of one that does not wait are
- * read and dropped (RFC 7888 4). What breaks the syntax behind the message ends
- * the connection, and store forgets the message, because it never hears
- * STORE_APPENDED. */
+ * The splitter stops at each literal; store reads the text between them. When
+ * the command is refused a synchronizing client sends nothing more; the octets
+ * of one that does not wait are read and dropped (RFC 7888 4). What breaks the
+ * command's shape behind a literal ends the connection, and store forgets the
+ * messages, because it never hears of the end. */
 #include "mda/front/imap/session.h"
 
 #include "lib/base/check.h"
-#include "lib/mail/imap_append.h"
 
 enum {
 	READ_TIMEOUT_S = 5 * 60, // for the next octets of the message
@@ -18,75 +17,56 @@ enum {
 };
 
 struct append {
-	struct buf head; // the command without the message's octets
-	uint64_t left;	 // octets of the message still to come
-	bool is_sync;
+	struct buf head; // the command without the octets of its literals
+	uint64_t left;	 // of a literal's octets, those still to come
+	uint64_t n_dropped, limit_octets;
+	bool is_refused; // and the answer was given
 };
 
-/* ---- may it be? ---- */
+/* ---- parts ---- */
 
-/* NULL, or the answer. */
-static const char *
-refuse_by_limits(const struct imap_session *s)
-{
-	struct settings *settings = settings_hold();
-	const char *text = NULL;
-	uint64_t max;
-
-	if (settings == NULL)
-		return "[UNAVAILABLE] Try again later";
-	max = settings_of(settings)->message_size_limit;
-	if (max > 0 && s->command.literal_octets > max)
-		text = "[TOOBIG] Message is larger than this server takes";
-	settings_drop(&settings);
-	return text;
-}
-
-static bool
-is_well_formed(struct imap_session *s)
-{
-	struct imap_append parsed;
-	struct imap_reader r;
-
-	imap_reader_init(&r, s->command.args, &s->arena);
-	if (!s->command.is_binary && imap_append_read_first(&r, &parsed) &&
-	    imap_reader_is_done(&r))
-		return true;
-	if (s->command.is_binary)
-		imap_answer(s, "BAD", "BINARY is not offered");
-	else if (r.fault == IMAP_FAULT_LIMIT)
-		imap_answer(s, "NO", "[LIMIT] Too many flags");
-	else
-		imap_answer(s, "BAD", "Expected a mailbox, flags and a date");
-	return false;
-}
-
-/* *may_out false: the answer was given. */
+/* The text since the last literal goes to store; when the command is refused
+ * the client was told. */
 static enum err
-ask_leave(struct co *co, struct imap_session *s, bool *may_out)
+send_part(struct co *co, struct imap_session *s, struct append *a,
+	  bool has_literal)
 {
-	const struct store_append append = { s->command.args,
-					     s->command.literal_octets };
+	const struct imap_command *c = &s->command;
+	const struct store_append part = {
+		.args = c->part,
+		.size_octets = has_literal ? c->literal_octets : 0,
+		.limit_octets = a->limit_octets,
+		.has_literal = has_literal,
+		.is_binary = has_literal && c->is_binary,
+		.is_replace = str_ieq(c->verb, S("REPLACE")),
+		.is_uid = c->is_uid,
+	};
 	struct buf body = BUF_INIT(STORE_COMMAND_MAX_OCTETS);
 	enum store_status status = STORE_NO;
-	const char *refusal;
 	enum err e;
 
-	*may_out = false;
-	if (!is_well_formed(s))
-		return OK;
-	refusal = refuse_by_limits(s);
-	if (refusal != NULL) {
-		imap_answer(s, "NO", refusal);
-		return OK;
-	}
-	store_put_append(&body, &append);
+	store_put_append(&body, &part);
 	e = imap_send_store(co, s, STORE_APPEND, buf_str(&body));
 	buf_release(&body);
 	if (e == OK)
-		e = imap_relay(co, s, false, &status);
-	*may_out = e == OK && status == STORE_OK;
+		e = imap_relay(co, s, !has_literal, &status);
+	a->is_refused = status != STORE_OK;
 	return e;
+}
+
+static bool
+read_limit(struct imap_session *s, struct append *a)
+{
+	struct settings *settings = settings_hold();
+
+	if (settings == NULL) {
+		imap_answer(s, "NO", "[UNAVAILABLE] Try again later");
+		a->is_refused = true;
+		return false;
+	}
+	a->limit_octets = settings_of(settings)->message_size_limit;
+	settings_drop(&settings);
+	return true;
 }
 
 /* ---- octets ---- */
@@ -130,22 +110,20 @@ move_message(struct co *co, struct imap_session *s, struct append *a,
 	return OK;
 }
 
-/* The end of the command, line by line so that nothing of the next is taken.
- * False: it is not what may stand there. */
+/* The text behind a literal, line by line so that nothing of the next command
+ * is taken. */
 static enum err
-read_end(struct co *co, struct imap_session *s, struct append *a,
-	 bool *is_end_out)
+read_text(struct co *co, struct imap_session *s, struct append *a,
+	  enum imap_command_status *status_out)
 {
-	enum imap_command_status status;
-
 	for (;;) {
 		struct str in;
 		ptrdiff_t lf;
 		enum err e;
 
-		status = imap_command_scan(&s->command, buf_str(&a->head));
-		if (status != IMAP_COMMAND_MORE)
-			break;
+		*status_out = imap_command_scan(&s->command, buf_str(&a->head));
+		if (*status_out != IMAP_COMMAND_MORE)
+			return OK;
 		e = need_input(co, s);
 		if (e != OK)
 			return e;
@@ -156,77 +134,85 @@ read_end(struct co *co, struct imap_session *s, struct append *a,
 		buf_put(&a->head, in);
 		stream_take(s->stream, in.n);
 	}
-	*is_end_out = status == IMAP_COMMAND_DONE && s->command.part.n == 0;
-	return OK;
 }
 
-/* ---- both ways ---- */
+/* ---- the command ---- */
 
 static enum err
-drop_message(struct co *co, struct imap_session *s, struct append *a)
+take_literal(struct co *co, struct imap_session *s, struct append *a)
 {
-	bool is_end = false;
-	enum err e;
-
-	if (a->is_sync || s->is_quit)
-		return OK;
-	if (a->left > DROP_MAX_OCTETS) {
-		s->bye = "[TOOBIG] Message is too large to be skipped";
-		s->is_quit = true;
-		return OK;
-	}
-	e = move_message(co, s, a, false);
-	if (e == OK)
-		e = read_end(co, s, a, &is_end);
-	if (e == OK && !is_end) {
-		s->bye = "The next command cannot be found";
-		s->is_quit = true;
-	}
-	return e;
-}
-
-static enum err
-take_message(struct co *co, struct imap_session *s, struct append *a)
-{
-	bool is_end = false;
-	enum err e;
-
-	if (a->is_sync)
+	a->left = s->command.literal_octets;
+	if (!a->is_refused && s->command.is_sync)
 		stream_put(s->stream, S("+ OK\r\n"));
-	e = move_message(co, s, a, true);
-	if (e == OK)
-		e = read_end(co, s, a, &is_end);
-	if (e != OK)
-		return e;
-	if (!is_end) {
-		imap_answer(s, "BAD",
-			    "Only one message, and nothing behind it");
-		s->bye = "The next command cannot be found";
-		s->is_quit = true;
-		return OK;
+	if (a->is_refused) {
+		if (a->left > DROP_MAX_OCTETS - a->n_dropped) {
+			s->bye = "[TOOBIG] Message is too large to be skipped";
+			s->is_quit = true;
+			return OK;
+		}
+		a->n_dropped += a->left;
 	}
-	e = imap_send_store(co, s, STORE_APPENDED, STR_NONE);
-	return e == OK ? imap_relay(co, s, true, NULL) : e;
+	return move_message(co, s, a, !a->is_refused);
+}
+
+/* The client that waits was told NO: its command is over. */
+static bool
+is_over(const struct imap_session *s, const struct append *a)
+{
+	return s->is_quit || (a->is_refused && s->command.is_sync);
+}
+
+static enum err
+run_parts(struct co *co, struct imap_session *s, struct append *a)
+{
+	enum imap_command_status status = IMAP_COMMAND_MESSAGE;
+	enum err e = OK;
+
+	while (status == IMAP_COMMAND_MESSAGE) {
+		if (!a->is_refused)
+			e = send_part(co, s, a, true);
+		imap_take_command(s); // a->head has it
+		if (e != OK || is_over(s, a))
+			return e;
+		e = take_literal(co, s, a);
+		if (e == OK && !s->is_quit)
+			e = read_text(co, s, a, &status);
+		if (e != OK || s->is_quit)
+			return e;
+	}
+	if (status == IMAP_COMMAND_DONE)
+		return a->is_refused ? OK : send_part(co, s, a, false);
+	if (!a->is_refused)
+		imap_answer(s, "BAD", s->command.text);
+	s->bye = "The next command cannot be found";
+	s->is_quit = true;
+	return OK;
 }
 
 enum err
 imap_append_message(struct co *co, struct imap_session *s)
 {
-	struct append a = {
-		.head = BUF_INIT(COMMAND_MAX),
-		.left = s->command.literal_octets,
-		.is_sync = s->command.is_sync,
-	};
-	bool may_go_on = false;
+	struct append a = { .head = BUF_INIT(COMMAND_MAX) };
 	enum err e;
 
+	read_limit(s, &a);
 	buf_put(&a.head, str_first(stream_peek(s->stream), s->n_command));
-	e = ask_leave(co, s, &may_go_on);
-	imap_take_command(s);
-	if (e == OK && may_go_on)
-		e = take_message(co, s, &a);
-	else if (e == OK)
-		e = drop_message(co, s, &a);
+	e = run_parts(co, s, &a);
 	buf_release(&a.head);
+	return e;
+}
+
+/* Without a literal only URLs can be the message. */
+enum err
+imap_append_text(struct co *co, struct imap_session *s)
+{
+	struct append a = { .is_refused = false };
+	enum err e;
+
+	if (!read_limit(s, &a))
+		return OK;
+	s->command.part = s->command.args;
+	e = send_part(co, s, &a, false);
+	imap_take_command(s);
 	return e;
 }

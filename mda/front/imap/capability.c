@@ -37,6 +37,10 @@ static const struct {
 	{ STR_INIT("CONDSTORE"), AFTER },	   // 7162
 	{ STR_INIT("SAVEDATE"), AFTER },	   // 8514
 	{ STR_INIT("QRESYNC"), AFTER },		   // 7162
+	{ STR_INIT("MULTIAPPEND"), AFTER },	   // 3502
+	{ STR_INIT("CATENATE"), AFTER },	   // 4469
+	{ STR_INIT("REPLACE"), AFTER },		   // 8508
+	{ STR_INIT("BINARY"), AFTER },		   // 3516
 };
 
 static unsigned
@@ -61,4 +65,7 @@ capability_put(struct buf *out, const struct capability_view *view)
 			buf_putc(out, ' ');
 		buf_put(out, capabilities[i].name);
 	}
+	if (view->append_limit_octets > 0) // 7889
+		buf_putf(out, " APPENDLIMIT=%llu",
+			 (unsigned long long)view->append_limit_octets);
 }

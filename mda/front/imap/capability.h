@@ -10,6 +10,7 @@ struct capability_view {
 	bool is_logged_in;
 	bool may_starttls; // a certificate exists, and there is no TLS yet
 	bool may_login;	   // passwords may be sent over this connection
+	uint64_t append_limit_octets; // 0: none is told
 };
 
 /* Appends "IMAP4rev1 ...", without "CAPABILITY". */

@@ -24,7 +24,8 @@ before_login(void **state UNUSED)
 {
 	for (int tls = 0; tls < 2; tls++)
 		for (int login = 0; login < 2; login++) {
-			const struct capability_view v = { false, tls, login };
+			const struct capability_view v = { false, tls, login,
+							   0 };
 
 			assert_true(has(&v, S("IMAP4rev1")));
 			assert_true(has(&v, S("SASL-IR")));
@@ -59,7 +60,7 @@ after_login(void **state UNUSED)
 		STR_INIT("IDLE"),
 		STR_INIT("CREATE-SPECIAL-USE"),
 	};
-	const struct capability_view v = { true, true, true };
+	const struct capability_view v = { true, true, true, 0 };
 
 	for (size_t i = 0; i < N_OF(wanted); i++)
 		if (!has(&v, wanted[i]))
@@ -69,11 +70,23 @@ after_login(void **state UNUSED)
 	assert_false(has(&v, S("LOGINDISABLED")));
 }
 
+/* RFC 7889 2: one limit for all mailboxes is told with its value. */
+static void
+append_limit(void **state UNUSED)
+{
+	const struct capability_view with = { true,
+					      .append_limit_octets = 257 };
+	const struct capability_view without = { .is_logged_in = true };
+
+	assert_true(has(&with, S("APPENDLIMIT=257")));
+	assert_false(has(&without, S("APPENDLIMIT=0")));
+}
+
 static void
 one_blank_between(void **state UNUSED)
 {
 	struct buf b = BUF_INIT(CAPABILITY_MAX_OCTETS);
-	const struct capability_view v = { true, false, true };
+	const struct capability_view v = { true, false, true, 0 };
 
 	capability_put(&b, &v);
 	assert_true(str_starts(buf_str(&b), S("IMAP4rev1 ")));
@@ -88,6 +101,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(before_login),
 		cmocka_unit_test(after_login),
+		cmocka_unit_test(append_limit),
 		cmocka_unit_test(one_blank_between),
 	};
 

@@ -25,7 +25,7 @@ struct verb {
 };
 
 static run_fn do_capability, do_noop, do_logout, do_id, do_starttls,
-	do_namespace, do_append;
+	do_namespace;
 
 static const struct verb verbs[] = {
 	{ STR_INIT("CAPABILITY"), do_capability, VERBS, ANY, 0 },
@@ -37,7 +37,8 @@ static const struct verb verbs[] = {
 	{ STR_INIT("AUTHENTICATE"), imap_authenticate, VERBS, NEW, ARGS },
 	{ STR_INIT("NAMESPACE"), do_namespace, VERBS, USER, 0 }, // 2342
 	{ STR_INIT("IDLE"), imap_idle, VERBS, USER, 0 },	 // 2177
-	{ STR_INIT("APPEND"), do_append, VERBS, USER, ARGS },
+	{ STR_INIT("APPEND"), imap_append_text, VERBS, USER, ARGS },
+	{ STR_INIT("REPLACE"), imap_append_text, VERBS, BOX, ARGS | UID },
 	{ STR_INIT("CHECK"), NULL, VERB_NOOP, BOX, 0 },
 	{ STR_INIT("SELECT"), NULL, VERB_SELECT, USER, ARGS },
 	{ STR_INIT("EXAMINE"), NULL, VERB_EXAMINE, USER, ARGS },
@@ -206,13 +207,5 @@ do_namespace(struct co *co UNUSED, struct imap_session *s)
 {
 	stream_put(s->stream, S("* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n"));
 	imap_answer(s, "OK", "Done");
-	return OK;
-}
-
-/* With a message the splitter stops before its end. */
-static enum err
-do_append(struct co *co UNUSED, struct imap_session *s)
-{
-	imap_answer(s, "BAD", "The message is missing");
 	return OK;
 }

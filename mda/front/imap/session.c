@@ -63,12 +63,17 @@ void
 imap_put_capability(struct imap_session *s)
 {
 	struct buf b = BUF_INIT(CAPABILITY_MAX_OCTETS);
+	struct settings *settings = settings_hold();
 	struct capability_view view = {
 		.is_logged_in = s->state != IMAP_NOT_AUTHENTICATED,
 		.may_starttls = front.tls != NULL && !stream_is_tls(s->stream),
 		.may_login = front_may_login(s->stream),
 	};
 
+	if (settings != NULL)
+		view.append_limit_octets =
+			settings_of(settings)->message_size_limit;
+	settings_drop(&settings);
 	buf_put(&b, S("CAPABILITY "));
 	capability_put(&b, &view);
 	stream_put(s->stream, buf_str(&b));

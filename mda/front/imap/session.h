@@ -89,5 +89,7 @@ enum err imap_login(struct co *co, struct imap_session *s) MUST_USE;
 enum err imap_authenticate(struct co *co, struct imap_session *s) MUST_USE;
 /* append.c: the command stopped at its message. */
 enum err imap_append_message(struct co *co, struct imap_session *s) MUST_USE;
+/* APPEND and REPLACE that came whole. */
+enum err imap_append_text(struct co *co, struct imap_session *s) MUST_USE;
 /* idle.c */
 enum err imap_idle(struct co *co, struct imap_session *s) MUST_USE;

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""What scenarios of IMAP share: a raw session, and its commands."""
+
+from frame import expect, expect_match, message
+
+USER1, USER2 = "user1@example1.local", "user2@example1.local"
+
+
+def session(lab, user=USER1):
+    """A raw connection, logged in."""
+    raw = lab.mta1.raw("imap", 10)
+    raw.line()
+    raw.tagged("s", "STARTTLS")
+    raw.start_tls(lab.mta1.tls())
+    ok(raw, f"LOGIN {user} password123")
+    return raw
+
+
+_tag = [0]
+
+
+def ask(raw, command):
+    _tag[0] += 1
+    return raw.tagged(f"t{_tag[0]}", command)
+
+
+def ok(raw, command):
+    lines = ask(raw, command)
+    expect_match(lines[-1], r"^t\d+ OK", command)
+    return lines
+
+
+def append(raw, mailbox, content, arguments=""):
+    """APPEND by a literal; returns all lines."""
+    _tag[0] += 1
+    tag = f"t{_tag[0]}"
+    raw.send(f"{tag} APPEND {mailbox} {arguments}{{{len(content)}}}\r\n"
+             .encode())
+    line = raw.line()
+    expect(line[:1], b"+", f"APPEND {mailbox}: {line!r}")
+    raw.send(content + b"\r\n")
+    return raw.tagged(tag)
+
+
+def fresh(lab, name, n=0):
+    """(session with a new mailbox selected that has n messages)."""
+    raw = session(lab)
+    ask(raw, f"DELETE {name}")
+    ok(raw, f"CREATE {name}")
+    for i in range(n):
+        append(raw, name, message(f"number {i}", f"body {i}\r\n")[1])
+    ok(raw, f"SELECT {name}")
+    return raw
