@@ -37,6 +37,7 @@ static struct {
 	TAILQ_HEAD(, request) requests;
 	unsigned n_asked; // answers that are still to come
 	struct gate may_ask;
+	bool is_stopping;
 } me;
 
 /* False when the parent has too much to read already. */
@@ -95,6 +96,7 @@ on_message(const struct control *message, int fd)
 		role->file(role, message->what, fd);
 		return;
 	case CONTROL_STOP:
+		me.is_stopping = true;
 		if (role->stop != NULL)
 			role->stop(role);
 		else
@@ -201,8 +203,9 @@ role_connect(struct co *co, enum service to, unsigned copy, int64_t deadline_us,
 
 		if (*fd_out >= 0)
 			return OK;
+		/* Who is gone while all stop does not come back. */
 		if (e == OK)
-			e = now_us() >= deadline_us
+			e = me.is_stopping || now_us() >= deadline_us
 				    ? ERR_UNAVAILABLE
 				    : co_sleep_until(co, in_ms(RETRY_MS));
 		if (e != OK)

@@ -75,7 +75,8 @@ void role_serve_peer(int fd, const struct chan_rule *rules, void *owner,
 		     const char *name, const char *refused_event);
 
 /* Asks the parent for a connected socket to a service; tries again until the
- * deadline. Many may wait for the same at once. */
+ * deadline, but not once the role was told to stop. Many may wait for the same
+ * at once. */
 enum err role_connect(struct co *co, enum service to, unsigned copy,
 		      int64_t deadline_us, int *fd_out) MUST_USE;
 

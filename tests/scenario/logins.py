@@ -11,6 +11,7 @@ import re
 import secrets
 import signal
 import subprocess
+import time
 
 from frame import (PASSWORD, expect, expect_match, expect_true, main, need,
                    scenario, wait_for)
@@ -280,6 +281,29 @@ def changes_while_auth_is_away_end_sessions(lab):
     wait_for("the session has ended", is_gone, 10)
     expect(other.noop()[0], "OK", "who did not change stays")
     other.logout()
+
+
+@scenario
+def stopping_waits_for_no_login(lab):
+    """Nobody is left who could answer it, so it is answered at once."""
+    host = lab.mta1
+    mark = host.mark()
+    guessers = []
+    for i in range(4):
+        raw = host.raw("imaps")
+        raw.start_tls(host.tls())
+        raw.line()
+        raw.send(f"a LOGIN {USER2} unknown{i}\r\n".encode())
+        guessers.append(raw)
+    # auth has seen it: its answer is due in a second at the earliest.
+    host.wait_log("auth.failed", mark)
+    began = time.monotonic()
+    host.stop()
+    took_s = time.monotonic() - began
+    for raw in guessers:
+        raw.close()
+    host.start()
+    expect_true(took_s < 4, f"stopping took {took_s:.1f} s")
 
 
 @scenario
