@@ -461,6 +461,9 @@ take_elements(const struct opening *o, struct str text, struct table *t,
 			      STR(str_first(t->name, 200)), form);
 	for (rest = text; next_element(&rest, &element);)
 		n++;
+	if (n == 0)
+		return refuse(o, "\"%.*s\": write %s",
+			      STR(str_first(t->name, 200)), form);
 	if (n > PARTS_MAX)
 		return refuse(o, "\"%.*s\" has too many parts",
 			      STR(str_first(t->name, 200)));
@@ -481,7 +484,7 @@ open_random(const struct opening *o, struct str text, struct table *t)
 
 	t->kind = TABLE_RANDOM;
 	t->values = values;
-	t->is_available = e == OK && t->n_values > 0;
+	t->is_available = e == OK;
 	return e;
 }
 
@@ -496,7 +499,7 @@ open_parts(const struct opening *o, struct str text, struct table *t,
 	enum err e = take_elements(o, text, t, form, &references, &n);
 
 	t->kind = kind;
-	if (e != OK || n == 0)
+	if (e != OK)
 		return e;
 	if (++inner.depth > NESTING_MAX)
 		return refuse(o, "tables in tables in tables: too deep");
