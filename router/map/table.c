@@ -484,7 +484,7 @@ open_random(const struct opening *o, struct str text, struct table *t)
 
 	t->kind = TABLE_RANDOM;
 	t->values = values;
-	t->is_available = e == OK;
+	t->is_available = e == OK && t->n_values > 0;
 	return e;
 }
 
@@ -499,7 +499,7 @@ open_parts(const struct opening *o, struct str text, struct table *t,
 	enum err e = take_elements(o, text, t, form, &references, &n);
 
 	t->kind = kind;
-	if (e != OK)
+	if (e != OK || n == 0)
 		return e;
 	if (++inner.depth > NESTING_MAX)
 		return refuse(o, "tables in tables in tables: too deep");
