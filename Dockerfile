@@ -6,7 +6,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends \
 	gcc libc6-dev libcrypt-dev libidn2-dev libinih-dev libpcre2-dev \
 	libseccomp-dev libssl-dev libunbound-dev libunistring-dev libuv1-dev \
-	make pkg-config
+	make pkg-config zlib1g-dev
 WORKDIR /src
 COPY Makefile ./
 COPY lib lib
@@ -21,7 +21,7 @@ FROM debian:bookworm-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
 	ca-certificates dns-root-data libidn2-0 libinih1 libpcre2-8-0 \
-	libseccomp2 libssl3 libunbound8 libunistring2 libuv1 \
+	libseccomp2 libssl3 libunbound8 libunistring2 libuv1 zlib1g \
  && apt-get clean && rm -rf /var/lib/apt/lists/* /usr/share/doc/*
 
 # vmail owns the mail. The others are the roles of a container that is

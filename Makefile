@@ -12,9 +12,10 @@ BUILD ?= build
 O := $(BUILD)/release
 D := $(BUILD)/dev
 
-PKGS := libssl libcrypto libuv libseccomp libpcre2-8 libunbound libidn2
+PKGS := libssl libcrypto libuv libseccomp libpcre2-8 libunbound libidn2 \
+	zlib
 LIBS := -lssl -lcrypto -lcrypt -linih -luv -lseccomp -lpcre2-8 -lunbound \
-	-lidn2 -lunistring -lpthread -lm
+	-lidn2 -lunistring -lz -lpthread -lm
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion \
 	-Wmissing-prototypes -Wstrict-prototypes -Wformat=2 -Wcast-qual

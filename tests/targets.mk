@@ -16,7 +16,7 @@ SUBMAKE = $(MAKE) --no-print-directory -j$(JOBS)
 
 DEPS := curl gcc libc6-dev libcrypt-dev libidn2-dev libinih-dev libpcre2-dev \
 	libseccomp-dev libssl-dev libunbound-dev libunistring-dev libuv1-dev \
-	make pkg-config python3 dns-root-data
+	make pkg-config python3 dns-root-data zlib1g-dev
 DEPS_TEST := $(DEPS) bsdutils clang clang-format gcovr gsasl haproxy isync \
 	libclang-rt-14-dev libcmocka-dev libnet-ssleay-perl neomutt openssl \
 	iproute2 iptables pflogsumm postfix postfix-pcre strace swaks util-linux

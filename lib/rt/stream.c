@@ -11,6 +11,8 @@
 #include "lib/rt/stream.h"
 
 #include "lib/base/check.h"
+#include "lib/rt/clock.h"
+#include "lib/rt/deflate.h"
 #include "lib/rt/log.h"
 
 #include <arpa/inet.h>
@@ -47,6 +49,8 @@ struct stream {
 	struct tls *tls;
 	struct buf in, out;
 	size_t in_at, out_at;
+	struct deflate *deflate; // NULL: not compressed
+	struct buf raw;		 // received, not yet inflated
 	char peer[INET6_ADDRSTRLEN + 1];
 	char tls_text[TEXT_OCTETS];
 };
@@ -124,6 +128,8 @@ stream_free(struct stream **stream_ref)
 	close(s->fd);
 	buf_release(&s->in);
 	buf_release(&s->out);
+	buf_release(&s->raw);
+	deflate_free(&s->deflate);
 	free(s);
 }
 
@@ -275,23 +281,18 @@ make_room(struct stream *s, size_t *room_out)
 	return OK;
 }
 
-enum err
-stream_fill(struct co *co, struct stream *s, int64_t deadline_us)
+/* Waits for octets of the peer, as they are on the wire. */
+static enum err
+receive(struct co *co, struct stream *s, char *to, size_t room,
+	int64_t deadline_us, size_t *n_out)
 {
-	size_t room;
-	enum err e = stream_flush(co, s, deadline_us);
-
-	if (e != OK)
-		return e;
-	e = make_room(s, &room);
-	if (e != OK)
-		return e;
 	for (;;) {
 		int events;
-		ssize_t n = read_now(s, s->in.p + s->in.n, room, &events, &e);
+		enum err e = OK;
+		ssize_t n = read_now(s, to, room, &events, &e);
 
 		if (n > 0) {
-			s->in.n += (size_t)n;
+			*n_out = (size_t)n;
 			return OK;
 		}
 		if (e != ERR_MORE)
@@ -306,12 +307,70 @@ stream_fill(struct co *co, struct stream *s, int64_t deadline_us)
 	}
 }
 
+/* Inflates what is there to the room, and waits for more until that gives
+ * something. */
+static enum err
+receive_deflated(struct co *co, struct stream *s, char *to, size_t room,
+		 int64_t deadline_us, size_t *n_out)
+{
+	for (;;) {
+		struct str raw = buf_str(&s->raw);
+		size_t n = 0;
+		enum err e = OK;
+
+		*n_out = 0;
+		if (raw.n > 0 || deflate_has_more(s->deflate))
+			e = deflate_read(s->deflate, &raw, to, room, n_out);
+		if (e != OK)
+			return e;
+		buf_shift(&s->raw, s->raw.n - raw.n);
+		if (*n_out > 0) {
+			int64_t us = deflate_pause_us(s->deflate);
+
+			return us == 0 ? OK : co_sleep_until(co, now_us() + us);
+		}
+		check(buf_reserve(&s->raw, READ_OCTETS) == OK);
+		e = receive(co, s, s->raw.p + s->raw.n, READ_OCTETS,
+			    deadline_us, &n);
+		if (e != OK)
+			return e;
+		s->raw.n += n;
+	}
+}
+
+enum err
+stream_fill(struct co *co, struct stream *s, int64_t deadline_us)
+{
+	size_t room, n = 0;
+	enum err e = stream_flush(co, s, deadline_us);
+
+	if (e != OK)
+		return e;
+	e = make_room(s, &room);
+	if (e != OK)
+		return e;
+	e = s->deflate != NULL
+		    ? receive_deflated(co, s, s->in.p + s->in.n, room,
+				       deadline_us, &n)
+		    : receive(co, s, s->in.p + s->in.n, room, deadline_us, &n);
+	s->in.n += n;
+	return e;
+}
+
+static bool
+has_raw(const struct stream *s)
+{
+	return s->deflate != NULL &&
+	       (s->raw.n > 0 || deflate_has_more(s->deflate));
+}
+
 bool
 stream_has_input(struct stream *s)
 {
 	char byte;
 
-	if (s->in.n > s->in_at || (s->ssl != NULL && SSL_pending(s->ssl) > 0))
+	if (s->in.n > s->in_at || has_raw(s) ||
+	    (s->ssl != NULL && SSL_pending(s->ssl) > 0))
 		return true;
 	return recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
 	       errno != EAGAIN;
@@ -322,7 +381,7 @@ stream_has_octets(struct stream *s)
 {
 	char byte;
 
-	return s->in.n > s->in_at ||
+	return s->in.n > s->in_at || has_raw(s) ||
 	       (s->ssl != NULL && SSL_pending(s->ssl) > 0) ||
 	       recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
@@ -340,6 +399,7 @@ stream_wait(struct co *co, struct stream *s, int64_t deadline_us)
 	s->in_at = 0;
 	buf_release(&s->out);
 	s->out_at = 0;
+	buf_release(&s->raw);
 	co_shrink(co);
 	return wait_for(co, s, UV_READABLE, deadline_us);
 }
@@ -461,6 +521,30 @@ send_all(struct co *co, struct stream *s, struct str bytes, int64_t deadline_us)
 	return OK;
 }
 
+/* Compressed, if that was asked for. */
+static enum err
+send_bytes(struct co *co, struct stream *s, struct str bytes,
+	   int64_t deadline_us)
+{
+	struct buf b = BUF_INIT(2 * FILE_PIECE_OCTETS);
+	enum err e = OK;
+
+	if (s->deflate == NULL)
+		return send_all(co, s, bytes, deadline_us);
+	while (bytes.n > 0 && e == OK) {
+		struct str piece = str_first(bytes, FILE_PIECE_OCTETS);
+
+		buf_clear(&b);
+		deflate_write(s->deflate, piece, &b);
+		e = send_all(co, s, buf_str(&b), deadline_us);
+		bytes = str_from(bytes, piece.n);
+		if (bytes.n > 0)
+			co_breathe(co);
+	}
+	buf_release(&b);
+	return e;
+}
+
 enum err
 stream_flush(struct co *co, struct stream *s, int64_t deadline_us)
 {
@@ -468,14 +552,14 @@ stream_flush(struct co *co, struct stream *s, int64_t deadline_us)
 
 	if (s->out.n == 0)
 		return OK;
-	e = send_all(co, s, buf_str(&s->out), deadline_us);
+	e = send_bytes(co, s, buf_str(&s->out), deadline_us);
 	buf_clear(&s->out);
 	if (s->out.cap > KEEP_OCTETS)
 		buf_release(&s->out);
 	return e;
 }
 
-/* Through our memory: for TLS, which must encrypt. */
+/* Through our memory: for TLS, which must encrypt, and to compress. */
 static enum err
 copy_file(struct co *co, struct stream *s, int fd, int64_t offset,
 	  uint64_t n_octets, int64_t deadline_us)
@@ -492,7 +576,9 @@ copy_file(struct co *co, struct stream *s, int fd, int64_t offset,
 			e = n == 0 ? ERR_EOF : ERR_IO;
 			break;
 		}
-		e = send_all(co, s, str_of(piece, (size_t)n), deadline_us);
+		e = send_bytes(co, s, str_of(piece, (size_t)n), deadline_us);
+		if (s->deflate != NULL)
+			co_breathe(co);
 		offset += n;
 		n_octets -= (uint64_t)n;
 	}
@@ -508,7 +594,7 @@ stream_send_file(struct co *co, struct stream *s, int fd, int64_t offset,
 
 	if (e != OK)
 		return e;
-	if (s->ssl != NULL)
+	if (s->ssl != NULL || s->deflate != NULL)
 		return copy_file(co, s, fd, offset, n_octets, deadline_us);
 	while (n_octets > 0) {
 		off_t at = offset;
@@ -739,4 +825,22 @@ struct str
 stream_peer(const struct stream *s)
 {
 	return str_c(s->peer);
+}
+
+void
+stream_compress(struct stream *s)
+{
+	struct str in = stream_peek(s);
+
+	check(s->deflate == NULL && s->out.n == 0);
+	s->deflate = deflate_new();
+	buf_init(&s->raw, s->in.max + BIG_READ_OCTETS);
+	check(buf_add(&s->raw, in) == OK);
+	stream_take(s, in.n);
+}
+
+bool
+stream_is_compressed(const struct stream *s)
+{
+	return s->deflate != NULL;
 }

@@ -85,6 +85,11 @@ struct ssl_session_st *stream_tls_session(const struct stream *s);
 /* Did a trusted authority sign the peer's certificate? */
 bool stream_is_peer_trusted(const struct stream *s);
 
+/* From here on both ways are DEFLATE (RFC 4978), inside of TLS where there is
+ * TLS. What was received and not taken is taken as compressed. Once. */
+void stream_compress(struct stream *s);
+bool stream_is_compressed(const struct stream *s);
+
 /* What binds a login to this TLS connection, into to; 0 octets when there is
  * none. */
 enum stream_binding {

@@ -281,7 +281,7 @@ def cap_appendlimit(raw):
 
 
 def cap_tested_elsewhere(raw):
-    """imap_append.py: the examples of the RFC."""
+    """imap_append.py, imap_compress.py: the examples of the RFC."""
 
 
 def cap_none(raw):
@@ -309,6 +309,7 @@ CAPABILITIES = {
     "STATUS=DELETED": cap_status_deleted, "CONDSTORE": cap_condstore,
     "QRESYNC": cap_qresync, "SAVEDATE": cap_savedate,
     "MULTIAPPEND": cap_tested_elsewhere, "CATENATE": cap_tested_elsewhere,
+    "COMPRESS=DEFLATE": cap_tested_elsewhere,
     "REPLACE": cap_tested_elsewhere, "BINARY": cap_tested_elsewhere,
     "THREAD=REFERENCES": cap_thread, "AUTH=PLAIN": cap_none,
     "AUTH=LOGIN": cap_none, "STARTTLS": cap_none,

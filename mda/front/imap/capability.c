@@ -37,6 +37,7 @@ static const struct {
 	{ STR_INIT("CONDSTORE"), AFTER },	   // 7162
 	{ STR_INIT("SAVEDATE"), AFTER },	   // 8514
 	{ STR_INIT("QRESYNC"), AFTER },		   // 7162
+	{ STR_INIT("COMPRESS=DEFLATE"), AFTER },   // 4978
 	{ STR_INIT("MULTIAPPEND"), AFTER },	   // 3502
 	{ STR_INIT("CATENATE"), AFTER },	   // 4469
 	{ STR_INIT("REPLACE"), AFTER },		   // 8508

@@ -25,7 +25,7 @@ struct verb {
 };
 
 static run_fn do_capability, do_noop, do_logout, do_id, do_starttls,
-	do_namespace;
+	do_namespace, do_compress;
 
 static const struct verb verbs[] = {
 	{ STR_INIT("CAPABILITY"), do_capability, VERBS, ANY, 0 },
@@ -35,8 +35,9 @@ static const struct verb verbs[] = {
 	{ STR_INIT("STARTTLS"), do_starttls, VERBS, NEW, 0 },
 	{ STR_INIT("LOGIN"), imap_login, VERBS, NEW, ARGS },
 	{ STR_INIT("AUTHENTICATE"), imap_authenticate, VERBS, NEW, ARGS },
-	{ STR_INIT("NAMESPACE"), do_namespace, VERBS, USER, 0 }, // 2342
-	{ STR_INIT("IDLE"), imap_idle, VERBS, USER, 0 },	 // 2177
+	{ STR_INIT("NAMESPACE"), do_namespace, VERBS, USER, 0 },  // 2342
+	{ STR_INIT("COMPRESS"), do_compress, VERBS, USER, ARGS }, // 4978
+	{ STR_INIT("IDLE"), imap_idle, VERBS, USER, 0 },	  // 2177
 	{ STR_INIT("APPEND"), imap_append_text, VERBS, USER, ARGS },
 	{ STR_INIT("REPLACE"), imap_append_text, VERBS, BOX, ARGS | UID },
 	{ STR_INIT("CHECK"), NULL, VERB_NOOP, BOX, 0 },
@@ -207,5 +208,28 @@ do_namespace(struct co *co UNUSED, struct imap_session *s)
 {
 	stream_put(s->stream, S("* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n"));
 	imap_answer(s, "OK", "Done");
+	return OK;
+}
+
+/* RFC 4978 3: what the client sends behind this command is compressed. */
+static enum err
+do_compress(struct co *co, struct imap_session *s)
+{
+	enum err e;
+
+	if (!str_ieq(s->command.args, S("DEFLATE"))) {
+		imap_answer(s, "BAD", "The mechanism is DEFLATE");
+		return OK;
+	}
+	if (stream_is_compressed(s->stream)) {
+		imap_answer(s, "NO", "[COMPRESSIONACTIVE] It is compressed");
+		return OK;
+	}
+	imap_answer(s, "OK", "Compressed from here on");
+	e = imap_flush(co, s);
+	if (e != OK)
+		return e;
+	imap_take_command(s);
+	stream_compress(s->stream);
 	return OK;
 }
