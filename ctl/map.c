@@ -3,6 +3,7 @@
  * by the code that the router asks it with. */
 #include "ctl/args.h"
 #include "ctl/commands.h"
+#include "ctl/tables.h"
 #include "lib/base/json.h"
 #include "lib/base/check.h"
 #include "router/map/rules.h"
@@ -207,15 +208,21 @@ static enum err
 query(const struct session *s, struct str key, bool has_key)
 {
 	struct arena arena = ARENA_INIT(ASK_MAX_OCTETS);
-	struct table_ask ask = { &arena, NULL };
+	struct remote *remote = must_alloc(sizeof(*remote));
+	struct table_ask ask = { &arena, remote };
 	struct table_answer answer;
-	enum err e = table_find(&s->table, key, &ask, &answer);
+	enum err e;
 
+	remote_init(remote, &arena);
+	do
+		e = table_find(&s->table, key, &ask, &answer);
+	while (tables_answer(remote));
 	if (e == OK)
 		print_found(s, key, &answer, has_key);
 	else if (e != ERR_NOT_FOUND)
 		fprintf(stderr, "%.*s: \"%.*s\": %.*s\n", STR(s->table.name),
 			STR(str_first(key, 200)), STR(answer.why));
+	free(remote);
 	arena_release(&arena);
 	return e;
 }

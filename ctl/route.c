@@ -4,6 +4,8 @@
 #include "ctl/client.h"
 #include "ctl/commands.h"
 #include "ctl/files.h"
+#include "ctl/tables.h"
+#include "lib/base/check.h"
 #include "lib/base/json.h"
 #include "lib/ipc/router.h"
 #include "router/route/resolve.h"
@@ -12,7 +14,7 @@
 #include <sysexits.h>
 
 enum {
-	ANSWER_S = 10,
+	ANSWER_S = 30, // tables of other hosts may be slow
 	ASK_OCTETS = 4096,
 	TEXT_OCTETS = 1 << 20,
 	JSON_OCTETS = 8 << 20,
@@ -250,21 +252,34 @@ explain_one(const struct config *c, const struct router_ask *ask, bool is_json)
 {
 	struct buf text = BUF_INIT(TEXT_OCTETS);
 	struct arena arena = ARENA_INIT(WORK_OCTETS);
+	struct arena known = ARENA_INIT(WORK_OCTETS);
+	struct remote *remote = must_alloc(sizeof(*remote));
 	struct route_result result;
-	bool is_whole =
-		route_explain(c, ask->sender, ask->rcpt, NULL, &text) == OK;
+	bool is_whole;
+	enum err e;
 
+	remote_init(remote, &known);
+	do {
+		buf_clear(&text);
+		is_whole = route_explain(c, ask->sender, ask->rcpt, remote,
+					 &text) == OK;
+	} while (tables_answer(remote));
+	do
+		e = route_resolve(c, ask->sender, ask->rcpt, &arena, remote,
+				  &result);
+	while (tables_answer(remote));
 	if (!is_json) {
 		fwrite(text.p, 1, text.n, stdout);
 		if (!is_whole)
 			printf("... and more\n");
-	} else if (route_resolve(c, ask->sender, ask->rcpt, &arena, NULL,
-				 &result) == OK) {
+	} else if (e == OK) {
 		if (print_json(ask, buf_str(&text), result.list, result.n) !=
 		    OK)
 			fprintf(stderr, "mailctl route: the answer is too "
 					"long\n");
 	}
+	free(remote);
+	arena_release(&known);
 	arena_release(&arena);
 	buf_release(&text);
 }

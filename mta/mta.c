@@ -29,6 +29,7 @@ describe(const struct options *o, struct program *program)
 		.user = "mta-out",
 		.fallback_uid = OUT_UID,
 		.copies = o->n_out,
+		.unix_service = SERVICE_OUT,
 		.may_connect = 1u << SERVICE_DNS | 1u << SERVICE_LMTP |
 			       1u << SERVICE_ROUTER,
 		.confine = CONFINE_NETWORK_CLIENT,

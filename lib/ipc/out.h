@@ -16,6 +16,12 @@
  *   OUT_ASK_SERVICE  address, LF, request -> OUT_SERVICE_ANSWER action; the
  *                    call ends without one when the service does not answer
  *
+ * By router, through run/out.sock: what a table of another host answers:
+ *   OUT_ASK_TABLE  "tcp:inet:host:port", "socketmap:inet:host:port" or
+ *                  "socketmap:unix:/path", LF, request
+ *                  -> OUT_TABLE_ANSWER reply as it came; the call ends without
+ *                  one when the host does not answer
+ *
  *   DNS_ADDRESSES name                 -> DNS_ANSWER
  *   DNS_EXCHANGES name (MX)            -> DNS_ANSWER
  *   DNS_RECORDS   kind, name           -> DNS_ANSWER (also asked by mta/in) */
@@ -36,6 +42,8 @@ enum out_type {
 	DNS_RECORDS,
 	OUT_ASK_SERVICE,
 	OUT_SERVICE_ANSWER,
+	OUT_ASK_TABLE,
+	OUT_TABLE_ANSWER,
 };
 
 enum {
@@ -44,6 +52,8 @@ enum {
 	OUT_JOB_MAX_OCTETS = 768 * 1024,
 	OUT_MAX_RECIPIENTS = 100,
 	DNS_MAX_ADDRESSES = 32,
+	OUT_TABLE_MAX_OCTETS = 100 * 1024, // of a request and of a reply
+	OUT_TABLE_TIMEOUT_S = 10,	   // for name, connection and reply
 };
 
 enum out_protocol { OUT_SMTP, OUT_LMTP, OUT_LOCAL, OUT_PROTOCOLS };

@@ -303,6 +303,7 @@ router_put_snapshot(struct buf *out, const struct router_snapshot *s)
 		wire_put_u8(out, s->policy[i]);
 	wire_put_str(out, s->policy_services);
 	wire_put_u32(out, s->policy_timeout_s);
+	wire_put_str(out, s->table_hosts);
 }
 
 enum err
@@ -333,5 +334,6 @@ router_read_snapshot(struct str body, struct router_snapshot *out)
 		out->policy[i] = wire_u8(&w);
 	out->policy_services = wire_str(&w);
 	out->policy_timeout_s = wire_u32(&w);
+	out->table_hosts = wire_str(&w);
 	return wire_end(&w);
 }

@@ -187,6 +187,9 @@ struct router_snapshot {
 	uint8_t policy[ROUTER_SMTPD_SERVICES];
 	struct str policy_services; // that lists name, separated by LF
 	uint32_t policy_timeout_s;
+	/* Hosts of tcp: and socketmap: tables, as OUT_ASK_TABLE names them,
+	 * separated by LF. */
+	struct str table_hosts;
 };
 
 void router_put_ask(struct buf *out, const struct router_ask *ask);

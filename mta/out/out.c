@@ -469,6 +469,12 @@ on_incoming(struct role *role UNUSED, enum service from, int fd)
 	chan_new(fd, false, queue_rules, NULL, NULL, "queue");
 }
 
+static void
+on_router(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
+{
+	role_serve_peer(fd, table_rules, NULL, "router", "out.untrusted");
+}
+
 /* The results of the last job are on their way to the queue when it is over:
  * they have a moment to leave. */
 static void
@@ -505,4 +511,6 @@ out_start(struct role *role)
 	service_start(out.dns);
 	role->incoming = on_incoming;
 	role->stop = on_stop;
+	if (role->unix_fd >= 0)
+		listener_new(role->unix_fd, on_router, NULL);
 }

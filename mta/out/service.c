@@ -18,9 +18,21 @@ enum {
 	MAX_LINES = 100,
 	DNS_TIMEOUT_S = 10,
 	ARENA_OCTETS = 64 * 1024,
+	NETSTRING_DIGITS = 8,
 };
 
 static struct peer *dns;
+
+static bool
+has_line(struct str list, struct str line)
+{
+	struct str one;
+
+	while (str_split(&list, '\n', &one))
+		if (str_eq(one, line))
+			return true;
+	return false;
+}
 
 /* Is it one of the operator's services? *timeout_s_out: how long it may take.
  */
@@ -28,15 +40,23 @@ static bool
 is_allowed(struct str service, uint32_t *timeout_s_out)
 {
 	struct settings *settings = settings_hold();
-	struct str list, one;
-	bool is_found = false;
+	bool is_found;
 
 	if (settings == NULL)
 		return false;
-	list = settings_of(settings)->policy_services;
+	is_found = has_line(settings_of(settings)->policy_services, service);
 	*timeout_s_out = settings_of(settings)->policy_timeout_s;
-	while (!is_found && str_split(&list, '\n', &one))
-		is_found = str_eq(one, service);
+	settings_drop(&settings);
+	return is_found;
+}
+
+static bool
+is_table_host(struct str host)
+{
+	struct settings *settings = settings_hold();
+	bool is_found = settings != NULL &&
+			has_line(settings_of(settings)->table_hosts, host);
+
 	settings_drop(&settings);
 	return is_found;
 }
@@ -166,6 +186,94 @@ serve_ask(struct co *co, struct call *call, struct frame *first,
 		log_warn("out.policy-service", F("service", service), FERR(e));
 	buf_release(&action);
 }
+
+/* How long a reply is: up to the LF, or a netstring. 0: not yet known. What is
+ * no reply at all ends where we are; the router sees it. */
+static size_t
+reply_octets(struct str bytes, bool is_line)
+{
+	ptrdiff_t end = str_chr(bytes, is_line ? '\n' : ':');
+	uint64_t n;
+
+	if (is_line || end < 0)
+		return end >= 0 ? (size_t)end + 1
+		       : !is_line && bytes.n >= NETSTRING_DIGITS ? bytes.n
+								 : 0;
+	if (!str_to_u64(str_first(bytes, (size_t)end), OUT_TABLE_MAX_OCTETS,
+			&n))
+		return bytes.n;
+	return (size_t)end + 1 + (size_t)n + 1;
+}
+
+/* *reply_out lives in the stream. ERR_LIMIT: it is too long. */
+static enum err
+read_reply(struct co *co, struct stream *s, bool is_line, int64_t deadline_us,
+	   struct str *reply_out)
+{
+	for (;;) {
+		struct str bytes = stream_peek(s);
+		size_t n = reply_octets(bytes, is_line);
+		enum err e;
+
+		if (n > OUT_TABLE_MAX_OCTETS)
+			return ERR_LIMIT;
+		if (n > 0 && bytes.n >= n) {
+			/* Octets behind it are the router's to refuse. */
+			*reply_out = bytes;
+			return OK;
+		}
+		e = stream_fill(co, s, deadline_us);
+		if (e != OK)
+			return e;
+	}
+}
+
+static enum err
+ask_table(struct co *co, struct call *call, struct str host, struct str request,
+	  int64_t deadline_us)
+{
+	struct str protocol = STR_NONE, reply;
+	struct stream *s;
+	enum err e;
+	int fd;
+
+	if (!str_split(&host, ':', &protocol))
+		return ERR_FORMAT;
+	e = dial_service(co, host, deadline_us, &fd);
+	if (e != OK)
+		return e;
+	s = stream_new(fd, OUT_TABLE_MAX_OCTETS);
+	stream_put(s, request);
+	e = stream_flush(co, s, deadline_us);
+	if (e == OK)
+		e = read_reply(co, s, str_eq(protocol, S("tcp")), deadline_us,
+			       &reply);
+	if (e == OK)
+		e = call_post(call, OUT_TABLE_ANSWER, reply, -1, true);
+	stream_free(&s);
+	return e;
+}
+
+static void
+serve_table(struct co *co, struct call *call, struct frame *first,
+	    void *owner UNUSED)
+{
+	struct str request = first->body, host = STR_NONE;
+	enum err e = ERR_REFUSED;
+
+	if (str_split(&request, '\n', &host) && request.p != NULL &&
+	    is_table_host(host))
+		e = ask_table(co, call, host, request,
+			      in_s(OUT_TABLE_TIMEOUT_S));
+	if (e != OK)
+		log_warn("out.table", F("host", host), FERR(e));
+}
+
+const struct chan_rule table_rules[] = {
+	{ OUT_ASK_TABLE, OUT_TABLE_MAX_OCTETS, MAX_CALLS, false, serve_table,
+	  "out.table" },
+	{ 0 },
+};
 
 const struct chan_rule service_rules[] = {
 	{ OUT_ASK_SERVICE, POLICY_FACT_MAX_OCTETS, MAX_CALLS, false, serve_ask,

@@ -38,6 +38,7 @@ enum {
 	SMTPD_VALUE_MAX_OCTETS = 8192,
 	/* They go to the MTA in one message with all other settings. */
 	AUTHORITIES_MAX_OCTETS = 512 * 1024,
+	TABLE_HOSTS_MAX_OCTETS = 16 * 1024,
 };
 
 #define SYSTEM_AUTHORITIES "/etc/ssl/certs"
@@ -779,20 +780,30 @@ count_unsupported(const struct table *t)
 	return n;
 }
 
-/* router/serve opens no connections: what needs such a table is put off. */
-static void
-tell_remote(struct loading *l, const struct table *t, struct str file,
-	    uint32_t line)
+/* Who must be connected to for this table, or for its parts. */
+static enum err
+keep_hosts(struct loading *l, const struct table *t)
 {
-	if (t->kind == TABLE_REMOTE) {
-		diag_error(l->d, file, line,
-			   "%.*s: other hosts are not asked in this version: "
-			   "what needs it is put off; write texthash:/path",
-			   STR(t->name));
-		l->n_tolerated++;
-	}
-	for (size_t i = 0; i < t->n_parts; i++)
-		tell_remote(l, &t->parts[i], file, line);
+	struct str list = l->c->table_hosts, one;
+	struct buf text = BUF_INIT(TABLE_HOSTS_MAX_OCTETS);
+	struct buf host = BUF_INIT(TABLE_HOSTS_MAX_OCTETS);
+	bool is_known = t->kind != TABLE_REMOTE || !t->is_available;
+	enum err e = is_known ? OK : remote_put_host(&t->place, &host);
+
+	while (e == OK && !is_known && str_split(&list, '\n', &one))
+		is_known = str_eq(one, buf_str(&host));
+	list = l->c->table_hosts;
+	if (e == OK && !is_known)
+		e = buf_addf(&text, "%.*s%s%.*s", STR(list),
+			     list.n > 0 ? "\n" : "", STR(buf_str(&host)));
+	if (e == OK && !is_known)
+		e = arena_str(&l->c->arena, buf_str(&text),
+			      &l->c->table_hosts);
+	buf_release(&host);
+	buf_release(&text);
+	for (size_t i = 0; e == OK && i < t->n_parts; i++)
+		e = keep_hosts(l, &t->parts[i]);
+	return e;
 }
 
 /* One reference of a list. ERR_IO: told. */
@@ -807,7 +818,8 @@ load_table(struct loading *l, const struct setting *where, struct str text,
 	options.is_strict = settings_is_on(&l->c->settings, "strict_tables");
 	e = table_open(t, &l->source, text, file, line, &options);
 	l->n_tolerated += count_unsupported(t);
-	tell_remote(l, t, file, line);
+	if (e == OK)
+		e = keep_hosts(l, t);
 	if (e == ERR_IO && where != NULL)
 		diag_note(l->d, file, line, "it is named here");
 	return e;

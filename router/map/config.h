@@ -79,6 +79,10 @@ struct config {
 	struct str smtp_authorities; // PEM: smtp_tls_CAfile, smtp_tls_CApath
 	struct policy_set policies;  // smtpd_*_restrictions
 
+	/* Hosts that tables ask, each once, as OUT_ASK_TABLE names them,
+	 * separated by LF: nothing else is connected to for a table. */
+	struct str table_hosts;
+
 	bool is_accounts_known;
 	struct config_account *accounts; // in the order of the file
 	size_t n_accounts;

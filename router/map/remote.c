@@ -85,6 +85,7 @@ static bool
 take_host(struct str text, struct remote_place *out)
 {
 	ptrdiff_t colon = str_rchr(text, ':');
+	uint64_t port;
 
 	if (colon <= 0 || (size_t)colon + 1 == text.n)
 		return false;
@@ -92,7 +93,8 @@ take_host(struct str text, struct remote_place *out)
 	out->port = str_from(text, (size_t)colon + 1);
 	if (str_starts(out->host, S("[")) && str_ends(out->host, S("]")))
 		out->host = str_sub(out->host, 1, out->host.n - 2);
-	return out->host.n > 0;
+	return out->host.n > 0 && str_to_u64(out->port, UINT16_MAX, &port) &&
+	       port > 0;
 }
 
 bool
@@ -116,6 +118,18 @@ remote_parse_place(enum remote_protocol protocol, struct str text,
 	out->is_unix = true;
 	out->host = str_from(text, 5);
 	return out->host.n > 0;
+}
+
+enum err
+remote_put_host(const struct remote_place *place, struct buf *out)
+{
+	const char *protocol =
+		place->protocol == REMOTE_TCP ? "tcp" : "socketmap";
+
+	return place->is_unix ? buf_addf(out, "%s:unix:%.*s", protocol,
+					 STR(place->host))
+			      : buf_addf(out, "%s:inet:%.*s:%.*s", protocol,
+					 STR(place->host), STR(place->port));
 }
 
 /* tcp_table(5): '%', white space, control and 8-bit octets as %XX. */

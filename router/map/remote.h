@@ -53,10 +53,13 @@ struct remote_question *remote_next(struct remote *r);
 void remote_answer(struct remote *r, struct remote_question *q, enum err result,
 		   struct str text);
 
-/* "host:port" of tcp:, "inet:host:port:map" or "unix:path:map" of socketmap:.
- * False: it is none. */
+/* "host:port" of tcp:, "inet:host:port:map" or "unix:path:map" of socketmap:,
+ * the port as a number. False: it is none. */
 bool remote_parse_place(enum remote_protocol protocol, struct str text,
 			struct remote_place *out);
+/* Who is to be connected to, as lib/ipc/out.h's OUT_ASK_TABLE names it. */
+enum err
+remote_put_host(const struct remote_place *place, struct buf *out) MUST_USE;
 /* The request, whole. ERR_LIMIT: the key is too long. */
 enum err remote_put_request(const struct remote_place *place, struct str key,
 			    struct buf *out) MUST_USE;

@@ -588,7 +588,7 @@ open_remote(const struct opening *o, enum remote_protocol protocol,
 	t->line = o->line;
 	if (!remote_parse_place(protocol, text, &t->place))
 		return refuse(o,
-			      "\"%.*s\": write tcp:host:port, "
+			      "\"%.*s\": write tcp:host:port (a number), "
 			      "socketmap:inet:host:port:name or "
 			      "socketmap:unix:/path:name",
 			      STR(str_first(t->name, 200)));
@@ -794,6 +794,8 @@ find_remote(const struct table *t, struct str key, const struct table_ask *ask,
 
 	if (ask->remote == NULL)
 		return unavailable(out, S("no other host can be asked here"));
+	out->file = t->name; // what was asked tells more than where it is named
+	out->line = 0;
 	e = remote_find(ask->remote, &t->place, key, &out->value);
 	if (e == ERR_UNAVAILABLE)
 		return unavailable(out, out->value);

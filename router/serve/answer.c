@@ -26,13 +26,17 @@ static const struct router_verdict not_ready = {
 /* The account that a local delivery to this address is for: LMTP needs it, and
  * the check of its quota at RCPT. */
 static void
-find_mailbox(const struct router_ask *ask, struct arena *arena,
-	     struct router_verdict *v)
+find_mailbox(struct co *co, struct asking *a, const struct router_ask *ask,
+	     struct arena *arena, struct router_verdict *v)
 {
 	struct route_result r;
+	enum err e;
 
-	if (route_resolve(serving.config, ask->sender, ask->rcpt, arena, NULL,
-			  &r) != OK)
+	do
+		e = route_resolve(serving.config, ask->sender, ask->rcpt, arena,
+				  a->remote, &r);
+	while (asking_again(co, a, e));
+	if (e != OK)
 		return;
 	for (size_t i = 0; i < r.n; i++) {
 		if (r.list[i].class != ROUTE_LOCAL)
@@ -43,31 +47,50 @@ find_mailbox(const struct router_ask *ask, struct arena *arena,
 	}
 }
 
+/* What cannot be decided leaves the verdict as it was: later. Its strings are
+ * copied, because finding the mailbox may wait, and the set be replaced. */
 static void
-serve_rcpt(struct co *co UNUSED, struct call *call, struct frame *first,
+judge_rcpt(struct co *co, struct asking *a, const struct router_ask *ask,
+	   struct arena *arena, struct router_verdict *v)
+{
+	struct route_verdict found;
+	struct str code, text;
+	enum err e;
+
+	do
+		e = route_check_rcpt(serving.config, ask->sender, ask->rcpt,
+				     ask->may_relay, a->remote, &found);
+	while (asking_again(co, a, e));
+	if (e != OK || arena_str(arena, found.code, &code) != OK ||
+	    arena_str(arena, str_first(found.text, ROUTER_TEXT_MAX_OCTETS),
+		      &text) != OK)
+		return;
+	v->code = (uint16_t)found.reply;
+	v->enhanced = code;
+	v->text = text;
+	if (v->code == 250)
+		find_mailbox(co, a, ask, arena, v);
+}
+
+static void
+serve_rcpt(struct co *co, struct call *call, struct frame *first,
 	   void *owner UNUSED)
 {
 	struct arena arena = ARENA_INIT(ARENA_OCTETS);
 	struct router_verdict v = not_ready;
 	struct buf body = BUF_INIT(ANSWER_OCTETS);
 	struct router_ask ask;
-	struct route_verdict found;
+	struct asking a;
 
 	if (router_read_ask(first->body, &ask) != OK)
 		return;
-	if (serving.config != NULL) {
-		if (route_check_rcpt(serving.config, ask.sender, ask.rcpt,
-				     ask.may_relay, NULL, &found) != OK)
-			return;
-		v.code = (uint16_t)found.reply;
-		v.enhanced = found.code;
-		v.text = str_first(found.text, ROUTER_TEXT_MAX_OCTETS);
-		if (v.code == 250)
-			find_mailbox(&ask, &arena, &v);
-	}
+	asking_init(&a);
+	if (serving.config != NULL)
+		judge_rcpt(co, &a, &ask, &arena, &v);
 	router_put_verdict(&body, &v);
 	call_post(call, ROUTER_VERDICT, buf_str(&body), -1, true);
 	buf_release(&body);
+	asking_release(&a);
 	arena_release(&arena);
 }
 
@@ -91,7 +114,7 @@ put_target(struct buf *body, const struct route_target *t)
 }
 
 static void
-serve_resolve(struct co *co UNUSED, struct call *call, struct frame *first,
+serve_resolve(struct co *co, struct call *call, struct frame *first,
 	      void *owner UNUSED)
 {
 	struct arena arena = ARENA_INIT(ARENA_OCTETS);
@@ -103,13 +126,19 @@ serve_resolve(struct co *co UNUSED, struct call *call, struct frame *first,
 	};
 	struct route_result r = { &later, 1 };
 	struct router_ask ask;
+	struct asking a;
+	enum err e = OK;
 
 	if (router_read_ask(first->body, &ask) != OK)
 		return;
 	later.address = ask.rcpt;
-	if (serving.config != NULL &&
-	    route_resolve(serving.config, ask.sender, ask.rcpt, &arena, NULL,
-			  &r) != OK)
+	asking_init(&a);
+	do
+		if (serving.config != NULL)
+			e = route_resolve(serving.config, ask.sender, ask.rcpt,
+					  &arena, a.remote, &r);
+	while (asking_again(co, &a, e));
+	if (e != OK)
 		r = (struct route_result) { &later, 1 };
 	for (size_t i = 0; i < r.n; i++) {
 		buf_clear(&body);
@@ -117,6 +146,7 @@ serve_resolve(struct co *co UNUSED, struct call *call, struct frame *first,
 		call_post(call, ROUTER_ROUTE, buf_str(&body), -1, i + 1 == r.n);
 	}
 	buf_release(&body);
+	asking_release(&a);
 	arena_release(&arena);
 }
 
@@ -146,21 +176,30 @@ serve_user(struct co *co UNUSED, struct call *call, struct frame *first,
 }
 
 static void
-serve_explain(struct co *co UNUSED, struct call *call, struct frame *first,
+serve_explain(struct co *co, struct call *call, struct frame *first,
 	      void *owner UNUSED)
 {
 	struct buf text = BUF_INIT(TEXT_OCTETS);
 	struct router_ask ask;
+	struct asking a;
+	enum err e = OK;
 
 	if (router_read_ask(first->body, &ask) != OK)
 		return;
+	asking_init(&a);
 	if (serving.config == NULL)
 		buf_put(&text, S("there is no good configuration yet; "
 				 "see mailctl lint\n"));
-	else if (route_explain(serving.config, ask.sender, ask.rcpt, NULL,
-			       &text) != OK)
+	else
+		do {
+			buf_clear(&text);
+			e = route_explain(serving.config, ask.sender, ask.rcpt,
+					  a.remote, &text);
+		} while (asking_again(co, &a, e));
+	if (e != OK)
 		log_warn("explain.cut", FA("to", ask.rcpt));
 	call_post(call, ROUTER_TEXT, buf_str(&text), -1, true);
+	asking_release(&a);
 	buf_release(&text);
 }
 
@@ -262,6 +301,7 @@ put_snapshot(struct buf *body)
 			fill_smtpd(&serving.config->smtpd[i][k],
 				   &snapshot.smtpd[i][k]);
 	snapshot.policy_services = serving.config->policies.ask_services;
+	snapshot.table_hosts = serving.config->table_hosts;
 	snapshot.policy_timeout_s = seconds(s, "smtpd_policy_service_timeout");
 	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++)
 		snapshot.policy[i] =

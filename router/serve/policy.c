@@ -107,12 +107,13 @@ not_now(void)
 }
 
 static enum err
-decide(const struct policy_ask *ask, struct arena *arena,
-       struct access_result *out)
+decide(struct co *co, struct asking *a, const struct policy_ask *ask,
+       struct arena *arena, struct access_result *out)
 {
 	struct access_fact *known =
 		arena_array(arena, ask->n_facts, sizeof(*known));
 	struct access_facts facts = facts_of(ask, known);
+	enum err e;
 
 	if (known == NULL && ask->n_facts > 0)
 		return ERR_LIMIT;
@@ -123,27 +124,33 @@ decide(const struct policy_ask *ask, struct arena *arena,
 			ask->facts[i].key,
 			ask->facts[i].value,
 		};
-	return access_check(serving.config, &facts, arena, NULL, out);
+	do
+		e = access_check(serving.config, &facts, arena, a->remote, out);
+	while (asking_again(co, a, e));
+	return e;
 }
 
 void
-policy_serve(struct co *co UNUSED, struct call *call, struct frame *first,
+policy_serve(struct co *co, struct call *call, struct frame *first,
 	     void *owner UNUSED)
 {
 	struct arena arena = ARENA_INIT(ARENA_OCTETS);
 	struct buf body = BUF_INIT(POLICY_ANSWER_MAX_OCTETS);
 	struct access_result *result = must_alloc(sizeof(*result));
 	struct policy_ask ask;
+	struct asking a;
 
+	asking_init(&a);
 	if (policy_read_ask(first->body, &arena, &ask) == OK) {
 		if (serving.config == NULL ||
-		    decide(&ask, &arena, result) != OK ||
+		    decide(co, &a, &ask, &arena, result) != OK ||
 		    result->need_key.n > POLICY_FACT_MAX_OCTETS)
 			*result = not_now();
 		put_result(&body, result);
 		call_post(call, ROUTER_POLICY_ANSWER, buf_str(&body), -1, true);
 	}
 	free(result);
+	asking_release(&a);
 	buf_release(&body);
 	arena_release(&arena);
 }
@@ -158,24 +165,33 @@ put_header(struct buf *body, struct str header, const struct access_result *r)
 }
 
 void
-policy_serve_header(struct co *co UNUSED, struct call *call,
-		    struct frame *first, void *owner UNUSED)
+policy_serve_header(struct co *co, struct call *call, struct frame *first,
+		    void *owner UNUSED)
 {
 	struct arena arena = ARENA_INIT(ARENA_OCTETS);
 	struct buf header = BUF_INIT(POLICY_HEADER_OUT_MAX_OCTETS);
 	struct buf body = BUF_INIT(POLICY_HEADER_OUT_MAX_OCTETS +
 				   POLICY_ANSWER_MAX_OCTETS);
 	struct access_result *result = must_alloc(sizeof(*result));
+	enum err e = ERR_UNAVAILABLE;
+	struct asking a;
 
-	if (serving.config == NULL ||
-	    content_check_header(serving.config, first->body, &arena, NULL,
-				 &header, result) != OK) {
+	asking_init(&a);
+	if (serving.config != NULL)
+		do {
+			buf_clear(&header);
+			e = content_check_header(serving.config, first->body,
+						 &arena, a.remote, &header,
+						 result);
+		} while (asking_again(co, &a, e));
+	if (e != OK) {
 		*result = not_now();
 		buf_clear(&header);
 	}
 	put_header(&body, buf_str(&header), result);
 	call_post(call, ROUTER_HEADER_ANSWER, buf_str(&body), -1, true);
 	free(result);
+	asking_release(&a);
 	buf_release(&header);
 	buf_release(&body);
 	arena_release(&arena);

@@ -41,5 +41,6 @@ serve_start(struct role *role)
 	confine_paths(NULL, (const char *const[]) { "/", NULL });
 	watch_start();
 	names_start();
+	remote_start();
 	listener_new(role->unix_fd, on_accepted, NULL);
 }

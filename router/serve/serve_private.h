@@ -33,6 +33,28 @@ void watch_kick(void);
 /* names.c */
 void names_start(void);
 
+/* remote.c: tables of other hosts, while one thing is decided:
+ *
+ *   asking_init(&a);
+ *   do
+ *           e = route_resolve(serving.config, ..., a.remote, ...);
+ *   while (asking_again(co, &a, e));
+ *
+ * remote stays NULL, and nothing is waited for, when the set in force has no
+ * such table. serving.config may be another one after asking_again(). */
+struct asking {
+	struct arena arena;
+	struct remote *remote;
+	int64_t deadline_us;
+};
+
+void remote_start(void);
+void asking_init(struct asking *a);
+/* Answers what was missing; false: nothing was. Takes 20 s at most for one
+ * struct asking; what has no answer then is "later". */
+bool asking_again(struct co *co, struct asking *a, enum err e);
+void asking_release(struct asking *a);
+
 /* policy.c */
 void policy_serve(struct co *co, struct call *call, struct frame *first,
 		  void *owner);
