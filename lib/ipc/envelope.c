@@ -4,9 +4,16 @@
 
 #include "lib/ipc/wire.h"
 
+/* Behind the recipients, where there is one: envelopes in older spools end
+ * before, or have HELD. */
+enum { MARK_HELD = 1, MARK_BINARY = 2, MARKS_ALL = 3 };
+
 void
 envelope_put(struct buf *out, const struct envelope *e)
 {
+	uint8_t marks = (uint8_t)((e->is_held ? MARK_HELD : 0) |
+				  (e->is_binary ? MARK_BINARY : 0));
+
 	wire_put_str(out, e->sender);
 	wire_put_str(out, e->login);
 	wire_put_str(out, e->client);
@@ -26,9 +33,8 @@ envelope_put(struct buf *out, const struct envelope *e)
 		wire_put_u8(out, e->recipients[i].notify);
 		wire_put_u32(out, e->recipients[i].xid_index);
 	}
-	/* Only when it is so: envelopes in older spools end here. */
-	if (e->is_held)
-		wire_put_bool(out, true);
+	if (marks != 0)
+		wire_put_u8(out, marks);
 }
 
 enum err
@@ -64,8 +70,13 @@ envelope_read(struct str body, struct arena *arena, struct envelope *out)
 		recipients[i].xid_index = wire_u32(&w);
 	}
 	out->recipients = recipients;
-	out->is_held = !w.is_bad && w.rest.n > 0;
-	if (out->is_held && !wire_bool(&w))
-		return ERR_FORMAT;
+	unsigned marks = 0;
+	if (!w.is_bad && w.rest.n > 0) {
+		marks = wire_below(&w, MARKS_ALL + 1);
+		if (marks == 0)
+			return ERR_FORMAT;
+	}
+	out->is_held = marks & MARK_HELD;
+	out->is_binary = marks & MARK_BINARY;
 	return wire_end(&w);
 }

@@ -39,6 +39,7 @@ struct envelope {
 	struct str envid;
 	enum ret_kind ret;
 	bool is_8bit, is_smtputf8;
+	bool is_binary;	    // BODY=BINARYMIME: any octets, leaves by BDAT alone
 	int64_t arrived_us; // wall clock
 	/* Transactions between hosts of ours (doc/design/xid.md): a number that
 	 * nobody guesses, for the ids that we give; the id that the client gave

@@ -213,6 +213,38 @@ check_envelope(struct str body, struct arena *arena)
 	assert_int_equal(m.recipients[1].notify, NOTIFY_BITS_ALL);
 }
 
+/* Older spools have nothing behind the recipients, or 1 for HOLD. */
+static void
+marks_of_envelopes(void **state UNUSED)
+{
+	struct arena arena = ARENA_INIT(4096);
+
+	for (unsigned i = 0; i < 5; i++) {
+		struct envelope e = { .is_held = i & 1, .is_binary = i & 2 };
+		struct envelope m;
+		struct buf b = BUF_INIT(256);
+		size_t n;
+
+		envelope_put(&b, &(struct envelope) { .sender = S("") });
+		n = b.n;
+		buf_clear(&b);
+		envelope_put(&b, &e);
+		assert_int_equal(b.n, n + (i % 4 != 0));
+		if (i == 4)
+			buf_putc(&b, 4);
+		assert_int_equal(envelope_read(buf_str(&b), &arena, &m),
+				 i == 4 ? ERR_FORMAT : OK);
+		if (i == 1)
+			assert_int_equal(b.p[n], 1);
+		if (i < 4) {
+			assert_int_equal(m.is_held, e.is_held);
+			assert_int_equal(m.is_binary, e.is_binary);
+		}
+		buf_release(&b);
+	}
+	arena_release(&arena);
+}
+
 /* ---- out and dns ---- */
 
 static void
@@ -233,6 +265,7 @@ put_out_job(struct buf *out)
 				 .ret = RET_FULL,
 				 .is_8bit = true,
 				 .is_smtputf8 = false,
+				 .is_binary = true,
 				 .is_repeat = true,
 				 .secret = 77,
 				 .tls_policy = S("may\n"),
@@ -268,6 +301,7 @@ check_out_job(struct str body, struct arena *arena)
 	assert_int_equal(m.ret, RET_FULL);
 	assert_true(m.is_8bit);
 	assert_false(m.is_smtputf8);
+	assert_true(m.is_binary);
 	assert_true(m.is_repeat);
 	assert_str(m.tls_policy, "may\n");
 	assert_str(m.sasl_user, "su");
@@ -1226,6 +1260,7 @@ main(void)
 		cmocka_unit_test(no_prefix_and_no_tail_passes),
 		cmocka_unit_test(mutations_never_crash),
 		cmocka_unit_test(counts_are_bounded),
+		cmocka_unit_test(marks_of_envelopes),
 		cmocka_unit_test(control_values_are_bounded),
 		cmocka_unit_test(frame_heads),
 		cmocka_unit_test(users_are_spread_over_stores),

@@ -17,6 +17,7 @@ out_put_job(struct buf *out, const struct out_job *job)
 	wire_put_u8(out, job->ret);
 	wire_put_bool(out, job->is_8bit);
 	wire_put_bool(out, job->is_smtputf8);
+	wire_put_bool(out, job->is_binary);
 	wire_put_bool(out, job->is_repeat);
 	wire_put_u64(out, job->secret);
 	wire_put_str(out, job->tls_policy);
@@ -51,6 +52,7 @@ out_read_job(struct str body, struct arena *arena, struct out_job *job)
 	job->ret = wire_below(&w, RET_KINDS);
 	job->is_8bit = wire_bool(&w);
 	job->is_smtputf8 = wire_bool(&w);
+	job->is_binary = wire_bool(&w);
 	job->is_repeat = wire_bool(&w);
 	job->secret = wire_u64(&w);
 	job->tls_policy = wire_str_max(&w, ENVELOPE_TEXT_MAX_OCTETS);

@@ -75,6 +75,7 @@ struct out_job {
 	struct str envid;
 	uint8_t ret;
 	bool is_8bit, is_smtputf8;
+	bool is_binary;	 // goes by BDAT with BODY=BINARYMIME, or not at all
 	bool is_repeat;	 // an attempt that may be one: XTRY=1
 	uint64_t secret; // part of the XID over SMTP
 	/* Of smtp_tls_policy_maps: a line for each element of next_hop, or

@@ -382,6 +382,11 @@ do_data(struct co *co, struct session *s, struct str argument UNUSED)
 			      S("DATA and BDAT do not mix (RFC 3030)"));
 		return OK;
 	}
+	if (s->mail.body == SMTP_BODY_BINARYMIME) {
+		session_reply(s, 503, S("5.5.1"),
+			      S("BODY=BINARYMIME goes by BDAT (RFC 3030 3)"));
+		return OK;
+	}
 	if (!has_recipients(s) ||
 	    !policy_admits(co, s, POLICY_AT_DATA, S(""), &is_relay_decided))
 		return OK;

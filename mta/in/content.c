@@ -50,6 +50,7 @@ put_envelope(struct session *s, struct buf *out)
 						      : RET_UNSET,
 		.is_8bit = s->mail.body == SMTP_BODY_8BITMIME,
 		.is_smtputf8 = s->mail.is_smtputf8,
+		.is_binary = s->mail.body == SMTP_BODY_BINARYMIME,
 		.arrived_us = wall_us(),
 		.xid = s->mail.xid,
 		.is_repeat = s->mail.is_try,
@@ -209,7 +210,7 @@ hand_on(struct co *co, struct session *s, bool is_end)
 
 /* What is wrong with the content itself; SMTP code, or 0. */
 static int
-find_fault(const struct smtp_data *d, struct str *enhanced_out,
+find_fault(const struct smtp_data *d, bool is_binary, struct str *enhanced_out,
 	   struct str *text_out)
 {
 	static const struct {
@@ -224,11 +225,12 @@ find_fault(const struct smtp_data *d, struct str *enhanced_out,
 		{ 554, STR_INIT("5.4.6"),
 		  STR_INIT("Too many hops: a mail loop") },
 	};
-	int i = d->is_too_big			   ? 0
-		: d->has_bare_cr || d->has_bare_lf ? 1
-		: d->has_nul			   ? 2
-		: d->n_received > HOP_LIMIT	   ? 3
-						   : -1;
+	bool has_bare = !is_binary && (d->has_bare_cr || d->has_bare_lf);
+	int i = d->is_too_big		    ? 0
+		: has_bare		    ? 1
+		: !is_binary && d->has_nul  ? 2
+		: d->n_received > HOP_LIMIT ? 3
+					    : -1;
 
 	if (i < 0)
 		return 0;
@@ -333,7 +335,8 @@ end_content(struct co *co, struct session *s)
 {
 	struct str enhanced, text;
 	bool is_relay_decided;
-	int code = find_fault(&s->data, &enhanced, &text);
+	bool is_binary = s->mail.body == SMTP_BODY_BINARYMIME;
+	int code = find_fault(&s->data, is_binary, &enhanced, &text);
 
 	if (code != 0) {
 		SESSION_LOG(s, LOG_WARN, "smtp.content-refused",
@@ -341,7 +344,7 @@ end_content(struct co *co, struct session *s)
 			    F("text", text), F("client", session_client(s)));
 		session_reply(s, code, enhanced, text);
 		/* After bare line ends nobody can be sure what comes next. */
-		if (s->data.has_bare_cr || s->data.has_bare_lf)
+		if (!is_binary && (s->data.has_bare_cr || s->data.has_bare_lf))
 			session_hang_up(s);
 	} else if (policy_says_refused(s)) {
 		call_free(&s->call);

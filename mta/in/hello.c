@@ -84,6 +84,24 @@ put_limits(const struct session *s, struct buf *out)
 		 (unsigned long long)session_recipient_limit(s));
 }
 
+static bool
+is_discarded(struct str list, struct str name)
+{
+	struct str word;
+
+	while (settings_word(&list, &word))
+		if (str_ieq(word, name))
+			return true;
+	return false;
+}
+
+/* RFC 3030 3: nothing without CHUNKING. */
+static bool
+may_binary(const struct session *s)
+{
+	return !is_discarded(s->rules->discard_ehlo_keywords, S("CHUNKING"));
+}
+
 static const struct keyword {
 	struct str name;
 	unsigned offer;
@@ -103,19 +121,9 @@ static const struct keyword {
 	{ STR_INIT("XCLIENT"), OFFER_XCLIENT, may_xclient, put_attributes },
 	{ STR_INIT("XLOGIN"), OFFER_LOGIN, is_local, put_login },
 	{ STR_INIT("XESTAFETA"), OFFER_OWN, always, NULL }, // doc/design/xid.md
-	{ STR_INIT("CHUNKING"), OFFER_CHUNKING, always, NULL }, // 3030
+	{ STR_INIT("BINARYMIME"), OFFER_BINARY, may_binary, NULL }, // 3030
+	{ STR_INIT("CHUNKING"), OFFER_CHUNKING, always, NULL },
 };
-
-static bool
-is_discarded(struct str list, struct str name)
-{
-	struct str word;
-
-	while (settings_word(&list, &word))
-		if (str_ieq(word, name))
-			return true;
-	return false;
-}
 
 /* Sets s->offers; the lines begin behind "250" and the name. */
 static void

@@ -41,6 +41,7 @@ offers_read(const struct smtp_reply *reply, struct offers *out)
 	*out = (struct offers) { .is_extended = true };
 	out->has_pipelining = smtp_reply_keyword(reply, S("PIPELINING"), &args);
 	out->has_chunking = smtp_reply_keyword(reply, S("CHUNKING"), &args);
+	out->has_binary = smtp_reply_keyword(reply, S("BINARYMIME"), &args);
 	out->has_8bit = smtp_reply_keyword(reply, S("8BITMIME"), &args);
 	out->has_utf8 = smtp_reply_keyword(reply, S("SMTPUTF8"), &args);
 	out->has_dsn = smtp_reply_keyword(reply, S("DSN"), &args);
@@ -162,7 +163,9 @@ command_mail(struct buf *out, const struct out_job *job,
 	if (offers->has_size)
 		buf_putf(out, " SIZE=%llu",
 			 (unsigned long long)job->size_octets);
-	if (offers->has_8bit && job->is_8bit)
+	if (offers->has_binary && job->is_binary)
+		buf_put(out, S(" BODY=BINARYMIME"));
+	else if (offers->has_8bit && job->is_8bit)
 		buf_put(out, S(" BODY=8BITMIME"));
 	if (offers->has_utf8 && command_needs_utf8(job))
 		buf_put(out, S(" SMTPUTF8"));

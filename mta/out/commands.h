@@ -14,7 +14,7 @@ enum { COMMAND_MAX_OCTETS = 8192 };
 struct offers {
 	bool is_extended; // EHLO or LHLO, not HELO
 	bool has_pipelining, has_8bit, has_utf8, has_dsn, has_starttls;
-	bool has_chunking;
+	bool has_chunking, has_binary;
 	bool has_own;	 // XESTAFETA: it knows XID and XTRY
 	unsigned logins; // bits 1 << enum login_mechanism
 	bool has_size;

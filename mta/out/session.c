@@ -538,6 +538,16 @@ is_possible(const struct session *s, struct delivery *d)
 		settle(d, &o);
 		return false;
 	}
+	/* RFC 3030 3: DATA would change it, and nobody here may re-encode what
+	 * a signature may cover. */
+	if (d->job->is_binary &&
+	    !(s->offers.has_binary && s->offers.has_chunking)) {
+		outcome_of_us(&o, 554, "5.6.1", s->remote,
+			      "the message is BINARYMIME, which the server "
+			      "does not offer");
+		settle(d, &o);
+		return false;
+	}
 	return s->offers.has_utf8 || !is_refused_for_utf8(s, d);
 }
 
@@ -574,7 +584,7 @@ is_flight(const struct session *s, const struct out_job *job)
 	return s->offers.has_own && s->offers.has_pipelining &&
 	       s->offers.has_chunking && job->has_content &&
 	       job->content.n <= FLIGHT_MAX_OCTETS &&
-	       has_clean_lines(job->content);
+	       (job->is_binary || has_clean_lines(job->content));
 }
 
 /* All lines up to DATA, or the content, one after the other. False when nobody
@@ -605,7 +615,7 @@ make_lines(struct session *s, struct transaction *t, struct buf *lines)
 	if (t->is_flight) {
 		buf_putf(lines, "BDAT %zu LAST\r\n", job->content.n);
 		buf_put(lines, job->content);
-	} else {
+	} else if (!job->is_binary) {
 		buf_put(lines, S("DATA\r\n"));
 	}
 	return t->n_asked > 0;
@@ -699,6 +709,10 @@ ask_envelope(struct co *co, struct session *s, struct transaction *t,
 	s->needs_reset = t->is_mail_ok;
 	if (t->is_flight)
 		return end_flight(co, s, t);
+	if (d->job->is_binary) { // BDAT needs no leave
+		*is_ready_out = t->n_accepted > 0;
+		return OK;
+	}
 	if (t->n_accepted == 0 && !s->offers.has_pipelining)
 		return OK;
 	e = converse(co, s, next_line(s, &lines), "DATA",
@@ -718,9 +732,28 @@ ask_envelope(struct co *co, struct session *s, struct transaction *t,
 }
 
 struct content {
+	bool is_chunk; // all of it is one BDAT: not a byte is changed
+	uint64_t left; // octets that the BDAT line has promised
 	struct smtp_stuff stuff;
 	struct buf piece;
 };
+
+/* What leaves for these octets of the content. */
+static enum err
+put_content(struct session *s, struct content *c, struct str octets)
+{
+	if (c->is_chunk) {
+		if (octets.n > c->left)
+			return ERR_UNAVAILABLE; // not what was promised
+		c->left -= octets.n;
+		stream_put(s->stream, octets);
+		return OK;
+	}
+	buf_clear(&c->piece);
+	check(smtp_data_stuff(&c->piece, octets, &c->stuff) == OK);
+	stream_put(s->stream, buf_str(&c->piece));
+	return OK;
+}
 
 /* ERR_REFUSED: the server answered before the end; its reply is there. */
 static enum err
@@ -729,12 +762,11 @@ send_piece(struct co *co, struct session *s, struct content *c,
 {
 	while (octets.n > 0) {
 		struct str piece = str_first(octets, PIECE_OCTETS);
-		enum err e = OK;
+		enum err e = put_content(s, c, piece);
 
+		if (e != OK)
+			return e;
 		octets = str_from(octets, piece.n);
-		buf_clear(&c->piece);
-		check(smtp_data_stuff(&c->piece, piece, &c->stuff) == OK);
-		stream_put(s->stream, buf_str(&c->piece));
 		if (stream_unsent(s->stream) < FLUSH_AT_OCTETS)
 			continue;
 		if (stream_has_input(s->stream))
@@ -770,23 +802,39 @@ send_chunks(struct co *co, struct session *s, struct content *c,
 	return e;
 }
 
-/* Up to and with the final dot. */
+/* ERR_UNAVAILABLE: a chunk lacks octets that its line promised. */
+static enum err
+end_of_content(struct session *s, struct content *c)
+{
+	if (c->is_chunk)
+		return c->left == 0 ? OK : ERR_UNAVAILABLE;
+	buf_clear(&c->piece);
+	check(smtp_data_stuff_end(&c->piece, &c->stuff) == OK);
+	stream_put(s->stream, buf_str(&c->piece));
+	return OK;
+}
+
+/* Up to and with the final dot, or the whole of one last chunk. */
 static enum err
 send_content(struct co *co, struct session *s, struct delivery *d)
 {
-	struct content c = { .stuff = SMTP_STUFF_INIT,
+	struct content c = { .is_chunk = d->job->is_binary,
+			     .left = d->job->size_octets,
+			     .stuff = SMTP_STUFF_INIT,
 			     .piece = BUF_INIT(2 * PIECE_OCTETS + 64) };
 	enum err e;
 
 	s->doing = "the content";
+	if (c.is_chunk)
+		stream_putf(s->stream, "BDAT %llu LAST\r\n",
+			    (unsigned long long)c.left);
 	if (d->job->has_content)
 		e = send_piece(co, s, &c, d->job->content);
 	else
 		e = send_chunks(co, s, &c, d->call);
+	if (e == OK)
+		e = end_of_content(s, &c);
 	if (e == OK) {
-		buf_clear(&c.piece);
-		check(smtp_data_stuff_end(&c.piece, &c.stuff) == OK);
-		stream_put(s->stream, buf_str(&c.piece));
 		s->doing = doing_end;
 		e = stream_flush(co, s->stream,
 				 in_s(s->setup->smtp.data_xfer_s));

@@ -92,6 +92,22 @@ read_original(const struct message *m, bool is_full, struct buf *out)
 	return OK;
 }
 
+/* BINARYMIME: a report has lines, so its copy of the header has no octet that
+ * could not stand in one. */
+static void
+make_lines_of(struct buf *header)
+{
+	for (size_t i = 0; i < header->n; i++) {
+		char c = header->p[i];
+		char next = i + 1 < header->n ? header->p[i + 1] : '\0';
+
+		if (c == '\r' && next == '\n')
+			i++;
+		else if (c == '\r' || c == '\n' || c == '\0')
+			header->p[i] = '?';
+	}
+}
+
 /* "local@domain", where the local part may hold an '@' of its own. */
 static struct address
 split(struct str text)
@@ -295,7 +311,13 @@ send_report(struct co *co, const struct message *m, struct dsn *d,
 		BUF_INIT(FULL_MAX_OCTETS + RECORD_BODY_MAX_OCTETS);
 	struct buf content = BUF_INIT(DSN_OCTETS + FULL_MAX_OCTETS +
 				      d->n_rcpts * DSN_RCPT_OCTETS);
-	enum err e = read_original(m, d->is_full, &original);
+	bool is_binary = m->envelope.is_binary;
+	enum err e;
+
+	d->is_full = d->is_full && !is_binary;
+	e = read_original(m, d->is_full, &original);
+	if (is_binary)
+		make_lines_of(&original);
 
 	d->to = split(back->to);
 	d->original = buf_str(&original);

@@ -7,8 +7,8 @@ import os
 import re
 import socket
 
-from frame import (Raw, Wire, expect, expect_match, expect_true, main,
-                   message, scenario)
+from frame import (Raw, Sink, Wire, expect, expect_match, expect_true, main,
+                   message, scenario, wait_for)
 
 USER1, USER2 = "user1@example1.local", "user2@example1.local"
 USER3 = "user3@example2.local"
@@ -151,4 +151,102 @@ def one_write_between_hosts(lab):
         expect(wire.n_connections, 1, "connections")
 
 
-main(hosts=2, main_cf="smtp_tls_security_level = none\n")
+def binary(size=0):
+    """Every octet, bare CR and LF, "." alone, and no line end at the end."""
+    ident, head = message("binary", "")
+    body = (bytes(range(256)) + b"\r\n.\r\n\n.\n\r.\r" + b"x" * 1200) * 2
+    body += (body * (size // len(body) + 1))[:size] if size else b""
+    return ident, head + body + b"\0\r"
+
+
+def submit_binary(lab, recipients, content, sizes=()):
+    with lab.mta1.raw("smtp") as raw:
+        raw.reply()
+        raw.say("EHLO client.example")
+        expect(raw.say(f"MAIL FROM:<{USER1}> BODY=BINARYMIME"), 250)
+        for address in recipients:
+            expect(raw.say(f"RCPT TO:<{address}>"), 250, address)
+        expect(raw.say("DATA"), 503, "DATA (RFC 3030 3)")
+        for n in sizes:
+            raw.send(f"BDAT {n}\r\n".encode() + content[:n])
+            content = content[n:]
+            expect(raw.reply()[0], 250, "a chunk")
+        raw.send(f"BDAT {len(content)} LAST\r\n".encode() + content)
+        expect(raw.reply()[0], 250, "the last chunk")
+        expect(raw.say("NOOP"), 250, "what follows")
+
+
+@scenario
+def binary_content_is_not_changed(lab):
+    """RFC 3030 3: to a mailbox here, and to one of the other host; small, and
+    so large that it flows."""
+    mta1, mta2 = lab.hosts
+    mta1.peers["[mta2]:25"] = mta2.ports["smtp"]
+    mta1.stop()
+    mta1.start()
+    with mta1.raw("smtp") as raw:
+        raw.reply()
+        expect_match(raw.say_text("EHLO c.example")[1],
+                     r"(?m)^250[ -]BINARYMIME\r?$")
+    for size in (0, 700_000):
+        ident, content = binary(size)
+        submit_binary(lab, [USER1, USER3], content, (1, len(content) - 10))
+        for host, user in ((mta1, USER1), (mta2, USER3)):
+            expect_true(host.wait_mail(user, ident).endswith(content),
+                        f"{size}: unchanged at {user}")
+
+
+@scenario
+def binary_content_at_the_door_of_the_mailboxes(lab):
+    """LMTP: any octet after BODY=BINARYMIME, and only then; never by DATA."""
+    host = lab.mta1
+    ident, content = binary()
+    with Lmtp(host, ()) as client:
+        expect_match(client.offers, r"(?m)^250[ -]BINARYMIME\r?$")
+        expect(client.say("RSET"), 250)
+        expect(client.say("MAIL FROM:<a@b.example> BODY=BINARYMIME"), 250)
+        expect(client.say(f"RCPT TO:<{USER2}>"), 250)
+        expect(client.say("DATA"), 503, "DATA")
+        client.chunk(content, " LAST")
+        expect(client.reply()[0], 250, "LAST")
+        client.mail((USER2,))
+        client.chunk(content, " LAST")
+        expect(client.reply()[0], 550, "the same without BODY=")
+    expect_true(host.wait_mail(USER2, ident).endswith(content), "unchanged")
+
+
+@scenario
+def binary_content_needs_a_server_that_takes_it(lab):
+    """One that offers CHUNKING and BINARYMIME gets it by BDAT; of any other
+    the sender hears 5.6.1, in a report that has lines."""
+    mta1 = lab.mta1
+    with Sink(extensions=("CHUNKING", "BINARYMIME")) as good, \
+            Sink(extensions=("CHUNKING", "8BITMIME")) as poor:
+        lab.route_to_sink(good, "good.example")
+        lab.route_to_sink(poor, "poor.example")
+        mta1.stop()
+        mta1.start()
+        for size in (0, 700_000):
+            ident, content = binary(size)
+            submit_binary(lab, ["x@good.example"], content)
+            wait_for("the sink has it", lambda: good.messages)
+            sender, _, got = good.messages.pop()
+            expect_match(sender, r" BODY=BINARYMIME\b")
+            expect_true(got.endswith(content), "every octet")
+        mark = mta1.mark()
+        ident, content = binary()
+        before = set(mta1.files(USER1))
+        submit_binary(lab, ["x@poor.example"], content)
+        mta1.wait_log(r"status=failed .*dsn=5\.6\.1", mark)
+        mta1.wait_queue_empty()
+        report = wait_for("the report", lambda: [
+            open(path, "rb").read()
+            for path in set(mta1.files(USER1)) - before])[0]
+        expect_true(b"\0" not in report, "no NUL in the report")
+        expect_true(ident.encode() in report, "it has the header")
+        expect_true(not any(c.startswith("MAIL") for c in poor.commands),
+                    "it is not asked")
+
+
+main(hosts=2, main_cf="smtp_tls_security_level = none\n"
+     "mynetworks = 127.0.0.0/8\n")

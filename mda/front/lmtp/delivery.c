@@ -244,7 +244,7 @@ finish(struct co *co, struct lmtp_session *s, struct lmtp_delivery *d)
 {
 	/* A buffer that could overflow would lose mail: it cannot. */
 	check(!d->reader.is_too_big);
-	if (d->reader.has_bare_cr || d->reader.has_bare_lf)
+	if (!s->t.is_binary && (d->reader.has_bare_cr || d->reader.has_bare_lf))
 		refuse_content(s, d);
 	else
 		send_content(co, d, true);

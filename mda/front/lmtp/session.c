@@ -114,6 +114,7 @@ begin_mail(struct lmtp_session *s, const struct smtp_mail_args *mail)
 	}
 	t->is_repeat = mail->is_try && mail->xid.n > 0;
 	t->is_smtputf8 = mail->is_smtputf8;
+	t->is_binary = mail->body == SMTP_BODY_BINARYMIME;
 	t->size_octets = mail->has_size ? mail->size_octets : 0;
 	t->has_mail = true;
 	lmtp_reply(s, 250, S("2.1.0"), S("Sender ok"));
@@ -131,9 +132,11 @@ do_mail(struct lmtp_session *s, struct str arg)
 					     : S("LHLO first"));
 		return;
 	}
-	syntax = smtp_mail_parse(
-		arg, SMTP_WITH_UTF8 | SMTP_WITH_OWN | SMTP_WITH_LONG_LOCAL,
-		&line, &mail);
+	syntax =
+		smtp_mail_parse(arg,
+				SMTP_WITH_UTF8 | SMTP_WITH_OWN |
+					SMTP_WITH_LONG_LOCAL | SMTP_WITH_BINARY,
+				&line, &mail);
 	if (syntax == SMTP_OK && !is_id(mail.xid))
 		syntax = SMTP_BAD_PARAM;
 	if (syntax == SMTP_OK)
@@ -156,6 +159,10 @@ do_data(struct co *co, struct lmtp_session *s)
 		reply_order(s, S("No valid recipients"));
 		return OK;
 	}
+	if (s->t.is_binary) { // RFC 3030 3
+		reply_order(s, S("BODY=BINARYMIME goes by BDAT"));
+		return OK;
+	}
 	e = lmtp_data(co, s);
 	lmtp_reset(s);
 	return e;
@@ -168,13 +175,14 @@ do_lhlo(struct lmtp_session *s, struct str arg)
 		str_c(front.role->options->hostname),
 		S("PIPELINING"),
 		S("CHUNKING"),
+		S("BINARYMIME"),
 		S("SIZE"),
 		S("8BITMIME"),
 		S("SMTPUTF8"),
 		S("ENHANCEDSTATUSCODES"),
 		S("XESTAFETA"),
 	};
-	struct buf b = BUF_INIT(8 * SMTP_REPLY_WRITE_MAX);
+	struct buf b = BUF_INIT(9 * SMTP_REPLY_WRITE_MAX);
 	struct str name;
 	enum smtp_syntax syntax = smtp_helo_parse(arg, &name);
 

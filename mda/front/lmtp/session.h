@@ -30,6 +30,7 @@ struct lmtp_rcpt {
 struct lmtp_transaction {
 	struct arena arena;
 	bool has_mail, is_repeat, is_smtputf8;
+	bool is_binary; // BODY=BINARYMIME: BDAT alone, any octets
 	struct str sender, id;
 	uint64_t size_octets;
 	struct lmtp_rcpt *rcpts;
