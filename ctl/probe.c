@@ -143,7 +143,8 @@ probe_auth(struct co *co, struct asking *a)
 
 /* The first address of a list; "any" is reached at the loopback. */
 static enum err
-first_address(const char *list, union address_any *out, socklen_t *n_out)
+first_address(const char *list, bool is_v6, union address_any *out,
+	      socklen_t *n_out)
 {
 	struct str rest = str_c(list), text;
 	struct sockaddr_in *v4 = (struct sockaddr_in *)out;
@@ -161,8 +162,8 @@ first_address(const char *list, union address_any *out, socklen_t *n_out)
 	/* Listeners take IPv4 as well, and a host may have no ::1. */
 	if (out->any.sa_family == AF_INET6 &&
 	    IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
-		return address_from_host(S("127.0.0.1"), ntohs(v6->sin6_port),
-					 out, n_out);
+		return address_from_host(is_v6 ? S("::1") : S("127.0.0.1"),
+					 ntohs(v6->sin6_port), out, n_out);
 	return OK;
 }
 
@@ -172,6 +173,9 @@ probe_banner(struct co *co, struct asking *a, enum listen_kind kind,
 	     struct str greeting, struct str goodbye)
 {
 	const char *list = a->options->listen[kind];
+	const char *protocols = kind == LISTEN_SMTP
+					? a->options->smtp_protocols
+					: a->options->reading_protocols;
 	union address_any at;
 	socklen_t n;
 	struct stream *s;
@@ -183,7 +187,7 @@ probe_banner(struct co *co, struct asking *a, enum listen_kind kind,
 		a->probe->is_good = true; // off by will
 		return;
 	}
-	e = first_address(list, &at, &n);
+	e = first_address(list, str_ieq(str_c(protocols), S("ipv6")), &at, &n);
 	if (e == OK)
 		e = dial(co, &at, n, a->deadline_us, &fd);
 	if (e != OK) {

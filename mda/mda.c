@@ -30,7 +30,7 @@ describe(const struct options *o, struct program *program)
 		.fallback_uid = AUTH_UID,
 		.copies = 1,
 		.unix_service = SERVICE_AUTH,
-		.files = 1u << FILE_ACCOUNTS,
+		.files = 1u << FILE_ACCOUNTS | 1u << FILE_MASTERS,
 		.confine = CONFINE_FILES,
 		.start = auth_start,
 	};

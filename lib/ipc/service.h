@@ -27,7 +27,7 @@ enum service {
 	SERVICE_STORE,
 	SERVICE_AUTH,
 	SERVICE_SUBMIT, // a plain byte stream that mta/in speaks SMTP on
-	SERVICE_LMTP, // a plain byte stream that mda/front speaks LMTP on
+	SERVICE_LMTP,	// a plain byte stream that mda/front speaks LMTP on
 	SERVICES,
 };
 
@@ -44,7 +44,8 @@ enum control_type {
 enum control_file {
 	FILE_CERTIFICATE, // chain and key, PEM, one after the other
 	FILE_ACCOUNTS,
-	FILE_SASL, // passwords of relay hosts
+	FILE_SASL,    // passwords of relay hosts
+	FILE_MASTERS, // empty when there is none
 	FILE_KINDS,
 };
 

@@ -116,6 +116,36 @@ account_is_name(struct str login, const char **why_out)
 	return *why_out == NULL;
 }
 
+static bool
+is_master_name(struct str name, const char **why_out)
+{
+	*why_out = NULL;
+	if (name.n == 0 || name.n > LOGIN_MAX_OCTETS)
+		*why_out = "nothing stands before the '|', or too much";
+	for (size_t i = 0; *why_out == NULL && i < name.n; i++) {
+		unsigned char c = (unsigned char)name.p[i];
+
+		if (c <= 0x20 || c == 0x7f || c == '@' || c == '*')
+			*why_out = "a master user's name has no '@', no '*' "
+				   "and no blank; it logs in as "
+				   "user@domain*name";
+	}
+	return *why_out == NULL;
+}
+
+bool
+masters_split(struct str login, struct str *user_out, struct str *master_out)
+{
+	ptrdiff_t star = str_rchr(login, '*');
+
+	if (star < 0 || str_chr(str_from(login, (size_t)star), '@') >= 0 ||
+	    str_chr(str_first(login, (size_t)star), '@') < 0)
+		return false;
+	*user_out = str_first(login, (size_t)star);
+	*master_out = str_from(login, (size_t)star + 1);
+	return master_out->n > 0;
+}
+
 /* Everything that one pass over the file needs to know. */
 struct reading {
 	struct arena *arena;
@@ -125,13 +155,14 @@ struct reading {
 	struct map by_hash;
 	struct accounts *out;
 	size_t cap;
+	bool is_masters;
 };
 
 /* In lower case, and in the one form of internationalised addresses. */
 static enum err
 lower(struct arena *arena, struct str s, struct str *out)
 {
-	enum err e = intl_address(s, arena, &s);
+	enum err e = str_chr(s, '@') < 0 ? OK : intl_address(s, arena, &s);
 	char *p = arena_alloc(arena, s.n + 1);
 
 	if (e != OK || p == NULL)
@@ -255,7 +286,8 @@ take_line(struct reading *r, const struct cfline *l)
 			   "no '|' in the line; write login|hash");
 		return OK;
 	}
-	if (!account_is_name(login, &why)) {
+	if (!(r->is_masters ? is_master_name(login, &why)
+			    : account_is_name(login, &why))) {
 		diag_error(r->d, r->file, l->line, "%s", why);
 		return OK;
 	}
@@ -283,17 +315,25 @@ take_line(struct reading *r, const struct cfline *l)
 	}
 	if (e != OK)
 		return e;
-	a.local = str_first(a.login, (size_t)str_chr(a.login, '@'));
-	a.domain = str_from(a.login, a.local.n + 1);
+	if (a.extra.n > 0)
+		diag_note(r->d, r->file, l->line,
+			  "the extra fields of %.*s have no effect here; its "
+			  "mailbox is the usual one",
+			  STR(login));
+	a.local = r->is_masters
+			  ? a.login
+			  : str_first(a.login, (size_t)str_chr(a.login, '@'));
+	a.domain = r->is_masters ? S("") : str_from(a.login, a.local.n + 1);
 	return add(r, &a);
 }
 
-enum err
-accounts_parse(struct arena *arena, struct str file, struct str bytes,
-	       struct diag *d, struct accounts *out)
+static enum err
+parse(struct arena *arena, struct str file, struct str bytes, struct diag *d,
+      bool is_masters, struct accounts *out)
 {
 	struct reading r = { .arena = arena,
 			     .file = file,
+			     .is_masters = is_masters,
 			     .d = d,
 			     .by_login = MAP_INIT,
 			     .by_hash = MAP_INIT,
@@ -309,4 +349,18 @@ accounts_parse(struct arena *arena, struct str file, struct str bytes,
 	map_release(&r.by_login);
 	map_release(&r.by_hash);
 	return e;
+}
+
+enum err
+accounts_parse(struct arena *arena, struct str file, struct str bytes,
+	       struct diag *d, struct accounts *out)
+{
+	return parse(arena, file, bytes, d, false, out);
+}
+
+enum err
+masters_parse(struct arena *arena, struct str file, struct str bytes,
+	      struct diag *d, struct accounts *out)
+{
+	return parse(arena, file, bytes, d, true, out);
 }

@@ -42,6 +42,16 @@ struct accounts {
 enum err accounts_parse(struct arena *arena, struct str file, struct str bytes,
 			struct diag *d, struct accounts *out) MUST_USE;
 
+/* The same of dovecot-masters.cf, name|hash: who may log in for others. A name
+ * has no '@' and no '*'; it is the account's login and its local, in lower
+ * case. */
+enum err masters_parse(struct arena *arena, struct str file, struct str bytes,
+		       struct diag *d, struct accounts *out) MUST_USE;
+/* "user@domain*master", the login of a master for a user. False: it is not of
+ * this form. Borrows from login. */
+bool
+masters_split(struct str login, struct str *user_out, struct str *master_out);
+
 /* Cuts "{SCHEME}hash"; false when the scheme is not one of ours. A hash without
  * braces is SHA512-CRYPT when it begins with $6$ or with no '$', else what its
  * "$id$" says. */

@@ -217,6 +217,58 @@ every_prefix_is_read_without_harm(void **state UNUSED)
 	}
 }
 
+static void
+masters_have_no_domain(void **state UNUSED)
+{
+	struct accounts masters;
+
+	parse(S(""));
+	assert_int_equal(masters_parse(&arena, S("masters.cf"),
+				       S("Admin|{SHA512-CRYPT}$6$s$" D86 "\n"),
+				       &diag, &masters),
+			 OK);
+	assert_int_equal(diag.n_errors + diag.n_warnings, 0);
+	assert_int_equal(masters.n, 1);
+	assert_str(masters.list[0].login, "admin");
+	assert_int_equal(masters_parse(&arena, S("masters.cf"),
+				       S("a@b.test|{PLAIN}x\na*b|{PLAIN}x\n"
+					 "|{PLAIN}x\n"),
+				       &diag, &masters),
+			 OK);
+	assert_int_equal(diag.n_errors, 3);
+	assert_int_equal(masters.n, 0);
+}
+
+static void
+logins_of_masters_are_cut_at_the_star(void **state UNUSED)
+{
+	static const struct {
+		struct str login;
+		const char *user, *master; // NULL: an ordinary login
+	} cases[] = {
+		{ STR_INIT("u@d.test*admin"), "u@d.test", "admin" },
+		{ STR_INIT("a*b@d.test*x"), "a*b@d.test", "x" },
+		{ STR_INIT("a*b@d.test"), NULL, NULL },
+		{ STR_INIT("u@d.test"), NULL, NULL },
+		{ STR_INIT("u@d.test*"), NULL, NULL },
+		{ STR_INIT("u*admin"), NULL, NULL },
+		{ STR_INIT("*"), NULL, NULL },
+		{ STR_INIT(""), NULL, NULL },
+	};
+
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct str user, master;
+		bool is_cut = masters_split(cases[i].login, &user, &master);
+
+		print_message("%.*s\n", STR(cases[i].login));
+		assert_int_equal(is_cut, cases[i].user != NULL);
+		if (!is_cut)
+			continue;
+		assert_true(str_eq(user, str_c(cases[i].user)));
+		assert_true(str_eq(master, str_c(cases[i].master)));
+	}
+}
+
 int
 main(void)
 {
@@ -231,6 +283,8 @@ main(void)
 		cmocka_unit_test(
 			a_hash_shared_by_two_is_warned_of_but_not_shown),
 		cmocka_unit_test(a_cut_hash_and_a_clear_password_are_warned_of),
+		cmocka_unit_test(masters_have_no_domain),
+		cmocka_unit_test(logins_of_masters_are_cut_at_the_star),
 		cmocka_unit_test(many_accounts_keep_their_order),
 		cmocka_unit_test(every_prefix_is_read_without_harm),
 	};

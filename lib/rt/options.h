@@ -33,6 +33,7 @@ struct options {
 	unsigned n_in, n_out, n_front, n_store;
 	/* Who owns the mail tree when started as root; 0: the user vmail. */
 	unsigned vmail_uid, vmail_gid;
+	const char *master_submission; // "1": masters may send, too
 	unsigned poll_ms; // how often files are looked at; 0: as we like
 };
 

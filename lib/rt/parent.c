@@ -147,6 +147,8 @@ place_files(void)
 						"postfix-accounts.cf", NULL };
 	static const char *const sasl[] = { "sasl-password.cf",
 					    "postfix-sasl-password.cf", NULL };
+	static const char *const masters[] = { "masters.cf",
+					       "dovecot-masters.cf", NULL };
 	const struct options *o = &parent.options;
 	struct watched *w = &parent.files[FILE_CERTIFICATE];
 	struct certificate_files certificate;
@@ -157,6 +159,8 @@ place_files(void)
 	first_existing(o->config_dir, accounts, w->path[0], sizeof(w->path[0]));
 	w = &parent.files[FILE_SASL];
 	first_existing(o->config_dir, sasl, w->path[0], sizeof(w->path[0]));
+	w = &parent.files[FILE_MASTERS];
+	first_existing(o->config_dir, masters, w->path[0], sizeof(w->path[0]));
 }
 
 static bool
@@ -236,6 +240,9 @@ open_watched(enum control_file kind)
 
 	if (kind != FILE_CERTIFICATE) {
 		fd = open(w->path[0], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		/* Who is removed with the file must not stay in force. */
+		if (fd < 0 && errno == ENOENT && kind == FILE_MASTERS)
+			return memfd_create("masters", MFD_CLOEXEC);
 		if (fd < 0 && (errno != ENOENT || kind != FILE_SASL))
 			log_error("file.unreadable", FC("path", w->path[0]),
 				  FERRNO(errno));

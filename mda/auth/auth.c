@@ -61,7 +61,8 @@ struct subscriber {
 
 static struct {
 	struct role *role;
-	struct set *set; // NULL: no good file yet
+	struct set *set;     // NULL: no good file yet
+	struct set *masters; // who may log in for others; NULL as above
 	struct cache cache;
 	struct throttle throttle;
 	uint8_t decoy_key[CACHE_KEY_OCTETS]; // salts of logins there are not
@@ -126,14 +127,15 @@ fits(struct co *co, const struct account *account, struct str password)
 /* ---- AUTH_CHECK ---- */
 
 static bool
-is_still_current(const struct account *account)
+is_still_current(struct set *const *now, const struct account *account)
 {
-	return auth.set != NULL && set_has_same(auth.set, account);
+	return *now != NULL && set_has_same(*now, account);
 }
 
-/* With a thread at hand. */
+/* With a thread at hand. set is held; *now is what is in force meanwhile. */
 static enum auth_result
-verify(struct co *co, struct set *set, struct str login, struct str password)
+verify(struct co *co, struct set *set, struct set *const *now, struct str login,
+       struct str password)
 {
 	const struct account *account = set_find(set, login);
 	const struct account *spent = account ? account : set_decoy(set, login);
@@ -146,16 +148,16 @@ verify(struct co *co, struct set *set, struct str login, struct str password)
 	if (account != NULL && cache_has(&auth.cache, &tag, now_us()))
 		return AUTH_OK;
 	if (!fits(co, spent, password) || account == NULL ||
-	    !is_still_current(account))
+	    !is_still_current(now, account))
 		return AUTH_WRONG;
 	cache_add(&auth.cache, &tag, now_us());
 	return AUTH_OK;
 }
 
 static bool
-is_cached(struct str login, struct str password)
+is_cached(const struct set *set, struct str login, struct str password)
 {
-	const struct account *account = set_find(auth.set, login);
+	const struct account *account = set_find(set, login);
 	struct cache_tag tag;
 
 	if (account == NULL)
@@ -164,17 +166,18 @@ is_cached(struct str login, struct str password)
 	return cache_has(&auth.cache, &tag, now_us());
 }
 
-/* Blocked tries cost no hash, and tell nothing: the cache is not asked. */
+/* Blocked tries cost no hash, and tell nothing: the cache is not asked. from:
+ * &auth.set or &auth.masters. */
 static enum auth_result
-decide(struct co *co, const struct throttle_try *try, struct str password)
+decide(struct co *co, const struct throttle_try *try, struct set *const *from,
+       struct str password)
 {
 	enum auth_result result;
 	struct set *set;
 
-	if (auth.set == NULL ||
-	    !throttle_is_open(&auth.throttle, try, now_us()))
+	if (*from == NULL || !throttle_is_open(&auth.throttle, try, now_us()))
 		return AUTH_UNAVAILABLE;
-	if (is_cached(try->login, password))
+	if (is_cached(*from, try->login, password))
 		return AUTH_OK;
 	if (!throttle_begin(&auth.throttle, try, now_us()))
 		return AUTH_UNAVAILABLE;
@@ -182,8 +185,8 @@ decide(struct co *co, const struct throttle_try *try, struct str password)
 		throttle_end(&auth.throttle, try, now_us());
 		return AUTH_UNAVAILABLE;
 	}
-	set = set_hold(auth.set);
-	result = verify(co, set, try->login, password);
+	set = set_hold(*from);
+	result = verify(co, set, from, try->login, password);
 	set_drop(&set);
 	give_thread();
 	throttle_end(&auth.throttle, try, now_us());
@@ -287,24 +290,75 @@ fold(struct str user, char to[AUTH_USER_MAX_OCTETS])
 	return str_of(to, login.n);
 }
 
+/* A master logs in for a user: "user@domain*master" with his own password. The
+ * throttle counts by his name, so that no number of users gives more guesses.
+ */
+static bool
+is_master_login(const struct auth_check *asked, struct str *user_out,
+		struct str *master_out)
+{
+	const char *may_send = auth.role->options->master_submission;
+
+	return auth.masters != NULL && auth.masters->accounts.n > 0 &&
+	       (!str_eq(asked->protocol, S("smtp")) ||
+		strcmp(may_send, "1") == 0) &&
+	       masters_split(asked->user, user_out, master_out);
+}
+
+static enum auth_result
+check_master(struct co *co, const struct auth_check *asked, struct str user,
+	     struct str master)
+{
+	const struct throttle_try try = { master, asked->client,
+					  asked->is_trusted };
+	enum auth_result result =
+		decide(co, &try, &auth.masters, asked->password);
+
+	if (result == AUTH_OK &&
+	    (auth.set == NULL || set_find(auth.set, user) == NULL)) {
+		log_warn("auth.master-failed", F("master", master),
+			 F("user", user), FC("why", "there is no such user"));
+		return AUTH_WRONG; // the master's password is not wrong
+	}
+	note(co, &try, asked->password, result, asked->protocol);
+	if (result == AUTH_OK)
+		log_at(LOG_WARN, STR_NONE, "auth.master", F("master", master),
+		       F("user", user), F("protocol", asked->protocol),
+		       F("client", asked->client));
+	return result;
+}
+
+static enum auth_result
+check_user(struct co *co, const struct auth_check *asked, struct str login)
+{
+	const struct throttle_try try = { login, asked->client,
+					  asked->is_trusted };
+	enum auth_result result = decide(co, &try, &auth.set, asked->password);
+
+	note(co, &try, asked->password, result, asked->protocol);
+	return result;
+}
+
 static void
 serve_check(struct co *co, struct call *call, struct frame *first,
 	    void *owner UNUSED)
 {
-	char folded[AUTH_USER_MAX_OCTETS];
+	char folded[AUTH_USER_MAX_OCTETS], name[AUTH_USER_MAX_OCTETS];
 	struct auth_check asked;
-	struct throttle_try try;
 	enum auth_result result;
-	struct str login;
+	struct str login, master;
 
 	if (auth_read_check(first->body, &asked) != OK) {
 		chan_close(call_chan(call));
 		return;
 	}
-	login = fold(asked.user, folded);
-	try = (struct throttle_try) { login, asked.client, asked.is_trusted };
-	result = decide(co, &try, asked.password);
-	note(co, &try, asked.password, result, asked.protocol);
+	if (is_master_login(&asked, &login, &master)) {
+		login = fold(login, folded);
+		result = check_master(co, &asked, login, fold(master, name));
+	} else {
+		login = fold(asked.user, folded);
+		result = check_user(co, &asked, login);
+	}
 	if (asked.password.n > 0)
 		wipe(first, asked.password);
 	answer(call, result, login, S(""));
@@ -404,7 +458,7 @@ finish_exchange(struct exchange *x, struct set *set, struct str message)
 		break;
 	}
 	return a != NULL && a->scheme == ACCOUNT_SCRAM_SHA_256 && is_bound &&
-			       is_still_current(a)
+			       is_still_current(&auth.set, a)
 		       ? AUTH_OK
 		       : AUTH_WRONG;
 }
@@ -612,15 +666,19 @@ publish(const struct set *before)
 /* ---- the file ---- */
 
 static struct str
-file_name(char *path, size_t size)
+file_name(enum control_file kind, char *path, size_t size)
 {
 	const char *dir = auth.role->options->config_dir;
+	bool is_masters = kind == FILE_MASTERS;
+	const char *brief = is_masters ? "masters.cf" : "accounts.cf";
 
-	snprintf(path, size, "%s/accounts.cf", dir);
+	snprintf(path, size, "%s/%s", dir, brief);
 	if (access(path, F_OK) != 0) {
-		snprintf(path, size, "%s/postfix-accounts.cf", dir);
+		snprintf(path, size, "%s/%s", dir,
+			 is_masters ? "dovecot-masters.cf"
+				    : "postfix-accounts.cf");
 		if (access(path, F_OK) != 0)
-			return S("accounts.cf");
+			return str_c(brief);
 	}
 	return str_c(path);
 }
@@ -683,20 +741,38 @@ swap_in(struct set *set)
 }
 
 static void
+swap_in_masters(struct set *set)
+{
+	size_t n_before = auth.masters ? auth.masters->accounts.n : 0;
+
+	set_drop(&auth.masters);
+	auth.masters = set;
+	if (set->accounts.n > 0 || n_before > 0)
+		log_info("auth.masters", FN("n", set->accounts.n));
+}
+
+static void
 on_file(struct role *role UNUSED, enum control_file kind, int fd)
 {
+	bool is_masters = kind == FILE_MASTERS;
 	struct buf bytes = BUF_INIT(FILE_MAX_OCTETS);
 	struct diag d;
 	struct set *set = NULL;
 	char path[512];
 
-	check(kind == FILE_ACCOUNTS);
+	check(kind == FILE_ACCOUNTS || is_masters);
 	diag_init(&d, DIAG_MAX_OCTETS);
 	if (fs_read_fd(fd, &bytes) == OK)
-		set = set_read(file_name(path, sizeof(path)), &bytes, &d);
+		set = set_read(file_name(kind, path, sizeof(path)), &bytes,
+			       is_masters ? masters_parse : accounts_parse, &d);
 	log_diag(&d);
-	if (set != NULL)
+	if (set != NULL && is_masters)
+		swap_in_masters(set);
+	else if (set != NULL)
 		swap_in(set);
+	else if (is_masters)
+		log_error("auth.file",
+			  FC("kept", "the master users read before"));
 	else
 		log_error("auth.file",
 			  FC("kept", auth.set ? "the accounts read before"

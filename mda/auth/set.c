@@ -30,7 +30,8 @@ has_all_scram(const struct accounts *accounts)
 }
 
 struct set *
-set_read(struct str file, struct buf *bytes, struct diag *d)
+set_read(struct str file, struct buf *bytes, set_parse_fn *parse,
+	 struct diag *d)
 {
 	struct set *set = must_alloc(sizeof(*set));
 	size_t n_errors = d->n_errors;
@@ -39,8 +40,8 @@ set_read(struct str file, struct buf *bytes, struct diag *d)
 	*bytes = (struct buf)BUF_INIT(bytes->max);
 	arena_init(&set->arena, ARENA_MAX_OCTETS);
 	set->n_holds = 1;
-	if (accounts_parse(&set->arena, file, buf_str(&set->bytes), d,
-			   &set->accounts) != OK)
+	if (parse(&set->arena, file, buf_str(&set->bytes), d, &set->accounts) !=
+	    OK)
 		diag_error(d, file, 0, "the file is too large");
 	if (d->n_errors > n_errors) {
 		release(set);

@@ -22,8 +22,14 @@ struct set {
 	unsigned n_holds;
 };
 
-/* Takes over bytes. NULL when the file has an error: d has the reasons. */
-struct set *set_read(struct str file, struct buf *bytes, struct diag *d);
+typedef enum err
+set_parse_fn(struct arena *arena, struct str file, struct str bytes,
+	     struct diag *d, struct accounts *out);
+
+/* Takes over bytes, which parse reads: accounts_parse or masters_parse. NULL
+ * when the file has an error: d has the reasons. */
+struct set *set_read(struct str file, struct buf *bytes, set_parse_fn *parse,
+		     struct diag *d);
 struct set *set_hold(struct set *set);
 /* Gives one hold back; NULL is fine. */
 void set_drop(struct set **set);

@@ -13,7 +13,7 @@ read_text(const char *text)
 
 	diag_init(&d, 65536);
 	buf_put(&bytes, str_c(text));
-	set = set_read(S("accounts.cf"), &bytes, &d);
+	set = set_read(S("accounts.cf"), &bytes, accounts_parse, &d);
 	assert_int_equal(set == NULL, d.n_errors > 0);
 	diag_release(&d);
 	return set;

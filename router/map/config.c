@@ -62,6 +62,7 @@ enum file_id {
 	RECEIVE_ACCESS,
 	REGEXP,
 	ALIASES,
+	MASTERS,
 };
 
 static const struct file_name file_names[] = {
@@ -91,13 +92,14 @@ static const struct file_name file_names[] = {
 		     STR_INIT("/etc/postfix/regexp") },
 	[ALIASES] = { STR_INIT("aliases.cf"), STR_INIT("postfix-aliases.cf"),
 		      STR_INIT("/etc/aliases") },
+	[MASTERS] = { STR_INIT("masters.cf"), STR_INIT("dovecot-masters.cf"),
+		      STR_INIT("") },
 };
 
 #define N_FILES (sizeof(file_names) / sizeof(*file_names))
 
 /* docker-mailserver reads these too; here they would have no effect. */
 static const struct str not_read[] = {
-	STR_INIT("dovecot-masters.cf"),
 	STR_INIT("dovecot.cf"),
 };
 
@@ -1367,6 +1369,21 @@ add_account(struct loading *l, struct str name, uint32_t line)
 	return OK;
 }
 
+/* mda/auth reads them; what is wrong with them lint tells. */
+static enum err
+check_masters(struct loading *l)
+{
+	struct accounts masters;
+	struct str path, bytes;
+	enum err e = find_file(l, MASTERS, &path);
+
+	if (e == OK)
+		e = read_file(l, path, &bytes);
+	if (e == OK)
+		e = masters_parse(&l->c->arena, path, bytes, l->d, &masters);
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
 static enum err
 read_accounts(struct loading *l, struct accounts *out)
 {
@@ -1384,7 +1401,7 @@ read_accounts(struct loading *l, struct accounts *out)
 		e = read_file(l, path, &bytes);
 	if (e == OK)
 		e = accounts_parse(&l->c->arena, path, bytes, l->d, out);
-	return e;
+	return e == OK ? check_masters(l) : e;
 }
 
 static enum err
