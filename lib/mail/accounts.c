@@ -328,8 +328,8 @@ take_line(struct reading *r, const struct cfline *l)
 }
 
 static enum err
-parse(struct arena *arena, struct str file, struct str bytes, struct diag *d,
-      bool is_masters, struct accounts *out)
+parse_list(struct arena *arena, struct str file, struct str bytes,
+	   struct diag *d, bool is_masters, struct accounts *out)
 {
 	struct reading r = { .arena = arena,
 			     .file = file,
@@ -355,12 +355,12 @@ enum err
 accounts_parse(struct arena *arena, struct str file, struct str bytes,
 	       struct diag *d, struct accounts *out)
 {
-	return parse(arena, file, bytes, d, false, out);
+	return parse_list(arena, file, bytes, d, false, out);
 }
 
 enum err
 masters_parse(struct arena *arena, struct str file, struct str bytes,
 	      struct diag *d, struct accounts *out)
 {
-	return parse(arena, file, bytes, d, true, out);
+	return parse_list(arena, file, bytes, d, true, out);
 }
