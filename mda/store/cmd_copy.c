@@ -107,7 +107,7 @@ put_name(struct copying *c, const struct message *msg, struct buf *out)
 	bool ok = true;
 
 	buf_clear(out);
-	if (map_get(&c->to->by_base, msg->base) != NULL) {
+	if (map_get(mailbox_bases(c->to), msg->base) != NULL) {
 		c->has_new_base = true;
 		if (c->is_move)
 			ring_add_file(c->s->tree->ring,

@@ -141,6 +141,7 @@ open_selected(struct co *co, struct session *s, bool is_read_only)
 		session_fail(s, e);
 		return;
 	}
+	snapshot_keep(m);
 	put_state(s);
 	if (what.has_qresync && what.uidvalidity == m->uidvalidity)
 		put_since(co, s, &what);

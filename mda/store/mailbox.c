@@ -36,12 +36,13 @@ close_dirs(struct mailbox *m)
 	m->dir_fd = m->cur_fd = m->new_fd = m->tmp_fd = -1;
 }
 
-static void
-free_message(struct message *msg)
+void
+message_free(const struct mailbox *m, struct message *msg)
 {
-	free(msg->info);
-	free(msg->fields);
-	free(msg);
+	snapshot_free_part(m, msg->info);
+	snapshot_free_part(m, msg->fields);
+	if (!msg->is_in_block)
+		free(msg);
 }
 
 static void
@@ -50,8 +51,9 @@ free_mailbox(struct mailbox *m)
 	check(TAILQ_EMPTY(&m->seats));
 	mailbox_watch(m, false);
 	for (size_t i = 0; i < m->n; i++)
-		free_message(m->messages[i]);
+		message_free(m, m->messages[i]);
 	free(m->messages);
+	snapshot_release(&m->snapshot);
 	map_release(&m->by_base);
 	buf_release(&m->keywords_file);
 	journal_release(&m->journal);
@@ -334,6 +336,20 @@ mailbox_unlock(struct mailbox *m)
 
 /* ---- the model ---- */
 
+struct map *
+mailbox_bases(struct mailbox *m)
+{
+	if (m->lacks_bases) {
+		m->lacks_bases = false;
+		/* Of two with one base, which only a lie can bring, the one
+		 * that is not found is gone at the next scan. */
+		for (size_t i = 0; i < m->n; i++)
+			map_set(&m->by_base, m->messages[i]->base,
+				m->messages[i]);
+	}
+	return &m->by_base;
+}
+
 size_t
 mailbox_place(const struct mailbox *m, uint32_t uid)
 {
@@ -399,9 +415,9 @@ take_out(struct mailbox *m, const uint32_t *uids, size_t n)
 			m->messages[kept++] = msg;
 			continue;
 		}
-		map_remove(&m->by_base, msg->base);
+		map_remove(mailbox_bases(m), msg->base);
 		index_forget(m, msg);
-		free_message(msg);
+		message_free(m, msg);
 	}
 	m->n = kept;
 }

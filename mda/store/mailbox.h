@@ -11,6 +11,7 @@
 #include "lib/rt/watch.h"
 #include "mda/store/index.h"
 #include "mda/store/journal.h"
+#include "mda/store/snapshot.h"
 #include "mda/store/tree.h"
 
 #include <sys/stat.h>
@@ -30,6 +31,7 @@ struct message {
 	bool is_unclaimed; // \Recent for the next who selects
 	bool has_size, has_wire_size;
 	bool has_date;
+	bool is_in_block;	 // of the snapshot's memory
 	unsigned recent_session; // whose \Recent it is; 0: nobody's
 	unsigned changed_by;	 // session of the last change; 0: another's
 	uint64_t change;  // its modification sequence; 0: not in the model
@@ -82,6 +84,7 @@ struct mailbox {
 	struct message **messages; // by UID
 	size_t n, cap;
 	struct map by_base;
+	bool lacks_bases; // by_base is made when it is needed
 	struct dir_time cur_time, new_time;
 	bool must_scan_cur;
 	bool has_new;	 // some message may be in new/
@@ -91,6 +94,7 @@ struct mailbox {
 	uint64_t removal; // that when a message last went
 	struct journal journal;
 	struct index index;
+	struct snapshot snapshot;
 
 	TAILQ_HEAD(, seat) seats;
 	unsigned n_writers;
@@ -126,6 +130,10 @@ mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough) MUST_USE;
 enum err
 mailbox_look(struct co *co, struct mailbox *m, bool is_thorough) MUST_USE;
 
+/* From base to message. */
+struct map *mailbox_bases(struct mailbox *m);
+/* Of nobody's model. NULL is fine. */
+void message_free(const struct mailbox *m, struct message *msg);
 /* NULL: gone. */
 struct message *mailbox_find(const struct mailbox *m, uint32_t uid);
 /* The place of the first message whose UID is not below. */

@@ -256,20 +256,12 @@ struct pending {
 static struct message *
 new_message(struct str base)
 {
-	struct message *msg = must_alloc(sizeof(*msg) + base.n);
+	struct message *msg = must_alloc(sizeof(*msg) + base.n + 1);
 	char *copy = (char *)(msg + 1);
 
 	memcpy(copy, base.p, base.n);
 	msg->base = str_of(copy, base.n);
 	return msg;
-}
-
-static void
-free_new_message(struct message *msg)
-{
-	free(msg->info);
-	free(msg->fields);
-	free(msg);
 }
 
 static void
@@ -281,7 +273,7 @@ add_pending(struct mailbox *m, struct pending *p, struct message *msg)
 					   p->cap * sizeof(*p->messages));
 	}
 	p->messages[p->n++] = msg;
-	check(map_set(&m->by_base, msg->base, msg) == NULL);
+	check(map_set(mailbox_bases(m), msg->base, msg) == NULL);
 }
 
 static bool
@@ -296,7 +288,7 @@ set_info(struct mailbox *m, struct message *msg, struct str name,
 {
 	struct str info = str_from(name, msg->base.n);
 
-	free(msg->info);
+	snapshot_free_part(m, msg->info);
 	msg->info = info.n > 0 ? str_dup_c(info) : NULL;
 	msg->flags = parsed->flags;
 	msg->keywords = parsed->keywords;
@@ -426,7 +418,7 @@ meet_name(struct mailbox *m, struct pending *p, struct str name, bool is_new,
 
 	if (maildir_name_parse(name, &parsed) != OK)
 		return;
-	msg = map_get(&m->by_base, parsed.base);
+	msg = map_get(mailbox_bases(m), parsed.base);
 	if (msg == NULL) {
 		msg = message_of_name(m, name, &parsed);
 		msg->is_unclaimed = is_new;
@@ -580,10 +572,11 @@ begin_list(struct mailbox *m)
 }
 
 static void
-keep_record(struct message *msg, const struct uidlist_record *record)
+keep_record(struct mailbox *m, struct message *msg,
+	    const struct uidlist_record *record)
 {
 	msg->uid = record->uid;
-	free(msg->fields);
+	snapshot_free_part(m, msg->fields);
 	msg->fields = record->fields.n > 0 ? str_dup_c(record->fields) : NULL;
 }
 
@@ -596,14 +589,14 @@ take_records(struct mailbox *m, struct uidlist_reader *r)
 
 	m->n_lines = 0;
 	while ((step = uidlist_next(r, &record)) == UIDLIST_RECORD) {
-		struct message *msg = map_get(&m->by_base, record.base);
+		struct message *msg = map_get(mailbox_bases(m), record.base);
 		bool is_told = msg != NULL && mailbox_find(m, msg->uid) == msg;
 
 		m->n_lines++;
 		if (is_told && msg->uid != record.uid)
 			return ERR_REFUSED;
 		if (msg != NULL && !is_told)
-			keep_record(msg, &record); // the last one counts
+			keep_record(m, msg, &record); // the last one counts
 	}
 	if (step == UIDLIST_BROKEN)
 		return ERR_FORMAT;
@@ -895,8 +888,8 @@ forget_pending(struct mailbox *m, struct pending *p)
 	free(p->renamings);
 	free(p->gone);
 	for (size_t i = 0; i < p->n; i++) {
-		map_remove(&m->by_base, p->messages[i]->base);
-		free_new_message(p->messages[i]);
+		map_remove(mailbox_bases(m), p->messages[i]->base);
+		message_free(m, p->messages[i]);
 	}
 	free(p->messages);
 	*p = (struct pending) { .n = 0 };
@@ -908,7 +901,7 @@ renumber(struct mailbox *m, struct pending *p)
 {
 	begin_list(m);
 	for (size_t i = 0; i < p->n; i++) {
-		free(p->messages[i]->fields);
+		snapshot_free_part(m, p->messages[i]->fields);
 		p->messages[i]->fields = NULL;
 		p->messages[i]->uid = 0;
 	}
@@ -1060,6 +1053,29 @@ scan_once(struct co *co, struct mailbox *m, bool wants_new, bool wants_cur)
 	return e;
 }
 
+/* ---- without a scan ---- */
+
+static void
+keywords_in_thread(void *arg)
+{
+	read_keywords(arg);
+}
+
+/* What the process before us knew, where that still holds. */
+static void
+load_snapshot(struct co *co, struct mailbox *m)
+{
+	struct scan s = { .dir_fd = m->dir_fd,
+			  .keywords_inode = m->keywords_inode,
+			  .keywords_at = m->keywords_at };
+
+	buf_init(&s.keywords, KEYWORDS_FILE_MAX_OCTETS);
+	offload(co, keywords_in_thread, &s);
+	take_keywords(m, &s);
+	buf_release(&s.keywords);
+	snapshot_load(co, m);
+}
+
 /* ---- from new/ to cur/ ---- */
 
 static void
@@ -1128,6 +1144,8 @@ mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough)
 {
 	enum err e = OK;
 
+	if (!m->is_loaded && !m->snapshot.is_tried)
+		load_snapshot(co, m);
 	for (int i = 0; i < SYNC_TRIES; i++) {
 		bool wants_new =
 			!m->is_loaded || is_changed(m->new_fd, &m->new_time);
@@ -1211,7 +1229,7 @@ find_added(struct co *co, struct mailbox *m, const struct str *names, size_t n,
 	e = mailbox_sync(co, m, true);
 	for (size_t i = 0; i < n && e == OK; i++) {
 		const struct message *msg =
-			map_get(&m->by_base, maildir_name_base(names[i]));
+			map_get(mailbox_bases(m), maildir_name_base(names[i]));
 
 		if (msg == NULL || m->must_scan_cur)
 			return ERR_UNAVAILABLE;
@@ -1232,7 +1250,7 @@ mailbox_add(struct co *co, struct mailbox *m, const struct str *names, size_t n,
 		struct message *msg;
 
 		e = maildir_name_parse(names[i], &parsed);
-		if (e == OK && map_get(&m->by_base, parsed.base) != NULL)
+		if (e == OK && map_get(mailbox_bases(m), parsed.base) != NULL)
 			e = ERR_EXISTS;
 		if (e != OK)
 			break;

@@ -267,8 +267,10 @@ session_leave(struct session *s)
 	TAILQ_REMOVE(&m->seats, &s->seat, link);
 	if (!s->is_read_only)
 		m->n_writers--;
-	if (TAILQ_EMPTY(&m->seats))
+	if (TAILQ_EMPTY(&m->seats)) {
 		mailbox_watch(m, false);
+		snapshot_keep(m);
+	}
 	mailbox_drop(&s->mailbox);
 	view_release(&s->view);
 }

@@ -27,6 +27,8 @@
 #include <unistd.h>
 
 enum {
+	SNAPSHOT_SOON_MS = 500,
+	SNAPSHOT_PAUSE_MS = 60000,
 	FDS_PER_MAILBOX = 5,
 	FDS_RESERVED = 256,
 	IDLE_MAILBOXES_MAX = 1024,
@@ -122,6 +124,8 @@ tree_open(struct tree *t, const char *root, unsigned copy, struct str host)
 		t->host[0] = '\0';
 	check(getrandom(&t->salt, sizeof(t->salt), 0) == sizeof(t->salt));
 	t->boot = read_boot();
+	t->snapshot_soon_ms = SNAPSHOT_SOON_MS;
+	t->snapshot_pause_ms = SNAPSHOT_PAUSE_MS;
 	set_budget(t);
 	t->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (t->root_fd < 0) {

@@ -37,6 +37,9 @@ struct tree {
 	char host[65]; // in the names of new messages
 	uint64_t salt; // of this process's names
 	uint64_t boot; // of the machine; 0: not known
+	/* Snapshots: directories must settle before, and a pause after each. */
+	int64_t snapshot_soon_ms, snapshot_pause_ms;
+	unsigned n_snapshots_due;
 	uint64_t n_names;
 	struct map users; // by address
 	TAILQ_HEAD(, user) idle_users;

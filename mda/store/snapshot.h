@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * mda/store/snapshot.h - the model of a large mailbox, kept in a file, so that
+ * a new process need not read its directories (doc/design/index.md). */
+#pragma once
+
+#include "mda/store/snapshot_record.h"
+
+struct co;
+struct mailbox;
+
+/* What the file of this process's mailbox says. */
+struct snapshot {
+	bool is_tried;	 // the file was read, or cannot be
+	bool is_keeping; // one is about to be written
+	int64_t kept_us; // 0: not yet
+	struct snapshot_stamp kept[SNAPSHOT_FILES];
+	char *block; // names of the messages that came from it
+	size_t block_octets;
+	struct message *messages;
+};
+
+/* Makes the model from the file, where that can be trusted: then the mailbox is
+ * loaded, and the next look finds what has changed since. The lock is held, and
+ * the keywords are as their file has them. Nothing of an untrusted file stays
+ * in the model. */
+void snapshot_load(struct co *co, struct mailbox *m);
+/* Writes one soon, in the background, if the mailbox is large and differs from
+ * the last; not more than one a minute. */
+void snapshot_keep(struct mailbox *m);
+/* Frees a part of a message: its own memory, or one of the snapshot's. */
+void snapshot_free_part(const struct mailbox *m, void *part);
+void snapshot_release(struct snapshot *s);
