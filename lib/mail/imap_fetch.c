@@ -327,6 +327,12 @@ read_modifiers(struct imap_reader *r, unsigned features, struct imap_fetch *out)
 		} else if (features & IMAP_FETCH_HAS_QRESYNC &&
 			   imap_reader_try_word(r, S("VANISHED"))) {
 			out->has_vanished = true;
+		} else if (features & IMAP_FETCH_HAS_PARTIAL &&
+			   !out->has_partial &&
+			   imap_reader_try_word(r, S("PARTIAL"))) {
+			out->has_partial = true;
+			imap_reader_space(r);
+			imap_partial_read(r, &out->partial);
 		} else {
 			imap_reader_fail(r, IMAP_FAULT_SYNTAX,
 					 "Unknown FETCH modifier");

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "lib/base/buf.h"
-#include "lib/mail/imap_reader.h"
+#include "lib/mail/imap_seqset.h"
 
 enum {
 	IMAP_FETCH_ITEMS_MAX = 100,
@@ -41,6 +41,7 @@ enum imap_fetch_features {
 	IMAP_FETCH_HAS_OBJECTID = 8,  // RFC 8474
 	IMAP_FETCH_HAS_SAVEDATE = 16, // RFC 8514
 	IMAP_FETCH_HAS_PREVIEW = 32,  // RFC 8970
+	IMAP_FETCH_HAS_PARTIAL = 64,  // RFC 9394
 };
 
 enum imap_section_text {
@@ -73,8 +74,9 @@ struct imap_fetch {
 	const struct imap_fetch_item *items;
 	size_t n;
 	bool sets_seen; // some item is a body text without PEEK
-	bool has_changed_since, has_vanished;
+	bool has_changed_since, has_vanished, has_partial;
 	uint64_t changed_since;
+	struct imap_partial partial; // of the messages
 };
 
 /* Reads the items and the modifiers behind them, up to the end of the command.

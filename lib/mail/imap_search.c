@@ -255,6 +255,22 @@ make_new(struct parse *p)
 	return node;
 }
 
+/* "$" becomes what it stands for. */
+static bool
+read_set(struct parse *p, uint32_t max, struct imap_seqset *out)
+{
+	if (!imap_seqset_read(p->r, max, out))
+		return false;
+	if (!out->is_saved)
+		return true;
+	if (!(p->scope->features & IMAP_SEARCH_HAS_SEARCHRES))
+		return imap_reader_fail(p->r, IMAP_FAULT_SYNTAX,
+					"Expected a set of numbers");
+	*out = p->scope->saved;
+	out->is_saved = true;
+	return true;
+}
+
 static bool
 read_argument(struct parse *p, const struct word *word,
 	      struct imap_search_node *node)
@@ -282,7 +298,7 @@ read_argument(struct parse *p, const struct word *word,
 	case TAKES_INTERVAL:
 		return read_interval(r, &node->number);
 	case TAKES_UIDS:
-		return imap_seqset_read(r, p->scope->uid_max, &node->set);
+		return read_set(p, p->scope->uid_max, &node->set);
 	case TAKES_MODSEQ:
 		p->out->has_modseq = true;
 		return read_modseq(r, &node->number);
@@ -370,7 +386,7 @@ read_seqset(struct parse *p)
 
 	if (node == NULL)
 		return NULL;
-	if (!imap_seqset_read(p->r, p->scope->seq_max, &node->set))
+	if (!read_set(p, p->scope->seq_max, &node->set))
 		return NULL;
 	/* "$" holds UIDs wherever it stands (RFC 5182 2.1). */
 	if (node->set.is_saved)
@@ -414,24 +430,42 @@ read_return_word(struct imap_reader *r, unsigned features)
 {
 	static const struct {
 		struct str name;
-		unsigned bit;
+		unsigned bit, feature;
 	} options[] = {
-		{ STR_INIT("MIN"), IMAP_SEARCH_RETURN_MIN },
-		{ STR_INIT("MAX"), IMAP_SEARCH_RETURN_MAX },
-		{ STR_INIT("ALL"), IMAP_SEARCH_RETURN_ALL },
-		{ STR_INIT("COUNT"), IMAP_SEARCH_RETURN_COUNT },
-		{ STR_INIT("SAVE"), IMAP_SEARCH_RETURN_SAVE },
+		{ STR_INIT("MIN"), IMAP_SEARCH_RETURN_MIN, 0 },
+		{ STR_INIT("MAX"), IMAP_SEARCH_RETURN_MAX, 0 },
+		{ STR_INIT("ALL"), IMAP_SEARCH_RETURN_ALL, 0 },
+		{ STR_INIT("COUNT"), IMAP_SEARCH_RETURN_COUNT, 0 },
+		{ STR_INIT("SAVE"), IMAP_SEARCH_RETURN_SAVE,
+		  IMAP_SEARCH_HAS_SEARCHRES },
+		{ STR_INIT("PARTIAL"), IMAP_SEARCH_RETURN_PARTIAL,
+		  IMAP_SEARCH_HAS_PARTIAL },
 	};
 	struct str word;
 
 	imap_reader_atom(r, &word);
 	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
 		if (str_ieq(word, options[i].name) &&
-		    (options[i].bit != IMAP_SEARCH_RETURN_SAVE ||
-		     features & IMAP_SEARCH_HAS_SEARCHRES))
+		    !(options[i].feature & ~features))
 			return options[i].bit;
 	imap_reader_fail(r, IMAP_FAULT_SYNTAX, "Unknown RETURN option");
 	return 0;
+}
+
+static void
+read_return_option(struct imap_reader *r, unsigned features,
+		   struct imap_search *out)
+{
+	unsigned bit = read_return_word(r, features);
+
+	if (bit == IMAP_SEARCH_RETURN_PARTIAL) {
+		if (out->return_bits & bit)
+			imap_reader_fail(r, IMAP_FAULT_SYNTAX,
+					 "PARTIAL is there twice");
+		imap_reader_space(r);
+		imap_partial_read(r, &out->partial);
+	}
+	out->return_bits |= bit;
 }
 
 bool
@@ -445,7 +479,12 @@ imap_search_read_return(struct imap_reader *r, unsigned features,
 	imap_reader_space(r);
 	imap_reader_open(r);
 	for (size_t n = 0; imap_reader_next(r, n); n++)
-		out->return_bits |= read_return_word(r, features);
+		read_return_option(r, features, out);
+	/* RFC 9394 3.1 */
+	if ((out->return_bits & IMAP_SEARCH_RETURN_PARTIAL) &&
+	    (out->return_bits & IMAP_SEARCH_RETURN_ALL))
+		imap_reader_fail(r, IMAP_FAULT_SYNTAX,
+				 "PARTIAL and ALL exclude each other");
 	if (out->return_bits == 0)
 		out->return_bits = IMAP_SEARCH_RETURN_ALL;
 	return imap_reader_space(r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * lib/mail/imap_search.h - SEARCH programs as a tree (RFC 9051 6.4.4, RFC 3501
- * 6.4.4, RFC 4731, RFC 5032, RFC 7162, RFC 8474, RFC 8514). */
+ * 6.4.4, RFC 4731, RFC 5032, RFC 7162, RFC 8474, RFC 8514, RFC 9394). */
 #pragma once
 
 #include "lib/mail/imap_seqset.h"
@@ -56,7 +56,8 @@ enum imap_search_return {
 	IMAP_SEARCH_RETURN_MAX = 2,
 	IMAP_SEARCH_RETURN_ALL = 4,
 	IMAP_SEARCH_RETURN_COUNT = 8,
-	IMAP_SEARCH_RETURN_SAVE = 16, // RFC 5182
+	IMAP_SEARCH_RETURN_SAVE = 16,	 // RFC 5182
+	IMAP_SEARCH_RETURN_PARTIAL = 32, // RFC 9394
 };
 
 /* Bits: what is announced beyond RFC 3501. A key of an absent one is BAD. */
@@ -67,17 +68,20 @@ enum imap_search_features {
 	IMAP_SEARCH_HAS_CONDSTORE = 8,
 	IMAP_SEARCH_HAS_OBJECTID = 16,
 	IMAP_SEARCH_HAS_SAVEDATE = 32,
+	IMAP_SEARCH_HAS_PARTIAL = 64,
 };
 
 /* What the words of the program mean in this mailbox. */
 struct imap_search_scope {
 	uint32_t seq_max, uid_max; // "*"
 	unsigned features;
+	struct imap_seqset saved; // "$": UIDs
 };
 
 struct imap_search {
 	bool has_return;		 // answer with ESEARCH
 	unsigned return_bits;		 // RETURN () gives ALL
+	struct imap_partial partial;	 // with RETURN_PARTIAL
 	bool is_charset_given, is_ascii; // CHARSET US-ASCII
 	bool has_modseq;		 // answer with the MODSEQ of the result
 	const struct imap_search_node *root;

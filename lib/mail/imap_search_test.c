@@ -6,7 +6,7 @@
 
 static const struct imap_search_scope scope = { .seq_max = 9,
 						.uid_max = 99,
-						.features = 63 };
+						.features = 127 };
 
 /* The tree in a form of the tests' own: (and !flag8 header FROM "x"). */
 static void
@@ -196,6 +196,20 @@ results_and_charsets_are_chosen_before_the_keys(void **state UNUSED)
 		  true, IMAP_SEARCH_RETURN_ALL, false },
 		{ STR_INIT("CHARSET KOI8-R ALL"), IMAP_FAULT_CHARSET, false, 0,
 		  false },
+		/* RFC 9394 3.1 */
+		{ STR_INIT("RETURN (PARTIAL 23500:24000) ALL"), IMAP_FINE, true,
+		  IMAP_SEARCH_RETURN_PARTIAL, false },
+		{ STR_INIT("RETURN (MIN PARTIAL -1:-100) ALL"), IMAP_FINE, true,
+		  IMAP_SEARCH_RETURN_PARTIAL | IMAP_SEARCH_RETURN_MIN, false },
+		{ STR_INIT("RETURN (ALL PARTIAL -1:-100) ALL"),
+		  IMAP_FAULT_SYNTAX, true,
+		  IMAP_SEARCH_RETURN_PARTIAL | IMAP_SEARCH_RETURN_ALL, false },
+		{ STR_INIT("RETURN (PARTIAL 1:2 PARTIAL 1:2) ALL"),
+		  IMAP_FAULT_SYNTAX, true, IMAP_SEARCH_RETURN_PARTIAL, false },
+		{ STR_INIT("RETURN (PARTIAL 1:-2) ALL"), IMAP_FAULT_SYNTAX,
+		  true, IMAP_SEARCH_RETURN_PARTIAL, false },
+		{ STR_INIT("RETURN (PARTIAL 0:2) ALL"), IMAP_FAULT_SYNTAX, true,
+		  IMAP_SEARCH_RETURN_PARTIAL, false },
 	};
 
 	for (size_t i = 0; i < N_OF(heads); i++) {
@@ -222,6 +236,10 @@ what_is_not_announced_is_refused(void **state UNUSED)
 	} keys[] = {
 		{ STR_INIT("RETURN (ALL) ALL"), IMAP_SEARCH_HAS_ESEARCH },
 		{ STR_INIT("RETURN (SAVE) ALL"), IMAP_SEARCH_HAS_SEARCHRES },
+		{ STR_INIT("RETURN (PARTIAL 1:2) ALL"),
+		  IMAP_SEARCH_HAS_PARTIAL },
+		{ STR_INIT("$"), IMAP_SEARCH_HAS_SEARCHRES },
+		{ STR_INIT("UID $"), IMAP_SEARCH_HAS_SEARCHRES },
 		{ STR_INIT("OLDER 5"), IMAP_SEARCH_HAS_WITHIN },
 		{ STR_INIT("YOUNGER 5"), IMAP_SEARCH_HAS_WITHIN },
 		{ STR_INIT("MODSEQ 5"), IMAP_SEARCH_HAS_CONDSTORE },

@@ -101,6 +101,52 @@ imap_seqset_read(struct imap_reader *r, uint32_t max, struct imap_seqset *out)
 	return true;
 }
 
+size_t
+imap_seqset_from_sorted(const uint32_t *numbers, size_t n,
+			struct imap_range *ranges_out)
+{
+	size_t n_out = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (n_out > 0 && ranges_out[n_out - 1].last + 1 == numbers[i])
+			ranges_out[n_out - 1].last = numbers[i];
+		else
+			ranges_out[n_out++] =
+				(struct imap_range) { numbers[i], numbers[i] };
+	return n_out;
+}
+
+bool
+imap_partial_read(struct imap_reader *r, struct imap_partial *out)
+{
+	size_t from = r->at;
+	uint32_t a, b;
+
+	*out = (struct imap_partial) { .is_from_end = imap_reader_try(r, '-') };
+	imap_reader_nz_number(r, &a);
+	imap_reader_byte(r, ':');
+	if (out->is_from_end)
+		imap_reader_byte(r, '-');
+	if (!imap_reader_nz_number(r, &b))
+		return false;
+	out->first = a < b ? a : b;
+	out->last = a < b ? b : a;
+	out->sent = str_sub(r->in, from, r->at - from);
+	return true;
+}
+
+size_t
+imap_partial_cut(const struct imap_partial *p, size_t n, size_t *at_out)
+{
+	size_t last = p->last < n ? p->last : n;
+
+	*at_out = 0;
+	if (p->first > n)
+		return 0;
+	*at_out = p->is_from_end ? n - last : p->first - 1;
+	return last - p->first + 1;
+}
+
 /* The first range that ends at or behind the number; set->n when none does. */
 static size_t
 find_range(const struct imap_seqset *set, uint32_t number)

@@ -168,6 +168,45 @@ sorted_numbers_become_a_set(void **state UNUSED)
 	buf_release(&small);
 }
 
+/* RFC 9394 3.1. */
+static void
+partial_results_are_counted_from_either_end(void **state UNUSED)
+{
+	static const struct {
+		struct str in;
+		size_t n, want_at, want_n;
+	} cases[] = {
+		{ STR_INIT("1:500"), 1000, 0, 500 },
+		{ STR_INIT("500:1"), 1000, 0, 500 },
+		{ STR_INIT("-1:-100"), 1000, 900, 100 },
+		{ STR_INIT("-101:-200"), 1000, 800, 100 },
+		{ STR_INIT("23500:24000"), 1000, 0, 0 },
+		{ STR_INIT("-900:-1100"), 1000, 0, 101 },
+		{ STR_INIT("999:4294967295"), 1000, 998, 2 },
+		{ STR_INIT("1:1"), 0, 0, 0 },
+	};
+	static const char *const bad[] = { "0:1",    "-1:1",	    "1:-1",
+					   "1",	     "1:",	    "1:*",
+					   "--1:-2", "1:4294967296" };
+	struct imap_partial p;
+	struct imap_reader r;
+
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		size_t at;
+
+		imap_reader_init(&r, cases[i].in, NULL);
+		assert_true(imap_partial_read(&r, &p));
+		assert_str_eq(p.sent, cases[i].in);
+		assert_int_equal(imap_partial_cut(&p, cases[i].n, &at),
+				 cases[i].want_n);
+		assert_int_equal(at, cases[i].want_at);
+	}
+	for (size_t i = 0; i < N_OF(bad); i++) {
+		imap_reader_init(&r, str_c(bad[i]), NULL);
+		assert_false(imap_partial_read(&r, &p) && imap_reader_end(&r));
+	}
+}
+
 int
 main(void)
 {
@@ -177,6 +216,7 @@ main(void)
 		cmocka_unit_test(the_saved_result_is_recognised),
 		cmocka_unit_test(ranges_are_capped_as_sent),
 		cmocka_unit_test(sorted_numbers_become_a_set),
+		cmocka_unit_test(partial_results_are_counted_from_either_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

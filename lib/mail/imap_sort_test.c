@@ -4,7 +4,9 @@
 
 #include "tests/unit/unit.h"
 
-static const struct imap_search_scope scope = { 9, 99, 63 };
+static const struct imap_search_scope scope = { .seq_max = 9,
+						.uid_max = 99,
+						.features = 127 };
 
 static void
 sorts_are_read_as_clients_send_them(void **state UNUSED)

@@ -12,12 +12,14 @@
 #include "lib/mail/decode.h"
 #include "lib/mail/header.h"
 
+#include <string.h>
 #include <unicase.h>
+#include <uninorm.h>
 #include <unistr.h>
 
 enum {
 	PIECE_OCTETS = 65536,
-	RUN_MAX_OCTETS = 4096, // non-ASCII that is folded at once
+	PENDING_MAX = 64, // code points of one decomposition
 };
 
 static bool
@@ -30,69 +32,66 @@ static size_t
 ascii_run(struct str s)
 {
 	size_t n = 0;
+	uint64_t word;
 
+	for (; n + sizeof(word) <= s.n; n += sizeof(word)) {
+		memcpy(&word, s.p + n, sizeof(word));
+		if (word & UINT64_C(0x8080808080808080))
+			break;
+	}
 	while (n < s.n && is_ascii(s.p[n]))
 		n++;
 	return n;
 }
 
-/* Non-ASCII bytes at the begin of s; a long run is cut before a character. */
-static size_t
-other_run(struct str s)
-{
-	size_t n = 0;
-
-	while (n < s.n && n < RUN_MAX_OCTETS && !is_ascii(s.p[n]))
-		n++;
-	while (n == RUN_MAX_OCTETS && n < s.n &&
-	       ((unsigned char)s.p[n] & 0xc0) == 0x80 && n > RUN_MAX_OCTETS - 3)
-		n--;
-	return n;
-}
-
+/* ASCII's titlecase is upper case; the loop has no branches, so that it runs on
+ * many octets at once. */
 static enum err
-add_lower(struct buf *out, struct str s)
+add_upper(struct buf *out, struct str s)
 {
+	char *to;
+
 	if (buf_reserve(out, s.n) != OK)
 		return ERR_LIMIT;
-	for (size_t i = 0; i < s.n; i++)
-		out->p[out->n + i] = ascii_lower(s.p[i]);
+	to = out->p + out->n;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		to[i] = (char)(c - ((unsigned)((unsigned)c - 'a' < 26u) << 5));
+	}
 	out->n += s.n;
 	return OK;
 }
 
 static enum err
-add_folded(struct buf *out, struct str s)
+add_char(struct buf *out, ucs4_t c)
 {
-	const uint8_t *from = (const uint8_t *)s.p;
-	uint8_t *folded;
-	size_t n = 0;
-	enum err e;
+	uint8_t octets[6];
+	int n = u8_uctomb(octets, c, sizeof(octets));
 
-	folded = u8_casefold(from, s.n, NULL, UNINORM_NFKD, NULL, &n);
-	if (folded == NULL) // out of memory: the bytes were checked before
-		return ERR_LIMIT;
-	e = buf_add(out, str_of(folded, n));
-	free(folded);
-	return e;
+	return n <= 0 ? OK : buf_add(out, str_of(octets, (size_t)n));
 }
 
-/* Non-ASCII that may be broken. */
+/* RFC 5051 2: titlecase, then all decompositions, one after the other. */
 static enum err
-add_other(struct buf *out, struct str s)
+add_folded(struct buf *out, ucs4_t c)
 {
+	ucs4_t stack[PENDING_MAX];
+	size_t n = 1;
 	enum err e = OK;
 
-	while (s.n > 0 && e == OK) {
-		const uint8_t *from = (const uint8_t *)s.p;
-		const uint8_t *bad = u8_check(from, s.n);
-		size_t n = bad == NULL ? s.n : (size_t)(bad - from);
+	stack[0] = uc_totitle(c);
+	while (n > 0 && e == OK) {
+		ucs4_t parts[UC_DECOMPOSITION_MAX_LENGTH];
+		ucs4_t now = stack[--n];
+		int tag;
+		int n_parts = uc_decomposition(now, &tag, parts);
 
-		if (n > 0)
-			e = add_folded(out, str_first(s, n));
-		if (e == OK && bad != NULL)
-			e = buf_add(out, S("\xef\xbf\xbd"));
-		s = str_from(s, n + 1);
+		if (n_parts <= 0 || n + (size_t)n_parts > PENDING_MAX)
+			e = add_char(out, now);
+		else
+			while (n_parts > 0)
+				stack[n++] = parts[--n_parts];
 	}
 	return e;
 }
@@ -104,12 +103,14 @@ search_text_fold(struct buf *out, struct str utf8)
 
 	while (utf8.n > 0 && e == OK) {
 		size_t n = ascii_run(utf8);
+		ucs4_t c;
 
 		if (n > 0) {
-			e = add_lower(out, str_first(utf8, n));
+			e = add_upper(out, str_first(utf8, n));
 		} else {
-			n = other_run(utf8);
-			e = add_other(out, str_first(utf8, n));
+			n = (size_t)u8_mbtouc(&c, (const uint8_t *)utf8.p,
+					      utf8.n);
+			e = add_folded(out, c);
 		}
 		utf8 = str_from(utf8, n);
 	}

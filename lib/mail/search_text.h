@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * lib/mail/search_text.h - text as SEARCH and SORT compare it.
  *
- * Texts meet in a folded form: UTF-8, full case folding, compatibility
- * decomposition (close to i;unicode-casemap, RFC 5051). Bytes that are not
- * UTF-8 fold to U+FFFD. Time is linear in text and needle. */
+ * Texts meet in a folded form: UTF-8 in titlecase, all of it decomposed
+ * (i;unicode-casemap, RFC 5051). Bytes that are not UTF-8 fold to U+FFFD. Time is linear in text and needle. */
 #pragma once
 
 #include "lib/mail/mime.h"

@@ -559,6 +559,16 @@ keep_changed(const struct mailbox *m, struct uid_list *list, uint64_t since)
 	list->n = n;
 }
 
+/* RFC 9394 3.3. */
+static void
+keep_partial(struct uid_list *list, const struct imap_partial *partial)
+{
+	size_t at, n = imap_partial_cut(partial, list->n, &at);
+
+	memmove(list->uids, list->uids + at, n * sizeof(*list->uids));
+	list->n = n;
+}
+
 /* RFC 7162 3.2.6. To "*" the client knows more than is there now. */
 static void
 put_vanished(struct session *s, size_t set_at, uint64_t since)
@@ -567,8 +577,11 @@ put_vanished(struct session *s, size_t set_at, uint64_t since)
 	struct imap_seqset set;
 
 	again.at = set_at;
-	if (imap_seqset_read(&again, UINT32_MAX, &set))
-		session_put_vanished(s, &set, since);
+	if (!imap_seqset_read(&again, UINT32_MAX, &set))
+		return;
+	if (set.is_saved)
+		set = session_saved(s);
+	session_put_vanished(s, &set, since);
 }
 
 static void
@@ -577,7 +590,8 @@ read_items(struct session *s, struct imap_fetch *what)
 	bool ok = imap_fetch_read(
 		&s->args,
 		IMAP_FETCH_HAS_CONDSTORE | IMAP_FETCH_HAS_QRESYNC |
-			IMAP_FETCH_HAS_SAVEDATE | IMAP_FETCH_HAS_BINARY,
+			IMAP_FETCH_HAS_SAVEDATE | IMAP_FETCH_HAS_BINARY |
+			IMAP_FETCH_HAS_PARTIAL,
 		what);
 
 	if (ok && what->has_vanished &&
@@ -612,6 +626,8 @@ cmd_fetch(struct co *co, struct session *s)
 		session_enable_condstore(s);
 	if (what.has_changed_since)
 		keep_changed(s->mailbox, &list, what.changed_since);
+	if (what.has_partial)
+		keep_partial(&list, &what.partial);
 	if (what.has_vanished)
 		put_vanished(s, set_at, what.changed_since);
 	fetch(co, s, &list, &what);

@@ -75,7 +75,9 @@ static void
 check_row(const struct row *row, const struct letter *l)
 {
 	const struct imap_search_scope scope = {
-		9, 99, IMAP_SEARCH_HAS_ESEARCH | IMAP_SEARCH_HAS_WITHIN
+		.seq_max = 9,
+		.uid_max = 99,
+		.features = IMAP_SEARCH_HAS_ESEARCH | IMAP_SEARCH_HAS_WITHIN,
 	};
 	const struct facts facts = {
 		.seq = 5,

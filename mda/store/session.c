@@ -46,6 +46,7 @@ static const struct verb {
 	[VERB_STORE] = { cmd_store, SELECTED | WRITES | NO_EXPUNGE },
 	[VERB_SEARCH] = { cmd_search, SELECTED | NO_EXPUNGE },
 	[VERB_SORT] = { cmd_sort, SELECTED | NO_EXPUNGE },
+	[VERB_THREAD] = { cmd_thread, SELECTED | NO_EXPUNGE },
 	[VERB_COPY] = { cmd_copy, SELECTED },
 	[VERB_MOVE] = { cmd_move, SELECTED | WRITES },
 	[VERB_EXPUNGE] = { cmd_expunge, SELECTED | WRITES },
@@ -273,6 +274,7 @@ session_leave(struct session *s)
 	}
 	mailbox_drop(&s->mailbox);
 	view_release(&s->view);
+	session_save(s, NULL, 0);
 }
 
 bool
@@ -613,6 +615,24 @@ list_uids(const struct session *s, const struct imap_seqset *set,
 			out->uids[out->n++] = s->view.uids[at];
 }
 
+void
+session_save(struct session *s, const uint32_t *uids, size_t n)
+{
+	free(s->saved);
+	s->saved = NULL;
+	s->n_saved = 0;
+	if (n == 0)
+		return;
+	s->saved = must_alloc(n * sizeof(*s->saved));
+	s->n_saved = imap_seqset_from_sorted(uids, n, s->saved);
+}
+
+struct imap_seqset
+session_saved(const struct session *s)
+{
+	return (struct imap_seqset) { s->saved, s->n_saved, true };
+}
+
 bool
 session_read_set(struct session *s, struct uid_list *out)
 {
@@ -622,12 +642,14 @@ session_read_set(struct session *s, struct uid_list *out)
 	*out = (struct uid_list) { NULL, 0 };
 	if (!imap_seqset_read(&s->args, max, &set))
 		return session_args_ok(s);
-	if (!s->is_uid && !imap_seqset_is_within(&set, max)) {
+	if (!set.is_saved && !s->is_uid && !imap_seqset_is_within(&set, max)) {
 		session_answer(s, STORE_BAD, "no message has that number");
 		return false;
 	}
 	out->uids = must_alloc((s->view.n + 1) * sizeof(*out->uids));
-	if (s->is_uid)
+	if (set.is_saved)
+		set = session_saved(s);
+	if (set.is_saved || s->is_uid)
 		list_uids(s, &set, out);
 	else
 		list_numbers(s, &set, out);

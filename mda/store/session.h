@@ -31,6 +31,8 @@ struct session {
 	bool is_read_only;
 	struct seat seat;
 	struct view view;
+	struct imap_range *saved; // UIDs: what "$" means (RFC 5182)
+	size_t n_saved;
 	uint64_t told_change; // flag changes up to this one were told
 	uint64_t told_removal;
 	uint64_t told_all; // HIGHESTMODSEQ: nothing up to it is untold
@@ -101,6 +103,10 @@ bool mailbox_is_trash(const struct mailbox *m);
 
 /* ---- messages ---- */
 
+/* What "$" means from now on: these UIDs, rising. */
+void session_save(struct session *s, const uint32_t *uids, size_t n);
+struct imap_seqset session_saved(const struct session *s);
+
 struct uid_list {
 	uint32_t *uids;
 	size_t n;
@@ -166,9 +172,9 @@ enum err session_remove(struct co *co, struct session *s,
 
 typedef void command_fn(struct co *co, struct session *s);
 command_fn cmd_select, cmd_examine, cmd_close, cmd_unselect, cmd_noop,
-	cmd_fetch, cmd_store, cmd_search, cmd_sort, cmd_copy, cmd_move,
-	cmd_expunge, cmd_list, cmd_lsub, cmd_status, cmd_create, cmd_delete,
-	cmd_rename, cmd_subscribe, cmd_unsubscribe, cmd_getquota,
+	cmd_fetch, cmd_store, cmd_search, cmd_sort, cmd_thread, cmd_copy,
+	cmd_move, cmd_expunge, cmd_list, cmd_lsub, cmd_status, cmd_create,
+	cmd_delete, cmd_rename, cmd_subscribe, cmd_unsubscribe, cmd_getquota,
 	cmd_getquotaroot, cmd_enable, cmd_pop_list, cmd_pop_read, cmd_pop_seen,
 	cmd_pop_delete;
 /* STORE_APPEND and the chunks behind it; ERR_* when the call is over. */

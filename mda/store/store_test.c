@@ -635,6 +635,47 @@ test_search_and_sort(struct co *co)
 	WANT(DO(SEARCH, "RETURN (ALL COUNT) BODY nowhere"),
 	     "* ESEARCH (TAG \"A1\") COUNT 0\r\nOK searched");
 	assert_has(DO(SEARCH, "CHARSET KOI8-R ALL"), "NO [BADCHARSET");
+	/* RFC 5182 */
+	WANT(DO(SEARCH, "$"), "* SEARCH\r\nOK searched");
+	WANT(UID(SEARCH, "RETURN (SAVE) UNSEEN"), "OK searched");
+	WANT(DO(SEARCH, "$"), "* SEARCH 1 3\r\nOK searched");
+	WANT(DO(SEARCH, "NOT $"), "* SEARCH 2\r\nOK searched");
+	WANT(DO(SEARCH, "UID $ SUBJECT caf"), "* SEARCH 3\r\nOK searched");
+	WANT(DO(FETCH, "$ (UID)"),
+	     "* 1 FETCH (UID 1)\r\n* 3 FETCH (UID 3)\r\nOK fetched");
+	WANT(DO(SEARCH, "RETURN (SAVE MIN) ALL"),
+	     "* ESEARCH (TAG \"A1\") MIN 1\r\nOK searched");
+	WANT(DO(SEARCH, "$"), "* SEARCH 1\r\nOK searched");
+	WANT(DO(SEARCH, "RETURN (SAVE MIN MAX) ALL"),
+	     "* ESEARCH (TAG \"A1\") MIN 1 MAX 3\r\nOK searched");
+	assert_has(DO(SEARCH, "RETURN (SAVE) WRONG"), "BAD ");
+	WANT(DO(SEARCH, "$"), "* SEARCH 1 3\r\nOK searched");
+	WANT(DO(SEARCH, "RETURN (SAVE COUNT MIN) ALL"),
+	     "* ESEARCH (TAG \"A1\") MIN 1 COUNT 3\r\nOK searched");
+	WANT(DO(SEARCH, "$"), "* SEARCH 1 2 3\r\nOK searched");
+	WANT(DO(SEARCH, "RETURN (SAVE PARTIAL -1:-1 MIN) ALL"),
+	     "* ESEARCH (TAG \"A1\") MIN 1 PARTIAL (-1:-1 3)\r\nOK searched");
+	WANT(UID(SEARCH, "$"), "* SEARCH 1 3\r\nOK searched");
+	/* RFC 9394 */
+	WANT(UID(SEARCH, "RETURN (PARTIAL 2:9) ALL"),
+	     "* ESEARCH (TAG \"A1\") UID PARTIAL (2:9 2:3)\r\nOK searched");
+	WANT(UID(SEARCH, "RETURN (PARTIAL -2:-3 COUNT) ALL"),
+	     "* ESEARCH (TAG \"A1\") UID COUNT 3 PARTIAL (-2:-3 1:2)\r\n"
+	     "OK searched");
+	WANT(UID(SEARCH, "RETURN (PARTIAL 4:5) ALL"),
+	     "* ESEARCH (TAG \"A1\") UID PARTIAL (4:5 NIL)\r\nOK searched");
+	WANT(UID(FETCH, "1:* (UID) (PARTIAL -1:-2)"),
+	     "* 2 FETCH (UID 2)\r\n* 3 FETCH (UID 3)\r\nOK fetched");
+	WANT(UID(FETCH, "1:* (UID) (PARTIAL 9:10)"), "OK fetched");
+	/* RFC 5267: the first and the last of the order. */
+	WANT(DO(SORT, "RETURN (MIN MAX COUNT ALL) (SUBJECT) UTF-8 ALL"),
+	     "* ESEARCH (TAG \"A1\") MIN 2 MAX 3 COUNT 3 ALL 2,1,3\r\n"
+	     "OK sorted");
+	WANT(DO(THREAD, "ORDEREDSUBJECT UTF-8 BODY nowhere"),
+	     "* THREAD\r\nOK threaded");
+	WANT(UID(THREAD, "REFERENCES UTF-8 1"), "* THREAD (1)\r\nOK threaded");
+	assert_has(DO(THREAD, "REFS UTF-8 ALL"), "(1)");
+	assert_has(DO(THREAD, "REFS ALL"), "NO [BADCHARSET");
 	assert_has(DO(SEARCH, "WRONG"), "BAD ");
 	WANT(DO(SORT, "(SUBJECT) UTF-8 ALL"), "* SORT 2 1 3\r\nOK sorted");
 	WANT(UID(SORT, "(REVERSE DATE) US-ASCII ALL"),

@@ -41,7 +41,9 @@ check_search(const struct imap_search *search)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct imap_search_scope scope = { 9, 99, 63 };
+	struct imap_search_scope scope = { .seq_max = 9,
+					   .uid_max = 99,
+					   .features = 127 };
 	struct arena arena = ARENA_INIT(1 << 20);
 	struct imap_reader r;
 	struct imap_search search;

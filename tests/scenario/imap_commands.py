@@ -294,6 +294,38 @@ def cap_thread(raw):
                  r"^\* THREAD")
 
 
+def cap_thread_ordered(raw):
+    ok(raw, "SELECT INBOX")
+    expect_match(ok(raw, "THREAD ORDEREDSUBJECT UTF-8 ALL")[0],
+                 r"^\* THREAD")
+
+
+def cap_thread_refs(raw):
+    ok(raw, "SELECT INBOX")
+    expect_match(ok(raw, "UID THREAD REFS US-ASCII ALL")[0],
+                 r"^\* THREAD")
+
+
+def cap_partial(raw):
+    """RFC 9394"""
+    ok(raw, "SELECT INBOX")
+    expect_match(ok(raw, "UID SEARCH RETURN (PARTIAL -1:-10) ALL")[0],
+                 r"^\* ESEARCH .*UID PARTIAL \(-1:-10 ")
+    ok(raw, "UID FETCH 1:* (UID) (PARTIAL -1:-2)")
+
+
+def cap_i18nlevel(raw):
+    """RFC 5255 4.3: i;unicode-casemap, where fullwidth a is A."""
+    append(raw, "Drafts", message("=?utf-8?q?=EF=BD=81bc_=CE=A3?=",
+                                  "x\r\n")[1])
+    ok(raw, "SELECT Drafts")
+    text = "ABC \u03c2".encode()
+    raw.send(b"i SEARCH CHARSET UTF-8 SUBJECT {%d}\r\n" % len(text))
+    expect(raw.line()[:1], b"+")
+    raw.send(text + b"\r\n")
+    expect_match(raw.tagged("i")[0], r"^\* SEARCH .*\d")
+
+
 CAPABILITIES = {
     "IMAP4REV1": cap_imap4rev1, "LITERAL+": cap_literal_plus,
     "SASL-IR": cap_sasl_ir, "ID": cap_id, "NAMESPACE": cap_namespace,
@@ -311,7 +343,10 @@ CAPABILITIES = {
     "MULTIAPPEND": cap_tested_elsewhere, "CATENATE": cap_tested_elsewhere,
     "COMPRESS=DEFLATE": cap_tested_elsewhere,
     "REPLACE": cap_tested_elsewhere, "BINARY": cap_tested_elsewhere,
-    "THREAD=REFERENCES": cap_thread, "AUTH=PLAIN": cap_none,
+    "THREAD=REFERENCES": cap_thread,
+    "THREAD=ORDEREDSUBJECT": cap_thread_ordered,
+    "THREAD=REFS": cap_thread_refs, "PARTIAL": cap_partial,
+    "I18NLEVEL=1": cap_i18nlevel, "AUTH=PLAIN": cap_none,
     "AUTH=LOGIN": cap_none, "STARTTLS": cap_none,
 }
 ROUNDCUBE = {"IMAP4REV1", "LITERAL+", "SASL-IR", "ID", "NAMESPACE",
