@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * ctl/ask.c - questions to the queue that are answered by a number. */
+ * ctl/ask.c - questions to the queue. */
 #include "ctl/ask.h"
 
 #include "lib/rt/log.h"
@@ -77,6 +77,44 @@ ask_flush(const struct options *o, enum queue_flush what, const char *key,
 	e = ask_queue(o, QUEUE_FLUSH, buf_str(&body), n_out);
 	buf_release(&body);
 	return e;
+}
+
+static enum err
+take_events(struct str row, ask_event_fn *take, void *arg)
+{
+	struct queue_event event;
+	enum err e = OK;
+
+	while (row.n > 0 && e == OK) {
+		e = queue_next_event(&row, &event);
+		if (e == OK)
+			take(arg, &event);
+	}
+	return e;
+}
+
+enum err
+ask_events(struct co *co, struct chan *chan, const char *key,
+	   ask_event_fn *take, void *arg)
+{
+	struct call *call = call_open(chan);
+	enum err e = ERR_UNAVAILABLE;
+
+	if (call != NULL)
+		e = call_send(co, call, QUEUE_TRACE, str_c(key), -1, true,
+			      in_s(ASK_TIMEOUT_S));
+	while (e == OK) {
+		struct frame f;
+
+		e = call_recv(co, call, in_s(ASK_TIMEOUT_S), &f);
+		if (e != OK)
+			break;
+		e = f.type == QUEUE_EVENTS ? take_events(f.body, take, arg)
+					   : ERR_FORMAT;
+		frame_release(&f);
+	}
+	call_free(&call);
+	return e == ERR_EOF ? OK : e;
 }
 
 int

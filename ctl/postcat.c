@@ -41,7 +41,7 @@ add_field(struct buf *out, const char *name, struct str value)
 	enum err e = buf_addf(out, "%s", name);
 	struct buf clean = BUF_INIT(ENVELOPE_TEXT_MAX_OCTETS * 4 + 8);
 
-	buf_put_escaped(&clean, value, ENVELOPE_TEXT_MAX_OCTETS);
+	buf_put_readable(&clean, value, ENVELOPE_TEXT_MAX_OCTETS);
 	if (e == OK)
 		e = buf_add(out, buf_str(&clean));
 	buf_release(&clean);

@@ -74,7 +74,7 @@ struct tracing {
 static void
 put_printable(struct buf *out, struct str s)
 {
-	buf_put_escaped(out, s, ENVELOPE_TEXT_SHOWN);
+	buf_put_readable(out, s, ENVELOPE_TEXT_SHOWN);
 }
 
 static void
@@ -195,29 +195,21 @@ remember_route(struct tracing *t, const struct queue_event *e)
 	t->n_routed++;
 }
 
-static enum err
-take_events(struct tracing *t, struct str row)
+static void
+take_event(void *arg, const struct queue_event *event)
 {
-	enum err e = OK;
+	struct tracing *t = arg;
+	struct buf out = BUF_INIT(LINE_OCTETS);
 
-	while (row.n > 0 && e == OK) {
-		struct buf out = BUF_INIT(LINE_OCTETS);
-		struct queue_event event;
-
-		e = queue_next_event(&row, &event);
-		if (e != OK)
-			break;
-		if (t->is_json)
-			put_json(&out, &event, t->host);
-		else
-			put_line(&out, &event, t->host);
-		fwrite(out.p, 1, out.n, stdout);
-		buf_release(&out);
-		t->n_events++;
-		follow(t, &event);
-		remember_route(t, &event);
-	}
-	return e;
+	if (t->is_json)
+		put_json(&out, event, t->host);
+	else
+		put_line(&out, event, t->host);
+	fwrite(out.p, 1, out.n, stdout);
+	buf_release(&out);
+	t->n_events++;
+	follow(t, event);
+	remember_route(t, event);
 }
 
 /* ---- the questions ---- */
@@ -226,24 +218,8 @@ static enum err
 ask(struct co *co, struct chan *chan, void *arg)
 {
 	struct tracing *t = arg;
-	struct call *call = call_open(chan);
-	enum err e = ERR_UNAVAILABLE;
 
-	if (call != NULL)
-		e = call_send(co, call, QUEUE_TRACE, str_c(t->key), -1, true,
-			      in_s(ASK_TIMEOUT_S));
-	while (e == OK) {
-		struct frame f;
-
-		e = call_recv(co, call, in_s(ASK_TIMEOUT_S), &f);
-		if (e != OK)
-			break;
-		e = f.type == QUEUE_EVENTS ? take_events(t, f.body)
-					   : ERR_FORMAT;
-		frame_release(&f);
-	}
-	call_free(&call);
-	return e == ERR_EOF ? OK : e;
+	return ask_events(co, chan, t->key, take_event, t);
 }
 
 /* ---- rules ---- */

@@ -153,8 +153,8 @@ buf_wipe(struct buf *b)
 	buf_release(b);
 }
 
-void
-buf_put_escaped(struct buf *b, struct str s, size_t max)
+static void
+put_escaped(struct buf *b, struct str s, size_t max, struct str unwanted)
 {
 	size_t n = s.n < max ? s.n : max;
 	size_t plain = 0; // what is not put yet begins here
@@ -162,8 +162,7 @@ buf_put_escaped(struct buf *b, struct str s, size_t max)
 	for (size_t i = 0; i < n; i++) {
 		char c = s.p[i];
 
-		if (ascii_is_print(c) && c != ' ' && c != '"' && c != '\\' &&
-		    c != '<' && c != '>')
+		if (ascii_is_print(c) && str_chr(unwanted, c) < 0)
 			continue;
 		buf_put(b, str_sub(s, plain, i - plain));
 		buf_putf(b, "\\x%02x", (unsigned char)c);
@@ -172,4 +171,16 @@ buf_put_escaped(struct buf *b, struct str s, size_t max)
 	buf_put(b, str_sub(s, plain, n - plain));
 	if (n < s.n)
 		buf_put(b, S("..."));
+}
+
+void
+buf_put_escaped(struct buf *b, struct str s, size_t max)
+{
+	put_escaped(b, s, max, S(" \"<>\\"));
+}
+
+void
+buf_put_readable(struct buf *b, struct str s, size_t max)
+{
+	put_escaped(b, s, max, S("\\"));
 }

@@ -51,3 +51,5 @@ void buf_wipe(struct buf *b);
  * bytes, backslash, '"', '<', '>' and blanks become \xNN; at most max bytes of
  * s, then "...". */
 void buf_put_escaped(struct buf *b, struct str s, size_t max);
+/* The same for people: of what is printable only the backslash is escaped. */
+void buf_put_readable(struct buf *b, struct str s, size_t max);

@@ -62,6 +62,9 @@ foreign_bytes_cannot_forge_a_log_line(void **state UNUSED)
 	buf_clear(&b);
 	buf_put_escaped(&b, S("abcdef"), 3);
 	assert_str(buf_str(&b), "abc...");
+	buf_clear(&b);
+	buf_put_readable(&b, S("550 <a> \x1b[31m\"\\\xff"), 64);
+	assert_str(buf_str(&b), "550 <a> \\x1b[31m\"\\x5c\\xff");
 	buf_release(&b);
 }
 

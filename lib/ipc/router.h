@@ -95,7 +95,7 @@ struct router_smtpd {
 	uint64_t auth_rate;				 // per client
 	uint64_t user_message_rate, user_recipient_rate; // per login and hour
 	uint64_t soft_errors, hard_errors, junk_commands, overshoot;
-	uint64_t recipient_limit, min_data_rate;
+	uint64_t recipient_limit, min_data_rate, hop_count;
 	uint64_t timeout_s, error_sleep_s, proxy_timeout_s, rate_unit_s;
 	bool is_vrfy_disabled, is_helo_required, is_smtputf8, is_deadline;
 };
@@ -157,6 +157,7 @@ struct router_queue {
 	uint64_t initial_concurrency;
 	uint64_t failed_cohorts; // then a next hop is dead; 0: never
 	uint64_t bounce_size_limit;
+	uint64_t transport_retry_s; // the most that our mda is dead
 	uint64_t concurrency[ROUTER_TRANSPORTS], rcpts[ROUTER_TRANSPORTS];
 	uint64_t rate_delay_s[ROUTER_TRANSPORTS];
 	struct str positive_feedback, negative_feedback;

@@ -28,8 +28,7 @@ enum {
 	/* A header longer than this is sent on before its end is known. */
 	HEADER_WAIT_OCTETS = 256 * 1024,
 	TRACE_OCTETS = 8192,
-	HOP_LIMIT = 50, // hopcount_limit; RFC 5321 6.3 asks for at least 100
-			// Received fields only of those who do not detect
+	// Received fields only of those who do not detect
 	TOKEN_OCTETS = 20,
 };
 
@@ -210,8 +209,8 @@ hand_on(struct co *co, struct session *s, bool is_end)
 
 /* What is wrong with the content itself; SMTP code, or 0. */
 static int
-find_fault(const struct smtp_data *d, bool is_binary, struct str *enhanced_out,
-	   struct str *text_out)
+find_fault(const struct smtp_data *d, bool is_binary, uint64_t most_hops,
+	   struct str *enhanced_out, struct str *text_out)
 {
 	static const struct {
 		int code;
@@ -229,7 +228,7 @@ find_fault(const struct smtp_data *d, bool is_binary, struct str *enhanced_out,
 	int i = d->is_too_big		    ? 0
 		: has_bare		    ? 1
 		: !is_binary && d->has_nul  ? 2
-		: d->n_received > HOP_LIMIT ? 3
+		: d->n_received > most_hops ? 3
 					    : -1;
 
 	if (i < 0)
@@ -336,7 +335,8 @@ end_content(struct co *co, struct session *s)
 	struct str enhanced, text;
 	bool is_relay_decided;
 	bool is_binary = s->mail.body == SMTP_BODY_BINARYMIME;
-	int code = find_fault(&s->data, is_binary, &enhanced, &text);
+	int code = find_fault(&s->data, is_binary, s->rules->hop_count,
+			      &enhanced, &text);
 
 	if (code != 0) {
 		SESSION_LOG(s, LOG_WARN, "smtp.content-refused",

@@ -26,6 +26,7 @@ enum {
 	ASK_AHEAD = 16,		 // recipients
 	MAX_ROUTES = 1000,	 // of one recipient
 	FALLBACK_BACKOFF_S = 60, // without settings
+	TRACE_TEXT_OCTETS = 2048,
 };
 
 struct attempt {
@@ -109,18 +110,27 @@ static void
 log_result(const struct message *m, uint32_t index, const struct out_result *r,
 	   const char *status, enum queue_event_kind kind)
 {
+	struct buf text = BUF_INIT(TRACE_TEXT_OCTETS);
+
 	log_info("delivery", FC("id", m->id), FC("status", status),
 		 FA("to", m->rcpts[index].address), FN("code", r->code),
 		 F("dsn", r->enhanced), F("remote", r->remote),
 		 F("text", r->text),
 		 FN("delay_us", wall_us() - m->envelope.arrived_us));
+	/* A reply has its code in it, or none; a reason of ours stands apart
+	 * from its code. */
+	if (r->remote.n == 0 && r->enhanced.n > 0 &&
+	    !str_starts(r->text, r->enhanced))
+		buf_putf(&text, "%.*s ", STR(r->enhanced));
+	buf_put(&text, str_first(r->text, TRACE_TEXT_OCTETS / 2));
 	history_add(queue.history,
 		    &(struct queue_event) { .kind = kind,
 					    .code = r->code,
 					    .id = str_c(m->id),
 					    .address = m->rcpts[index].address,
 					    .other = r->remote,
-					    .text = r->text });
+					    .text = buf_str(&text) });
+	buf_release(&text);
 }
 
 static void

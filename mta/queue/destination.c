@@ -59,7 +59,7 @@ struct destination {
 	double failed_cohorts;
 	int64_t rate_delay_s;
 	bool is_local;
-	int64_t dead_until_us, dead_s;
+	int64_t dead_until_us, dead_s, dead_max_s;
 	char *dead_reason;
 	int64_t used_us;
 };
@@ -267,8 +267,8 @@ static void
 mark_dead(struct destination *to)
 {
 	to->dead_s = to->dead_s ? to->dead_s * 2 : DEAD_FIRST_S;
-	if (to->dead_s > DEAD_MAX_S)
-		to->dead_s = DEAD_MAX_S;
+	if (to->dead_s > to->dead_max_s)
+		to->dead_s = to->dead_max_s;
 	to->dead_until_us = in_s(to->dead_s);
 	to->failed_cohorts = 0;
 	to->window = 1; // one goes first when the time is over
@@ -650,6 +650,9 @@ take_settings(struct destination *to, const struct delivery *d)
 	to->limit = to->is_local ? LOCAL_CONCURRENCY : (unsigned)limit;
 	to->rate_delay_s =
 		to->is_local ? 0 : (int64_t)s->rate_delay_s[d->transport];
+	to->dead_max_s = DEAD_MAX_S;
+	if (to->is_local && s->transport_retry_s < DEAD_MAX_S)
+		to->dead_max_s = (int64_t)s->transport_retry_s;
 	if (to->window < 1)
 		to->window = (double)s->initial_concurrency;
 	if (to->window < 1)

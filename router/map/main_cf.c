@@ -176,6 +176,7 @@ static const struct known known[] = {
 	ROW("defer_transports", LIST, ""),
 	ROW("soft_bounce", BOOL, "no"),
 	ROW("bounce_size_limit", NUMBER, "50000"),
+	ROW("transport_retry_time", TIME_S, "60s"),
 	ROW("double_bounce_sender", TEXT, "double-bounce"),
 	ROW("2bounce_notice_recipient", TEXT, "postmaster"),
 	ROW("bounce_notice_recipient", TEXT, "postmaster"),
@@ -264,6 +265,7 @@ static const struct known known[] = {
 	ROW("postscreen_greet_action", TEXT, "enforce"),
 	ROW("postscreen_greet_wait", TEXT, "6s"),
 	ROW("disable_vrfy_command", BOOL, "no"),
+	ROW("hopcount_limit", NUMBER, "50"),
 	/* Known to Postfix, without effect here. */
 	ROW("compatibility_level", IGNORED, ""),
 	ROW("readme_directory", IGNORED, ""),

@@ -4,6 +4,7 @@
 
 The results expected are docker-mailserver's."""
 
+import json
 import os
 import stat
 import subprocess
@@ -196,6 +197,8 @@ def words_are_explained_and_completed(lab):
     said = host.ctl("explain", "--en", "554 5.7.1 <x@y>: Relay access denied")
     expect_match(said.stdout, r"^5\.7\.1\n.*mynetworks")
     expect_match(host.ctl("explain", "--es", "552").stdout, "lleno")
+    said = json.loads(host.ctl("explain", "--en", "--json", "552").stdout)
+    expect_match(said["meaning"], "(?i)full|room|large")
     expect(host.ctl("explain", "nothing").returncode, 64)
     script = host.ctl("completion", "bash").stdout
     script += ("COMP_WORDS=(mailctl queue fl); COMP_CWORD=2; _mailctl;"

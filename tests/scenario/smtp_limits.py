@@ -3,8 +3,8 @@
 """Limits of a session that honest clients meet too, and state between the
 chunks of a message (S08, S09, S11, S23, F10)."""
 
-from frame import (expect, expect_true, main, message, scenario, wait_for,
-                   without_trace)
+from frame import (expect, expect_match, expect_true, main, message, scenario,
+                   wait_for, without_trace)
 
 USER1, USER2 = "user1@example1.local", "user2@example1.local"
 MAIL = "MAIL FROM:<a@b.example>"
@@ -83,6 +83,27 @@ def greetings_without_end(lab):
         while n < 200 and raw.say("EHLO " + "x" * 200) == 250:
             n += 1
         expect_true(20 <= n < 200, f"{n} EHLO and still there")
+
+
+def say_hops(lab, n):
+    with session(lab) as raw:
+        expect(raw.say(MAIL), 250)
+        expect(raw.say(RCPT), 250)
+        expect(raw.say("DATA"), 354)
+        raw.send(b"Received: from x by y; now\r\n" * n
+                 + b"Subject: hops\r\n\r\n\r\n.\r\n")
+        return raw.reply()
+
+
+@scenario
+def hops_are_limited_as_the_operator_says(lab):
+    """hopcount_limit: more than 50, then more than 3 (RFC 5321 6.3)."""
+    expect(say_hops(lab, 50)[0], 250)
+    code, text = say_hops(lab, 51)
+    expect_match(f"{code} {text}", r"^554 .*5\.4\.6")
+    lab.mta1.append("main.cf", "hopcount_limit = 3")
+    wait_for("it is in force", lambda: say_hops(lab, 4)[0] == 554)
+    expect(say_hops(lab, 3)[0], 250)
 
 
 @scenario

@@ -69,6 +69,33 @@ def it_survives_a_kill_and_is_found_by_address(lab):
 
 
 @scenario
+def an_id_is_explained_by_its_last_reply(lab):
+    host = lab.mta1
+    queue_id = host.submit(USER1, ["nobody@example2.local", USER3],
+                           message()[1]).split()[-1]
+    host.wait_queue_empty()
+    said = host.ctl("explain", "--en", queue_id)
+    expect(said.returncode, 0, said.stderr)
+    expect_match(said.stdout, r"(?m)^<nobody@example2\.local> failed by "
+                 r".*: 550 5\.1\.1 .*\n5\.1\.1\n  what it means: ")
+    expect_match(said.stdout, rf"(?m)^<{USER3}> sent by ")
+    rows = [json.loads(line) for line in host.ctl(
+        "explain", "--es", "--json", queue_id).stdout.splitlines()]
+    expect({row["status"] for row in rows}, {"sent", "failed"})
+    expect([row["enhanced"] for row in rows if "enhanced" in row], ["5.1.1"])
+    lab.mta2.stop()
+    queue_id = host.submit(USER1, USER3, message()[1]).split()[-1]
+    wait_for("a try failed", lambda: host.ctl(
+        "explain", queue_id).returncode == 0)
+    expect_match(host.ctl("explain", "--en", queue_id).stdout,
+                 rf"(?m)^<{USER3}> deferred.* refused\n4\.4\.1\n")
+    lab.mta2.start()
+    host.flush()
+    host.wait_queue_empty()
+    expect(host.ctl("explain", "0nothing0").returncode, 1)
+
+
+@scenario
 def what_waits_and_what_was_done_to_it_is_told(lab):
     lab.mta2.stop()
     queue_id = lab.mta1.submit(USER1, USER3, message()[1]).split()[-1]
