@@ -209,7 +209,7 @@ query(const struct session *s, struct str key, bool has_key)
 {
 	struct arena arena = ARENA_INIT(ASK_MAX_OCTETS);
 	struct remote *remote = must_alloc(sizeof(*remote));
-	struct table_ask ask = { &arena, remote };
+	struct table_ask ask = { &arena, remote, NULL };
 	struct table_answer answer;
 	enum err e;
 

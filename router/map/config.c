@@ -799,8 +799,7 @@ keep_hosts(struct loading *l, const struct table *t)
 		e = buf_addf(&text, "%.*s%s%.*s", STR(list),
 			     list.n > 0 ? "\n" : "", STR(buf_str(&host)));
 	if (e == OK && !is_known)
-		e = arena_str(&l->c->arena, buf_str(&text),
-			      &l->c->table_hosts);
+		e = arena_str(&l->c->arena, buf_str(&text), &l->c->table_hosts);
 	buf_release(&host);
 	buf_release(&text);
 	for (size_t i = 0; e == OK && i < t->n_parts; i++)
@@ -1686,6 +1685,26 @@ config_free(struct config **config)
 	settings_release(&c->settings);
 	arena_release(&c->arena);
 	free(c);
+	*config = NULL;
+}
+
+struct config *
+config_hold(struct config *c)
+{
+	c->n_holds++;
+	return c;
+}
+
+void
+config_drop(struct config **config)
+{
+	struct config *c = *config;
+
+	if (c == NULL || c->n_holds == 0) {
+		config_free(config);
+		return;
+	}
+	c->n_holds--;
 	*config = NULL;
 }
 

@@ -66,6 +66,7 @@ struct config_domain {
 };
 
 struct config {
+	unsigned n_holds; // beside the one that config_load() gave
 	struct arena arena;
 	struct str dir;
 	struct settings settings;
@@ -109,6 +110,10 @@ struct config {
 enum err config_load(const struct config_input *in, struct diag *d,
 		     struct config **out) MUST_USE;
 void config_free(struct config **c);
+/* For who reads it while another set may come into force, in a thread too. One
+ * thread alone holds and drops; the last drop frees. NULL is fine to drop. */
+struct config *config_hold(struct config *c);
+void config_drop(struct config **c);
 
 /* NULL: not ours. name in any case. */
 const struct config_domain *

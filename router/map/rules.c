@@ -20,6 +20,7 @@
 
 enum {
 	STEPS_MAX = 5000000, // of all patterns of one lookup
+	SEARCH_OCTETS_A_STEP = 64,
 	MATCH_MAX = 1000000, // backtracks of one pattern at one offset
 	DEPTH_MAX = 10000,
 	HEAP_MAX_KIB = 8 * 1024,
@@ -637,17 +638,31 @@ struct asking {
 	pcre2_match_context *context;
 	pcre2_match_data *data;
 	uint32_t n_steps;
+	uint64_t *steps_left; // of the caller, or NULL
 	/* cidr */
 	bool is_address, is_v6;
 	uint8_t address[16];
 };
 
+/* False: a bound is met. */
+static bool
+take_steps(struct asking *a, size_t n)
+{
+	a->n_steps += (uint32_t)n;
+	if (a->n_steps > STEPS_MAX)
+		return false;
+	if (a->steps_left == NULL)
+		return true;
+	if (*a->steps_left < n)
+		return false;
+	*a->steps_left -= n;
+	return true;
+}
+
 static int
 count_step(pcre2_callout_block *block UNUSED, void *user)
 {
-	struct asking *a = user;
-
-	return ++a->n_steps > STEPS_MAX ? PCRE2_ERROR_CALLOUT : 0;
+	return take_steps(user, 1) ? 0 : PCRE2_ERROR_CALLOUT;
 }
 
 static enum err
@@ -670,8 +685,13 @@ begin_patterns(struct asking *a)
 static enum err
 run_pattern(struct asking *a, const struct pattern *p, struct found *found)
 {
-	int n = pcre2_match(p->code, (PCRE2_SPTR)a->key.p, a->key.n, 0, 0,
-			    a->data, a->context);
+	int n;
+
+	/* The search for a first octet that fits is no step of a pattern. */
+	if (!take_steps(a, 1 + a->key.n / SEARCH_OCTETS_A_STEP))
+		return ERR_UNAVAILABLE;
+	n = pcre2_match(p->code, (PCRE2_SPTR)a->key.p, a->key.n, 0, 0, a->data,
+			a->context);
 
 	if (n < 0 && n != PCRE2_ERROR_NOMATCH)
 		return ERR_UNAVAILABLE;
@@ -744,9 +764,9 @@ ask_all(struct asking *a, struct arena *arena, struct str *value_out,
 
 enum err
 rules_find(const struct rules *r, struct str key, struct arena *arena,
-	   struct str *value_out, uint32_t *line_out)
+	   uint64_t *steps_left, struct str *value_out, uint32_t *line_out)
 {
-	struct asking a = { .r = r, .key = key };
+	struct asking a = { .r = r, .key = key, .steps_left = steps_left };
 	enum err e;
 
 	*line_out = 0;

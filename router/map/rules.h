@@ -37,9 +37,11 @@ enum err rules_load(struct arena *arena, struct str file, uint32_t line,
 void rules_free(struct rules **r);
 
 /* OK; ERR_NOT_FOUND; ERR_UNAVAILABLE with the reason in *value_out: a bound was
- * met; ERR_LIMIT: the arena is full. */
+ * met; ERR_LIMIT: the arena is full. steps_left: a bound over several lookups,
+ * counted down; NULL: each has its own alone. */
 enum err rules_find(const struct rules *r, struct str key, struct arena *arena,
-		    struct str *value_out, uint32_t *line_out) MUST_USE;
+		    uint64_t *steps_left, struct str *value_out,
+		    uint32_t *line_out) MUST_USE;
 
 /* Walks over the rules that have a value, in order: for lint. False at the
  * end. */

@@ -729,8 +729,8 @@ static enum err
 find_rule(const struct table *t, struct str key, const struct table_ask *ask,
 	  struct table_answer *out)
 {
-	enum err e =
-		rules_find(t->rules, key, ask->arena, &out->value, &out->line);
+	enum err e = rules_find(t->rules, key, ask->arena, ask->steps_left,
+				&out->value, &out->line);
 
 	return e == ERR_UNAVAILABLE ? unavailable(out, out->value) : e;
 }

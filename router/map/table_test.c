@@ -195,7 +195,7 @@ open_reference(struct str reference, const struct table_options *options)
 static struct str
 ask(struct str key, struct remote *remote)
 {
-	struct table_ask a = { &arena, remote };
+	struct table_ask a = { &arena, remote, NULL };
 	struct table_answer answer;
 
 	switch (table_find(&table, key, &a, &answer)) {
@@ -351,7 +351,7 @@ each_type_answers_as_postmap_does(void **state UNUSED)
 static void
 files_of_rules_have_lines(void **state UNUSED)
 {
-	struct table_ask a = { &arena, NULL };
+	struct table_ask a = { &arena, NULL, NULL };
 	struct table_answer answer;
 
 	file_bytes = S("# c\n/^a@/ one\n  more\nif /b/\n/c/ two\nendif\n"
@@ -428,7 +428,7 @@ parts_of_a_string_are_not_for_patterns(void **state UNUSED)
 	file_bytes = S("k v\n");
 	for (size_t i = 0; i < N_OF(cases); i++) {
 		struct table_list list = { S("x_maps"), &table, 1 };
-		struct table_ask a = { &arena, NULL };
+		struct table_ask a = { &arena, NULL, NULL };
 		struct table_answer answer;
 
 		open_reference(cases[i].reference, &plain);

@@ -712,7 +712,7 @@ look(struct eval *e, const struct scope *s, struct str key, bool is_part,
      enum found *found_out)
 {
 	const struct table *t = e->rule->table;
-	struct table_ask ask = { e->arena, e->remote };
+	struct table_ask ask = { e->arena, e->remote, NULL };
 	struct table_answer answer;
 	enum err r = ERR_NOT_FOUND;
 
@@ -1482,7 +1482,7 @@ static struct str
 reply_template(struct eval *e)
 {
 	for (size_t i = 0; i < e->set->n_rbl_replies; i++) {
-		struct table_ask ask = { e->arena, e->remote };
+		struct table_ask ask = { e->arena, e->remote, NULL };
 		struct table_answer answer;
 		enum err r = table_find(e->set->rbl_replies[i],
 					e->rule->argument, &ask, &answer);

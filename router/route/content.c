@@ -12,6 +12,7 @@ struct checking {
 	struct arena *arena;
 	struct buf *out;
 	struct access_result *result;
+	uint64_t *steps_left;
 	struct table_answer answer;
 	struct str text; // behind the action
 	struct str rule; // for the log
@@ -236,7 +237,7 @@ static enum err
 check_field(struct checking *c, const struct table_list *tables,
 	    struct remote *remote, struct str field, enum verdict *out)
 {
-	struct table_ask ask = { c->arena, remote };
+	struct table_ask ask = { c->arena, remote, c->steps_left };
 	struct str text;
 	enum err e = logical(c, field, &text);
 
@@ -261,9 +262,13 @@ check_field(struct checking *c, const struct table_list *tables,
 enum err
 content_check_header(const struct config *c, struct str header,
 		     struct arena *arena, struct remote *remote,
-		     struct buf *out, struct access_result *result)
+		     uint64_t *steps_left, struct buf *out,
+		     struct access_result *result)
 {
-	struct checking k = { .arena = arena, .out = out, .result = result };
+	struct checking k = { .arena = arena,
+			      .out = out,
+			      .result = result,
+			      .steps_left = steps_left };
 	struct header_iter it;
 	struct header_field f;
 	size_t at = 0;

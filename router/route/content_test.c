@@ -52,6 +52,7 @@ rules_do_what_they_say(void **state UNUSED)
 					   .files = files,
 					   .n_files = N_OF(files) };
 		struct arena arena = ARENA_INIT(1 << 20);
+		uint64_t left = CONTENT_MAX_STEPS;
 		struct buf out = BUF_INIT(4096);
 		struct access_result r;
 		struct config *c;
@@ -60,7 +61,8 @@ rules_do_what_they_say(void **state UNUSED)
 		diag_init(&d, 1 << 20);
 		assert_int_equal(config_load(&in, &d, &c), OK);
 		assert_int_equal(content_check_header(c, str_c(cases[i].header),
-						      &arena, NULL, &out, &r),
+						      &arena, NULL, &left, &out,
+						      &r),
 				 OK);
 		if (r.reply.code != cases[i].code ||
 		    (cases[i].want != NULL &&
@@ -77,11 +79,52 @@ rules_do_what_they_say(void **state UNUSED)
 	}
 }
 
+/* Each field stays below the bound of one lookup; all of them must not take as
+ * long as there are fields. */
+static void
+a_header_has_a_bound_of_its_own(void **state UNUSED)
+{
+	const struct table_variable files[] = {
+		{ S("main.cf"), S("header_checks = pcre:h\n") },
+		{ S("h"), S("/^X: (a+)+$/ REJECT\n") },
+	};
+	struct config_input in = { .dir = S("/d"),
+				   .files = files,
+				   .n_files = N_OF(files) };
+	struct arena arena = ARENA_INIT(1 << 20);
+	struct buf out = BUF_INIT(1 << 16), header = BUF_INIT(1 << 16);
+	struct access_result r;
+	struct config *c;
+	struct diag d;
+
+	diag_init(&d, 1 << 20);
+	assert_int_equal(config_load(&in, &d, &c), OK);
+	for (int n = 1; n <= 900; n += 899) {
+		buf_clear(&header);
+		buf_clear(&out);
+		for (int i = 0; i < n; i++)
+			buf_put(&header, S("X: aaaaaaaaaaaaaab\r\n"));
+		buf_put(&header, S("\r\n"));
+		uint64_t left = CONTENT_MAX_STEPS;
+		assert_int_equal(content_check_header(c, buf_str(&header),
+						      &arena, NULL, &left, &out,
+						      &r),
+				 OK);
+		assert_int_equal(r.reply.code, n == 1 ? 0 : 451);
+	}
+	config_free(&c);
+	diag_release(&d);
+	buf_release(&header);
+	buf_release(&out);
+	arena_release(&arena);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules_do_what_they_say),
+		cmocka_unit_test(a_header_has_a_bound_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

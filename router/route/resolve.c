@@ -191,7 +191,7 @@ static enum err
 lookup(struct resolver *r, const struct table_list *tables, struct str key,
        enum table_part part, struct table_answer *out)
 {
-	struct table_ask ask = { r->arena, r->remote };
+	struct table_ask ask = { r->arena, r->remote, NULL };
 	bool is_secret = tables == &r->c->sasl;
 	const struct table *by = NULL;
 	enum err e = table_list_find(tables, key, part, &ask, out, &by);

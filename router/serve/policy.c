@@ -12,6 +12,7 @@
 enum {
 	ARENA_OCTETS = 8 << 20,
 	TEXT_MAX_OCTETS = 1024, // ROUTER_TEXT_MAX_OCTETS
+	HEADER_WAIT_S = 60,	// for a thread; `in` waits longer
 };
 
 /* Both sides count alike; the numbers go over the wire. */
@@ -164,6 +165,45 @@ put_header(struct buf *body, struct str header, const struct access_result *r)
 	policy_put_header(body, header, &answer);
 }
 
+struct header_work {
+	struct config *config; // held
+	struct str header;
+	struct arena *arena;
+	struct remote *remote;
+	uint64_t steps_left;
+	struct buf *out;
+	struct access_result *result;
+	enum err e;
+};
+
+/* In a thread: patterns may take a second, and others wait for answers. */
+static void
+check_header(void *arg)
+{
+	struct header_work *w = arg;
+
+	w->e = content_check_header(w->config, w->header, w->arena, w->remote,
+				    &w->steps_left, w->out, w->result);
+}
+
+static enum err
+check_in_thread(struct co *co, struct header_work *w)
+{
+	enum err e = OK;
+
+	while (serving.n_checks >= HEADER_CHECKS_AT_ONCE && e == OK)
+		e = gate_wait(co, &serving.may_check, in_s(HEADER_WAIT_S));
+	if (e != OK || serving.config == NULL)
+		return ERR_UNAVAILABLE;
+	serving.n_checks++;
+	w->config = config_hold(serving.config);
+	offload(co, check_header, w);
+	config_drop(&w->config);
+	serving.n_checks--;
+	gate_wake_one(&serving.may_check);
+	return w->e;
+}
+
 void
 policy_serve_header(struct co *co, struct call *call, struct frame *first,
 		    void *owner UNUSED)
@@ -173,17 +213,20 @@ policy_serve_header(struct co *co, struct call *call, struct frame *first,
 	struct buf body = BUF_INIT(POLICY_HEADER_OUT_MAX_OCTETS +
 				   POLICY_ANSWER_MAX_OCTETS);
 	struct access_result *result = must_alloc(sizeof(*result));
-	enum err e = ERR_UNAVAILABLE;
+	struct header_work work = { .header = first->body,
+				    .arena = &arena,
+				    .steps_left = CONTENT_MAX_STEPS,
+				    .out = &header,
+				    .result = result };
 	struct asking a;
+	enum err e;
 
 	asking_init(&a);
-	if (serving.config != NULL)
-		do {
-			buf_clear(&header);
-			e = content_check_header(serving.config, first->body,
-						 &arena, a.remote, &header,
-						 result);
-		} while (asking_again(co, &a, e));
+	work.remote = a.remote;
+	do {
+		buf_clear(&header);
+		e = check_in_thread(co, &work);
+	} while (asking_again(co, &a, e));
 	if (e != OK) {
 		*result = not_now();
 		buf_clear(&header);

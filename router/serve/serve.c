@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-enum { THREADS = 1 };
+enum { THREADS = 1 + HEADER_CHECKS_AT_ONCE }; // one loads
 
 struct serving serving;
 
@@ -36,6 +36,7 @@ serve_start(struct role *role)
 	serving.sasl_fd = -1;
 	role->file = on_file;
 	gate_init(&serving.changed);
+	gate_init(&serving.may_check);
 	offload_set_threads(THREADS);
 	/* A map may lie anywhere; nothing is ever written. */
 	confine_paths(NULL, (const char *const[]) { "/", NULL });

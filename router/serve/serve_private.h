@@ -6,6 +6,9 @@
 #include "lib/rt/role.h"
 #include "router/map/config.h"
 
+/* Patterns of header_checks take their time, but not each other's. */
+enum { HEADER_CHECKS_AT_ONCE = 2 };
+
 /* The set in force; NULL until there was a good one. A coroutine that waits
  * must not keep it: it may be replaced meanwhile. */
 struct serving {
@@ -13,6 +16,9 @@ struct serving {
 	struct config *config;
 	uint64_t number; // of the snapshot
 	struct gate changed;
+	/* Headers whose patterns run, in threads. */
+	unsigned n_checks;
+	struct gate may_check;
 	/* Account names, as mda/auth told them last. */
 	struct buf names_memory;
 	struct str *names;

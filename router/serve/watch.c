@@ -113,7 +113,7 @@ report(const struct diag *d)
 static void
 put_in_force(struct config **config)
 {
-	config_free(&serving.config);
+	config_drop(&serving.config);
 	serving.config = *config;
 	*config = NULL;
 	serving.number++;

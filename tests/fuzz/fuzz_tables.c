@@ -47,7 +47,7 @@ static void
 check_answer(const struct table *t, struct str key, struct arena *arena)
 {
 	static struct remote remote;
-	struct table_ask ask = { arena, &remote };
+	struct table_ask ask = { arena, &remote, NULL };
 	struct table_answer a, b;
 	struct buf request = BUF_INIT(64 * 1024);
 	enum err e;

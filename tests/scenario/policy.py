@@ -119,7 +119,8 @@ MAPS = {
                    "/^X-Bcc:/ BCC user2@example1.local\n"
                    "/^X-Redirect:/ REDIRECT user2@example1.local\n"
                    "/^X-Hold:/ HOLD\n/^X-Discard:/ DISCARD\n"
-                   "/^X-Filter:/ FILTER smtp:x\n/^X-Unknown-Action:/ MAYBE\n",
+                   "/^X-Filter:/ FILTER smtp:x\n/^X-Unknown-Action:/ MAYBE\n"
+                   "/^X-Slow: (a+)+$/ REJECT\n",
     "client.map": "good.example 554 5.7.1 by name\n",
 }
 
@@ -476,6 +477,23 @@ def a_header_without_end_is_refused(lab):
         f"X-{i}: z" for i in range(1100)))
     expect(code, 550, text)
     expect_match(text, r"5\.6\.0 Too many header fields")
+
+
+@scenario
+def slow_patterns_delay_nobody_else(lab):
+    """Others are answered while they run, and they run so long at most."""
+    host = lab.mta1
+    said = []
+    slow = "\r\n".join(["X-Slow: " + "a" * 14 + "b"] * 900)
+    thread = threading.Thread(
+        target=lambda: said.append(send_with(host, slow)[1:]))
+    thread.start()
+    n = 0
+    while thread.is_alive():
+        expect(talk(host, to("ok"))[0], 250, "somebody else")
+        n += not said
+    expect(said[0][0], 451, "too much work")
+    expect_true(n > 20, f"{n} others were answered")
 
 
 def prepare(lab):
