@@ -573,6 +573,9 @@ load_main(struct loading *l)
 	}
 	if (e == OK)
 		e = preset_restrictions(l);
+	if (e == OK && find_file(l, MASTER, &path) == OK && is_there(l, path) &&
+	    read_file(l, path, &bytes) == OK)
+		s->elsewhere = bytes;
 	return e != OK ? e : settings_finish(s, l->d);
 }
 

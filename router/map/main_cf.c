@@ -903,6 +903,25 @@ is_not_yet(const struct setting *v)
 	return false;
 }
 
+/* Is "$name", "${name" or "$(name" in the text? */
+static bool
+is_named(struct str text, struct str name)
+{
+	ptrdiff_t at;
+
+	while ((at = str_chr(text, '$')) >= 0) {
+		text = str_from(text, (size_t)at + 1);
+		if (str_starts(text, S("{")) || str_starts(text, S("(")))
+			text = str_from(text, 1);
+		if (str_starts(text, name) &&
+		    (text.n == name.n || (!ascii_is_alpha(text.p[name.n]) &&
+					  !ascii_is_digit(text.p[name.n]) &&
+					  text.p[name.n] != '_')))
+			return true;
+	}
+	return false;
+}
+
 static void
 tell_unknown(const struct setting *v, struct diag *d)
 {
@@ -1016,7 +1035,8 @@ settings_finish(struct settings *s, struct diag *d)
 				"%.*s is understood but has no effect in this "
 				"version",
 				STR(v->name));
-		else if (k == NULL && map_get(&used, v->name) == NULL)
+		else if (k == NULL && map_get(&used, v->name) == NULL &&
+			 !is_named(s->elsewhere, v->name))
 			tell_unknown(v, d);
 	}
 	map_release(&used);

@@ -31,6 +31,8 @@ struct settings {
 	struct arena *arena;
 	struct map by_name;	      // -> struct setting, the last assignment
 	struct setting *first, *last; // all assignments
+	/* Text whose "$name" counts as a use, or empty: postfix-master.cf. */
+	struct str elsewhere;
 };
 
 void settings_init(struct settings *s, struct arena *arena);

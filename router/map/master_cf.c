@@ -49,9 +49,6 @@ why_no_line(struct str text, struct str *service, struct str *type,
 {
 	struct str rest = text;
 
-	if (!is_used(text))
-		return "the line does not begin with a letter a to z or a "
-		       "digit; write service/type/name=value";
 	if (!str_split(&rest, '/', service) || !str_split(&rest, '/', type) ||
 	    str_chr(rest, '=') < 0 || !str_split(&rest, '=', &out->name) ||
 	    service->n == 0 || type->n == 0 || out->name.n == 0)
@@ -93,6 +90,13 @@ master_parse(struct arena *arena, struct str file, struct str bytes,
 		const char *why;
 
 		*l = (struct master_line) { .line = line.line };
+		if (!is_used(line.text)) {
+			diag_warn(d, file, line.line,
+				  "the line does not begin with a letter a to "
+				  "z or a digit and has no effect; write "
+				  "service/type/name=value");
+			continue;
+		}
 		why = why_no_line(line.text, &service, &type, l);
 		if (why != NULL)
 			diag_error(d, file, line.line, "%s", why);

@@ -113,8 +113,6 @@ test_bad_lines(void **state UNUSED)
 		"submission/inet/ smtpd_timeout=1",
 		"submission/inet/smtpd_timeout =1",
 		"submission/inet/=1",
-		"/inet/a=1",
-		"Submission/inet/a=1",
 		"submission/inet/smtpd_timeout=soon",
 	};
 
@@ -125,6 +123,11 @@ test_bad_lines(void **state UNUSED)
 		assert_int_equal(t.d.n_errors, 1);
 		end(NULL);
 	}
+	begin(NULL); // docker-mailserver passes over such lines
+	make("", "Submission/inet/a=1\n/inet/a=1\n", MASTER_SMTP, false);
+	assert_int_equal(t.d.n_errors, 0);
+	assert_int_equal(t.d.n_warnings, 2);
+	end(NULL);
 	begin(NULL);
 	make("", "cleanup/unix/header_checks=x\n", MASTER_SMTP, false);
 	assert_int_equal(t.d.n_errors, 0);

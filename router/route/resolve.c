@@ -464,12 +464,11 @@ replace(struct expansion *x, size_t at, struct str value, struct str unmatched)
 
 /* Is it a name of this host itself, so that aliases(5) knows its users? */
 static bool
-has_aliases(const struct config *c, struct str domain)
+is_own_name(const struct config *c, struct str domain)
 {
 	const struct config_domain *d = config_domain(c, domain);
 
-	return c->aliases.n > 0 && d != NULL &&
-	       (d->flags & DOMAIN_MYDESTINATION) != 0 &&
+	return d != NULL && (d->flags & DOMAIN_MYDESTINATION) != 0 &&
 	       (d->flags & (DOMAIN_MAILBOX | DOMAIN_ALIAS)) == 0;
 }
 
@@ -486,6 +485,17 @@ is_for_addresses(struct str value)
 	return true;
 }
 
+/* docker-mailserver's file of aliases begins with such a line. */
+static bool
+stands_for_root(struct resolver *r, struct str local, struct str *out)
+{
+	*out = settings_text(&r->c->settings, "postmaster_address");
+	if (!str_ieq(local, S("root")) || out->n == 0)
+		return false;
+	say(r, "root: postmaster_address, %.*s", STR(*out));
+	return true;
+}
+
 /* aliases(5): user+ext, then user. Extensions stay behind. */
 static enum err
 expand_alias(struct expansion *x, size_t at)
@@ -496,13 +506,15 @@ expand_alias(struct expansion *x, size_t at)
 	struct table_answer entry;
 	enum err e;
 
-	if (!has_aliases(r->c, domain_of(x->list[at])))
+	if (!is_own_name(r->c, domain_of(x->list[at])))
 		return ERR_NOT_FOUND;
 	e = lookup(r, &r->c->aliases, local, TABLE_WHOLE, &entry);
 	if (e == ERR_NOT_FOUND && extension.n > 0)
 		e = lookup(r, &r->c->aliases,
 			   str_first(local, local.n - extension.n), TABLE_PART,
 			   &entry);
+	if (e == ERR_NOT_FOUND && stands_for_root(r, local, &entry.value))
+		e = OK;
 	if (e != OK)
 		return e;
 	x->is_alias = true;

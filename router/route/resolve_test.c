@@ -908,6 +908,18 @@ aliases_serve_the_names_of_the_host_alone(void **state UNUSED)
 		    "User unknown in the table of accounts");
 }
 
+static void
+root_is_postmaster_address_where_no_alias_says_else(void **state UNUSED)
+{
+	LOAD(F("main.cf", "myhostname = mta1.own.test\n"
+			  "postmaster_address = user2@example1.local\n"),
+	     F("postfix-aliases.cf", "abuse: root\n"));
+	expect_address(S("abuse@mta1.own.test"), "user2@example1.local");
+	expect_address(S("root@localhost"), "user2@example1.local");
+	expect_text(S("root@example1.local"), ROUTE_ERROR, "5.1.1",
+		    "User unknown in the table of accounts");
+}
+
 /* S21: a file that includes itself. */
 static void
 an_include_that_leads_back_is_an_error(void **state UNUSED)
@@ -1061,6 +1073,8 @@ main(void)
 		cmocka_unit_test(
 			patterns_stand_between_the_whole_address_and_its_parts),
 		cmocka_unit_test(aliases_serve_the_names_of_the_host_alone),
+		cmocka_unit_test(
+			root_is_postmaster_address_where_no_alias_says_else),
 		cmocka_unit_test(an_include_that_leads_back_is_an_error),
 		cmocka_unit_test(recipients_become_canonical_before_aliases),
 		cmocka_unit_test(policies_belong_to_the_next_hop),
