@@ -114,7 +114,8 @@ status_items_have_names(void **state UNUSED)
 
 	imap_reader_init(&r,
 			 S("(MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN SIZE "
-			   "DELETED HIGHESTMODSEQ MAILBOXID)"),
+			   "DELETED HIGHESTMODSEQ MAILBOXID "
+			   "DELETED-STORAGE)"),
 			 NULL);
 	assert_true(imap_status_read_items(&r, IMAP_STATUS_ALL, &items));
 	assert_int_equal(items, IMAP_STATUS_ALL);

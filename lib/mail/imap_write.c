@@ -96,6 +96,15 @@ imap_write_astring(struct buf *b, struct str s)
 }
 
 enum err
+imap_write_astring_utf8(struct buf *b, struct str s, bool is_utf8)
+{
+	for (size_t i = 0; is_utf8 && i < s.n; i++)
+		if ((unsigned char)s.p[i] >= 0x80)
+			return imap_write_string_utf8(b, s, true);
+	return imap_write_astring(b, s);
+}
+
+enum err
 imap_write_text(struct buf *b, struct str s)
 {
 	size_t start = b->n;

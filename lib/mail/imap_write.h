@@ -21,6 +21,9 @@ imap_write_string_utf8(struct buf *b, struct str s, bool is_utf8) MUST_USE;
 enum err imap_write_nstring(struct buf *b, struct str s) MUST_USE;
 /* An atom where possible. "NIL" is quoted, though astring would allow it. */
 enum err imap_write_astring(struct buf *b, struct str s) MUST_USE;
+/* The same for a mailbox's name; with is_utf8 as in imap_write_string_utf8. */
+enum err
+imap_write_astring_utf8(struct buf *b, struct str s, bool is_utf8) MUST_USE;
 /* "{n}" CRLF, or "~{n}" CRLF, without the bytes: they follow elsewhere. */
 enum err imap_write_literal_head(struct buf *b, uint64_t n_octets,
 				 bool is_binary) MUST_USE;

@@ -114,10 +114,38 @@ long_strings_nothing_and_text(void **state UNUSED)
 	buf_release(&b);
 }
 
+/* RFC 6855 3: once enabled, names are UTF-8 in quotes. */
+static void
+names_in_utf8(void **state UNUSED)
+{
+	static const struct {
+		struct str in;
+		bool is_utf8;
+		struct str want;
+	} cases[] = {
+		{ STR_INIT("Sent"), true, STR_INIT("Sent") },
+		{ STR_INIT("Sent mail"), true, STR_INIT("\"Sent mail\"") },
+		{ STR_INIT("B\xc3\xa9"), true, STR_INIT("\"B\xc3\xa9\"") },
+		{ STR_INIT("B\xc3\xa9"), false, STR_INIT("{3}\r\nB\xc3\xa9") },
+		{ STR_INIT("B\xe9"), true, STR_INIT("{2}\r\nB\xe9") },
+	};
+
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct buf b = BUF_INIT(1000);
+
+		assert_int_equal(imap_write_astring_utf8(&b, cases[i].in,
+							 cases[i].is_utf8),
+				 OK);
+		assert_str_eq(buf_str(&b), cases[i].want);
+		buf_release(&b);
+	}
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_in_utf8),
 		cmocka_unit_test(
 			each_string_takes_the_first_form_that_carries_it),
 		cmocka_unit_test(what_was_written_is_read_back),

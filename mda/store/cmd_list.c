@@ -15,7 +15,10 @@
 static const unsigned status_items =
 	IMAP_STATUS_MESSAGES | IMAP_STATUS_RECENT | IMAP_STATUS_UIDNEXT |
 	IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_UNSEEN | IMAP_STATUS_SIZE |
-	IMAP_STATUS_DELETED | IMAP_STATUS_HIGHESTMODSEQ;
+	IMAP_STATUS_DELETED | IMAP_STATUS_DELETED_STORAGE |
+	IMAP_STATUS_HIGHESTMODSEQ;
+
+enum { STORAGE_UNIT_OCTETS = 1024 }; // RFC 9208 5.1
 
 /* ---- STATUS ---- */
 
@@ -50,6 +53,7 @@ static void
 put_counts(struct session *s, const struct mailbox *m, unsigned items)
 {
 	uint64_t n_unseen = 0, n_recent = 0, n_deleted = 0, octets = 0;
+	uint64_t deleted_octets = 0;
 	bool is_first = true;
 
 	for (size_t i = 0; i < m->n; i++) {
@@ -57,7 +61,10 @@ put_counts(struct session *s, const struct mailbox *m, unsigned items)
 
 		n_unseen += !(msg->flags & IMAP_FLAG_SEEN);
 		n_recent += msg->is_unclaimed;
-		n_deleted += (msg->flags & IMAP_FLAG_DELETED) != 0;
+		if (msg->flags & IMAP_FLAG_DELETED) {
+			n_deleted++;
+			deleted_octets += msg->size_octets;
+		}
 		octets += msg->wire_size_octets;
 	}
 	add_item(s, IMAP_STATUS_MESSAGES, m->n, items, &is_first);
@@ -67,6 +74,10 @@ put_counts(struct session *s, const struct mailbox *m, unsigned items)
 	add_item(s, IMAP_STATUS_UNSEEN, n_unseen, items, &is_first);
 	add_item(s, IMAP_STATUS_SIZE, octets, items, &is_first);
 	add_item(s, IMAP_STATUS_DELETED, n_deleted, items, &is_first);
+	add_item(s, IMAP_STATUS_DELETED_STORAGE,
+		 (deleted_octets + STORAGE_UNIT_OCTETS - 1) /
+			 STORAGE_UNIT_OCTETS,
+		 items, &is_first);
 	add_item(s, IMAP_STATUS_HIGHESTMODSEQ, m->change, items, &is_first);
 }
 
@@ -78,12 +89,13 @@ put_status(struct co *co, struct session *s, struct mailbox *m, struct str wire,
 
 	if (items & IMAP_STATUS_HIGHESTMODSEQ)
 		session_enable_condstore(s);
-	if (e == OK && (items & IMAP_STATUS_SIZE))
+	if (e == OK &&
+	    (items & (IMAP_STATUS_SIZE | IMAP_STATUS_DELETED_STORAGE)))
 		e = read_sizes(co, m);
 	if (e != OK)
 		return e;
 	session_put(s, "* STATUS ");
-	check(imap_write_astring(&s->out, wire) == OK);
+	session_put_mailbox(s, wire);
 	session_put(s, " (");
 	put_counts(s, m, items);
 	session_put(s, ")\r\n");
@@ -175,10 +187,11 @@ put_folders(struct co *co, struct listing *l)
 		struct buf wire = BUF_INIT(4 * IMAP_NAME_OCTETS_MAX);
 
 		if (folder_is_selected(folder, &l->list) &&
-		    imap_name_to_wire(folder->name, false, &wire) == OK &&
+		    imap_name_to_wire(folder->name, s->is_utf8, &wire) == OK &&
 		    matches(l, buf_str(&wire))) {
 			session_put(s, "* LIST ");
-			check(folder_put(folder, &l->list, &s->out) == OK);
+			check(folder_put(folder, &l->list, s->is_utf8,
+					 &s->out) == OK);
 			session_put(s, "\r\n");
 			if ((l->list.return_bits & IMAP_LIST_RETURN_STATUS) &&
 			    folder->exists)
@@ -203,12 +216,11 @@ put_lsub(struct co *co, struct listing *l)
 
 		if ((folder->is_subscribed ||
 		     (has_percent && folder->has_subscribed_below)) &&
-		    imap_name_to_wire(folder->name, false, &wire) == OK &&
+		    imap_name_to_wire(folder->name, s->is_utf8, &wire) == OK &&
 		    matches(l, buf_str(&wire))) {
 			session_put(s, "* LSUB (%s) \"/\" ",
 				    folder->is_subscribed ? "" : "\\Noselect");
-			check(imap_write_astring(&s->out, buf_str(&wire)) ==
-			      OK);
+			session_put_mailbox(s, buf_str(&wire));
 			session_put(s, "\r\n");
 			session_send_some(co, s);
 		}

@@ -91,9 +91,7 @@ cmd_getquotaroot(struct co *co, struct session *s)
 		return;
 	mailbox_drop(&m);
 	session_put(s, "* QUOTAROOT ");
-	check(imap_write_astring(&s->out, imap_name_is_inbox(name)
-						  ? S("INBOX")
-						  : name) == OK);
+	session_put_mailbox(s, imap_name_is_inbox(name) ? S("INBOX") : name);
 	session_put(s, " \"%.*s\"\r\n", STR(root));
 	put_quota(co, s);
 }

@@ -200,7 +200,7 @@ cmd_noop(struct co *co UNUSED, struct session *s)
 void
 cmd_enable(struct co *co UNUSED, struct session *s)
 {
-	bool has_condstore = false, has_qresync = false;
+	bool has_condstore = false, has_qresync = false, is_utf8 = false;
 	struct str word;
 
 	for (size_t n = 0; n < ENABLE_WORDS_MAX; n++) {
@@ -208,6 +208,7 @@ cmd_enable(struct co *co UNUSED, struct session *s)
 			break;
 		has_condstore |= str_ieq(word, S("CONDSTORE"));
 		has_qresync |= str_ieq(word, S("QRESYNC"));
+		is_utf8 |= str_ieq(word, S("UTF8=ACCEPT")); // RFC 6855 3
 		if (imap_reader_is_done(&s->args))
 			break;
 		imap_reader_space(&s->args);
@@ -215,10 +216,12 @@ cmd_enable(struct co *co UNUSED, struct session *s)
 	imap_reader_end(&s->args);
 	if (!session_args_ok(s))
 		return;
-	session_put(s, "* ENABLED%s%s\r\n", has_condstore ? " CONDSTORE" : "",
-		    has_qresync ? " QRESYNC" : "");
+	session_put(s, "* ENABLED%s%s%s\r\n", has_condstore ? " CONDSTORE" : "",
+		    has_qresync ? " QRESYNC" : "",
+		    is_utf8 ? " UTF8=ACCEPT" : "");
 	if (has_condstore || has_qresync)
 		session_enable_condstore(s);
 	s->has_qresync |= has_qresync;
+	s->is_utf8 |= is_utf8;
 	session_answer(s, STORE_OK, "enabled");
 }

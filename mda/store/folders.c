@@ -194,7 +194,7 @@ put_attributes(const struct folder *folder, const struct imap_list *list,
 
 enum err
 folder_put(const struct folder *folder, const struct imap_list *list,
-	   struct buf *out)
+	   bool is_utf8, struct buf *out)
 {
 	struct buf wire = BUF_INIT(4 * IMAP_NAME_OCTETS_MAX);
 	enum err e = buf_addc(out, '(');
@@ -204,9 +204,9 @@ folder_put(const struct folder *folder, const struct imap_list *list,
 	if (e == OK)
 		e = buf_add(out, S(") \"/\" "));
 	if (e == OK)
-		e = imap_name_to_wire(folder->name, false, &wire);
+		e = imap_name_to_wire(folder->name, is_utf8, &wire);
 	if (e == OK)
-		e = imap_write_astring(out, buf_str(&wire));
+		e = imap_write_astring_utf8(out, buf_str(&wire), is_utf8);
 	if (e == OK && (list->select_bits & IMAP_LIST_SELECT_RECURSIVEMATCH) &&
 	    folder->has_subscribed_below)
 		e = buf_add(out, S(" (\"CHILDINFO\" (\"SUBSCRIBED\"))"));

@@ -49,7 +49,7 @@ bool
 folder_is_selected(const struct folder *folder, const struct imap_list *list);
 /* "(\HasNoChildren \Subscribed) "/" Sent", without line end. */
 enum err folder_put(const struct folder *folder, const struct imap_list *list,
-		    struct buf *out) MUST_USE;
+		    bool is_utf8, struct buf *out) MUST_USE;
 
 /* "\Sent" and the like; 0: none of these. */
 unsigned special_use_of(struct str attribute);

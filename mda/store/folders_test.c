@@ -42,7 +42,8 @@ put_all(const struct folders *f, const struct imap_list *list, struct buf *out)
 	for (size_t i = 0; i < f->n; i++) {
 		if (!folder_is_selected(f->sorted[i], list))
 			continue;
-		assert_int_equal(OK, folder_put(f->sorted[i], list, out));
+		assert_int_equal(OK,
+				 folder_put(f->sorted[i], list, false, out));
 		buf_putc(out, '\n');
 	}
 }

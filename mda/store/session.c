@@ -16,6 +16,7 @@
 #include "lib/base/check.h"
 #include "lib/mail/imap_flags.h"
 #include "lib/mail/imap_mailbox_name.h"
+#include "lib/mail/imap_write.h"
 #include "lib/rt/log.h"
 
 enum {
@@ -154,6 +155,12 @@ session_put_number(struct session *s, uint64_t number)
 	buf_put(&s->out, str_of(digits + at, sizeof(digits) - at));
 }
 
+void
+session_put_mailbox(struct session *s, struct str wire)
+{
+	check(imap_write_astring_utf8(&s->out, wire, s->is_utf8) == OK);
+}
+
 static void
 send_frame(struct co *co, struct session *s, enum store_type type,
 	   struct str body, int fd)
@@ -226,7 +233,8 @@ bool
 session_dir_of(struct session *s, struct str wire, struct buf *dir_out)
 {
 	struct buf name = BUF_INIT(IMAP_NAME_OCTETS_MAX);
-	enum imap_name_fault fault = imap_name_from_wire(wire, false, &name);
+	enum imap_name_fault fault =
+		imap_name_from_wire(wire, s->is_utf8, &name);
 
 	buf_clear(dir_out);
 	if (fault != IMAP_NAME_FINE)

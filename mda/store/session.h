@@ -72,6 +72,8 @@ bool session_args_ok(struct session *s);
 
 void session_put(struct session *s, const char *format, ...) PRINTF(2, 3);
 void session_put_str(struct session *s, struct str text);
+/* A mailbox's name, as it is on the wire. */
+void session_put_mailbox(struct session *s, struct str wire);
 /* For what is put of each of many messages: no format is read. */
 void session_put_number(struct session *s, uint64_t number);
 /* Sends when there is much; a place where others run. */

@@ -185,6 +185,45 @@ def cap_quota_res_storage(raw):
     cap_quota(raw)
 
 
+def cap_quota_res_message(raw):
+    """RFC 9208 4.1.4: what an EXPUNGE would give back, in KiB."""
+    uid = re.search(r"APPENDUID \d+ (\d+)",
+                    append(raw, "Junk", b"Subject: x\r\n\r\n" + b"y" * 3000,
+                           "(\\Deleted) ")[-1]).group(1)
+    expect_match(ok(raw, "STATUS Junk (DELETED DELETED-STORAGE)")[0],
+                 r"\(DELETED 1 DELETED-STORAGE 3\)")
+    ok(raw, "SELECT Junk")
+    ok(raw, f"UID EXPUNGE {uid}")
+    expect_match(ok(raw, "STATUS Junk (DELETED-STORAGE)")[0], r"STORAGE 0\)")
+
+
+def cap_utf8_accept(raw):
+    """RFC 6855 3 to 5: names both ways, strings, APPEND's UTF8."""
+    content = "Subject: r\u00e9sum\u00e9\r\n\r\nx\r\n".encode()
+
+    def utf8_append(tag):
+        raw.send(b"%s APPEND INBOX UTF8 (~{%d+}\r\n%s)\r\n" % (
+            tag.encode(), len(content), content))
+        return raw.tagged(tag)[-1]
+
+    ask(raw, "DELETE B&AOk-b&AOk-")
+    expect_match(utf8_append("u"), "^u BAD")  # not enabled
+    expect_match(ok(raw, "ENABLE UTF8=ACCEPT")[0], r"^\* ENABLED UTF8=ACCEPT")
+    expect_match(utf8_append("v"), r"^v OK \[APPENDUID")
+    ok(raw, 'CREATE "B\u00e9b\u00e9"')
+    expect_true('"B\u00e9b\u00e9"' in ok(raw, 'LIST "" "B\u00e9*"')[0], "LIST")
+    expect_match(ok(raw, 'STATUS "B\u00e9b\u00e9" (MESSAGES)')[0],
+                 '^\\* STATUS "B\u00e9b\u00e9" ')
+    ok(raw, 'SUBSCRIBE "B\u00e9b\u00e9"')
+    expect_true('"B\u00e9b\u00e9"' in "".join(ok(raw, 'LSUB "" "*"')), "LSUB")
+    ok(raw, "SELECT INBOX")
+    expect_match(ok(raw, 'SEARCH SUBJECT "r\u00e9sum\u00e9"')[0],
+                 r"^\* SEARCH .*\d")
+    # "&" is itself now, and the name is the same one for all others.
+    expect_match(ask(raw, "SELECT B&AOk-b&AOk-")[-1], r"^t\d+ NO")
+    ok(raw, 'SELECT "B\u00e9b\u00e9"')
+
+
 def cap_status_size(raw):
     expect_match(ok(raw, "STATUS INBOX (SIZE)")[0], r"SIZE \d+")
 
@@ -334,7 +373,8 @@ CAPABILITIES = {
     "LIST-STATUS": cap_list_status, "SPECIAL-USE": cap_special_use,
     "CREATE-SPECIAL-USE": cap_create_special_use, "QUOTA": cap_quota,
     "QUOTA=RES-STORAGE": cap_quota_res_storage,
-    "STATUS=SIZE": cap_status_size, "SORT": cap_sort,
+    "QUOTA=RES-MESSAGE": cap_quota_res_message,
+    "UTF8=ACCEPT": cap_utf8_accept, "STATUS=SIZE": cap_status_size, "SORT": cap_sort,
     "SORT=DISPLAY": cap_sort_display, "ESORT": cap_esort,
     "ESEARCH": cap_esearch, "SEARCHRES": cap_searchres,
     "WITHIN": cap_within, "IDLE": cap_idle, "ENABLE": cap_enable,
