@@ -985,6 +985,8 @@ put_policy_answer(struct buf *out)
 		.rule = S("reject"),
 		.need_kind = POLICY_SERVERS,
 		.need_key = S("a.b"),
+		.more = (const struct str[]) { S("m.n"), S("o.p") },
+		.n_more = 2,
 		.effects = effects,
 		.n_effects = 1,
 	};
@@ -1011,6 +1013,8 @@ check_policy_answer(struct str body, struct arena *arena)
 	assert_true(m.is_hang_up);
 	assert_int_equal(m.need_kind, POLICY_SERVERS);
 	assert_str(m.need_key, "a.b");
+	assert_int_equal(m.n_more, 2);
+	assert_str(m.more[1], "o.p");
 	assert_int_equal(m.n_effects, 1);
 	assert_str(m.effects[0].text, "x@y");
 }

@@ -99,6 +99,9 @@ policy_put_answer(struct buf *out, const struct policy_answer *answer)
 	wire_put_str(out, answer->rule);
 	wire_put_u8(out, (uint8_t)answer->need_kind);
 	wire_put_str(out, answer->need_key);
+	wire_put_u32(out, (uint32_t)answer->n_more);
+	for (size_t i = 0; i < answer->n_more; i++)
+		wire_put_str(out, answer->more[i]);
 	put_reply(out, &answer->carried);
 	wire_put_u32(out, (uint32_t)answer->n_effects);
 	for (size_t i = 0; i < answer->n_effects; i++) {
@@ -108,12 +111,30 @@ policy_put_answer(struct buf *out, const struct policy_answer *answer)
 	}
 }
 
+static enum err
+read_more(struct wire *w, struct arena *arena, struct policy_answer *out)
+{
+	struct str *more;
+
+	out->n_more = wire_u32(w);
+	if (w->is_bad || out->n_more > POLICY_MAX_MORE)
+		return ERR_FORMAT;
+	more = arena_array(arena, out->n_more, sizeof(*more));
+	if (more == NULL)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < out->n_more; i++)
+		more[i] = wire_str_max(w, POLICY_FACT_MAX_OCTETS);
+	out->more = more;
+	return OK;
+}
+
 enum err
 policy_read_answer(struct str body, struct arena *arena,
 		   struct policy_answer *out)
 {
 	struct wire w = wire_of(body);
 	struct policy_effect *effects;
+	enum err e;
 
 	out->outcome = wire_below(&w, POLICY_OUTCOMES);
 	read_reply(&w, &out->reply);
@@ -122,6 +143,9 @@ policy_read_answer(struct str body, struct arena *arena,
 	out->rule = wire_str_max(&w, ROUTER_TEXT_MAX_OCTETS);
 	out->need_kind = wire_below(&w, POLICY_FACT_KINDS);
 	out->need_key = wire_str_max(&w, POLICY_FACT_MAX_OCTETS);
+	e = read_more(&w, arena, out);
+	if (e != OK)
+		return e;
 	read_reply(&w, &out->carried);
 	out->n_effects = wire_u32(&w);
 	if (w.is_bad || out->n_effects > POLICY_MAX_EFFECTS)

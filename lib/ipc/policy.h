@@ -64,6 +64,7 @@ enum policy_outcome {
 enum {
 	POLICY_MAX_FACTS = 128,
 	POLICY_MAX_EFFECTS = 64,
+	POLICY_MAX_MORE = 16,
 	POLICY_FACT_MAX_OCTETS = 8192, // key and value
 	POLICY_ASK_MAX_OCTETS = 128 * 1024,
 	POLICY_ANSWER_MAX_OCTETS = 128 * 1024,
@@ -110,6 +111,10 @@ struct policy_answer {
 	struct str rule;       // that refused, with file and line
 	enum policy_fact_kind need_kind;
 	struct str need_key;
+	/* With POLICY_NEED: keys of POLICY_ADDRESSES_V4 that are needed soon.
+	 */
+	const struct str *more;
+	size_t n_more;
 	struct policy_reply carried; // for the next ask
 	const struct policy_effect *effects;
 	size_t n_effects;

@@ -246,6 +246,82 @@ ask_service(struct co *co, struct policy_fact *fact, struct buf *value)
 	return e == ERR_CANCELED ? e : OK;
 }
 
+struct question {
+	struct policy_fact fact;
+	struct call *call; // NULL: it could not be asked
+};
+
+static void
+put_off_to_dns(struct co *co, struct chan *chan, struct question *q,
+	       int64_t deadline_us)
+{
+	struct buf body = BUF_INIT(512);
+	uint16_t type;
+
+	if (q->fact.key.n > ADDRESS_DOMAIN_MAX)
+		return;
+	put_question(&q->fact, &body, &type);
+	q->call = call_open(chan);
+	if (q->call != NULL && call_send(co, q->call, type, buf_str(&body), -1,
+					 true, deadline_us) != OK)
+		call_free(&q->call);
+	buf_release(&body);
+}
+
+static enum err
+take_from_dns(struct co *co, struct session *s, struct question *q,
+	      int64_t deadline_us)
+{
+	struct arena arena = ARENA_INIT(ANSWER_MEMORY_OCTETS);
+	struct buf value = BUF_INIT(POLICY_FACT_MAX_OCTETS);
+	struct frame f = { .fd = -1 };
+	struct dns_answer answer;
+	enum err e = OK;
+
+	if (q->call != NULL)
+		e = call_recv(co, q->call, deadline_us, &f);
+	if (q->call != NULL && e == OK && f.type == DNS_ANSWER &&
+	    dns_read_answer(f.body, &arena, &answer) == OK)
+		take_dns(&answer, &value, &q->fact);
+	if (e != ERR_CANCELED)
+		keep_fact(session_facts(s), &q->fact);
+	call_free(&q->call);
+	frame_release(&f);
+	buf_release(&value);
+	arena_release(&arena);
+	return e == ERR_CANCELED ? e : OK;
+}
+
+/* Block lists, side by side: all have one time together. */
+static enum err
+fetch_lists(struct co *co, struct session *s, const struct policy_answer *need)
+{
+	int64_t deadline_us = in_s(DNS_TIMEOUT_S);
+	size_t n = 1 + need->n_more;
+	struct question *list = must_alloc(n * sizeof(*list));
+	struct chan *chan = NULL;
+	enum err e = peer_chan(co, in.dns, deadline_us, &chan);
+	bool is_canceled = e == ERR_CANCELED;
+
+	for (size_t i = 0; i < n && !is_canceled; i++) {
+		list[i].fact = (struct policy_fact) {
+			.kind = POLICY_ADDRESSES_V4,
+			.status = POLICY_TEMPORARY,
+			.key = i == 0 ? need->need_key : need->more[i - 1],
+		};
+		if (e == OK)
+			put_off_to_dns(co, chan, &list[i], deadline_us);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (!is_canceled &&
+		    take_from_dns(co, s, &list[i], deadline_us) != OK)
+			is_canceled = true;
+		call_free(&list[i].call);
+	}
+	free(list);
+	return is_canceled ? ERR_CANCELED : OK;
+}
+
 static enum err
 fetch(struct co *co, struct session *s, const struct policy_answer *need)
 {
@@ -257,6 +333,8 @@ fetch(struct co *co, struct session *s, const struct policy_answer *need)
 	};
 	enum err e;
 
+	if (need->n_more > 0 && need->need_kind == POLICY_ADDRESSES_V4)
+		return fetch_lists(co, s, need);
 	e = fact.kind == POLICY_SERVICE ? ask_service(co, &fact, &value)
 					: fetch_dns(co, &fact, &value);
 	if (e == OK)

@@ -1528,6 +1528,39 @@ refuse_listed(struct eval *e, const struct scope *s, struct str query,
 	return refuse(e, s, code, status, reply);
 }
 
+static bool
+is_named(const struct eval *e, struct str query)
+{
+	const struct access_result *r = e->out;
+
+	for (size_t i = 0; i < r->n_more; i++)
+		if (str_eq(r->more[i], query))
+			return true;
+	return str_eq(r->need_key, query);
+}
+
+/* Lists are slow, and most clients are on none: all are asked at once. */
+static void
+name_lists_behind(struct eval *e)
+{
+	const struct policy_list *list = e->list;
+	struct access_result *r = e->out;
+
+	for (size_t i = (size_t)(e->rule - list->rules) + 1;
+	     i < list->n && r->n_more < ACCESS_MORE_MAX; i++) {
+		const struct policy_rule *rule = &list->rules[i];
+		struct str query;
+
+		if (rule->op != POLICY_BLOCK_LIST || rule->via != VIA_ITSELF)
+			continue;
+		query = lower(e, reversed(e, e->f->client, rule->argument));
+		if (query.n > 0 && query.n <= ADDRESS_DOMAIN_MAX &&
+		    known_fact(e, FACT_ADDRESSES_V4, query) == NULL &&
+		    !is_named(e, query))
+			r->more[r->n_more++] = query;
+	}
+}
+
 static enum status
 check_block_list(struct eval *e)
 {
@@ -1549,8 +1582,10 @@ check_block_list(struct eval *e)
 	if (query.n == 0 || query.n > ADDRESS_DOMAIN_MAX)
 		return DUNNO;
 	f = fact(e, FACT_ADDRESSES_V4, query);
-	if (f == NULL)
+	if (f == NULL) {
+		name_lists_behind(e);
 		return STOPPED;
+	}
 	if (f->status == FACT_TEMPORARY && rule->is_permit)
 		return defer_if(e, &s, &e->if_reject, 450, "4.7.1",
 				S("a list of good clients does not answer"));

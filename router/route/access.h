@@ -97,7 +97,7 @@ enum access_effect_kind {
 	EFFECT_KINDS,
 };
 
-enum { ACCESS_EFFECTS_MAX = 64 };
+enum { ACCESS_EFFECTS_MAX = 64, ACCESS_MORE_MAX = 16 };
 
 struct access_effect {
 	enum access_effect_kind kind;
@@ -112,6 +112,11 @@ struct access_result {
 	struct str rule; // which rule refused, with file and line
 	enum access_fact_kind need_kind;
 	struct str need_key;
+	/* With ACCESS_NEED of a block list: what the other block lists behind
+	 * it will ask, of FACT_ADDRESSES_V4. To be fetched at the same time;
+	 * or not. */
+	struct str more[ACCESS_MORE_MAX];
+	size_t n_more;
 	struct access_reply carried; // for the next stage
 	/* The lists decided about relaying, not the default. */
 	bool is_relay_decided;

@@ -218,6 +218,30 @@ a_missing_fact_is_named(void **state UNUSED)
 	assert_int_equal(result.reply.code, 554);
 }
 
+/* Each once, without those that are known. */
+static void
+block_lists_are_named_together(void **state UNUSED)
+{
+	struct access_facts f = stranger();
+	struct access_fact one = { FACT_ADDRESSES_V4, FACT_NONE,
+				   S("9.2.0.192.c.test"), S("") };
+
+	load("reject_rbl_client a.test, permit_mynetworks, "
+	     "reject_rbl_client B.test=127.0.0.2, "
+	     "reject_rbl_client b.test=127.0.0.3, "
+	     "reject_rbl_client a.test=127.0.0.9, reject_rbl_client c.test, "
+	     "permit_dnswl_client d.test, reject_rhsbl_sender e.test");
+	f.client = S("192.0.2.9");
+	f.known = &one;
+	f.n_known = 1;
+	judge(&f);
+	assert_int_equal(result.outcome, ACCESS_NEED);
+	assert_str(result.need_key, "9.2.0.192.a.test");
+	assert_int_equal(result.n_more, 2);
+	assert_str(result.more[0], "9.2.0.192.b.test");
+	assert_str(result.more[1], "9.2.0.192.d.test");
+}
+
 /* RFC 5782 2.4. */
 static void
 ipv6_is_asked_by_nibbles(void **state UNUSED)
@@ -359,6 +383,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules_decide_as_postfix_documents),
 		cmocka_unit_test(a_missing_fact_is_named),
+		cmocka_unit_test(block_lists_are_named_together),
 		cmocka_unit_test(ipv6_is_asked_by_nibbles),
 		cmocka_unit_test(a_policy_service_gets_one_line_for_each_name),
 		cmocka_unit_test(orders_for_the_message_are_given),

@@ -21,6 +21,7 @@ _Static_assert((int)POLICY_AT_END_OF_DATA == (int)ACCESS_AT_END_OF_DATA &&
 		       (int)POLICY_TEMPORARY == (int)FACT_TEMPORARY &&
 		       (int)POLICY_WAIT == (int)EFFECT_SLEEP &&
 		       (int)POLICY_NEED == (int)ACCESS_NEED &&
+		       (int)POLICY_MAX_MORE == (int)ACCESS_MORE_MAX &&
 		       (int)POLICY_MAX_EFFECTS == (int)ACCESS_EFFECTS_MAX,
 	       "enums of the message and of the rules");
 
@@ -46,6 +47,8 @@ answer_of(const struct access_result *r, struct policy_effect *effects)
 		.rule = str_first(r->rule, TEXT_MAX_OCTETS),
 		.need_kind = (enum policy_fact_kind)r->need_kind,
 		.need_key = r->need_key,
+		.more = r->more,
+		.n_more = r->n_more,
 		.carried = reply_of(&r->carried),
 		.effects = effects,
 		.n_effects = r->n_effects,

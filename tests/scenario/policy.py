@@ -91,6 +91,8 @@ VALUES = {
     "rblmiss": "reject_rbl_client bl.example=127.0.0.[6..9]",
     "rblhit": "reject_rbl_client bl.example=127.0.0.[2;4..6]",
     "rhsbl": "reject_rhsbl_sender rhsbl.example",
+    "lists": ", ".join(f"reject_rbl_client side{i}.example"
+                       for i in range(4)),
     "dnswl": "permit_dnswl_client bl.example, reject",
     "mx": "check_sender_mx_access texthash:{dir}/hosts.map",
     "ns": "check_sender_ns_access texthash:{dir}/hosts.map",
@@ -477,6 +479,26 @@ def a_header_without_end_is_refused(lab):
         f"X-{i}: z" for i in range(1100)))
     expect(code, 550, text)
     expect_match(text, r"5\.6\.0 Too many header fields")
+
+
+@scenario
+def block_lists_are_asked_side_by_side(lab):
+    """None of them answers before all were asked."""
+    asked = {}
+
+    def answer(number, packet):
+        asked[number] = packet
+        if len(asked) < 4:
+            return []
+        return [p[:2] + bytes.fromhex("8183" "0001" "0000" "0000" "0000")
+                + p[12:12 + p[12:].index(0) + 5] for p in asked.values()]
+
+    for i in range(4):
+        zone[f"1.0.0.127.side{i}.example", A] = \
+            lambda packet, i=i: answer(i, packet)
+    code, text = talk(lab.mta1, to("lists"))
+    expect(code, 250, text)
+    expect(len(asked), 4, "lists")
 
 
 @scenario
