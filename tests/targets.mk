@@ -21,7 +21,9 @@ DEPS_TEST := $(DEPS) bsdutils clang clang-format gcovr gsasl haproxy isync \
 	libclang-rt-14-dev libcmocka-dev libnet-ssleay-perl neomutt openssl \
 	iproute2 iptables pflogsumm postfix postfix-pcre strace swaks util-linux
 
-# A quick nothing when all are there; not root: says what to type.
+# A quick nothing when all are there; not root: says what to type. Servers that
+# come with it (Postfix, HAProxy, Dovecot) are not started, now or at boot: the
+# tests run instances of their own.
 define install
 	@missing=; for p in $(1); do \
 		dpkg-query -W -f='$${Status}' $$p 2>/dev/null \
@@ -31,7 +33,16 @@ define install
 	line="apt-get install -y --no-install-recommends$$missing"; \
 	if [ "$$(id -u)" -ne 0 ]; then echo "as root: $$line"; exit 1; fi; \
 	export DEBIAN_FRONTEND=noninteractive; \
-	apt-get update -q && $$line
+	policy=/usr/sbin/policy-rc.d; \
+	[ -e $$policy ] && policy= || { \
+		printf '#!/bin/sh\nexit 101\n' >$$policy; chmod 755 $$policy; }; \
+	apt-get update -q && $$line; code=$$?; \
+	[ -z "$$policy" ] || rm -f $$policy; \
+	for p in $$missing; do \
+		[ -e /lib/systemd/system/$$p.service ] || continue; \
+		systemctl disable -q $$p 2>/dev/null || true; \
+	done; \
+	exit $$code
 endef
 
 .PHONY: deps deps-test
