@@ -252,6 +252,7 @@ void
 loop_init(void)
 {
 	memset(&sched, 0, sizeof(sched));
+	offload_init();
 	TAILQ_INIT(&sched.ready);
 	TAILQ_INIT(&sched.stacks);
 	check(uv_loop_init(&sched.uv) == 0);
@@ -268,6 +269,7 @@ void
 loop_close(void)
 {
 	check(sched.n_live == 0);
+	offload_end();
 	uv_close((uv_handle_t *)&sched.idle, NULL);
 	uv_close((uv_handle_t *)&sched.check, NULL);
 	uv_run(&sched.uv, UV_RUN_DEFAULT);

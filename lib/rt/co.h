@@ -87,3 +87,8 @@ void offload(struct co *co, offload_fn *fn, void *arg);
 void offload_set_threads(unsigned n);
 /* Starts all threads now, before the system call filter closes. */
 void offload_start(void);
+/* Waits until every job is done, and ends the threads; no offload() after it.
+ * loop_close() does it, too. */
+void offload_end(void);
+/* loop_init() calls it. */
+void offload_init(void);

@@ -1,45 +1,173 @@
 /* SPDX-License-Identifier: MIT
- * lib/rt/offload.c - blocking work in libuv's thread pool. */
+ * lib/rt/offload.c - blocking work in a pool of threads.
+ *
+ * libuv's pool wakes by one condition for all threads, under one lock for all:
+ * three times the futex calls per job. Here each thread has a semaphore of its
+ * own and gets its job with it; who slept last is woken first.
+ *
+ * Owns: the threads, from the first job or offload_start() to offload_end().
+ * Invariants:
+ *  (1) A job is in one place: given, in a thread, or done.
+ *  (2) While jobs are given no thread is idle.
+ *  (3) Whoever makes the list of done jobs not empty tells the loop. */
 #include "lib/rt/co.h"
 
 #include "lib/base/check.h"
 
-#include <stdio.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
 #include <uv.h>
 
+enum { THREADS_DEFAULT = 4 };
+
 struct job {
-	uv_work_t work;
+	STAILQ_ENTRY(job) link;
 	struct co *co;
 	offload_fn *fn;
 	void *arg;
 	bool is_done;
 };
 
+STAILQ_HEAD(job_list, job);
+
+struct thread {
+	SLIST_ENTRY(thread) link; // among the idle
+	pthread_t id;
+	sem_t wake;
+	struct job *job; // what it was woken for; NULL: the end
+};
+
+static unsigned n_wanted = THREADS_DEFAULT;
+
+static struct {
+	/* of the loop */
+	struct thread *threads;
+	unsigned n_threads;
+	unsigned n_out; // jobs whose end the loop has not seen
+	uv_async_t async;
+
+	pthread_mutex_t lock; // what follows
+	struct job_list given, done;
+	SLIST_HEAD(, thread) idle;
+	bool is_ending;
+} pool;
+
 void
 offload_set_threads(unsigned n)
 {
-	char text[16];
+	n_wanted = n;
+}
 
-	snprintf(text, sizeof(text), "%u", n);
-	setenv("UV_THREADPOOL_SIZE", text, 1);
+/* A process that was forked has none of the threads. */
+void
+offload_init(void)
+{
+	memset(&pool, 0, sizeof(pool));
+	pthread_mutex_init(&pool.lock, NULL);
+	STAILQ_INIT(&pool.given);
+	STAILQ_INIT(&pool.done);
+	SLIST_INIT(&pool.idle);
+}
+
+/* Puts away the job that is done, if any, and takes the next; NULL: none, the
+ * thread is idle. *has_ended_out: it shall end. */
+static struct job *
+change_jobs(struct thread *t, struct job *done, bool *has_ended_out)
+{
+	struct job *next;
+	bool must_tell;
+
+	pthread_mutex_lock(&pool.lock);
+	must_tell = done != NULL && STAILQ_EMPTY(&pool.done);
+	if (done != NULL)
+		STAILQ_INSERT_TAIL(&pool.done, done, link);
+	next = STAILQ_FIRST(&pool.given);
+	*has_ended_out = next == NULL && pool.is_ending;
+	if (next != NULL)
+		STAILQ_REMOVE_HEAD(&pool.given, link);
+	else if (!pool.is_ending)
+		SLIST_INSERT_HEAD(&pool.idle, t, link);
+	pthread_mutex_unlock(&pool.lock);
+	if (must_tell)
+		uv_async_send(&pool.async);
+	return next;
+}
+
+static void *
+run_thread(void *arg)
+{
+	struct thread *t = arg;
+	struct job *job = NULL;
+
+	for (;;) {
+		bool has_ended;
+
+		job = change_jobs(t, job, &has_ended);
+		if (job == NULL && !has_ended) {
+			while (sem_wait(&t->wake) != 0)
+				; // a signal
+			job = t->job;
+		}
+		if (job == NULL)
+			return NULL;
+		job->fn(job->arg);
+	}
 }
 
 static void
-in_thread(uv_work_t *work)
+on_done(uv_async_t *async)
 {
-	struct job *job = work->data;
+	struct job_list done = STAILQ_HEAD_INITIALIZER(done);
+	struct job *job;
 
-	job->fn(job->arg);
+	pthread_mutex_lock(&pool.lock);
+	STAILQ_CONCAT(&done, &pool.done);
+	pthread_mutex_unlock(&pool.lock);
+	STAILQ_FOREACH (job, &done, link) {
+		job->is_done = true;
+		co_wake(job->co);
+		pool.n_out--;
+	}
+	if (pool.n_out == 0)
+		uv_unref((uv_handle_t *)async);
+}
+
+void
+offload_start(void)
+{
+	if (pool.threads != NULL)
+		return;
+	check(uv_async_init(loop_uv(), &pool.async, on_done) == 0);
+	uv_unref((uv_handle_t *)&pool.async); // it alone is no reason to wait
+	pool.n_threads = n_wanted;
+	pool.threads = must_alloc(n_wanted * sizeof(*pool.threads));
+	for (unsigned i = 0; i < n_wanted; i++) {
+		struct thread *t = &pool.threads[i];
+
+		check(sem_init(&t->wake, 0, 0) == 0);
+		check(pthread_create(&t->id, NULL, run_thread, t) == 0);
+	}
 }
 
 static void
-in_loop(uv_work_t *work, int status UNUSED)
+give(struct job *job)
 {
-	struct job *job = work->data;
+	struct thread *t;
 
-	job->is_done = true;
-	co_wake(job->co);
+	pthread_mutex_lock(&pool.lock);
+	t = SLIST_FIRST(&pool.idle);
+	if (t != NULL)
+		SLIST_REMOVE_HEAD(&pool.idle, link);
+	else
+		STAILQ_INSERT_TAIL(&pool.given, job, link);
+	pthread_mutex_unlock(&pool.lock);
+	if (t != NULL) {
+		t->job = job;
+		sem_post(&t->wake);
+	}
 }
 
 /* The job lies on the coroutine's stack, so it must not return before the
@@ -49,26 +177,34 @@ offload(struct co *co, offload_fn *fn, void *arg)
 {
 	struct job job = { .co = co, .fn = fn, .arg = arg };
 
-	job.work.data = &job;
-	check(uv_queue_work(loop_uv(), &job.work, in_thread, in_loop) == 0);
+	offload_start();
+	if (pool.n_out++ == 0)
+		uv_ref((uv_handle_t *)&pool.async);
+	give(&job);
 	while (!job.is_done)
 		co_park(co);
 }
 
-static void
-nothing(uv_work_t *work UNUSED)
-{
-}
-
-static void
-warm(uv_work_t *work UNUSED, int status UNUSED)
-{
-}
-
 void
-offload_start(void)
+offload_end(void)
 {
-	static uv_work_t work;
+	struct thread *t;
 
-	check(uv_queue_work(loop_uv(), &work, nothing, warm) == 0);
+	if (pool.threads == NULL)
+		return;
+	pthread_mutex_lock(&pool.lock);
+	pool.is_ending = true;
+	SLIST_FOREACH (t, &pool.idle, link) {
+		t->job = NULL;
+		sem_post(&t->wake);
+	}
+	SLIST_INIT(&pool.idle);
+	pthread_mutex_unlock(&pool.lock);
+	for (unsigned i = 0; i < pool.n_threads; i++) {
+		pthread_join(pool.threads[i].id, NULL);
+		sem_destroy(&pool.threads[i].wake);
+	}
+	free(pool.threads);
+	pool.threads = NULL;
+	uv_close((uv_handle_t *)&pool.async, NULL);
 }

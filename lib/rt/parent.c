@@ -360,6 +360,7 @@ be_child(struct child *child, int control_fd)
 		_exit(1);
 	role_say_ready();
 	loop_run();
+	offload_end();
 	exit(0);
 }
 
