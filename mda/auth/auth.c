@@ -43,7 +43,8 @@ enum {
 	MAX_CHECKS = 20000, // open calls of one peer
 	MAX_SUBSCRIPTIONS = 64,
 	SUBSCRIBE_MAX_OCTETS = 64,
-	EXAMINE_PAUSE_MS = 20,
+	EXAMINE_PAUSE_MS = 20, // at least
+	EXAMINE_SHARE = 100,   // of its time examining takes one in so many
 	ADDRESS_MEMORY_OCTETS = 8192,
 	DECOY_SALT_OCTETS = 16, // as doveadm pw and mailctl pw make them
 	SCRAM_WAIT_S = 300,	// for the client's last message
@@ -706,6 +707,7 @@ examine(struct co *co, void *arg UNUSED)
 	while (i < auth.set->accounts.n) {
 		struct set *set = set_hold(auth.set);
 		const struct account *a = &set->accounts.list[i];
+		int64_t began_us = now_us(), pause_us;
 
 		if (!set->is_examined[i] && auth.n_running == 0) {
 			auth.n_running++;
@@ -718,7 +720,10 @@ examine(struct co *co, void *arg UNUSED)
 		if (set != auth.set)
 			i = 0; // the new set inherited what was done
 		set_drop(&set);
-		if (co_sleep_until(co, in_ms(EXAMINE_PAUSE_MS)) != OK)
+		pause_us = EXAMINE_SHARE * (now_us() - began_us);
+		if (pause_us < EXAMINE_PAUSE_MS * US_PER_MS)
+			pause_us = EXAMINE_PAUSE_MS * US_PER_MS;
+		if (co_sleep_until(co, now_us() + pause_us) != OK)
 			break;
 	}
 	auth.is_examining = false;
