@@ -9,12 +9,16 @@
 
 enum { BACKTRACE_DEPTH = 48 };
 
+void (*check_before_abort)(void);
+
 void
 check_failed(const char *what, const char *file, int line)
 {
 	void *frames[BACKTRACE_DEPTH];
 	int n;
 
+	if (check_before_abort != NULL)
+		check_before_abort();
 	dprintf(STDERR_FILENO, "level=error ev=bug at=%s:%d check=\"%s\"\n",
 		file, line, what);
 	n = backtrace(frames, BACKTRACE_DEPTH);

@@ -12,6 +12,10 @@
 			check_failed(#cond, __FILE__, __LINE__); \
 	} while (0)
 
+/* What must not be lost in memory, or NULL. It may run in any thread, at any
+ * place. */
+extern void (*check_before_abort)(void);
+
 NORETURN void check_failed(const char *what, const char *file, int line);
 
 /* Memory that cannot be had ends the role (STYLE: ERRORS). The result is never

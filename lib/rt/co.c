@@ -68,6 +68,7 @@ static struct {
 	uv_loop_t uv;
 	uv_idle_t idle;
 	uv_check_t check;
+	uv_prepare_t before_wait;
 	bool is_idle_on;
 	struct co_queue ready;
 	struct co_queue stacks; // free; first those that keep their pages
@@ -248,6 +249,12 @@ on_check(uv_check_t *check_handle UNUSED)
 	run_ready();
 }
 
+static void
+on_before_wait(uv_prepare_t *prepare UNUSED)
+{
+	log_flush();
+}
+
 void
 loop_init(void)
 {
@@ -259,8 +266,11 @@ loop_init(void)
 	uv_idle_init(&sched.uv, &sched.idle);
 	uv_check_init(&sched.uv, &sched.check);
 	uv_check_start(&sched.check, on_check);
-	/* It must not keep a loop going in which nothing can happen. */
+	uv_prepare_init(&sched.uv, &sched.before_wait);
+	uv_prepare_start(&sched.before_wait, on_before_wait);
+	/* They must not keep a loop going in which nothing can happen. */
 	uv_unref((uv_handle_t *)&sched.check);
+	uv_unref((uv_handle_t *)&sched.before_wait);
 	/* sendfile() and OpenSSL cannot say MSG_NOSIGNAL. */
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -272,6 +282,7 @@ loop_close(void)
 	offload_end();
 	uv_close((uv_handle_t *)&sched.idle, NULL);
 	uv_close((uv_handle_t *)&sched.check, NULL);
+	uv_close((uv_handle_t *)&sched.before_wait, NULL);
 	uv_run(&sched.uv, UV_RUN_DEFAULT);
 	check(uv_loop_close(&sched.uv) == 0);
 #ifdef ESTAFETA_SANITIZED
@@ -290,7 +301,9 @@ loop_close(void)
 void
 loop_run(void)
 {
+	log_batch(true);
 	uv_run(&sched.uv, UV_RUN_DEFAULT);
+	log_batch(false);
 }
 
 void

@@ -8,6 +8,7 @@
 #include "lib/rt/clock.h"
 #include "lib/rt/log_postfix.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <unistd.h>
 
@@ -150,16 +151,63 @@ put_field(struct buf *line, const struct log_field *field)
 		buf_putc(line, '>');
 }
 
+/* Lines that wait for the end of the loop's turn. No more than a pipe takes in
+ * one piece: other roles write to the same one. */
+static struct {
+	size_t n;
+	char bytes[PIPE_BUF];
+} batch;
+
+static _Thread_local bool is_batching; // threads of the pool never are
+
 /* A log that cannot be written must not stop the mail. */
 static void
-emit(struct buf *line)
+write_out(struct str bytes)
 {
-	ssize_t n;
+	ssize_t n = write(STDOUT_FILENO, bytes.p, bytes.n);
 
+	(void)n;
+}
+
+void
+log_flush(void)
+{
+	if (is_batching && batch.n > 0) {
+		write_out(str_of(batch.bytes, batch.n));
+		batch.n = 0;
+	}
+}
+
+/* Of whatever thread. */
+static void
+flush_before_abort(void)
+{
+	write_out(str_of(batch.bytes, batch.n));
+}
+
+void
+log_batch(bool is_on)
+{
+	log_flush();
+	is_batching = is_on;
+	check_before_abort = flush_before_abort;
+}
+
+static void
+emit(struct buf *line, enum log_level level)
+{
 	if (line->n > 0 && line->p[line->n - 1] != '\n')
 		buf_putc(line, '\n');
-	n = write(STDOUT_FILENO, line->p, line->n);
-	(void)n;
+	if (line->n > sizeof(batch.bytes) - batch.n)
+		log_flush();
+	if (!is_batching || line->n > sizeof(batch.bytes)) {
+		write_out(buf_str(line));
+	} else {
+		memcpy(batch.bytes + batch.n, line->p, line->n);
+		batch.n += line->n;
+		if (level <= LOG_WARN)
+			log_flush();
+	}
 	buf_release(line);
 }
 
@@ -236,7 +284,7 @@ log_write(enum log_level level, struct str session, const char *event,
 		buf_release(&head);
 		break;
 	}
-	emit(&line);
+	emit(&line, level);
 }
 
 void
@@ -266,5 +314,5 @@ log_fact(const char *words, ...)
 			buf_putf(&line, "\\x%02x", (unsigned char)text.p[i]);
 	}
 	buf_release(&text);
-	emit(&line);
+	emit(&line, LOG_INFO);
 }

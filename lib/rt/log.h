@@ -58,6 +58,11 @@ void log_open(const char *who, enum log_level most_verbose);
  * same fields), "postfix" (log_postfix.h). False: no such format. hostname is
  * copied; postfix's lines have it. */
 bool log_use_format(const char *format, const char *hostname);
+/* While it is on, lines of the calling thread wait for log_flush(), warnings
+ * and errors do not; the order stays. loop_run() turns it on and flushes at the
+ * end of each turn; check() flushes before it aborts. */
+void log_batch(bool is_on);
+void log_flush(void);
 /* "error", "warn", "info", "debug", "trace" (= debug); anything else is info.
  */
 enum log_level log_level_named(struct str name);

@@ -6,6 +6,8 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 static char seen[65536];
 static size_t n_seen;
@@ -140,6 +142,127 @@ test_long_values_are_cut(void **state UNUSED)
 	}
 }
 
+/* Lines in the file, which end in k=N; is their order that of N? */
+static int
+lines_in(int fd, int *last, bool *is_ordered)
+{
+	ssize_t n = pread(fd, seen, sizeof(seen) - 1, 0);
+	int n_lines = 0;
+
+	assert_true(n >= 0);
+	seen[n] = '\0';
+	*last = -1;
+	for (const char *p = seen; (p = strstr(p, " k=")) != NULL; p += 3) {
+		int k = p[3] - '0';
+
+		*is_ordered &= k > *last;
+		*last = k;
+		n_lines++;
+	}
+	return n_lines;
+}
+
+static void
+test_a_batch_keeps_order_and_loses_nothing(void **state UNUSED)
+{
+	static const struct {
+		const char *name;
+		enum log_level levels[4];
+		size_t n;
+		int n_seen; // lines before log_flush()
+	} cases[] = {
+		{ "info waits", { LOG_INFO, LOG_INFO }, 2, 0 },
+		{ "a warning takes all before it along",
+		  { LOG_INFO, LOG_WARN, LOG_INFO },
+		  3,
+		  2 },
+		{ "an error does not wait", { LOG_ERROR }, 1, 1 },
+	};
+	char path[] = "/tmp/log-XXXXXX";
+	int fd = mkstemp(path), saved = dup(STDOUT_FILENO);
+
+	assert_true(fd >= 0 && saved >= 0);
+	unlink(path);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		int n_early, n_all, last = 0;
+		bool is_ordered = true;
+
+		fflush(stdout);
+		assert_int_equal(ftruncate(fd, 0), 0);
+		lseek(fd, 0, SEEK_SET);
+		dup2(fd, STDOUT_FILENO);
+		log_batch(true);
+		for (size_t k = 0; k < cases[i].n; k++)
+			log_at(cases[i].levels[k], STR_NONE, "e", FN("k", k));
+		n_early = lines_in(fd, &last, &is_ordered);
+		log_batch(false);
+		n_all = lines_in(fd, &last, &is_ordered);
+		dup2(saved, STDOUT_FILENO);
+		if (n_early != cases[i].n_seen || n_all != (int)cases[i].n ||
+		    !is_ordered)
+			fail_msg("%s: %d early, %d of %zu", cases[i].name,
+				 n_early, n_all, cases[i].n);
+	}
+	close(saved);
+	close(fd);
+}
+
+/* No write is longer than what a pipe takes whole. */
+static void
+test_a_batch_is_one_piece_of_a_pipe(void **state UNUSED)
+{
+	int fds[2], saved = dup(STDOUT_FILENO);
+	size_t total = 0;
+	ssize_t n;
+
+	assert_int_equal(pipe2(fds, O_DIRECT | O_NONBLOCK), 0); // packets
+	fflush(stdout);
+	dup2(fds[1], STDOUT_FILENO);
+	log_batch(true);
+	for (int i = 0; i < 100; i++)
+		log_info("filling", FC("text", "some words to fill a line"));
+	log_batch(false);
+	dup2(saved, STDOUT_FILENO);
+	close(saved);
+	while ((n = read(fds[0], seen, sizeof(seen))) > 0) {
+		assert_true(n <= PIPE_BUF);
+		assert_int_equal(seen[n - 1], '\n');
+		for (ssize_t i = 0; i < n; i++)
+			total += seen[i] == '\n';
+	}
+	assert_int_equal(total, 100);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void
+test_a_broken_invariant_loses_no_line(void **state UNUSED)
+{
+	int fds[2], status;
+	pid_t pid;
+	ssize_t n;
+
+	assert_int_equal(pipe(fds), 0);
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		dup2(fds[1], STDOUT_FILENO);
+		dup2(fds[1], STDERR_FILENO);
+		log_batch(true);
+		log_info("before.the.end");
+		signal(SIGABRT, SIG_DFL);
+		check(pid != 0);
+	}
+	close(fds[1]);
+	n = read(fds[0], seen, sizeof(seen) - 1);
+	assert_true(n > 0);
+	seen[n] = '\0';
+	expect("ev=before.the.end\n");
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	close(fds[0]);
+}
+
 static void
 test_a_wrong_format_is_refused(void **state UNUSED)
 {
@@ -154,6 +277,9 @@ main(void)
 		cmocka_unit_test(test_lines_that_pflogsumm_reads),
 		cmocka_unit_test(test_foreign_bytes_stay_in_their_line),
 		cmocka_unit_test(test_long_values_are_cut),
+		cmocka_unit_test(test_a_batch_keeps_order_and_loses_nothing),
+		cmocka_unit_test(test_a_batch_is_one_piece_of_a_pipe),
+		cmocka_unit_test(test_a_broken_invariant_loses_no_line),
 		cmocka_unit_test(test_a_wrong_format_is_refused),
 	};
 

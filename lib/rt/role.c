@@ -40,6 +40,14 @@ static struct {
 	bool is_stopping;
 } me;
 
+/* Without a parent there is nothing to do. */
+NORETURN static void
+leave_orphaned(void)
+{
+	log_flush();
+	_exit(1);
+}
+
 /* False when the parent has too much to read already. */
 static bool
 send_control(enum control_type type, uint8_t what, uint8_t copy)
@@ -51,7 +59,7 @@ send_control(enum control_type type, uint8_t what, uint8_t copy)
 	control_put(&b, &message);
 	n = send(me.control_fd, b.p, b.n, MSG_NOSIGNAL);
 	if (n < 0 && errno != EAGAIN)
-		_exit(1); // without a parent there is nothing to do
+		leave_orphaned();
 	buf_release(&b);
 	return n > 0;
 }
@@ -121,7 +129,7 @@ on_control(uv_poll_t *poll UNUSED, int status UNUSED, int events UNUSED)
 		if (n < 0 && errno == EAGAIN)
 			return;
 		if (n <= 0)
-			_exit(1); // the parent is gone
+			leave_orphaned();
 		check(control_read(str_of(packet, (size_t)n), &message) == OK);
 		on_message(&message, fd);
 	}

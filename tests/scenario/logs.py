@@ -42,9 +42,10 @@ def pflogsumm_counts_the_mail(lab):
 @scenario
 def every_line_is_an_object(lab):
     _, content = message(sender=USER3, recipient=USER1)
+    mark = lab.mta2.log_mark()
     with lab.mta2.submission(USER3) as client:
         client.sendmail(USER3, [USER1], content)
-    lab.mta2.wait_log(r'"ev":"message\.done"')
+    lab.mta2.wait_log(r'"ev":"message\.done"', mark)
     events = [json.loads(line) for line in lab.mta2.log().splitlines()]
     accepted = next(e for e in events if e["ev"] == "smtp.accept"
                     and e["login"] == USER3)
