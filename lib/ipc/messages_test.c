@@ -973,6 +973,35 @@ check_policy_ask(struct str body, struct arena *arena)
 }
 
 static void
+put_policy_header_ask(struct buf *out)
+{
+	struct policy_header_ask m = { S("a@b"), S("127.0.0.1"), true, false,
+				       S("From: x\r\n\r\n") };
+
+	policy_put_header_ask(out, &m);
+}
+
+static enum err
+read_policy_header_ask(struct str body, struct arena *arena UNUSED)
+{
+	struct policy_header_ask m;
+
+	return policy_read_header_ask(body, &m);
+}
+
+static void
+check_policy_header_ask(struct str body, struct arena *arena UNUSED)
+{
+	struct policy_header_ask m;
+
+	assert_int_equal(policy_read_header_ask(body, &m), OK);
+	assert_str(m.sender, "a@b");
+	assert_str(m.client, "127.0.0.1");
+	assert_true(m.is_trusted && !m.has_login);
+	assert_str(m.header, "From: x\r\n\r\n");
+}
+
+static void
 put_policy_answer(struct buf *out)
 {
 	struct policy_effect effects[] = {
@@ -1052,6 +1081,7 @@ static const struct message messages[] = {
 	M(answer),
 	M(control),
 	M(policy_ask),
+	M(policy_header_ask),
 	M(policy_answer),
 	{ "no_hosts", put_no_hosts, read_dns_answer, check_no_hosts },
 };

@@ -163,6 +163,29 @@ policy_read_answer(struct str body, struct arena *arena,
 }
 
 void
+policy_put_header_ask(struct buf *out, const struct policy_header_ask *ask)
+{
+	wire_put_str(out, ask->sender);
+	wire_put_str(out, ask->client);
+	wire_put_bool(out, ask->is_trusted);
+	wire_put_bool(out, ask->has_login);
+	wire_put_str(out, ask->header);
+}
+
+enum err
+policy_read_header_ask(struct str body, struct policy_header_ask *out)
+{
+	struct wire w = wire_of(body);
+
+	out->sender = wire_str_max(&w, ROUTER_ADDRESS_MAX_OCTETS);
+	out->client = wire_str_max(&w, ROUTER_ADDRESS_MAX_OCTETS);
+	out->is_trusted = wire_bool(&w);
+	out->has_login = wire_bool(&w);
+	out->header = wire_str_max(&w, POLICY_HEADER_MAX_OCTETS);
+	return wire_end(&w);
+}
+
+void
 policy_put_header(struct buf *out, struct str header,
 		  const struct policy_answer *answer)
 {

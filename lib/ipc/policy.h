@@ -3,7 +3,8 @@
  *
  *   ROUTER_POLICY  ask  -> ROUTER_POLICY_ANSWER
  *
- *   ROUTER_HEADER  a message's header -> ROUTER_HEADER_ANSWER header, answer
+ *   ROUTER_HEADER  policy_put_header_ask() -> ROUTER_HEADER_ANSWER header,
+ * answer
  *
  * in asks only at stages whose bit is in the snapshot (router_snapshot.policy).
  * An answer may say that a fact is missing: in fetches it and asks again, with
@@ -22,7 +23,7 @@ enum policy_at { // bits of router_snapshot.policy
 	POLICY_AT_END_OF_DATA,
 	POLICY_STAGES,
 };
-enum { POLICY_HEADERS = 1 << 6 };	 // there are header_checks
+enum { POLICY_HEADERS = 1 << 6 };	 // ROUTER_HEADER has something to do
 enum { POLICY_LOGIN_BY_LISTS = 1 << 7 }; // they decide who must log in
 
 enum policy_fact_kind {
@@ -47,10 +48,11 @@ enum policy_effect_kind {
 	POLICY_NOTE, // a line for the log
 	POLICY_HOLD,
 	POLICY_DISCARD,
-	POLICY_REDIRECT, // text: address
-	POLICY_BCC,	 // text: address
-	POLICY_PREPEND,	 // text: a header field
-	POLICY_WAIT,	 // text: seconds
+	POLICY_REDIRECT,   // text: address
+	POLICY_BCC,	   // text: address
+	POLICY_PREPEND,	   // text: a header field
+	POLICY_WAIT,	   // text: seconds
+	POLICY_NEW_SENDER, // text: address; of ROUTER_HEADER alone
 	POLICY_EFFECT_KINDS,
 };
 
@@ -69,6 +71,7 @@ enum {
 	POLICY_ASK_MAX_OCTETS = 128 * 1024,
 	POLICY_ANSWER_MAX_OCTETS = 128 * 1024,
 	POLICY_HEADER_MAX_OCTETS = 256 * 1024, // longer ones are refused
+	POLICY_HEADER_ASK_MAX_OCTETS = POLICY_HEADER_MAX_OCTETS + 4096,
 	POLICY_HEADER_OUT_MAX_OCTETS = 512 * 1024,
 };
 
@@ -126,7 +129,18 @@ void policy_put_ask(struct buf *out, const struct policy_ask *ask);
 enum err policy_read_ask(struct str body, struct arena *arena,
 			 struct policy_ask *out) MUST_USE;
 void policy_put_answer(struct buf *out, const struct policy_answer *answer);
-/* The header as header_checks leave it, and what they order. */
+struct policy_header_ask {
+	struct str sender, client;
+	bool is_trusted, has_login;
+	struct str header; // of a message, with its empty line
+};
+
+void
+policy_put_header_ask(struct buf *out, const struct policy_header_ask *ask);
+enum err
+policy_read_header_ask(struct str body, struct policy_header_ask *out) MUST_USE;
+/* The header as header_checks and canonical maps leave it, and what they order.
+ */
 void policy_put_header(struct buf *out, struct str header,
 		       const struct policy_answer *answer);
 enum err

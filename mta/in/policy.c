@@ -43,6 +43,7 @@ struct policy_session {
 struct policy_orders {
 	bool is_held, is_discarded;
 	struct str redirect; // or empty
+	struct str sender;   // of the envelope, instead; or empty
 	struct str bcc[MAX_BCC];
 	size_t n_bcc;
 	struct buf *prepend; // freed by policy_reset()
@@ -442,7 +443,7 @@ obey(struct co *co, struct session *s, const struct policy_effect *effect)
 {
 	static const char *const names[POLICY_EFFECT_KINDS] = {
 		"note", "hold",	   "discard", "redirect",
-		"bcc",	"prepend", "sleep",
+		"bcc",	"prepend", "sleep",   "sender",
 	};
 	struct policy_orders *o = orders_of(s);
 	uint64_t seconds = 0;
@@ -460,6 +461,11 @@ obey(struct co *co, struct session *s, const struct policy_effect *effect)
 		break;
 	case POLICY_REDIRECT:
 		if (arena_str(&s->memory, effect->text, &o->redirect) != OK)
+			return ERR_LIMIT;
+		o->n_changes++;
+		break;
+	case POLICY_NEW_SENDER:
+		if (arena_str(&s->memory, effect->text, &o->sender) != OK)
 			return ERR_LIMIT;
 		o->n_changes++;
 		break;
@@ -613,6 +619,8 @@ policy_apply(const struct session *s, struct arena *arena, struct envelope *e)
 	if (o == NULL || o->n_changes == 0)
 		return OK;
 	e->is_held = o->is_held;
+	if (o->sender.n > 0)
+		e->sender = o->sender;
 	list = arena_array(arena, e->n_recipients + o->n_bcc + 1,
 			   sizeof(*list));
 	if (list == NULL)
@@ -695,6 +703,7 @@ policy_check_header(struct co *co, struct session *s, bool is_whole)
 {
 	struct arena arena = ARENA_INIT(ANSWER_MEMORY_OCTETS);
 	struct frame f = { .fd = -1 };
+	struct buf body = BUF_INIT(POLICY_HEADER_ASK_MAX_OCTETS);
 	size_t n = header_length(buf_str(&s->out));
 	enum err e;
 
@@ -705,8 +714,18 @@ policy_check_header(struct co *co, struct session *s, bool is_whole)
 		return refuse_later(s, 552, S("5.3.4"),
 				    S("The header is too long"),
 				    S("header_checks"));
-	e = peer_ask(co, in.router, ROUTER_HEADER,
-		     str_first(buf_str(&s->out), n), in_s(STAGE_TIMEOUT_S), &f);
+	policy_put_header_ask(
+		&body,
+		&(struct policy_header_ask) {
+			.sender = s->sender,
+			.client = s->is_local ? S("") : session_client(s),
+			.is_trusted = s->is_trusted,
+			.has_login = s->login.n > 0,
+			.header = str_first(buf_str(&s->out), n),
+		});
+	e = peer_ask(co, in.router, ROUTER_HEADER, buf_str(&body),
+		     in_s(STAGE_TIMEOUT_S), &f);
+	buf_release(&body);
 	if (e == OK)
 		e = take_header(co, s, n, &f, &arena);
 	if (e != OK && e != ERR_CANCELED)

@@ -1048,20 +1048,31 @@ load_tables(struct loading *l, const char *setting,
 	return e != OK ? e : tell_passed_over(l, files, where, out);
 }
 
-/* What canonical(5) does not do here yet must be known. */
+/* local_header_rewrite_clients has words that never match here. */
 static void
-tell_canonical(struct loading *l, const struct table_list *tables,
-	       const char *what)
+tell_clients(struct loading *l)
 {
+	static const struct str known[] = {
+		STR_INIT("permit_inet_interfaces"),
+		STR_INIT("permit_mynetworks"),
+		STR_INIT("permit_sasl_authenticated"),
+	};
 	const struct setting *where =
-		tables->n == 0 ? NULL
-			       : settings_find(&l->c->settings, tables->what.p);
+		settings_find(&l->c->settings, "local_header_rewrite_clients");
+	struct str list = where ? where->value : S(""), item;
 
-	if (where != NULL)
-		diag_warn(l->d, where->file, where->line,
-			  "%.*s rewrites the recipients of the envelope; %s in "
-			  "this version",
-			  STR(where->name), what);
+	while (settings_item(&list, &item)) {
+		bool is_known = false;
+
+		for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+			is_known = is_known || str_eq(item, known[i]);
+		if (!is_known)
+			diag_warn(l->d, where->file, where->line,
+				  "%.*s never matches here; write "
+				  "permit_inet_interfaces, permit_mynetworks "
+				  "or permit_sasl_authenticated",
+				  STR(str_first(item, 200)));
+	}
 }
 
 static enum err
@@ -1132,10 +1143,7 @@ load_all_tables(struct loading *l)
 		if (r == ERR_IO)
 			e = r; // go on, to tell all that is wrong at once
 	}
-	tell_canonical(l, &c->canonical,
-		       "senders and header fields stay as they are");
-	tell_canonical(l, &c->recipient_canonical,
-		       "header fields stay as they are");
+	tell_clients(l);
 	return e != OK ? e : finish_aliases(l);
 }
 

@@ -86,6 +86,9 @@ static const struct known known[] = {
 	    "header_recipient"),
 	ROW("recipient_canonical_classes", LIST,
 	    "envelope_recipient, header_recipient"),
+	ROW("sender_canonical_classes", LIST, "envelope_sender, header_sender"),
+	ROW("local_header_rewrite_clients", LIST, "permit_inet_interfaces"),
+	ROW("remote_header_rewrite_domain", TEXT, ""),
 	ROW("sender_canonical_maps", LIST, ""),
 	ROW("recipient_canonical_maps", LIST, ""),
 	ROW("parent_domain_matches_subdomains", LIST,
@@ -870,7 +873,6 @@ nearest(struct str name)
 
 /* Read and checked, but nobody acts on them yet: the operator must know. */
 static const char *const not_yet[] = {
-	"always_bcc",
 	"body_checks",
 	"mime_header_checks",
 	"nested_header_checks",
@@ -880,8 +882,6 @@ static const char *const not_yet[] = {
 	"postscreen_dnsbl_sites",
 	"postscreen_dnsbl_threshold",
 	"postscreen_greet_wait",
-	"sender_bcc_maps",
-	"sender_canonical_maps",
 	"smtp_bind_address",
 	"smtp_bind_address6",
 	"smtp_header_checks",

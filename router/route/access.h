@@ -93,7 +93,8 @@ enum access_effect_kind {
 	EFFECT_REDIRECT,
 	EFFECT_BCC,
 	EFFECT_PREPEND,
-	EFFECT_SLEEP, // text: seconds
+	EFFECT_SLEEP,  // text: seconds
+	EFFECT_SENDER, // text: address; never of a list
 	EFFECT_KINDS,
 };
 

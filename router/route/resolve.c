@@ -1264,21 +1264,39 @@ rewrite(struct resolver *r, const struct table_list *tables,
 	return e == ERR_NOT_FOUND || e == ERR_UNAVAILABLE ? OK : e;
 }
 
-/* What canonical(5) makes of a recipient. ERR_LIMIT: put it off. */
+/* What canonical(5) makes of an address. ERR_LIMIT: put it off. */
+static enum err
+rewrite_as(struct resolver *r, enum route_canonical class, struct str *address)
+{
+	static const struct str words[] = {
+		[CANONICAL_ENVELOPE_SENDER] = STR_INIT("envelope_sender"),
+		[CANONICAL_ENVELOPE_RECIPIENT] = STR_INIT("envelope_recipient"),
+		[CANONICAL_HEADER_SENDER] = STR_INIT("header_sender"),
+		[CANONICAL_HEADER_RECIPIENT] = STR_INIT("header_recipient"),
+	};
+	bool is_sender = class == CANONICAL_ENVELOPE_SENDER ||
+			 class == CANONICAL_HEADER_SENDER;
+	const struct settings *s = &r->c->settings;
+	enum err e = OK;
+
+	if (has_item(settings_text(s, is_sender
+					      ? "sender_canonical_classes"
+					      : "recipient_canonical_classes"),
+		     words[class]))
+		e = rewrite(r,
+			    is_sender ? &r->c->sender_canonical
+				      : &r->c->recipient_canonical,
+			    address);
+	if (e == OK &&
+	    has_item(settings_text(s, "canonical_classes"), words[class]))
+		e = rewrite(r, &r->c->canonical, address);
+	return e;
+}
+
 static enum err
 rewrite_recipient(struct resolver *r, struct str *address)
 {
-	enum err e = OK;
-
-	if (has_item(settings_text(&r->c->settings,
-				   "recipient_canonical_classes"),
-		     S("envelope_recipient")))
-		e = rewrite(r, &r->c->recipient_canonical, address);
-	if (e == OK &&
-	    has_item(settings_text(&r->c->settings, "canonical_classes"),
-		     S("envelope_recipient")))
-		e = rewrite(r, &r->c->canonical, address);
-	return e;
+	return rewrite_as(r, CANONICAL_ENVELOPE_RECIPIENT, address);
 }
 
 static enum err
@@ -1623,6 +1641,21 @@ route_find_address(const struct config *c, const struct table_list *tables,
 	if (e == OK)
 		*value_out = answer.value;
 	return r.is_asking ? ERR_MORE : e;
+}
+
+enum err
+route_canonical(const struct config *c, enum route_canonical class,
+		struct str address, struct arena *arena, struct remote *remote,
+		struct str *out)
+{
+	struct resolver r = { .c = c, .arena = arena, .remote = remote };
+	enum err e;
+
+	*out = address;
+	e = rewrite_as(&r, class, out);
+	if (r.is_asking)
+		return ERR_MORE;
+	return e == OK && r.is_deferred ? ERR_UNAVAILABLE : e;
 }
 
 bool

@@ -90,6 +90,19 @@ enum err
 route_find_address(const struct config *c, const struct table_list *tables,
 		   struct str address, struct arena *arena,
 		   struct remote *remote, struct str *value_out) MUST_USE;
+enum route_canonical {
+	CANONICAL_ENVELOPE_SENDER,
+	CANONICAL_ENVELOPE_RECIPIENT,
+	CANONICAL_HEADER_SENDER,
+	CANONICAL_HEADER_RECIPIENT,
+};
+
+/* What sender_canonical_maps or recipient_canonical_maps, then canonical_maps
+ * make of an address, as their classes say; *out is the address itself where
+ * none has it. ERR_UNAVAILABLE: a table cannot be read; ERR_LIMIT. */
+enum err route_canonical(const struct config *c, enum route_canonical class,
+			 struct str address, struct arena *arena,
+			 struct remote *remote, struct str *out) MUST_USE;
 /* Is mail to this recipient for us, or for a domain that we relay for? Source
  * routes (user%host@us, host!user@us) are not (RFC 5321 appendix F.2). */
 bool route_is_destination(const struct config *c, struct str rcpt);

@@ -345,7 +345,7 @@ const struct chan_rule answer_rules[] = {
 	  "router.explain" },
 	{ ROUTER_POLICY, POLICY_ASK_MAX_OCTETS, MAX_QUESTIONS, false,
 	  policy_serve, "router.policy" },
-	{ ROUTER_HEADER, POLICY_HEADER_MAX_OCTETS, MAX_QUESTIONS, false,
+	{ ROUTER_HEADER, POLICY_HEADER_ASK_MAX_OCTETS, MAX_QUESTIONS, false,
 	  policy_serve_header, "router.header" },
 	{ ROUTER_SETTINGS, 16, 4, false, serve_settings, "router.settings" },
 	{ 0 },

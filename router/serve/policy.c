@@ -6,6 +6,7 @@
 #include "lib/ipc/router.h"
 #include "lib/rt/log.h"
 #include "router/route/access.h"
+#include "router/route/canonical.h"
 #include "router/route/content.h"
 #include "router/serve/serve_private.h"
 
@@ -19,7 +20,7 @@ enum {
 _Static_assert((int)POLICY_AT_END_OF_DATA == (int)ACCESS_AT_END_OF_DATA &&
 		       (int)POLICY_SERVICE == (int)FACT_SERVICE &&
 		       (int)POLICY_TEMPORARY == (int)FACT_TEMPORARY &&
-		       (int)POLICY_WAIT == (int)EFFECT_SLEEP &&
+		       (int)POLICY_NEW_SENDER == (int)EFFECT_SENDER &&
 		       (int)POLICY_NEED == (int)ACCESS_NEED &&
 		       (int)POLICY_MAX_MORE == (int)ACCESS_MORE_MAX &&
 		       (int)POLICY_MAX_EFFECTS == (int)ACCESS_EFFECTS_MAX,
@@ -170,7 +171,7 @@ put_header(struct buf *body, struct str header, const struct access_result *r)
 
 struct header_work {
 	struct config *config; // held
-	struct str header;
+	struct policy_header_ask ask;
 	struct arena *arena;
 	struct remote *remote;
 	uint64_t steps_left;
@@ -179,14 +180,28 @@ struct header_work {
 	enum err e;
 };
 
-/* In a thread: patterns may take a second, and others wait for answers. */
+/* In a thread: patterns may take a second, and others wait for answers.
+ * header_checks see the header as it came, canonical maps what they leave. */
 static void
 check_header(void *arg)
 {
 	struct header_work *w = arg;
+	struct buf checked = BUF_INIT(POLICY_HEADER_OUT_MAX_OCTETS);
+	struct canonical_ask more = {
+		.sender = w->ask.sender,
+		.client = w->ask.client,
+		.is_trusted = w->ask.is_trusted,
+		.has_login = w->ask.has_login,
+	};
 
-	w->e = content_check_header(w->config, w->header, w->arena, w->remote,
-				    &w->steps_left, w->out, w->result);
+	w->e = content_check_header(w->config, w->ask.header, w->arena,
+				    w->remote, &w->steps_left, &checked,
+				    w->result);
+	more.header = buf_str(&checked);
+	if (w->e == OK && w->result->outcome == ACCESS_PASS)
+		w->e = canonical_message(w->config, &more, w->arena, w->remote,
+					 w->out, w->result);
+	buf_release(&checked);
 }
 
 static enum err
@@ -216,8 +231,7 @@ policy_serve_header(struct co *co, struct call *call, struct frame *first,
 	struct buf body = BUF_INIT(POLICY_HEADER_OUT_MAX_OCTETS +
 				   POLICY_ANSWER_MAX_OCTETS);
 	struct access_result *result = must_alloc(sizeof(*result));
-	struct header_work work = { .header = first->body,
-				    .arena = &arena,
+	struct header_work work = { .arena = &arena,
 				    .steps_left = CONTENT_MAX_STEPS,
 				    .out = &header,
 				    .result = result };
@@ -226,10 +240,12 @@ policy_serve_header(struct co *co, struct call *call, struct frame *first,
 
 	asking_init(&a);
 	work.remote = a.remote;
-	do {
-		buf_clear(&header);
-		e = check_in_thread(co, &work);
-	} while (asking_again(co, &a, e));
+	e = policy_read_header_ask(first->body, &work.ask);
+	if (e == OK)
+		do {
+			buf_clear(&header);
+			e = check_in_thread(co, &work);
+		} while (asking_again(co, &a, e));
 	if (e != OK) {
 		*result = not_now();
 		buf_clear(&header);
@@ -251,7 +267,7 @@ policy_bits(const struct config *c, enum policy_service service)
 	for (unsigned i = 0; i < ACCESS_STAGES; i++)
 		if (access_has_work(c, service, (enum access_stage)i))
 			bits |= 1u << i;
-	if (c->header_checks.n > 0)
+	if (c->header_checks.n > 0 || canonical_has_work(c))
 		bits |= POLICY_HEADERS;
 	if (c->policies.services[service].is_login_by_lists)
 		bits |= POLICY_LOGIN_BY_LISTS;
