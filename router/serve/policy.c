@@ -170,7 +170,7 @@ put_header(struct buf *body, struct str header, const struct access_result *r)
 }
 
 struct header_work {
-	struct config *config; // held
+	struct config *config; // held: the result's strings are in it
 	struct policy_header_ask ask;
 	struct arena *arena;
 	struct remote *remote;
@@ -214,9 +214,9 @@ check_in_thread(struct co *co, struct header_work *w)
 	if (e != OK || serving.config == NULL)
 		return ERR_UNAVAILABLE;
 	serving.n_checks++;
+	config_drop(&w->config);
 	w->config = config_hold(serving.config);
 	offload(co, check_header, w);
-	config_drop(&w->config);
 	serving.n_checks--;
 	gate_wake_one(&serving.may_check);
 	return w->e;
@@ -252,6 +252,7 @@ policy_serve_header(struct co *co, struct call *call, struct frame *first,
 	}
 	put_header(&body, buf_str(&header), result);
 	call_post(call, ROUTER_HEADER_ANSWER, buf_str(&body), -1, true);
+	config_drop(&work.config);
 	free(result);
 	asking_release(&a);
 	buf_release(&header);
