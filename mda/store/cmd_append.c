@@ -423,7 +423,7 @@ add_named(struct co *co, struct session *s, struct appending *a,
 	if (e == OK)
 		e = mailbox_flush(co, m);
 	if (e == OK)
-		e = mailbox_add(co, m, names->strs, a->n, names->uids);
+		e = mailbox_add(co, m, names->strs, NULL, a->n, names->uids);
 	if (e == OK) {
 		quota_commit(s->user, a->reserved_octets, a->reserved_messages);
 		a->reserved_octets = a->reserved_messages = 0;

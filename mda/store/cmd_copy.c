@@ -13,6 +13,7 @@
 #include "lib/rt/log.h"
 #include "mda/store/batch.h"
 #include "mda/store/content.h"
+#include "mda/store/object_id.h"
 #include "mda/store/quota.h"
 #include "mda/store/ring.h"
 #include "mda/store/session.h"
@@ -31,6 +32,7 @@ struct copying {
 	struct batch batch;
 	struct str *names; // in the batch's memory
 	uint32_t *uids;	   // of the copies
+	char **fields;	   // of their uidlist records; NULL: none
 	uint64_t octets;
 	bool is_unsure;				// some size is not known
 	uint32_t letters[MAILDIR_KEYWORDS_MAX]; // ours -> bit of the target
@@ -136,6 +138,7 @@ plan(struct copying *c)
 	struct buf to = BUF_INIT(2 * TREE_NAME_SIZE);
 	enum err e = OK;
 
+	c->fields = must_alloc((c->list->n + 1) * sizeof(*c->fields));
 	for (size_t i = 0; i < c->list->n && e == OK; i++) {
 		const struct message *msg =
 			mailbox_find(c->from, c->list->uids[i]);
@@ -146,6 +149,9 @@ plan(struct copying *c)
 		} else if (!message_name(msg, from) || !put_name(c, msg, &to)) {
 			e = ERR_LIMIT;
 		} else {
+			c->fields[i] = object_fields_of_copy(
+				msg->base, msg->fields,
+				maildir_name_base(str_c(to.p)));
 			c->is_unsure |= !message_counted(msg, &c->octets);
 			batch_add(&c->batch,
 				  c->is_move ? STEP_RENAME : STEP_LINK,
@@ -255,7 +261,8 @@ make_files(struct co *co, struct copying *c)
 	if (e == OK)
 		e = mailbox_flush(co, c->to);
 	if (e == OK)
-		e = mailbox_add(co, c->to, c->names, c->batch.n, c->uids);
+		e = mailbox_add(co, c->to, c->names, c->fields, c->batch.n,
+				c->uids);
 	if (e != OK)
 		undo(co, c);
 	return e;
@@ -332,6 +339,17 @@ with_locks(struct co *co, struct copying *c)
 	return e;
 }
 
+static void
+release(struct copying *c)
+{
+	for (size_t i = 0; c->fields != NULL && i < c->list->n; i++)
+		free(c->fields[i]);
+	free(c->fields);
+	free(c->names);
+	free(c->uids);
+	batch_release(&c->batch);
+}
+
 enum err
 session_move_all(struct co *co, struct session *s, struct mailbox *from,
 		 struct mailbox *to)
@@ -348,9 +366,7 @@ session_move_all(struct co *co, struct session *s, struct mailbox *from,
 	for (size_t i = 0; i < from->n; i++)
 		list.uids[list.n++] = from->messages[i]->uid;
 	e = with_locks(co, &c);
-	batch_release(&c.batch);
-	free(c.names);
-	free(c.uids);
+	release(&c);
 	free(list.uids);
 	return e;
 }
@@ -409,9 +425,7 @@ copy_to(struct co *co, struct session *s, const struct uid_list *list,
 		session_answer(s, STORE_NO, "[OVERQUOTA] no space left");
 	else
 		session_fail(s, e);
-	batch_release(&c.batch);
-	free(c.names);
-	free(c.uids);
+	release(&c);
 	mailbox_drop(&c.to);
 }
 

@@ -17,6 +17,7 @@
 #include "lib/mail/imap_write.h"
 #include "mda/store/binary.h"
 #include "mda/store/letter.h"
+#include "mda/store/object_id.h"
 #include "mda/store/session.h"
 
 #include <stdlib.h>
@@ -324,6 +325,7 @@ put_simple(struct fetching *f, const struct imap_fetch_item *item,
 	   struct message *msg)
 {
 	struct session *s = f->s;
+	char email_id[EMAIL_ID_SIZE];
 
 	switch (item->kind) {
 	case IMAP_FETCH_UID:
@@ -343,6 +345,13 @@ put_simple(struct fetching *f, const struct imap_fetch_item *item,
 		return true;
 	case IMAP_FETCH_SAVEDATE:
 		put_date(s, S("SAVEDATE "), msg->saved_s);
+		return true;
+	case IMAP_FETCH_EMAILID:
+		object_email_id(msg->base, msg->fields, email_id);
+		session_put(s, "EMAILID (%s)", email_id);
+		return true;
+	case IMAP_FETCH_THREADID: // RFC 8474 5.2: none is given
+		session_put_str(s, S("THREADID NIL"));
 		return true;
 	case IMAP_FETCH_RFC822_SIZE:
 		session_put_str(s, S("RFC822.SIZE "));
@@ -590,8 +599,8 @@ read_items(struct session *s, struct imap_fetch *what)
 	bool ok = imap_fetch_read(
 		&s->args,
 		IMAP_FETCH_HAS_CONDSTORE | IMAP_FETCH_HAS_QRESYNC |
-			IMAP_FETCH_HAS_SAVEDATE | IMAP_FETCH_HAS_BINARY |
-			IMAP_FETCH_HAS_PARTIAL,
+			IMAP_FETCH_HAS_SAVEDATE | IMAP_FETCH_HAS_OBJECTID |
+			IMAP_FETCH_HAS_BINARY | IMAP_FETCH_HAS_PARTIAL,
 		what);
 
 	if (ok && what->has_vanished &&

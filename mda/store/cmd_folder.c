@@ -132,6 +132,23 @@ read_uses(struct session *s, unsigned *uses_out)
 	return is_known;
 }
 
+/* RFC 8474 4.1. What cannot be opened now is created all the same. */
+static void
+answer_created(struct co *co, struct session *s, struct str dir)
+{
+	struct mailbox *m = NULL;
+	enum err e = mailbox_open(co, s->user, dir, &m);
+
+	if (e == OK)
+		e = mailbox_look(co, m, false);
+	if (e == OK)
+		session_answer(s, STORE_OK, "[MAILBOXID (%s)] created",
+			       m->guid);
+	else
+		session_answer(s, STORE_OK, "created");
+	mailbox_drop(&m);
+}
+
 static void
 create(struct co *co, struct session *s, struct str dir, unsigned uses)
 {
@@ -146,7 +163,7 @@ create(struct co *co, struct session *s, struct str dir, unsigned uses)
 		return;
 	e = run_locked(co, s, create_in_thread, &job);
 	if (e == OK)
-		session_answer(s, STORE_OK, "created");
+		answer_created(co, s, dir);
 	else
 		session_fail(s, e);
 }

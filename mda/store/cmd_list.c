@@ -16,7 +16,7 @@ static const unsigned status_items =
 	IMAP_STATUS_MESSAGES | IMAP_STATUS_RECENT | IMAP_STATUS_UIDNEXT |
 	IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_UNSEEN | IMAP_STATUS_SIZE |
 	IMAP_STATUS_DELETED | IMAP_STATUS_DELETED_STORAGE |
-	IMAP_STATUS_HIGHESTMODSEQ;
+	IMAP_STATUS_HIGHESTMODSEQ | IMAP_STATUS_MAILBOXID;
 
 enum { STORAGE_UNIT_OCTETS = 1024 }; // RFC 9208 5.1
 
@@ -79,6 +79,9 @@ put_counts(struct session *s, const struct mailbox *m, unsigned items)
 			 STORAGE_UNIT_OCTETS,
 		 items, &is_first);
 	add_item(s, IMAP_STATUS_HIGHESTMODSEQ, m->change, items, &is_first);
+	if (items & IMAP_STATUS_MAILBOXID)
+		session_put(s, "%sMAILBOXID (%s)", is_first ? "" : " ",
+			    m->guid);
 }
 
 static enum err

@@ -61,9 +61,10 @@ put_state(struct session *s)
 	session_put(s,
 		    "* OK [UIDVALIDITY %u] UIDs are valid\r\n"
 		    "* OK [UIDNEXT %u] next UID\r\n"
-		    "* OK [HIGHESTMODSEQ %llu] highest\r\n",
+		    "* OK [HIGHESTMODSEQ %llu] highest\r\n"
+		    "* OK [MAILBOXID (%s)] its name for ever\r\n",
 		    m->uidvalidity, m->told_next_uid,
-		    (unsigned long long)m->change);
+		    (unsigned long long)m->change, m->guid);
 }
 
 /* RFC 7162 3.2.5.2: all up to the last pair that is still so is there. */

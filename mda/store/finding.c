@@ -16,7 +16,8 @@ enum { BREATHE_EVERY = 2000 };
 static const unsigned features =
 	IMAP_SEARCH_HAS_ESEARCH | IMAP_SEARCH_HAS_SEARCHRES |
 	IMAP_SEARCH_HAS_WITHIN | IMAP_SEARCH_HAS_CONDSTORE |
-	IMAP_SEARCH_HAS_SAVEDATE | IMAP_SEARCH_HAS_PARTIAL;
+	IMAP_SEARCH_HAS_SAVEDATE | IMAP_SEARCH_HAS_PARTIAL |
+	IMAP_SEARCH_HAS_OBJECTID;
 
 struct imap_search_scope
 finding_scope(const struct session *s)
@@ -60,6 +61,8 @@ try_without_reading(struct co *co, struct finding *f)
 		if (msg == NULL)
 			continue;
 		facts = facts_of(f->s, msg, (uint32_t)i + 1);
+		if (f->matcher.needs_email_id)
+			object_email_id(msg->base, msg->fields, facts.email_id);
 		f->results[i] = matcher_run(&f->matcher, &facts, NULL);
 		if (f->results[i] != MATCH_UNKNOWN)
 			continue;

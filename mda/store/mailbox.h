@@ -157,9 +157,11 @@ void own_change_end(struct mailbox *m, const struct own_change *own);
 
 /* Adds messages that stand in cur/ durably under these names: gives UIDs,
  * appends their lines and flushes them, then they are in the model. uids_out
- * has room for n. On an error nothing was added. session: whose doing it is. */
-enum err mailbox_add(struct co *co, struct mailbox *m, const struct str *names,
-		     size_t n, uint32_t *uids_out) MUST_USE;
+ * has room for n. fields: what the lines say besides; NULL: nothing, for one or
+ * for all. On an error nothing was added. */
+enum err
+mailbox_add(struct co *co, struct mailbox *m, const struct str *names,
+	    char *const *fields, size_t n, uint32_t *uids_out) MUST_USE;
 /* The message's file has this name now. modseq: of the change of its flags, as
  * it was committed to the journal. */
 void mailbox_renamed(struct mailbox *m, struct message *msg, struct str name,

@@ -69,6 +69,9 @@ prepare(struct matcher *m, const struct imap_search_node *node)
 	case IMAP_SEARCH_SMALLER:
 		m->needs_size = true;
 		break;
+	case IMAP_SEARCH_EMAILID:
+		m->needs_email_id = true;
+		break;
 	default:
 		break;
 	}
@@ -186,6 +189,10 @@ test_facts(const struct matcher *m, const struct imap_search_node *node,
 		return true;
 	case IMAP_SEARCH_MODSEQ: // RFC 7162 3.1.5
 		return f->modseq >= node->number;
+	case IMAP_SEARCH_EMAILID: // RFC 8474 6
+		return str_eq(node->text, str_c(f->email_id));
+	case IMAP_SEARCH_THREADID: // all have NIL
+		return false;
 	case IMAP_SEARCH_LARGER:
 		return f->size_octets > node->number;
 	case IMAP_SEARCH_SMALLER:

@@ -8,6 +8,7 @@
 #include "lib/mail/imap_search.h"
 #include "lib/mail/keywords.h"
 #include "mda/store/letter.h"
+#include "mda/store/object_id.h"
 
 enum match { MATCH_NO, MATCH_YES, MATCH_UNKNOWN };
 
@@ -18,7 +19,7 @@ struct matcher {
 	struct arena *arena;
 	struct keywords keywords; // names in the arena
 	int64_t now_s;
-	bool needs_date, needs_size;
+	bool needs_date, needs_size, needs_email_id;
 	bool needs_header, needs_parts; // for some messages
 };
 
@@ -38,6 +39,7 @@ struct facts {
 	int64_t date_s;
 	int date_offset_min;
 	int64_t saved_s;
+	char email_id[EMAIL_ID_SIZE]; // if it is needed
 };
 
 /* letter NULL: UNKNOWN where the message must be read. */

@@ -555,18 +555,24 @@ keep_validity(struct co *co, const struct mailbox *m)
 }
 
 static void
-begin_list(struct mailbox *m)
+make_guid(struct mailbox *m)
 {
 	uint8_t random[sizeof(m->guid) / 2];
 
-	m->uidvalidity = new_validity(m);
-	m->next_uid = 1;
-	free(m->extra);
-	m->extra = NULL;
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		memset(random, 0, sizeof(random));
 	for (size_t i = 0; i < sizeof(random); i++)
 		snprintf(m->guid + 2 * i, 3, "%02x", random[i]);
+}
+
+static void
+begin_list(struct mailbox *m)
+{
+	m->uidvalidity = new_validity(m);
+	m->next_uid = 1;
+	free(m->extra);
+	m->extra = NULL;
+	make_guid(m);
 	m->n_lines = 0;
 	m->must_rewrite_list = true;
 }
@@ -668,6 +674,10 @@ take_list(struct co *co, struct mailbox *m, const struct scan *s)
 		run_making(co, records_in_thread, &k);
 		e = k.e;
 		m->must_rewrite_list |= s->is_list_shared;
+		if (e == OK && header.guid.n == 0) { // told as MAILBOXID
+			make_guid(m);
+			m->must_rewrite_list = true;
+		}
 	}
 	if (e != ERR_FORMAT)
 		return e;
@@ -1239,8 +1249,8 @@ find_added(struct co *co, struct mailbox *m, const struct str *names, size_t n,
 }
 
 enum err
-mailbox_add(struct co *co, struct mailbox *m, const struct str *names, size_t n,
-	    uint32_t *uids_out)
+mailbox_add(struct co *co, struct mailbox *m, const struct str *names,
+	    char *const *fields, size_t n, uint32_t *uids_out)
 {
 	struct pending p = { .n = 0 };
 	enum err e = OK;
@@ -1257,6 +1267,8 @@ mailbox_add(struct co *co, struct mailbox *m, const struct str *names, size_t n,
 		msg = message_of_name(m, names[i], &parsed);
 		msg->seen = m->n_scans;
 		msg->saved_s = (uint32_t)wall_s();
+		if (fields != NULL && fields[i] != NULL)
+			msg->fields = str_dup_c(str_c(fields[i]));
 		add_pending(m, &p, msg);
 	}
 	if (e == OK) {

@@ -307,6 +307,20 @@ def cap_savedate(raw):
     ok(raw, "SEARCH SAVEDATESUPPORTED SAVEDSINCE 1-Jan-2020")
 
 
+def cap_objectid(raw):
+    """RFC 8474: the same names by each way."""
+    made = re.search(r"\[MAILBOXID \((\S+)\)\]",
+                     ok(raw, "CREATE objectid")[-1]).group(1)
+    expect_match("\n".join(ok(raw, "SELECT objectid")),
+                 rf"\[MAILBOXID \({made}\)\]")
+    expect_match(ok(raw, "STATUS objectid (MAILBOXID)")[0],
+                 rf"\(MAILBOXID \({made}\)\)")
+    ok(raw, "SELECT INBOX")
+    ok(raw, "FETCH 1:* (EMAILID THREADID)")
+    ok(raw, "SEARCH NOT EMAILID M1 NOT THREADID T1")
+    ok(raw, "DELETE objectid")
+
+
 def cap_imap4rev1(raw):
     ok(raw, "NOOP")
 
@@ -380,6 +394,7 @@ CAPABILITIES = {
     "WITHIN": cap_within, "IDLE": cap_idle, "ENABLE": cap_enable,
     "STATUS=DELETED": cap_status_deleted, "CONDSTORE": cap_condstore,
     "QRESYNC": cap_qresync, "SAVEDATE": cap_savedate,
+    "OBJECTID": cap_objectid,
     "MULTIAPPEND": cap_tested_elsewhere, "CATENATE": cap_tested_elsewhere,
     "COMPRESS=DEFLATE": cap_tested_elsewhere,
     "REPLACE": cap_tested_elsewhere, "BINARY": cap_tested_elsewhere,

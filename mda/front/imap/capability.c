@@ -44,6 +44,7 @@ static const struct {
 	{ STR_INIT("WITHIN"), AFTER },		  // 5032
 	{ STR_INIT("CONDSTORE"), AFTER },	  // 7162
 	{ STR_INIT("SAVEDATE"), AFTER },	  // 8514
+	{ STR_INIT("OBJECTID"), AFTER },	  // 8474
 	{ STR_INIT("QRESYNC"), AFTER },		  // 7162
 	{ STR_INIT("COMPRESS=DEFLATE"), AFTER },  // 4978
 	{ STR_INIT("MULTIAPPEND"), AFTER },	  // 3502
