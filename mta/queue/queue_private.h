@@ -7,6 +7,7 @@
 #include "lib/mail/dsn.h"
 #include "lib/rt/role.h"
 #include "lib/rt/settings.h"
+#include "mta/queue/age.h"
 #include "mta/queue/history.h"
 #include "mta/queue/message.h"
 
@@ -22,6 +23,7 @@ struct queue {
 	uint64_t *told;	      // each out: hash of the settings it has
 	struct heap schedule; // deferred messages, by monotonic time
 	struct co *clock;     // wakes for the schedule
+	struct age age;
 	size_t n_active;
 	size_t n_backlog;	 // messages that sleep before a destination
 	size_t n_accepts;	 // messages that wait for the flush

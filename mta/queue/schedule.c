@@ -116,12 +116,24 @@ run_compaction(struct co *co, void *arg UNUSED)
 }
 
 static void
+look_at_clock(void)
+{
+	int64_t moved_us = age_look(&queue.age, wall_us(), now_us());
+
+	if (moved_us != 0)
+		log_warn("queue.clock-jumped", FN("s", moved_us / US_PER_S),
+			 FC("hint", "the wall clock was set; no message "
+				    "expires by it"));
+}
+
+static void
 run_clock(struct co *co, void *arg UNUSED)
 {
 	for (;;) {
 		struct heap_node *first = heap_first(&queue.schedule);
 		int64_t wake_us = in_s(1);
 
+		look_at_clock();
 		while (first != NULL && first->key <= now_us() &&
 		       may_start(MAX_RETRIES)) {
 			heap_remove(&queue.schedule, first);
@@ -139,6 +151,7 @@ run_clock(struct co *co, void *arg UNUSED)
 void
 schedule_start(void)
 {
+	age_init(&queue.age, wall_us(), now_us());
 	queue.clock = co_spawn(run_clock, NULL, "queue.clock");
 	check(queue.clock != NULL);
 	check(co_spawn(run_compaction, NULL, "queue.compact") != NULL);
