@@ -5,6 +5,7 @@
 #include "ctl/commands.h"
 #include "ctl/files.h"
 #include "ctl/probe.h"
+#include "lib/base/json.h"
 #include "lib/rt/certificate.h"
 #include "router/route/lint.h"
 
@@ -22,10 +23,11 @@ enum {
 	LOW_MIB = 100,
 	LOW_INODES = 1000,
 	SOON_S = 14 * 86400,
+	LINE_OCTETS = 64 << 10,
 };
 
 static const char help[] =
-	"usage: mailctl doctor\n"
+	"usage: mailctl doctor [--json]\n"
 	"\n"
 	"Looks at directories, free space, configuration, certificate and at\n"
 	"what answers. Each problem comes with a line that mends it. Exit\n"
@@ -43,16 +45,36 @@ static void good(const char *format, ...) PRINTF(1, 2);
 static void problem(struct doctor *d, const char *format, ...) PRINTF(2, 3);
 static void fix(const char *format, ...) PRINTF(1, 2);
 
+static bool is_json;
+
+static void
+say(const char *label, const char *status, const char *format, va_list ap)
+{
+	struct buf text = BUF_INIT(LINE_OCTETS), out = BUF_INIT(LINE_OCTETS);
+
+	if (buf_vaddf(&text, format, ap) != OK)
+		buf_clear(&text);
+	if (is_json) {
+		buf_putc(&out, '{');
+		json_put_member(&out, "status", str_c(status));
+		json_put_member(&out, "text", buf_str(&text));
+		buf_put(&out, S("}\n"));
+	} else {
+		buf_putf(&out, "%s%.*s\n", label, STR(buf_str(&text)));
+	}
+	fwrite(out.p, 1, out.n, stdout);
+	buf_release(&text);
+	buf_release(&out);
+}
+
 static void
 good(const char *format, ...)
 {
 	va_list ap;
 
-	fputs("ok       ", stdout);
 	va_start(ap, format);
-	vprintf(format, ap);
+	say("ok       ", "ok", format, ap);
 	va_end(ap);
-	putchar('\n');
 }
 
 static void
@@ -61,11 +83,9 @@ problem(struct doctor *d, const char *format, ...)
 	va_list ap;
 
 	d->n_problems++;
-	fputs("PROBLEM  ", stdout);
 	va_start(ap, format);
-	vprintf(format, ap);
+	say("PROBLEM  ", "problem", format, ap);
 	va_end(ap);
-	putchar('\n');
 }
 
 static void
@@ -73,11 +93,9 @@ fix(const char *format, ...)
 {
 	va_list ap;
 
-	fputs("   fix:  ", stdout);
 	va_start(ap, format);
-	vprintf(format, ap);
+	say("   fix:  ", "fix", format, ap);
 	va_end(ap);
-	putchar('\n');
 }
 
 /* ---- files ---- */
@@ -275,11 +293,13 @@ find_runner(const struct options *o)
 int
 doctor_main(int argc, char **argv)
 {
+	static const char *const own[] = { "--json", NULL };
 	static struct args args;
 	struct doctor d = { .options = &args.options };
 	const struct options *o = &args.options;
 
-	args_read(&args, argc, argv, NULL, help);
+	args_read(&args, argc, argv, own, help);
+	is_json = args_take(&args, "--json");
 	if (args.n_words > 0)
 		return args_usage(argv[0], "unexpected '%s'", args.words[0]);
 	d.runner = find_runner(o);
@@ -292,6 +312,8 @@ doctor_main(int argc, char **argv)
 	look_at_configuration(&d);
 	look_at_certificate(&d);
 	look_at_processes(&d);
-	printf("%d problem%s\n", d.n_problems, d.n_problems == 1 ? "" : "s");
+	if (!is_json)
+		printf("%d problem%s\n", d.n_problems,
+		       d.n_problems == 1 ? "" : "s");
 	return d.n_problems == 0 ? 0 : 1;
 }

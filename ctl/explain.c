@@ -76,22 +76,15 @@ language_of_environment(void)
 }
 
 static void
-put_member(struct buf *out, const char *name, struct str value)
-{
-	buf_putf(out, "%s\"%s\": ", out->n > 1 ? ", " : "", name);
-	check(json_add_string(out, value) == OK);
-}
-
-static void
 put_explanation(struct buf *out, const struct explaining *x, struct str code)
 {
 	const struct explanation *e = enhanced_explain(code);
 	enum explain_language l = x->language;
 
 	if (x->is_json) {
-		put_member(out, "enhanced", code);
-		put_member(out, "meaning", str_c(e->in[l].meaning));
-		put_member(out, "remedy", str_c(e->in[l].remedy));
+		json_put_member(out, "enhanced", code);
+		json_put_member(out, "meaning", str_c(e->in[l].meaning));
+		json_put_member(out, "remedy", str_c(e->in[l].remedy));
 		return;
 	}
 	buf_putf(out, "%.*s\n  %s: %s\n  %s: %s\n", STR(code), labels[l][0],
@@ -182,11 +175,11 @@ print_last(const struct explaining *x, const struct last *last)
 	buf_putf(&reply, "%s", last->text);
 	if (x->is_json) {
 		buf_putc(&out, '{');
-		put_member(&out, "queue_id", str_c(x->id));
-		put_member(&out, "address", str_c(last->address));
-		put_member(&out, "status", str_c(kinds[last->kind]));
-		put_member(&out, "host", str_c(last->host));
-		put_member(&out, "reply", buf_str(&reply));
+		json_put_member(&out, "queue_id", str_c(x->id));
+		json_put_member(&out, "address", str_c(last->address));
+		json_put_member(&out, "status", str_c(kinds[last->kind]));
+		json_put_member(&out, "host", str_c(last->host));
+		json_put_member(&out, "reply", buf_str(&reply));
 	} else {
 		buf_putf(&out, "<%s> %s", last->address, kinds[last->kind]);
 		if (last->host[0] != '\0')

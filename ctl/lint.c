@@ -5,14 +5,15 @@
 #include "ctl/commands.h"
 #include "ctl/environment.h"
 #include "ctl/files.h"
+#include "lib/base/json.h"
 #include "router/route/lint.h"
 
 #include <sysexits.h>
 
-enum { DIAG_MAX_OCTETS = 16 << 20 };
+enum { DIAG_MAX_OCTETS = 16 << 20, LINE_OCTETS = 128 << 10 };
 
 static const char help[] =
-	"usage: mailctl lint [DIRECTORY [DIRECTORY]]\n"
+	"usage: mailctl lint [--json] [DIRECTORY [DIRECTORY]]\n"
 	"\n"
 	"Reads main.cf, accounts.cf, virtual.cf, transport.cf ... as the "
 	"router\n"
@@ -22,23 +23,66 @@ static const char help[] =
 	"that\n"
 	"each sends to the other, for ever.\n"
 	"Variables of the environment that have no effect are told as well.\n"
-	"Exit status 1 when there are errors.\n"
+	"Exit status 1 when there are errors. --json: one object per "
+	"finding.\n"
 	"\n"
 	"$ mailctl lint ./config1 ./config2\n";
+
+static bool is_json;
+
+static void
+put_json(struct buf *out, const struct diag_entry *entry)
+{
+	static const char *const severities[] = {
+		[DIAG_ERROR] = "error",
+		[DIAG_WARNING] = "warning",
+		[DIAG_NOTE] = "note",
+	};
+
+	buf_putc(out, '{');
+	json_put_member(out, "severity", str_c(severities[entry->severity]));
+	if (entry->file.n > 0)
+		json_put_member(out, "file", entry->file);
+	if (entry->line > 0)
+		json_put_number(out, "line", entry->line);
+	json_put_member(out, "text", entry->text);
+	buf_put(out, S("}\n"));
+}
 
 static void
 print_all(const struct diag *d)
 {
 	for (const struct diag_entry *entry = d->first; entry != NULL;
 	     entry = entry->next) {
-		struct buf line = BUF_INIT(16384);
+		struct buf line = BUF_INIT(LINE_OCTETS);
 
-		if (diag_format(entry, &line) == OK)
-			fwrite(line.p, 1, line.n, stdout);
+		if (is_json)
+			put_json(&line, entry);
+		else if (diag_format(entry, &line) != OK)
+			buf_clear(&line);
+		fwrite(line.p, 1, line.n, stdout);
 		buf_release(&line);
 	}
 	if (d->n_dropped > 0)
-		printf("and %zu more\n", d->n_dropped);
+		fprintf(is_json ? stderr : stdout, "and %zu more\n",
+			d->n_dropped);
+}
+
+static void
+print_counts(const char *dir, const struct diag *d, enum err e)
+{
+	if (is_json && e != OK && d->n_errors == 0) {
+		fprintf(stderr, "%s: %s\n", dir, err_text(e));
+		return;
+	}
+	if (is_json)
+		return;
+	printf("%s: %zu error%s, %zu warning%s, %zu note%s\n", dir, d->n_errors,
+	       d->n_errors == 1 ? "" : "s", d->n_warnings,
+	       d->n_warnings == 1 ? "" : "s", d->n_notes,
+	       d->n_notes == 1 ? "" : "s");
+	if (e != OK && d->n_errors == 0)
+		printf("%s: %s\n", dir, err_text(e));
 }
 
 /* Reads and looks at one directory; false: it has errors. */
@@ -55,12 +99,7 @@ lint_one(const struct args *args, const char *dir, struct config **out)
 		route_lint(*out, &d);
 	print_all(&d);
 	is_good = e == OK && d.n_errors == 0;
-	printf("%s: %zu error%s, %zu warning%s, %zu note%s\n", dir, d.n_errors,
-	       d.n_errors == 1 ? "" : "s", d.n_warnings,
-	       d.n_warnings == 1 ? "" : "s", d.n_notes,
-	       d.n_notes == 1 ? "" : "s");
-	if (e != OK && d.n_errors == 0)
-		printf("%s: %s\n", dir, err_text(e));
+	print_counts(dir, &d, e);
 	diag_release(&d);
 	return is_good;
 }
@@ -68,12 +107,14 @@ lint_one(const struct args *args, const char *dir, struct config **out)
 int
 lint_main(int argc, char **argv)
 {
+	static const char *const own[] = { "--json", NULL };
 	static struct args args;
 	struct config *c[2] = { NULL, NULL };
 	bool is_good = true;
 	struct diag d;
 
-	args_read(&args, argc, argv, NULL, help);
+	args_read(&args, argc, argv, own, help);
+	is_json = args_take(&args, "--json");
 	if (args.n_words > 2)
 		return args_usage(argv[0], "two directories at most");
 	if (args.n_words == 0)

@@ -168,12 +168,14 @@ static const char own_help_end[] =
 	"asked for.\n";
 
 static int
-run_verb(const struct verb *v, const char *command, struct args *args)
+run_verb(const struct verb *v, const char *command, struct args *args,
+	 bool is_json)
 {
 	struct setup s = {
 		.options = &args->options,
 		.words = args->words + 2,
 		.n_words = args->n_words - 2,
+		.is_json = is_json,
 	};
 	int status;
 
@@ -193,7 +195,7 @@ run_verb(const struct verb *v, const char *command, struct args *args)
 
 /* words: the group, the verb and its arguments. */
 static int
-run_words(const char *command, bool is_own, struct args *args)
+run_words(const char *command, bool is_own, struct args *args, bool is_json)
 {
 	bool is_group = false;
 
@@ -203,7 +205,7 @@ run_words(const char *command, bool is_own, struct args *args)
 		is_group = true;
 		if (args->n_words > 1 &&
 		    strcmp(verbs[i].name, args->words[1]) == 0)
-			return run_verb(&verbs[i], command, args);
+			return run_verb(&verbs[i], command, args, is_json);
 	}
 	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(*elsewhere); i++)
 		if (strcmp(elsewhere[i].group, args->words[0]) == 0) {
@@ -236,7 +238,7 @@ setup_main(int argc, char **argv)
 		print_usage(stderr, NULL, false);
 		return EX_USAGE;
 	}
-	status = run_words("setup", false, &args);
+	status = run_words("setup", false, &args, false);
 	/* docker-mailserver gives 2 for what it does not know. */
 	return status == EX_USAGE ? 2 : status;
 }
@@ -244,9 +246,11 @@ setup_main(int argc, char **argv)
 int
 account_main(int argc, char **argv)
 {
+	static const char *const own[] = { "--json", NULL };
 	const char *group = strrchr(argv[0], ' ');
 	static struct args args;
 	char **words;
+	bool is_json;
 
 	check(group != NULL); // "mailctl account"
 	group++;
@@ -255,7 +259,11 @@ account_main(int argc, char **argv)
 		fputs(own_help_end, argc < 2 ? stderr : stdout);
 		return argc < 2 ? EX_USAGE : 0;
 	}
-	args_read(&args, argc, argv, NULL, "");
+	args_read(&args, argc, argv, own, "");
+	is_json = args_take(&args, "--json");
+	if (is_json &&
+	    (args.n_words != 1 || strcmp(args.words[0], "list") != 0))
+		return args_usage(argv[0], "--json is of list");
 	/* The group is a word of its own in run_words(). */
 	words = must_alloc(((size_t)args.n_words + 2) * sizeof(*words));
 	words[0] = str_dup_c(str_c(group));
@@ -264,5 +272,5 @@ account_main(int argc, char **argv)
 	free(args.words);
 	args.words = words;
 	args.n_words++;
-	return run_words("mailctl", true, &args);
+	return run_words("mailctl", true, &args, is_json);
 }

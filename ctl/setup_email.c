@@ -4,6 +4,7 @@
 #include "ctl/files.h"
 #include "ctl/setup.h"
 #include "lib/base/check.h"
+#include "lib/base/json.h"
 #include "lib/mail/maildirsize.h"
 #include "lib/rt/fs.h"
 
@@ -21,6 +22,7 @@ enum {
 	PATH_OCTETS = 1024,
 	DIAG_MAX_OCTETS = 1 << 20,
 	TREE_DEPTH_MAX = 16,
+	JSON_OCTETS = 16 << 10,
 };
 
 /* ---- accounts ---- */
@@ -184,6 +186,18 @@ print_account(const struct setup *s, const struct config *c, struct str address)
 		quota ? quota->storage_octets : c->default_quota_octets;
 	uint64_t used = usage_octets(s, address);
 
+	if (s->is_json) {
+		struct buf out = BUF_INIT(JSON_OCTETS);
+
+		buf_putc(&out, '{');
+		json_put_member(&out, "account", address);
+		json_put_number(&out, "used_octets", used);
+		json_put_number(&out, "limit_octets", limit);
+		buf_put(&out, S("}\n"));
+		fwrite(out.p, 1, out.n, stdout);
+		buf_release(&out);
+		return;
+	}
 	printf("* %.*s ( ", STR(address));
 	print_octets(used);
 	printf(" / ");
@@ -210,7 +224,8 @@ setup_email_list(struct setup *s)
 		status = 1;
 	for (size_t i = 0; status == 0 && i < c->n_accounts; i++) {
 		print_account(s, c, c->accounts[i].name);
-		print_aliases(buf_str(&virtual), c->accounts[i].name);
+		if (!s->is_json)
+			print_aliases(buf_str(&virtual), c->accounts[i].name);
 	}
 	config_free(&c);
 	diag_release(&d);

@@ -4,6 +4,7 @@
 #include "ctl/setup.h"
 #include "ctl/pw.h"
 #include "lib/base/check.h"
+#include "lib/base/json.h"
 #include "lib/mail/quotas.h"
 #include "router/map/main_cf.h"
 
@@ -12,7 +13,8 @@
 enum {
 	LINE_MAX_OCTETS = 1 << 20,
 	FILE_MAX_OCTETS = 256 << 20,
-	PORT_MAX = 65535
+	PORT_MAX = 65535,
+	JSON_OCTETS = 4 << 20,
 };
 
 /* Sets one line made by format. */
@@ -35,6 +37,20 @@ set_line(struct setup *s, enum edit_file file, struct str key,
 	return ok ? 0 : 1;
 }
 
+static void
+print_json(const struct listfile_entry *entry, bool is_value_shown)
+{
+	struct buf out = BUF_INIT(JSON_OCTETS);
+
+	buf_putc(&out, '{');
+	json_put_member(&out, is_value_shown ? "alias" : "name", entry->key);
+	if (is_value_shown)
+		json_put_member(&out, "targets", entry->value);
+	buf_put(&out, S("}\n"));
+	fwrite(out.p, 1, out.n, stdout);
+	buf_release(&out);
+}
+
 static int
 print_entries(struct setup *s, enum edit_file file, bool is_value_shown)
 {
@@ -44,10 +60,15 @@ print_entries(struct setup *s, enum edit_file file, bool is_value_shown)
 	bool ok = edit_read(&s->edit, file, &bytes);
 
 	while (ok &&
-	       listfile_next(buf_str(&bytes), edit_kind(file), &at, &entry))
+	       listfile_next(buf_str(&bytes), edit_kind(file), &at, &entry)) {
+		if (s->is_json) {
+			print_json(&entry, is_value_shown);
+			continue;
+		}
 		printf("* %.*s%s%.*s\n", STR(entry.key),
 		       is_value_shown ? " " : "",
 		       is_value_shown ? (int)entry.value.n : 0, entry.value.p);
+	}
 	buf_wipe(&bytes);
 	return ok ? 0 : 1;
 }

@@ -2,7 +2,10 @@
  * lib/base/json.c - writing JSON strings. */
 #include "lib/base/json.h"
 
+#include "lib/base/check.h"
 #include "lib/base/utf8.h"
+
+#include <inttypes.h>
 
 static enum err
 add_ascii(struct buf *out, char c)
@@ -48,4 +51,26 @@ json_add_string(struct buf *out, struct str s)
 		s = str_from(s, n ? n : 1);
 	}
 	return e == OK ? buf_addc(out, '"') : e;
+}
+
+static void
+put_name(struct buf *out, const char *name)
+{
+	bool is_first = out->n > 0 && out->p[out->n - 1] == '{';
+
+	buf_putf(out, "%s\"%s\": ", is_first ? "" : ", ", name);
+}
+
+void
+json_put_member(struct buf *out, const char *name, struct str value)
+{
+	put_name(out, name);
+	check(json_add_string(out, value) == OK);
+}
+
+void
+json_put_number(struct buf *out, const char *name, uint64_t value)
+{
+	put_name(out, name);
+	buf_putf(out, "%" PRIu64, value);
 }

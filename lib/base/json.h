@@ -8,3 +8,7 @@
  * octet: the result is valid JSON whatever s holds. ERR_LIMIT: out is full, and
  * holds a part. */
 enum err json_add_string(struct buf *out, struct str s) MUST_USE;
+/* Members of an object that '{' began: the comma is put where one is needed.
+ * What does not fit is a bug: out must have room. */
+void json_put_member(struct buf *out, const char *name, struct str value);
+void json_put_number(struct buf *out, const char *name, uint64_t value);

@@ -200,6 +200,16 @@ def words_are_explained_and_completed(lab):
     said = json.loads(host.ctl("explain", "--en", "--json", "552").stdout)
     expect_match(said["meaning"], "(?i)full|room|large")
     expect(host.ctl("explain", "nothing").returncode, 64)
+    for words in (("account", "list"), ("alias", "list"), ("master", "list"),
+                  ("doctor",), ("lint",)):
+        said = host.ctl(*words, "--json")
+        expect(said.stderr, "", words)
+        for line in said.stdout.splitlines():
+            expect(type(json.loads(line)), dict, words)
+    rows = [json.loads(line) for line in host.ctl(
+        "account", "list", "--json").stdout.splitlines()]
+    expect_true({"account": "user1@example1.local", "used_octets": 0,
+                 "limit_octets": 1 << 30} in rows, f"{rows}")
     script = host.ctl("completion", "bash").stdout
     script += ("COMP_WORDS=(mailctl queue fl); COMP_CWORD=2; _mailctl;"
                "echo ${COMPREPLY[@]}")
