@@ -6,6 +6,7 @@
 
 #include "lib/base/check.h"
 #include "lib/mail/imap_flags.h"
+#include "lib/mail/imap_mailbox_name.h"
 #include "lib/mail/imap_select.h"
 
 #include <stdlib.h>
@@ -53,9 +54,10 @@ put_state(struct session *s)
 		}
 		s->told_recent += session_is_recent(s, msg);
 	}
-	session_put(s, "* %zu EXISTS\r\n* %zu RECENT\r\n", s->view.n,
-		    s->told_recent);
-	unseen = first_unseen(s);
+	session_put(s, "* %zu EXISTS\r\n", s->view.n);
+	if (!s->is_rev2)
+		session_put(s, "* %zu RECENT\r\n", s->told_recent);
+	unseen = s->is_rev2 ? 0 : first_unseen(s);
 	if (unseen > 0)
 		session_put(s, "* OK [UNSEEN %u] first unseen\r\n", unseen);
 	session_put(s,
@@ -144,6 +146,13 @@ open_selected(struct co *co, struct session *s, bool is_read_only)
 	}
 	snapshot_keep(m);
 	put_state(s);
+	if (s->is_rev2) { // RFC 9051 6.3.2
+		session_put(s, "* LIST () \"/\" ");
+		session_put_mailbox(s, imap_name_is_inbox(what.mailbox)
+					       ? S("INBOX")
+					       : what.mailbox);
+		session_put(s, "\r\n");
+	}
 	if (what.has_qresync && what.uidvalidity == m->uidvalidity)
 		put_since(co, s, &what);
 	session_answer(s, STORE_OK, "[%s] selected",
@@ -202,6 +211,7 @@ void
 cmd_enable(struct co *co UNUSED, struct session *s)
 {
 	bool has_condstore = false, has_qresync = false, is_utf8 = false;
+	bool is_rev2 = false;
 	struct str word;
 
 	for (size_t n = 0; n < ENABLE_WORDS_MAX; n++) {
@@ -210,6 +220,7 @@ cmd_enable(struct co *co UNUSED, struct session *s)
 		has_condstore |= str_ieq(word, S("CONDSTORE"));
 		has_qresync |= str_ieq(word, S("QRESYNC"));
 		is_utf8 |= str_ieq(word, S("UTF8=ACCEPT")); // RFC 6855 3
+		is_rev2 |= str_ieq(word, S("IMAP4rev2"));
 		if (imap_reader_is_done(&s->args))
 			break;
 		imap_reader_space(&s->args);
@@ -217,12 +228,14 @@ cmd_enable(struct co *co UNUSED, struct session *s)
 	imap_reader_end(&s->args);
 	if (!session_args_ok(s))
 		return;
-	session_put(s, "* ENABLED%s%s%s\r\n", has_condstore ? " CONDSTORE" : "",
+	session_put(s, "* ENABLED%s%s%s%s\r\n",
+		    has_condstore ? " CONDSTORE" : "",
 		    has_qresync ? " QRESYNC" : "",
-		    is_utf8 ? " UTF8=ACCEPT" : "");
+		    is_utf8 ? " UTF8=ACCEPT" : "", is_rev2 ? " IMAP4rev2" : "");
 	if (has_condstore || has_qresync)
 		session_enable_condstore(s);
 	s->has_qresync |= has_qresync;
-	s->is_utf8 |= is_utf8;
+	s->is_utf8 |= is_utf8 || is_rev2;
+	s->is_rev2 |= is_rev2;
 	session_answer(s, STORE_OK, "enabled");
 }

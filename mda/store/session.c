@@ -316,8 +316,9 @@ session_add_flags(struct session *s, const struct message *msg, struct buf *out)
 {
 	struct str names[KEYWORDS_MAX];
 	struct imap_flags flags = {
-		.bits = msg->flags |
-			(session_is_recent(s, msg) ? IMAP_FLAG_RECENT : 0u),
+		.bits = msg->flags | (!s->is_rev2 && session_is_recent(s, msg)
+					      ? IMAP_FLAG_RECENT
+					      : 0u),
 		.keywords = names,
 	};
 
@@ -564,7 +565,7 @@ session_tell(struct co *co, struct session *s, bool with_expunge)
 	if (take_new(s))
 		session_put(s, "* %zu EXISTS\r\n", s->view.n);
 	n_recent = count_recent(s);
-	if (n_recent != s->told_recent)
+	if (n_recent != s->told_recent && !s->is_rev2)
 		session_put(s, "* %zu RECENT\r\n", n_recent);
 	s->told_recent = n_recent;
 	tell_flags(co, s, since, last_uid);

@@ -39,6 +39,7 @@ struct session {
 	bool has_condstore, has_qresync; // RFC 7162: it has enabled them
 	bool answers_modseq; // this command's OK has the HIGHESTMODSEQ
 	bool is_utf8;	     // RFC 6855: names and strings are UTF-8
+	bool is_rev2;	     // RFC 9051 was enabled: no RECENT, ESEARCH
 	size_t told_recent;
 	uint32_t told_keywords; // the letters that had names
 

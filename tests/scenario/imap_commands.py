@@ -325,6 +325,42 @@ def cap_imap4rev1(raw):
     ok(raw, "NOOP")
 
 
+def cap_imap4rev2(raw):
+    """RFC 9051 E: nothing of it before ENABLE; then ESEARCH, LIST with SELECT,
+    UTF-8 names, no RECENT in any place, CLOSED."""
+    ask(raw, "DELETE Rev2")
+    ok(raw, "CREATE Rev2")
+    append(raw, "Rev2", message()[1])
+    text = "\n".join(ok(raw, "SELECT Rev2"))
+    expect_match(text, r"\* \d+ RECENT$")
+    expect_true("* LIST" not in text, text)
+    expect_match(ok(raw, "SEARCH ALL")[0], r"^\* SEARCH 1$")
+    expect_match(ok(raw, "ENABLE IMAP4rev2")[0], r"^\* ENABLED IMAP4rev2$")
+    text = "\n".join(ok(raw, "SELECT Rev2"))
+    expect_match(text, r"^\* OK \[CLOSED\]")
+    expect_match(text, r'^\* LIST \(.*\) "/" Rev2$')
+    for item in ("FLAGS (", "1 EXISTS", "OK [PERMANENTFLAGS ",
+                 "OK [UIDNEXT ", "OK [UIDVALIDITY "):
+        expect_true(f"* {item}" in text, item)
+    append(raw, "Rev2", message()[1])
+    text += "\n".join(ok(raw, "NOOP") + ok(raw, "FETCH 1:2 (FLAGS)"))
+    for gone in ("RECENT", "Recent", "[UNSEEN"):
+        expect_true(gone not in text, f"{gone}: {text}")
+    expect_match(ok(raw, "SEARCH ALL")[0],
+                 r'^\* ESEARCH \(TAG "t\d+"\) ALL 1:2$')
+    expect_match(ok(raw, "UID SEARCH SEEN")[0],
+                 r'^\* ESEARCH \(TAG "t\d+"\) UID$')
+    ok(raw, "SEARCH RETURN (SAVE) ALL")
+    ok(raw, "FETCH $ (FLAGS)")
+    expect_match(ok(raw, "STATUS Rev2 (MESSAGES DELETED SIZE)")[0],
+                 r"MESSAGES 2 SIZE \d+ DELETED 0\)")
+    ask(raw, 'DELETE "Caf\u00e9"')
+    ok(raw, 'CREATE "Caf\u00e9"')
+    expect_true('"Caf\u00e9"' in ok(raw, 'LIST "" "Caf\u00e9"')[0], "LIST")
+    expect_match("\n".join(ok(raw, 'SELECT "Caf\u00e9"')),
+                 '^\\* LIST \\(\\) "/" "Caf\u00e9"$')
+
+
 def cap_appendlimit(raw):
     """RFC 7889 2, 4: what passes the limit is NO [TOOBIG]."""
     line = ok(raw, "CAPABILITY")[0]
@@ -380,7 +416,7 @@ def cap_i18nlevel(raw):
 
 
 CAPABILITIES = {
-    "IMAP4REV1": cap_imap4rev1, "LITERAL+": cap_literal_plus,
+    "IMAP4REV1": cap_imap4rev1, "IMAP4REV2": cap_imap4rev2, "LITERAL+": cap_literal_plus,
     "SASL-IR": cap_sasl_ir, "ID": cap_id, "NAMESPACE": cap_namespace,
     "UIDPLUS": cap_uidplus, "MOVE": cap_move, "UNSELECT": cap_unselect,
     "CHILDREN": cap_children, "LIST-EXTENDED": cap_list_extended,

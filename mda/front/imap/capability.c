@@ -9,6 +9,7 @@ static const struct {
 	unsigned when;
 } capabilities[] = {
 	{ STR_INIT("IMAP4rev1"), BEFORE | AFTER }, // 3501
+	{ STR_INIT("IMAP4rev2"), BEFORE | AFTER }, // 9051
 	{ STR_INIT("LITERAL+"), BEFORE | AFTER },  // 7888
 	{ STR_INIT("SASL-IR"), BEFORE | AFTER },   // 4959
 	{ STR_INIT("ID"), BEFORE | AFTER },	   // 2971
