@@ -76,7 +76,7 @@ static const struct row rows[] = {
 	/* switches of what is not here */
 	ROW("ACCOUNT_PROVISIONER", OFF, "FILE", no_ldap),
 	ROW("ENABLE_MANAGESIEVE", OFF, "0",
-	    "this version has no ManageSieve; put scripts into home/sieve/"),
+	    "this version has no ManageSieve, and runs no Sieve scripts"),
 	ROW("ENABLE_OPENDKIM", OFF, "0", not_checked),
 	ROW("ENABLE_OPENDMARC", OFF, "0", not_checked),
 	ROW("ENABLE_POLICYD_SPF", OFF, "0", not_checked),
