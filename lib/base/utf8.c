@@ -2,6 +2,8 @@
  * lib/base/utf8.c - the strict decoder. */
 #include "lib/base/utf8.h"
 
+#include <string.h>
+
 /* By the well-formed sequences of RFC 3629 4: the second byte's range is what
  * excludes overlong forms, surrogates and what lies above U+10FFFF. */
 static const struct lead {
@@ -68,11 +70,24 @@ utf8_is_valid(struct str s)
 	return true;
 }
 
+size_t
+utf8_ascii_run(struct str s)
+{
+	size_t n = 0;
+	uint64_t word;
+
+	for (; n + sizeof(word) <= s.n; n += sizeof(word)) {
+		memcpy(&word, s.p + n, sizeof(word));
+		if (word & UINT64_C(0x8080808080808080))
+			break;
+	}
+	while (n < s.n && (unsigned char)s.p[n] < 0x80)
+		n++;
+	return n;
+}
+
 bool
 utf8_is_ascii(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] >= 0x80)
-			return false;
-	return true;
+	return utf8_ascii_run(s) == s.n;
 }

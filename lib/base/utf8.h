@@ -9,5 +9,7 @@
  * empty, cut short or malformed. ASCII, NUL included, is one octet. */
 size_t utf8_char(struct str s, uint32_t *char_out);
 bool utf8_is_valid(struct str s);
+/* Octets at the beginning that are below 0x80. */
+size_t utf8_ascii_run(struct str s);
 /* True when every byte is below 0x80. */
 bool utf8_is_ascii(struct str s);

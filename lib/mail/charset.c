@@ -2,6 +2,8 @@
  * lib/mail/charset.c - charsets to UTF-8, by iconv and by hand. */
 #include "lib/mail/charset.h"
 
+#include "lib/base/utf8.h"
+
 #include <errno.h>
 #include <iconv.h>
 #include <unistr.h>
@@ -251,6 +253,9 @@ charset_convert(struct charset *c, struct buf *out, struct str in, bool is_last,
 	*n_used_out = in.n;
 	if (c->kind == CHARSET_UNKNOWN)
 		return add_ascii(out, in);
+	if ((c->kind == CHARSET_UTF8 || c->kind == CHARSET_GUESS) &&
+	    utf8_is_ascii(in))
+		return put(out, in);
 	if (c->kind == CHARSET_UTF8)
 		return add_utf8(out, in);
 	if (c->kind == CHARSET_GUESS) {

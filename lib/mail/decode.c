@@ -159,16 +159,57 @@ feed_qp(struct decode *d, struct buf *out, struct str piece)
 			     false);
 }
 
+/* Of ASCII; -1: not in the alphabet. */
+static const signed char base64_values[128] = {
+	-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+	-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+	-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 62, -1, -1, -1, 63,
+	52, 53, 54, 55, 56, 57, 58, 59, 60, 61, -1, -1, -1, -1, -1, -1,
+	-1, 0,	1,  2,	3,  4,	5,  6,	7,  8,	9,  10, 11, 12, 13, 14,
+	15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, -1, -1, -1, -1, -1,
+	-1, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+	41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, -1, -1, -1, -1, -1,
+};
+
 static int
 base64_value(char c)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
+	unsigned char at = (unsigned char)c;
+
+	return at < sizeof(base64_values) ? base64_values[at] : -1;
+}
+
+/* The bits of a whole group, or a negative number. */
+static int
+base64_group(const char *p)
+{
+	int a = base64_value(p[0]), b = base64_value(p[1]);
+	int c = base64_value(p[2]), d = base64_value(p[3]);
+
+	if ((a | b | c | d) < 0)
+		return -1;
+	return a << 18 | b << 12 | c << 6 | d;
+}
+
+/* Whole groups, up to the first that is interrupted: most of a line. Returns
+ * how many octets were taken. */
+static size_t
+base64_groups(struct str s, char *to, size_t room, size_t *n)
+{
+	size_t at = 0;
+
+	while (at + SIX_BITS_PER_GROUP <= s.n && *n + 3 <= room) {
+		int bits = base64_group(s.p + at);
+
+		if (bits < 0)
+			break;
+		to[*n] = (char)(bits >> 16);
+		to[*n + 1] = (char)(bits >> 8);
+		to[*n + 2] = (char)bits;
+		*n += 3;
+		at += SIX_BITS_PER_GROUP;
+	}
+	return at;
 }
 
 /* Ends a group: the bytes that are complete, into to. */
@@ -192,15 +233,21 @@ feed_base64(struct decode *d, struct buf *out, struct str piece)
 	enum err e = OK;
 
 	for (size_t i = 0; i < piece.n && e == OK; i++) {
-		int v = base64_value(piece.p[i]);
+		int v;
 
+		if (d->n_bits == 0)
+			i += base64_groups(str_from(piece, i), chunk,
+					   sizeof(chunk) - 3, &n);
+		if (i == piece.n)
+			break;
+		v = base64_value(piece.p[i]);
 		if (v >= 0) {
 			d->bits = d->bits << 6 | (unsigned)v;
 			d->n_bits++;
 		}
 		if (d->n_bits == SIX_BITS_PER_GROUP || piece.p[i] == '=')
 			n += base64_flush(d, chunk + n);
-		if (n > sizeof(chunk) - 3) {
+		if (n + 6 > sizeof(chunk)) {
 			e = put(out, str_of(chunk, n));
 			n = 0;
 		}

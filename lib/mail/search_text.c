@@ -8,6 +8,7 @@
 #include "lib/mail/search_text.h"
 
 #include "lib/base/check.h"
+#include "lib/base/utf8.h"
 #include "lib/mail/address_list.h"
 #include "lib/mail/decode.h"
 #include "lib/mail/header.h"
@@ -22,43 +23,34 @@ enum {
 	PENDING_MAX = 64, // code points of one decomposition
 };
 
-static bool
-is_ascii(char c)
+/* Titlecase of eight ASCII octets at once: 0x20 less for a to z. */
+static uint64_t
+upper_word(uint64_t word)
 {
-	return (unsigned char)c < 0x80;
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t from_a = word + (0x80 - 'a') * ones;
+	uint64_t behind_z = word + (0x7f - 'z') * ones;
+
+	return word - (((from_a ^ behind_z) & (0x80 * ones)) >> 2);
 }
 
-static size_t
-ascii_run(struct str s)
-{
-	size_t n = 0;
-	uint64_t word;
-
-	for (; n + sizeof(word) <= s.n; n += sizeof(word)) {
-		memcpy(&word, s.p + n, sizeof(word));
-		if (word & UINT64_C(0x8080808080808080))
-			break;
-	}
-	while (n < s.n && is_ascii(s.p[n]))
-		n++;
-	return n;
-}
-
-/* ASCII's titlecase is upper case; the loop has no branches, so that it runs on
- * many octets at once. */
 static enum err
 add_upper(struct buf *out, struct str s)
 {
 	char *to;
+	size_t i = 0;
+	uint64_t word;
 
 	if (buf_reserve(out, s.n) != OK)
 		return ERR_LIMIT;
 	to = out->p + out->n;
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		to[i] = (char)(c - ((unsigned)((unsigned)c - 'a' < 26u) << 5));
+	for (; i + sizeof(word) <= s.n; i += sizeof(word)) {
+		memcpy(&word, s.p + i, sizeof(word));
+		word = upper_word(word);
+		memcpy(to + i, &word, sizeof(word));
 	}
+	for (; i < s.n; i++)
+		to[i] = ascii_upper(s.p[i]);
 	out->n += s.n;
 	return OK;
 }
@@ -102,7 +94,7 @@ search_text_fold(struct buf *out, struct str utf8)
 	enum err e = OK;
 
 	while (utf8.n > 0 && e == OK) {
-		size_t n = ascii_run(utf8);
+		size_t n = utf8_ascii_run(utf8);
 		ucs4_t c;
 
 		if (n > 0) {

@@ -10,8 +10,16 @@
 #include "lib/mail/imap_flags.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { BREATHE_EVERY = 2000 };
+enum {
+	BREATHE_EVERY = 2000,
+	CHUNK = 256, // messages that a lane takes at once
+	LANES_MAX = 8,
+	PROGRESS_S = 10,
+	TEXTS_FREE = 20,
+};
+static const uint64_t WORK_MAX = UINT64_C(32) << 30;
 
 static const unsigned features =
 	IMAP_SEARCH_HAS_ESEARCH | IMAP_SEARCH_HAS_SEARCHRES |
@@ -72,15 +80,142 @@ try_without_reading(struct co *co, struct finding *f)
 	}
 }
 
+/* ---- reading, on as many lanes as there are processors ---- */
+
+struct reading {
+	struct finding *f;
+	struct co *owner;
+	enum letter_depth depth;
+	size_t next, n_done;
+	uint64_t work; // octets, times the keys that look at them
+	unsigned n_lanes;
+	enum err e; // no more is begun
+};
+
+struct lane {
+	struct finding *f;
+	size_t base;
+	uint64_t octets;
+};
+
+/* In a thread, beside other lanes: each letter has its own place. */
 static void
 match_letter(size_t at, const struct letter *letter, void *arg)
 {
-	struct finding *f = arg;
+	struct lane *lane = arg;
+	struct finding *f = lane->f;
 
+	at += lane->base;
+	f->results[f->open_places[at]] = MATCH_NO;
+	if (letter == NULL)
+		return;
+	lane->octets += letter->bytes.n;
 	f->results[f->open_places[at]] =
-		letter == NULL
-			? MATCH_NO
-			: matcher_run(&f->matcher, &f->open_facts[at], letter);
+		matcher_run(&f->matcher, &f->open_facts[at], letter);
+}
+
+/* I04. A few words may be looked for in a mailbox of any size. */
+static bool
+is_too_much(const struct reading *r)
+{
+	return r->f->matcher.n_texts > TEXTS_FREE && r->work > WORK_MAX;
+}
+
+/* Nothing comes from front while a command runs, but the end. */
+static bool
+is_given_up(const struct session *s)
+{
+	return s->broken != OK || call_has_input(s->call);
+}
+
+static void
+run_lane(struct co *co, struct reading *r)
+{
+	struct finding *f = r->f;
+
+	while (r->e == OK && r->next < f->n_open) {
+		struct lane lane = { .f = f, .base = r->next };
+		size_t n = f->n_open - r->next;
+		enum err e;
+
+		n = n < CHUNK ? n : CHUNK;
+		r->next += n;
+		e = letters_visit(co, f->s->mailbox, f->open_uids + lane.base,
+				  n, r->depth, match_letter, &lane);
+		r->n_done += n;
+		r->work += lane.octets * f->matcher.n_texts;
+		if (e == OK && is_given_up(f->s))
+			e = ERR_CANCELED;
+		if (e == OK && is_too_much(r))
+			e = ERR_LIMIT;
+		if (r->e == OK)
+			r->e = e;
+	}
+}
+
+static void
+lane_main(struct co *co, void *arg)
+{
+	struct reading *r = arg;
+
+	run_lane(co, r);
+	r->n_lanes--;
+	co_wake(r->owner);
+}
+
+/* RFC 9585. */
+static void
+put_progress(struct co *co, const struct reading *r)
+{
+	struct session *s = r->f->s;
+
+	session_put(s, "* OK [INPROGRESS (\"%.*s\" %zu %zu)] searching\r\n",
+		    STR(s->tag), r->n_done, r->f->n_open);
+	session_send(co, s);
+}
+
+/* The lanes use what is ours: whatever happens, they come to their end. */
+static void
+wait_for_lanes(struct co *co, struct reading *r)
+{
+	while (r->n_lanes > 0 && r->e == OK) {
+		enum err e = co_wait(co, in_s(PROGRESS_S));
+
+		if (e == ERR_CANCELED)
+			r->e = e;
+		else if (e == ERR_TIMEOUT)
+			put_progress(co, r);
+	}
+	while (r->n_lanes > 0)
+		co_park(co);
+}
+
+static unsigned
+n_processors(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : n > LANES_MAX ? LANES_MAX : (unsigned)n;
+}
+
+static enum err
+read_open(struct co *co, struct finding *f)
+{
+	struct reading r = {
+		.f = f,
+		.owner = co,
+		.depth = f->matcher.needs_parts ? LETTER_PARTS : LETTER_HEAD,
+	};
+	unsigned n = f->n_open <= CHUNK ? 0 : n_processors();
+
+	for (; r.n_lanes < n; r.n_lanes++)
+		if (co_spawn(lane_main, &r, "search") == NULL)
+			break;
+	if (r.n_lanes == 0)
+		run_lane(co, &r);
+	else
+		wait_for_lanes(co, &r);
+	return r.e;
 }
 
 enum err
@@ -100,10 +235,7 @@ finding_run(struct co *co, struct finding *f, const struct imap_search *program)
 	try_without_reading(co, f);
 	if (f->n_open == 0)
 		return OK;
-	return letters_visit(co, m, f->open_uids, f->n_open,
-			     f->matcher.needs_parts ? LETTER_PARTS
-						    : LETTER_HEAD,
-			     match_letter, f);
+	return read_open(co, f);
 }
 
 void

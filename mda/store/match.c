@@ -47,6 +47,7 @@ prepare(struct matcher *m, const struct imap_search_node *node)
 	case IMAP_SEARCH_BODY:
 	case IMAP_SEARCH_TEXT:
 		m->needs_parts = true;
+		m->n_texts++;
 		e = fold(m, node);
 		break;
 	case IMAP_SEARCH_HEADER:

@@ -21,6 +21,7 @@ struct matcher {
 	int64_t now_s;
 	bool needs_date, needs_size, needs_email_id;
 	bool needs_header, needs_parts; // for some messages
+	size_t n_texts;			// keys that look at all of a message
 };
 
 /* ERR_LIMIT: the arena is full. The keywords are copied. */

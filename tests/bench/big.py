@@ -42,6 +42,11 @@ ROWS = [
     ("cold_envelope", "FETCH 1:* (ENVELOPE BODYSTRUCTURE), first", None),
     ("envelope", "FETCH 1:* (ENVELOPE BODYSTRUCTURE), again", 0.5),
     ("bodies", f"FETCH BODY.PEEK[] of each {EVERY}th", 0.5),
+    ("search", "SEARCH BODY of a word that nobody has", 0.2),
+    ("text", "SEARCH TEXT of it", 0.2),
+    ("cold_sort", "SORT (SUBJECT) UTF-8 ALL, first", None),
+    ("sort", "SORT (SUBJECT) UTF-8 ALL, again", 0.5),
+    ("thread", "THREAD REFERENCES UTF-8 ALL", 0.5),
     ("restarted", "SELECT after a restart", None),
     ("restarted_envelope", "  and ENVELOPE BODYSTRUCTURE", None),
 ]
@@ -89,7 +94,7 @@ class Client:
 
     def __init__(self, port, user):
         self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.settimeout(20)
+        self.socket.settimeout(60)
         self.buffer = bytearray(1 << 20)
         self.socket.recv(1000)
         self.run(f"LOGIN {user} {frame.PASSWORD}")
@@ -148,6 +153,16 @@ def one_round(server, host, n):
     chosen = ",".join(str(i) for i in range(1, n + 1, EVERY))
     out["bodies"] = min(client.run(f"FETCH {chosen} (BODY.PEEK[])")[0]
                         for _ in range(3))
+    out["search"] = min(client.run('SEARCH BODY "needle-nowhere"')[0]
+                        for _ in range(2))
+    out["text"] = min(client.run('SEARCH TEXT "needle-nowhere"')[0]
+                      for _ in range(2))
+    out["cold_sort"], _ = client.run("SORT (SUBJECT) UTF-8 ALL")
+    out["sort"] = min(client.run("SORT (SUBJECT) UTF-8 ALL")[0]
+                      for _ in range(2))
+    client.run("THREAD REFERENCES UTF-8 ALL")
+    out["thread"] = min(client.run("THREAD REFERENCES UTF-8 ALL")[0]
+                        for _ in range(2))
     client.close()
     server.stop()
     server.start()

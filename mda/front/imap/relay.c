@@ -102,6 +102,24 @@ end_command(struct imap_session *s, const struct frame *f, bool is_final,
 	return OK;
 }
 
+/* What was said does not wait for a command that takes long: words that it goes
+ * on are for now, and show whether the client is still there. */
+static enum err
+recv_from_store(struct co *co, struct imap_session *s, struct frame *out)
+{
+	enum err e;
+
+	if (stream_unsent(s->stream) > 0 && !call_has_input(s->store)) {
+		e = call_recv(co, s->store, in_s(FLUSH_AFTER_S), out);
+		if (e != ERR_TIMEOUT)
+			return e;
+		e = imap_flush(co, s);
+		if (e != OK)
+			return ERR_CANCELED;
+	}
+	return call_recv(co, s->store, in_s(STORE_TIMEOUT_S), out);
+}
+
 enum err
 imap_relay(struct co *co, struct imap_session *s, bool is_final,
 	   enum store_status *status_out)
@@ -109,7 +127,7 @@ imap_relay(struct co *co, struct imap_session *s, bool is_final,
 	for (;;) {
 		bool is_done;
 		struct frame f;
-		enum err e = call_recv(co, s->store, in_s(STORE_TIMEOUT_S), &f);
+		enum err e = recv_from_store(co, s, &f);
 
 		if (e != OK)
 			return e == ERR_CANCELED ? e : imap_lost_store(s);

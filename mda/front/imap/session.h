@@ -21,6 +21,7 @@ enum {
 	AUTOLOGOUT_S = 30 * 60,	   // RFC 9051 5.4: at least 30 minutes
 	WRITE_TIMEOUT_S = 5 * 60,  // for a piece of output
 	STORE_TIMEOUT_S = 10 * 60, // from one frame of store to the next
+	FLUSH_AFTER_S = 1,
 	OUT_PIECE_OCTETS = 32 * 1024,
 	FILE_PIECE_OCTETS = 256 * 1024,
 	COMMAND_MAX = 192 * 1024,

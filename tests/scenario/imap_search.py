@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""SEARCH, SORT and THREAD over many messages, against what Python finds; and
+what must not be asked (rows I02 to I04)."""
+
+import base64
+import os
+import random
+import re
+
+from frame import (Failed, expect, expect_match, expect_true, main,
+                   scenario)
+from frame_imap import USER1, ask, ok, session
+
+N = 1200
+WORDS = ["alpha", "beta", "gamma", "delta", "Grüße", "εδώ", "omega"]
+
+
+def fill(lab, name):
+    """N messages of all encodings; returns their words, by number."""
+    home = os.path.join(lab.mta1.mail, *reversed(USER1.split("@")), "." + name)
+    rng = random.Random(3)
+    rows = []
+    for i in range(N):
+        words = rng.sample(WORDS, 3)
+        text = ("x" * rng.randint(0, 70) + "\r\n" + " ".join(words) + "\r\n")
+        head = (f"Subject: {'Re: ' if i % 5 else ''}number {i // 10}\r\n"
+                f"Date: Sat, 31 Jan 2026 {i // 3600:02}:{i // 60 % 60:02}:"
+                f"{i % 60:02} +0000\r\n"
+                f"Message-ID: <{i}@x>\r\n")
+        if i % 10:
+            head += f"References: <{i - 1}@x>\r\n"
+        head += "MIME-Version: 1.0\r\nContent-Type: text/plain; charset="
+        if i % 3 == 0:
+            content = (head + "utf-8\r\nContent-Transfer-Encoding: base64"
+                       "\r\n\r\n" + base64.encodebytes(text.encode()).decode()
+                       .replace("\n", "\r\n")).encode()
+        elif i % 3 == 1:
+            quoted = "".join(c if ord(c) < 128 else "".join(
+                f"={octet:02X}" for octet in c.encode("utf-8")) for c in text)
+            content = (head + "utf-8\r\nContent-Transfer-Encoding: "
+                       "quoted-printable\r\n\r\n" + quoted).encode()
+        else:
+            content = (head + "utf-16be\r\nContent-Transfer-Encoding: base64"
+                       "\r\n\r\n" + base64.encodebytes(
+                           text.encode("utf-16be")).decode()
+                       .replace("\n", "\r\n")).encode()
+        name = f"{1760000000 + i}.M{i}P1.host,S={len(content)},W={len(content)}"
+        path = os.path.join(home, "cur", name + ":2,S")
+        with open(path, "wb") as file:
+            file.write(content)
+        os.chown(path, os.stat(home).st_uid, os.stat(home).st_gid)
+        rows.append(words)
+    return rows
+
+
+def search(raw, key, text, what="SEARCH CHARSET UTF-8"):
+    octets = text.encode()
+    raw.send(f"s {what} {key} ".encode() + b"{%d+}\r\n" % len(octets)
+             + octets + b"\r\n")
+    lines = raw.tagged("s")
+    expect_match(lines[-1], "^s OK")
+    return [int(x) for line in lines if line.startswith("* SEARCH")
+            for x in line.split()[2:]]
+
+
+@scenario
+def many_messages_are_searched_as_python_does(lab):
+    with session(lab) as raw:
+        ok(raw, "CREATE Many")
+        rows = fill(lab, "Many")
+        ok(raw, "SELECT Many")
+        for word in WORDS + ["GRÜSSE", "ΕΔΏ", "nowhere"]:
+            for key in ("BODY", "TEXT"):
+                want = [i + 1 for i, words in enumerate(rows)
+                        if any(word.lower() == w.lower() for w in words)]
+                expect(search(raw, key, word.upper() if word != "Grüße"
+                              else "GRÜßE"), want, f"{key} {word}")
+        both = search(raw, "NOT BODY alpha TEXT", "beta")
+        expect(both, [i + 1 for i, words in enumerate(rows)
+                      if "alpha" not in words and "beta" in words])
+
+
+@scenario
+def threads_of_many(lab):
+    with session(lab) as raw:
+        ok(raw, "SELECT Many")
+        line = ok(raw, "THREAD REFERENCES UTF-8 ALL")[0]
+        want = "".join("(" + " ".join(str(10 * t + k + 1) for k in range(10))
+                       + ")" for t in range(N // 10))
+        expect(line, "* THREAD " + want)
+        line = ok(raw, "SORT (REVERSE DATE) UTF-8 ALL")[0]
+        expect(line, "* SORT " + " ".join(str(N - i) for i in range(N)))
+        lines = ok(raw, "UID SEARCH RETURN (SAVE COUNT) BODY alpha")
+        count = int(re.search(r"COUNT (\d+)", lines[0]).group(1))
+        expect(len(ok(raw, "UID FETCH $ (FLAGS)")) - 1, count)
+
+
+@scenario
+def i02_heaps_of_literals(lab):
+    """Row I02: a budget in octets, and the session or the host goes on."""
+    with session(lab) as raw:
+        ok(raw, "SELECT Many")
+        try:
+            raw.send(b"l SEARCH " + b"OR TEXT {1+}\r\na " * 20000
+                     + b"ALL\r\n")
+            lines = raw.tagged("l")
+            expect_match(lines[-1], r"^l (BAD|NO \[LIMIT\])|^\* BYE")
+        except (Failed, OSError, EOFError):
+            pass  # it hung up, which is as good
+    with session(lab) as raw:
+        ok(raw, "NOOP")
+
+
+@scenario
+def i03_i04_programs_too_large(lab):
+    """Rows I03 and I04: depth, size and work are bounded; others go on."""
+    with session(lab) as raw, session(lab) as other:
+        ok(raw, "SELECT Many")
+        for bad in ("NOT " * 40000 + "ALL", "OR ALL " * 20000 + "ALL",
+                    "(" * 60000 + "ALL" + ")" * 60000):
+            for verb in ("SEARCH ", "SORT (DATE) UTF-8 ",
+                         "THREAD REFS UTF-8 "):
+                expect_match(ask(raw, verb + bad)[-1],
+                             r"^t\d+ (BAD|NO \[LIMIT\])")
+        raw.send(b"w SEARCH " + b"NOT TEXT zzz " * 60 + b"ALL\r\n")
+        ok(other, "SELECT INBOX")
+        expect_match(raw.tagged("w")[-1], r"^w (OK|NO \[LIMIT\])")
+
+
+@scenario
+def i04_who_leaves_is_not_searched_for(lab):
+    """Row I04: the search of a client that hung up ends, and the host goes
+    on."""
+    with session(lab) as raw:
+        ok(raw, "SELECT Many")
+        raw.send(b"w SEARCH " + b"NOT TEXT zzz " * 60 + b"ALL\r\n")
+    with session(lab) as raw:
+        ok(raw, "SELECT Many")
+        expect_true(search(raw, "BODY", "alpha"), "found")
+
+
+if __name__ == "__main__":
+    main()
