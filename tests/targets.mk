@@ -147,7 +147,7 @@ fuzz-all: ## every target, TIME seconds each; says runs and edges
 bench: ## side by side with Postfix + Dovecot
 	@if [ -x tests/bench/run ]; then $(SUBMAKE) all && tests/bench/run; \
 	else echo "no tests/bench/run yet"; exit 1; fi
-testssl: ## testssl.sh at 25, 587 and 465: no finding; takes minutes
+testssl: ## testssl.sh at all TLS ports: no finding; takes minutes
 	@$(SUBMAKE) all && $(PYTHON) tests/interop/testssl.py
 lint: ## include arrows, headers alone, rename and fsync, format
 	@$(PYTHON) tests/lint/lint.py

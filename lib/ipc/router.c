@@ -116,7 +116,7 @@ const struct router_field router_smtpd_fields[] = {
 	FIELD("smtpd_client_event_limit_exceptions", TEXT, limit_exceptions),
 	FIELD("smtpd_tls_security_level", TEXT, tls_level),
 	FIELD("smtpd_tls_protocols", TEXT, tls_protocols),
-	FIELD("smtpd_tls_ciphers", TEXT, tls_ciphers),
+	FIELD("smtpd_tls_mandatory_protocols", TEXT, tls_mandatory_protocols),
 	FIELD("smtpd_client_connection_count_limit", NUMBER, connection_count),
 	FIELD("smtpd_client_connection_rate_limit", NUMBER, connection_rate),
 	FIELD("smtpd_client_message_rate_limit", NUMBER, message_rate),
@@ -139,6 +139,7 @@ const struct router_field router_smtpd_fields[] = {
 	FIELD("smtpd_helo_required", BOOL, is_helo_required),
 	FIELD("smtputf8_enable", BOOL, is_smtputf8),
 	FIELD("smtpd_per_request_deadline", BOOL, is_deadline),
+	FIELD("smtpd_tls_auth_only", BOOL, is_tls_auth_only),
 	{ 0 },
 };
 

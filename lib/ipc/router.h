@@ -89,7 +89,7 @@ struct router_smtpd {
 	struct str xclient_hosts;		   // networks
 	struct str proxy_protocol, proxy_networks; // "haproxy"; networks
 	struct str limit_exceptions;		   // networks
-	struct str tls_level, tls_protocols, tls_ciphers;
+	struct str tls_level, tls_protocols, tls_mandatory_protocols;
 	uint64_t connection_count, connection_rate;	 // per client
 	uint64_t message_rate, recipient_rate;		 // per client
 	uint64_t auth_rate;				 // per client
@@ -98,6 +98,7 @@ struct router_smtpd {
 	uint64_t recipient_limit, min_data_rate, hop_count;
 	uint64_t timeout_s, error_sleep_s, proxy_timeout_s, rate_unit_s;
 	bool is_vrfy_disabled, is_helo_required, is_smtputf8, is_deadline;
+	bool is_tls_auth_only;
 };
 
 enum router_smtpd_service {

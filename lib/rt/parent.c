@@ -829,6 +829,7 @@ program_main(struct program *program, int argc, char **argv)
 	make_dirs(parent.options.run_dir, 0755);
 	tzset();
 	tls_init();
+	tls_use_level(parent.options.tls_level);
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGCHLD);

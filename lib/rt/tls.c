@@ -26,6 +26,26 @@ static const char ciphers_tls12[] =
 	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
 	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 
+static const char ciphers_intermediate[] =
+	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
+	"ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:"
+	"ECDHE-ECDSA-AES256-SHA384:ECDHE-RSA-AES256-SHA384:"
+	"ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:"
+	"ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA";
+
+/* Of the servers of this process. */
+static const char *server_ciphers = ciphers_tls12;
+
+void
+tls_use_level(const char *level)
+{
+	bool is_wide = str_ieq(str_c(level), S("intermediate"));
+
+	server_ciphers = is_wide ? ciphers_intermediate : ciphers_tls12;
+}
+
 void
 tls_init(void)
 {
@@ -134,6 +154,7 @@ tls_server_new(struct str chain_pem, struct str key_pem, const char *purpose,
 	struct tls *tls = new_tls(TLS_server_method());
 
 	check(chain_pem.n <= INT_MAX && key_pem.n <= INT_MAX);
+	SSL_CTX_set_cipher_list(tls->context, server_ciphers);
 	SSL_CTX_set_max_early_data(tls->context, 0);
 	SSL_CTX_set_session_id_context(tls->context,
 				       (const unsigned char *)purpose,

@@ -14,6 +14,10 @@ struct tls; // one set of settings, shared by many sessions
 
 /* Touches all of OpenSSL that is lazy, before the sandbox closes. */
 void tls_init(void);
+/* TLS_LEVEL, before any server is made: "intermediate" adds ciphers with
+ * forward secrecy but without authenticated encryption (CBC), for old clients
+ * of TLS 1.2. Any other word: modern. */
+void tls_use_level(const char *level);
 
 /* From PEM: chain (leaf first) and private key. purpose, a literal, names the
  * service ("smtp", "imap"): session tickets of one are not valid at another,

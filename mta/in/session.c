@@ -131,7 +131,8 @@ session_may_auth(const struct session *s)
 	return session_is_submission(s) && !s->is_local &&
 	       !session_must_encrypt(s) &&
 	       (stream_is_tls(s->stream) ||
-		options_is_plaintext_auth_allowed(in.role->options));
+		(options_is_plaintext_auth_allowed(in.role->options) &&
+		 !s->rules->is_tls_auth_only));
 }
 
 bool
@@ -286,14 +287,29 @@ converse(struct co *co, struct session *s)
 	return e;
 }
 
+/* Where TLS is required, what smtpd_tls_mandatory_protocols says holds as well.
+ * The router has told what is wrong with a setting. */
+static unsigned
+versions_of(const struct session *s)
+{
+	const struct router_smtpd *r = s->rules;
+	unsigned with, required;
+
+	if (!tls_protocols_parse(r->tls_protocols, &with))
+		with = TLS_WITH_1_2 | TLS_WITH_1_3;
+	if (s->kind != LISTEN_SUBMISSIONS &&
+	    !str_ieq(r->tls_level, S("encrypt")))
+		return with;
+	if (!tls_protocols_parse(r->tls_mandatory_protocols, &required))
+		required = TLS_WITH_1_2 | TLS_WITH_1_3;
+	return (with & required) != 0 ? with & required : required;
+}
+
 enum err
 session_accept_tls(struct co *co, struct session *s)
 {
-	unsigned with;
+	unsigned with = versions_of(s);
 
-	/* The router has told what is wrong with the setting. */
-	if (!tls_protocols_parse(s->rules->tls_protocols, &with))
-		with = TLS_WITH_1_2 | TLS_WITH_1_3;
 	stream_without_tls(s->stream, !(with & TLS_WITH_1_2),
 			   !(with & TLS_WITH_1_3));
 	return stream_accept_tls(co, s->stream, in.tls, in_s(TLS_TIMEOUT_S));

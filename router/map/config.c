@@ -672,15 +672,61 @@ check_choices(struct loading *l, const struct settings *s)
 static void
 check_protocols(struct loading *l, const struct settings *s)
 {
-	const struct setting *v =
-		map_get(&s->by_name, S("smtpd_tls_protocols"));
-	unsigned with;
+	static const char *const names[] = { "smtpd_tls_protocols",
+					     "smtpd_tls_mandatory_protocols" };
 
-	if (v->value.n > 0 && !tls_protocols_parse(v->value, &with) &&
-	    !is_told_elsewhere(l, s, v))
-		diag_error(l->d, v->file, v->line,
-			   "smtpd_tls_protocols leaves none of TLS 1.2 and "
-			   "1.3; write >=TLSv1.2 or >=TLSv1.3");
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const struct setting *v = map_get(&s->by_name, str_c(names[i]));
+		unsigned with;
+
+		if (v->value.n > 0 && !tls_protocols_parse(v->value, &with) &&
+		    !is_told_elsewhere(l, s, v))
+			diag_error(l->d, v->file, v->line,
+				   "%s leaves none of TLS 1.2 and 1.3; write "
+				   ">=TLSv1.2 or >=TLSv1.3",
+				   names[i]);
+	}
+}
+
+/* What there is satisfies medium and high. */
+static void
+check_ciphers(struct loading *l, const struct settings *s)
+{
+	static const char *const names[] = { "smtpd_tls_ciphers",
+					     "smtpd_tls_mandatory_ciphers" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const struct setting *v = map_get(&s->by_name, str_c(names[i]));
+
+		if (!str_ieq(v->value, S("medium")) &&
+		    !str_ieq(v->value, S("high")) && v->value.n > 0 &&
+		    !is_told_elsewhere(l, s, v))
+			diag_warn(l->d, v->file, v->line,
+				  "%s = %.*s: ciphers below high are not "
+				  "offered here",
+				  names[i], STR(str_first(v->value, 100)));
+	}
+}
+
+/* The parent reads keys, and it reads no main.cf. */
+static void
+check_certificates(struct loading *l, const struct settings *s)
+{
+	static const char *const names[] = { "smtpd_tls_cert_file",
+					     "smtpd_tls_key_file",
+					     "smtpd_tls_chain_files" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const struct setting *v = map_get(&s->by_name, str_c(names[i]));
+
+		if (v->value.n > 0 && v->file.n > 0 &&
+		    !is_told_elsewhere(l, s, v))
+			diag_warn(l->d, v->file, v->line,
+				  "%s has no effect: name the files by "
+				  "SSL_TYPE=manual, SSL_CERT_PATH and "
+				  "SSL_KEY_PATH in the environment",
+				  names[i]);
+	}
 }
 
 static void
@@ -723,6 +769,8 @@ load_master(struct loading *l)
 		check_choices(l, &l->c->smtpd[i][0]);
 		check_proxies(l, &l->c->smtpd[i][0]);
 		check_protocols(l, &l->c->smtpd[i][0]);
+		check_ciphers(l, &l->c->smtpd[i][0]);
+		check_certificates(l, &l->c->smtpd[i][0]);
 		e = check_smtpd_networks(l, &l->c->smtpd[i][0]);
 	}
 	return e;

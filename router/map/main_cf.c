@@ -258,7 +258,10 @@ static const struct known known[] = {
 	ROW("smtpd_tls_key_file", TEXT, ""),
 	ROW("smtpd_tls_security_level", TEXT, ""),
 	ROW("smtpd_tls_protocols", LIST, ">=TLSv1.2"),
+	ROW("smtpd_tls_mandatory_protocols", LIST, ">=TLSv1.2"),
 	ROW("smtpd_tls_ciphers", TEXT, "medium"),
+	ROW("smtpd_tls_mandatory_ciphers", TEXT, "medium"),
+	ROW("smtpd_tls_auth_only", BOOL, "no"),
 	ROW("smtpd_forbid_bare_newline", TEXT, "yes"),
 	ROW("smtpd_milters", LIST, ""),
 	ROW("non_smtpd_milters", LIST, ""),
@@ -311,7 +314,6 @@ static const struct known known[] = {
 	ROW("smtp_tls_note_starttls_offer", IGNORED, ""),
 	ROW("smtp_sasl_type", IGNORED, ""),
 	ROW("smtp_sasl_tls_security_options", IGNORED, ""),
-	ROW("smtpd_tls_auth_only", IGNORED, ""),
 	ROW("smtpd_sasl_auth_enable", IGNORED, ""),
 	ROW("smtpd_sasl_type", IGNORED, ""),
 	ROW("smtpd_sasl_path", IGNORED, ""),
@@ -328,6 +330,13 @@ static const struct known known[] = {
 	ROW("default_process_limit", IGNORED, ""),
 	ROW("milter_protocol", IGNORED, ""),
 	ROW("tls_preempt_cipherlist", IGNORED, ""),
+	ROW("tls_high_cipherlist", IGNORED, ""),
+	ROW("tls_medium_cipherlist", IGNORED, ""),
+	ROW("tls_eecdh_auto_curves", IGNORED, ""),
+	ROW("tls_ffdhe_auto_groups", IGNORED, ""),
+	ROW("smtpd_tls_eecdh_grade", IGNORED, ""),
+	ROW("smtpd_tls_exclude_ciphers", IGNORED, ""),
+	ROW("smtpd_tls_mandatory_exclude_ciphers", IGNORED, ""),
 };
 
 #define N_KNOWN (sizeof(known) / sizeof(*known))
@@ -886,10 +895,6 @@ static const char *const not_yet[] = {
 	"smtp_bind_address6",
 	"smtp_header_checks",
 	"smtpd_milters",
-	"smtpd_tls_cert_file",
-	"smtpd_tls_chain_files",
-	"smtpd_tls_key_file",
-	"smtpd_tls_ciphers",
 };
 
 static bool

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""testssl.sh against 25, 587 (STARTTLS) and 465: nothing of severity MEDIUM or
-worse may be found (A09). Takes minutes; `make testssl`.
+"""testssl.sh against 25, 587, 143, 110 (STARTTLS), 465, 993 and 995: nothing of
+severity MEDIUM or worse may be found (A09). Takes minutes; `make testssl`.
 
     tests/interop/testssl.py [--build dev|release]"""
 
@@ -21,7 +21,9 @@ HARMLESS = ("LOW", "OK", "INFO", "DEBUG",
 # The lab's authority has nobody who would ask whether it revoked something.
 OF_THE_CERTIFICATE = ("cert_revocation",)
 PORTS = (("submissions", []), ("submission", ["--starttls", "smtp"]),
-         ("smtp", ["--starttls", "smtp"]))
+         ("smtp", ["--starttls", "smtp"]),
+         ("imaps", []), ("imap", ["--starttls", "imap"]),
+         ("pop3s", []), ("pop3", ["--starttls", "pop3"]))
 
 
 def findings(lab, service, flags):

@@ -52,6 +52,20 @@ def each_listener_has_its_protocols(lab):
 
 
 @scenario
+def protocols_where_tls_is_required(lab):
+    """smtpd_tls_mandatory_protocols: 465 always, others with encrypt."""
+    v2 = ssl.TLSVersion.TLSv1_2
+    lab.mta1.append("master.cf",
+                    "submissions/inet/smtpd_tls_protocols=>=TLSv1.2\n")
+    wait_for("TLS 1.2 at 465", lambda: version(lab, v2), 10)
+    lab.mta1.append("main.cf", "smtpd_tls_mandatory_protocols = >=TLSv1.3")
+    wait_for("TLS 1.2 is refused", lambda: version(lab, v2) is None, 10)
+    expect(version(lab, ssl.TLSVersion.TLSv1_3), "TLSv1.3")
+    lab.mta1.append("main.cf", "smtpd_tls_mandatory_protocols = >=TLSv1.2")
+    wait_for("as before", lambda: version(lab, v2), 10)
+
+
+@scenario
 def levels_of_security(lab):
     raw, text = greeted(lab)
     with raw:
@@ -70,6 +84,56 @@ def levels_of_security(lab):
             return "STARTTLS" not in text and raw.say("STARTTLS") == 454 and \
                 raw.say("MAIL FROM:<a@b.example>") == 250
     wait_for("none: no STARTTLS", no_starttls, 10)
+
+
+@scenario
+def passwords_over_tls_alone(lab):
+    """smtpd_tls_auth_only, where SSL_TYPE is empty."""
+    def offers_auth():
+        raw, text = greeted(lab, "submission")
+        with raw:
+            return "AUTH" in text
+    lab.mta1.stop()
+    lab.mta1.environment["SSL_TYPE"] = ""
+    lab.mta1.start()
+    lab.mta1.append("master.cf",
+                    "submission/inet/smtpd_tls_security_level=may\n")
+    wait_for("AUTH before TLS", offers_auth, 10)
+    lab.mta1.append("master.cf", "submission/inet/smtpd_tls_auth_only=yes\n")
+    wait_for("AUTH after TLS alone", lambda: not offers_auth(), 10)
+    lab.mta1.environment["SSL_TYPE"] = "auto"  # from the next start on
+
+
+@scenario
+def ciphers_by_tls_level(lab):
+    """TLS_LEVEL: what only old clients have is there with intermediate alone;
+    what has no forward secrecy never is."""
+    host = lab.mta1
+
+    def works(cipher, service):
+        context = host.tls()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(cipher)
+        try:
+            with socket.create_connection(
+                    ("127.0.0.1", host.ports[service]), 5) as plain:
+                with context.wrap_socket(plain,
+                                         server_hostname="127.0.0.1"):
+                    return True
+        except (ssl.SSLError, OSError):
+            return False
+    for level in ("modern", "intermediate"):
+        host.stop()
+        host.environment["TLS_LEVEL"] = level
+        host.start()
+        for service in ("submissions", "imaps"):
+            expect([works(c, service) for c in (
+                "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA256",
+                "AES128-GCM-SHA256")],
+                   [True, level == "intermediate", False], level)
+    del host.environment["TLS_LEVEL"]
+    host.stop()
+    host.start()
 
 
 @scenario
