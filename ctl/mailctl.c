@@ -111,10 +111,15 @@ print_help(FILE *to)
 	      to);
 }
 
-/* For bash; zsh takes it after bashcompinit. */
 static int
-print_completion(void)
+print_completion(const char *shell)
 {
+	if (strcmp(shell, "bash") != 0 && strcmp(shell, "zsh") != 0) {
+		fputs("usage: mailctl completion bash|zsh\n", stderr);
+		return EX_USAGE;
+	}
+	if (shell[0] == 'z') // which can use those of bash
+		fputs("autoload -Uz +X bashcompinit && bashcompinit\n", stdout);
 	fputs("_mailctl() {\n"
 	      "\tlocal words=\n"
 	      "\tcase $COMP_CWORD:${COMP_WORDS[1]} in\n"
@@ -122,7 +127,7 @@ print_completion(void)
 	      stdout);
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		printf(" %s", commands[i].name);
-	fputs("' ;;\n\t2:completion) words=bash ;;\n", stdout);
+	fputs("' ;;\n\t2:completion) words='bash zsh' ;;\n", stdout);
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		if (commands[i].words != NULL)
 			printf("\t2:%s) words='%s' ;;\n", commands[i].name,
@@ -170,7 +175,7 @@ main(int argc, char **argv)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return run_command(&commands[i], argc, argv);
 	if (strcmp(argv[1], "completion") == 0)
-		return print_completion();
+		return print_completion(argc > 2 ? argv[2] : "");
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("Estafeta %s\n", ESTAFETA_VERSION);
 		return 0;

@@ -17,7 +17,8 @@ enum { LINE_OCTETS = 256, BODY_OCTETS = 64, MAX_ORDERS = 4096 };
 static const char usage[] =
 	"usage: postsuper [-d queue_id (delete)] [-e queue_id (expire)] "
 	"[-f queue_id (expire and/or un-hold)] [-h queue_id (hold)] "
-	"[-H queue_id (un-hold)] [-r queue_id (requeue)] [-v (verbose)] "
+	"[-H queue_id (un-hold)] [-r queue_id (requeue)] [-ps (nothing to do)] "
+	"[-v (verbose)] "
 	"[queue...]\n"
 	"queue_id: one message, ALL, or - for ids on standard input; queue: "
 	"hold, incoming, active, deferred, corrupt\n";
@@ -47,6 +48,7 @@ struct super {
 	uint8_t states;
 	bool is_asked[N_ACTIONS];
 	uint64_t counts[N_ACTIONS];
+	bool is_tidying; // -p, -s
 };
 
 static enum err
@@ -156,16 +158,20 @@ read_orders(struct super *s, int argc, char **argv)
 {
 	int letter;
 
-	while ((letter = getopt(argc, argv, "d:e:f:h:H:r:v")) != -1) {
+	while ((letter = getopt(argc, argv, "d:e:f:h:H:pr:sv")) != -1) {
 		if (letter == 'v')
 			continue;
+		if (letter == 'p' || letter == 's') {
+			s->is_tidying = true;
+			continue;
+		}
 		if (letter == 'f' &&
 		    (!add_order(s, 'e', optarg) || !add_order(s, 'H', optarg)))
 			return false;
 		if (letter != 'f' && !add_order(s, (char)letter, optarg))
 			return false;
 	}
-	return s->n > 0;
+	return s->n > 0 || s->is_tidying;
 }
 
 int
@@ -196,6 +202,13 @@ postsuper_main(int argc, char **argv)
 		}
 		s.states |= states;
 	}
+	/* Postfix sees to names and left-over files of its queue then. */
+	if (s.is_tidying)
+		fputs("postsuper: -p, -s: the queue is one log, checked at "
+		      "start; there is nothing to tidy\n",
+		      stderr);
+	if (s.n == 0)
+		return 0;
 	if (s.states == 0)
 		s.states = QUEUE_STATES_ALL & ~(1 << QUEUE_CORRUPT);
 	e = client_ask(&o, SERVICE_QUEUE, run_orders, &s);

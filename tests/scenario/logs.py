@@ -42,7 +42,7 @@ def pflogsumm_counts_the_mail(lab):
 @scenario
 def every_line_is_an_object(lab):
     _, content = message(sender=USER3, recipient=USER1)
-    mark = lab.mta2.log_mark()
+    mark = lab.mta2.mark()
     with lab.mta2.submission(USER3) as client:
         client.sendmail(USER3, [USER1], content)
     lab.mta2.wait_log(r'"ev":"message\.done"', mark)

@@ -211,6 +211,8 @@ def words_are_explained_and_completed(lab):
     expect_true({"account": "user1@example1.local", "used_octets": 0,
                  "limit_octets": 1 << 30} in rows, f"{rows}")
     script = host.ctl("completion", "bash").stdout
+    expect_true(host.ctl("completion", "zsh").stdout.endswith(script), "zsh")
+    expect(host.ctl("completion", "csh").returncode, 64)
     script += ("COMP_WORDS=(mailctl queue fl); COMP_CWORD=2; _mailctl;"
                "echo ${COMPREPLY[@]}")
     expect(subprocess.run(["bash", "-c", script], capture_output=True,
