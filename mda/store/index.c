@@ -95,7 +95,7 @@ struct index_loading {
 	struct index_entry *list;
 	size_t n, cap, n_batches;
 	uint64_t end;
-	bool is_broken;
+	bool is_broken, is_cut;
 };
 
 static void
@@ -129,8 +129,10 @@ read_batches(struct index_loading *l, uint64_t size)
 						    l->end, entries, &n, &next);
 
 		l->is_broken = e == ERR_FORMAT;
-		if (e != OK || next > size) // its writer died
+		if (e != OK || next > size) { // its writer died
+			l->is_cut = true;
 			break;
+		}
 		keep_entries(l, entries, n);
 		l->end = next;
 	}
@@ -221,6 +223,10 @@ index_load(struct co *co, struct mailbox *m)
 			close(l.fd);
 		forget(m, "damaged, or of another version");
 	} else if (l.fd >= 0) {
+		if (l.is_cut)
+			log_warn("store.index", FC("user", m->user->address),
+				 FC("mailbox", m->dir),
+				 FC("hint", "the end is not whole: cut off"));
 		x->file = new_file(l.fd);
 		x->end = l.end;
 		x->n_batches = l.n_batches;
