@@ -293,8 +293,8 @@ static const struct rule rules_files[] = {
 };
 static const struct rule rules_threads[] = {
 	/* Threads for offload(), but no processes. The filter cannot look into
-	 * clone3()'s arguments; glibc falls back to clone(). libuv asks for
-	 * the limit of stacks. */
+	 * clone3()'s arguments; glibc falls back to clone(). The limit
+	 * of stacks may be asked for. */
 	{ ALLOWED, SCMP_SYS(clone), 1, { BITS_ON(0, CLONE_THREAD) } },
 	{ SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0, { { 0 } } },
 	{ ALLOWED, SCMP_SYS(prlimit64), 2, { IS(0, 0), IS(2, 0) } },
