@@ -227,6 +227,33 @@ append_stops_before_each_message(void **state UNUSED)
 	assert_str(c.verb, "append");
 }
 
+/* RFC 8508 4: behind the number and the mailbox comes the message. */
+static void
+replace_stops_before_its_message(void **state UNUSED)
+{
+	static const struct {
+		struct str in;
+		enum imap_command_status want;
+	} heads[] = {
+		{ STR_INIT("a REPLACE 4 Drafts (\\Seen) {312}\r\n"),
+		  IMAP_COMMAND_MESSAGE },
+		{ STR_INIT("a UID REPLACE 2000 Drafts {312+}\r\n"),
+		  IMAP_COMMAND_MESSAGE },
+		{ STR_INIT("a REPLACE 4 {6}\r\n"), IMAP_COMMAND_LITERAL },
+		{ STR_INIT("a REPLACE {1}\r\n"), IMAP_COMMAND_LITERAL },
+		{ STR_INIT("a UID APPEND Drafts {312}\r\n"),
+		  IMAP_COMMAND_LITERAL },
+	};
+
+	for (size_t i = 0; i < N_OF(heads); i++) {
+		struct imap_command c;
+
+		imap_command_init(&c, &roomy);
+		if (imap_command_scan(&c, heads[i].in) != heads[i].want)
+			fail_msg("%.*s", STR(heads[i].in));
+	}
+}
+
 static void
 the_mailbox_of_append_is_an_ordinary_literal(void **state UNUSED)
 {
@@ -316,6 +343,7 @@ main(void)
 		cmocka_unit_test(commands_are_split_the_same_in_any_pieces),
 		cmocka_unit_test(every_prefix_asks_for_more),
 		cmocka_unit_test(append_stops_before_each_message),
+		cmocka_unit_test(replace_stops_before_its_message),
 		cmocka_unit_test(the_mailbox_of_append_is_an_ordinary_literal),
 		cmocka_unit_test(the_budget_binds_lines_and_literals_together),
 		cmocka_unit_test(a_line_without_end_stops_at_the_budget),

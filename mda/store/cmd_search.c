@@ -203,6 +203,10 @@ cmd_search(struct co *co, struct session *s)
 	imap_search_read(&s->args, &scope, &program);
 	if (!session_args_ok(s))
 		return;
+	if (s->is_utf8 && !s->is_rev2 && program.is_charset_given) {
+		session_answer(s, STORE_BAD, "UTF8=ACCEPT is on");
+		return; // RFC 6855 3
+	}
 	if (s->is_rev2 && !program.has_return) { // RFC 9051 6.4.4
 		program.has_return = true;
 		program.return_bits = IMAP_SEARCH_RETURN_ALL;

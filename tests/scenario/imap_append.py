@@ -3,10 +3,12 @@
 """Messages that come in by IMAP: several at once (RFC 3502), made of others
 (RFC 4469), in place of another (RFC 8508), binary (RFC 3516)."""
 
+import os
 import re
 
-from frame import expect, expect_match, expect_true, main, scenario
-from frame_imap import ask, ok, session
+from frame import (expect, expect_match, expect_true, main, scenario,
+                   wait_for)
+from frame_imap import USER1, ask, ok, session
 
 BOX = "Arriving"
 
@@ -90,6 +92,14 @@ def multiappend_all_or_nothing(lab):
         expect_match(line, "^w BAD")
         expect(count(raw), 3)
         ok(raw, "NOOP")
+        # A client that goes in the middle.
+        raw.send(b"g APPEND %s {%d+}\r\n%s {%d+}\r\n%s {99}\r\n" % (
+            BOX.encode(), len(mail(4)), mail(4), len(mail(5)), mail(5)))
+        expect(raw.line()[:1], b"+")
+    tmp = os.path.join(lab.mta1.maildir(USER1, "." + BOX), "tmp")
+    wait_for("tmp/ is empty", lambda: not os.listdir(tmp))
+    with session(lab) as raw:
+        expect(count(raw), 3)
 
 
 @scenario

@@ -219,6 +219,7 @@ def cap_utf8_accept(raw):
     ok(raw, "SELECT INBOX")
     expect_match(ok(raw, 'SEARCH SUBJECT "r\u00e9sum\u00e9"')[0],
                  r"^\* SEARCH .*\d")
+    expect_match(ask(raw, "SEARCH CHARSET UTF-8 ALL")[-1], r"^t\d+ BAD")
     # "&" is itself now, and the name is the same one for all others.
     expect_match(ask(raw, "SELECT B&AOk-b&AOk-")[-1], r"^t\d+ NO")
     ok(raw, 'SELECT "B\u00e9b\u00e9"')
