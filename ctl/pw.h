@@ -9,5 +9,7 @@ enum { PASSWORD_OCTETS = 1024 }; // with its NUL
 /* Asks for a new password, twice at a terminal; prints what went wrong. Who
  * calls wipes it. */
 bool pw_ask_new(char password[PASSWORD_OCTETS]);
+/* Asks once, for one to be compared. */
+bool pw_ask(char password[PASSWORD_OCTETS]);
 /* Appends "{SHA512-CRYPT}$6$...", with a new salt; prints what went wrong. */
 bool pw_hash(const char *password, struct buf *out);

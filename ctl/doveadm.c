@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT
+ * ctl/doveadm.c - the verbs of Dovecot's doveadm that scripts of mail hosts
+ * use, with its output and exit statuses.
+ *
+ * Process: mailctl.  Standards: none (Dovecot 2.3's formats).
+ * Owns: nothing; it reads the files of the configuration, and asks mda/auth.
+ */
+#include "ctl/ask.h"
+#include "ctl/commands.h"
+#include "ctl/files.h"
+#include "ctl/pw.h"
+#include "lib/base/check.h"
+#include "lib/ipc/auth.h"
+#include "lib/mail/maildirsize.h"
+#include "lib/rt/fs.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum {
+	DIAG_MAX_OCTETS = 1 << 20,
+	PATH_OCTETS = 1024,
+	KIB = 1024,
+};
+
+static const char help[] =
+	"usage: doveadm pw ...                       makes and tests hashes\n"
+	"       doveadm user ADDRESS... | \"*\"       accounts: owner, home, "
+	"mail\n"
+	"       doveadm auth test USER [PASSWORD]    asks the running server\n"
+	"       doveadm [-f tab] quota get -u USER   use and limit\n"
+	"\n"
+	"What else Dovecot's doveadm does is not here: mailctl --help.\n";
+
+struct asking {
+	struct options options;
+	struct config *config;
+	bool is_tab; // -f tab
+};
+
+/* EX_CONFIG with the reason said. */
+static int
+load(struct asking *a)
+{
+	struct diag d;
+	enum err e;
+
+	diag_init(&d, DIAG_MAX_OCTETS);
+	e = files_load(a->options.config_dir, a->options.hostname, &d,
+		       &a->config);
+	diag_release(&d);
+	if (e == OK)
+		return 0;
+	fprintf(stderr, "Fatal: %s has errors: mailctl lint tells them\n",
+		a->options.config_dir);
+	return EX_CONFIG;
+}
+
+static const struct config_account *
+find_user(struct asking *a, const char *name)
+{
+	const struct config *c = a->config;
+
+	for (size_t i = 0; i < c->n_accounts; i++)
+		if (str_ieq(c->accounts[i].name, str_c(name)))
+			return &c->accounts[i];
+	return NULL;
+}
+
+/* MAIL/domain/local */
+static void
+mailbox_of(const struct asking *a, struct str address, char path[PATH_OCTETS])
+{
+	struct str local;
+
+	str_split(&address, '@', &local);
+	snprintf(path, PATH_OCTETS, "%.400s/%.*s/%.*s", a->options.mail_dir,
+		 STR(str_first(address, 255)), STR(str_first(local, 255)));
+}
+
+/* ---- user ---- */
+
+static void
+print_user(const struct asking *a, const struct config_account *account)
+{
+	struct stat st = { .st_uid = 5000, .st_gid = 5000 };
+	char path[PATH_OCTETS];
+
+	mailbox_of(a, account->name, path);
+	if (stat(path, &st) != 0)
+		(void)stat(a->options.mail_dir, &st);
+	printf("field\tvalue\nuid\t%u\ngid\t%u\nhome\t%s/home\n"
+	       "mail\tmaildir:%s\n",
+	       (unsigned)st.st_uid, (unsigned)st.st_gid, path, path);
+}
+
+static int
+do_user(struct asking *a, int argc, char **argv)
+{
+	int status = 0;
+
+	if (argc < 1)
+		return EX_USAGE;
+	for (int i = 0; i < argc; i++) {
+		const struct config_account *account = find_user(a, argv[i]);
+
+		if (strcmp(argv[i], "*") == 0) {
+			for (size_t k = 0; k < a->config->n_accounts; k++)
+				printf("%.*s\n",
+				       STR(a->config->accounts[k].name));
+		} else if (account != NULL) {
+			print_user(a, account);
+		} else {
+			fprintf(stderr,
+				"userdb lookup: user %s doesn't exist\n",
+				argv[i]);
+			status = EX_NOUSER;
+		}
+	}
+	return status;
+}
+
+/* ---- auth test ---- */
+
+struct test {
+	const char *user, *password;
+	enum auth_result result;
+};
+
+static enum err
+ask_test(struct co *co, struct chan *chan, void *arg)
+{
+	struct test *t = arg;
+	struct buf body = BUF_INIT(2 * AUTH_CHECK_MAX_OCTETS);
+	struct auth_check asked = { str_c(t->user), str_c(t->password),
+				    S("doveadm"), S("127.0.0.1"), false };
+	struct auth_answer answer;
+	struct frame f;
+	enum err e;
+
+	auth_put_check(&body, &asked);
+	e = chan_ask(co, chan, AUTH_CHECK, buf_str(&body), in_s(ASK_TIMEOUT_S),
+		     &f);
+	buf_wipe(&body);
+	if (e != OK)
+		return e;
+	e = auth_read_answer(f.body, &answer);
+	t->result = e == OK ? answer.result : AUTH_UNAVAILABLE;
+	frame_release(&f);
+	return e;
+}
+
+static int
+do_auth(struct asking *a, int argc, char **argv)
+{
+	static char password[PASSWORD_OCTETS];
+	struct test t = { .result = AUTH_UNAVAILABLE };
+	enum err e;
+
+	if (argc < 2 || argc > 3 || strcmp(argv[0], "test") != 0)
+		return EX_USAGE;
+	t.user = argv[1];
+	if (argc == 2 && !pw_ask(password))
+		return EX_NOINPUT;
+	t.password = argc == 3 ? argv[2] : password;
+	if (strlen(t.user) > AUTH_USER_MAX_OCTETS ||
+	    strlen(t.password) > AUTH_PASSWORD_MAX_OCTETS)
+		return EX_USAGE;
+	e = client_ask(&a->options, SERVICE_AUTH, ask_test, &t);
+	explicit_bzero(password, sizeof(password));
+	if (e != OK || t.result == AUTH_UNAVAILABLE) {
+		fprintf(stderr, "Error: passdb lookup failed: %s\n",
+			e != OK ? err_text(e) : "try again later");
+		return EX_TEMPFAIL;
+	}
+	printf("passdb: %s auth %s\nextra fields:\n  user=%s\n", t.user,
+	       t.result == AUTH_OK ? "succeeded" : "failed", t.user);
+	return t.result == AUTH_OK ? 0 : EX_NOPERM;
+}
+
+/* ---- quota get ---- */
+
+static void
+print_quota(const struct asking *a, const char *type, uint64_t value,
+	    uint64_t limit)
+{
+	uint64_t percent = limit ? value * 100 / limit : 0;
+	char most[32] = "-";
+
+	if (limit != 0)
+		snprintf(most, sizeof(most), "%" PRIu64, limit);
+	if (a->is_tab)
+		printf("User quota\t%s\t%" PRIu64 "\t%s\t%" PRIu64 "\n", type,
+		       value, most, percent);
+	else
+		printf("User quota %-7s %12" PRIu64 " %12s %3" PRIu64 "\n",
+		       type, value, most, percent);
+}
+
+/* Its own count; nothing yet: 0. */
+static struct maildirsize
+usage_of(const struct asking *a, struct str address)
+{
+	struct buf bytes = BUF_INIT(MAILDIRSIZE_OCTETS_MAX);
+	struct maildirsize size = { 0 };
+	char path[PATH_OCTETS];
+	int dir;
+
+	mailbox_of(a, address, path);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir >= 0 && (fs_read_file(dir, "maildirsize", &bytes) != OK ||
+			 maildirsize_parse(buf_str(&bytes), &size) != OK))
+		size = (struct maildirsize) { 0 };
+	buf_release(&bytes);
+	if (dir >= 0)
+		close(dir);
+	return size;
+}
+
+static int
+do_quota(struct asking *a, int argc, char **argv)
+{
+	const struct config_account *account;
+	const struct quota *quota;
+	struct maildirsize used;
+	uint64_t limit;
+
+	if (argc != 3 || strcmp(argv[0], "get") != 0 ||
+	    strcmp(argv[1], "-u") != 0)
+		return EX_USAGE;
+	account = find_user(a, argv[2]);
+	if (account == NULL) {
+		fprintf(stderr, "Error: User doesn't exist: %s\n", argv[2]);
+		return EX_NOUSER;
+	}
+	quota = map_get(&a->config->quota_by_address, account->name);
+	limit = quota ? quota->storage_octets : a->config->default_quota_octets;
+	used = usage_of(a, account->name);
+	fputs(a->is_tab ? "Quota name\tType\tValue\tLimit\t%\n"
+			: "Quota name Type           Value        Limit   %\n",
+	      stdout);
+	print_quota(a, "STORAGE", ((uint64_t)used.octets + KIB - 1) / KIB,
+		    limit / KIB);
+	print_quota(a, "MESSAGE", (uint64_t)used.messages,
+		    quota ? quota->messages : 0);
+	return 0;
+}
+
+/* ---- which ---- */
+
+static const struct verb {
+	const char *name;
+	int (*run)(struct asking *a, int argc, char **argv);
+} verbs[] = {
+	{ "user", do_user },
+	{ "auth", do_auth },
+	{ "quota", do_quota },
+};
+
+static int
+run_verb(const struct verb *verb, struct asking *a, int argc, char **argv)
+{
+	int status = load(a);
+
+	if (status == 0)
+		status = verb->run(a, argc - 1, argv + 1);
+	if (status == EX_USAGE)
+		fputs(help, stderr);
+	config_free(&a->config);
+	return status;
+}
+
+int
+doveadm_main(int argc, char **argv)
+{
+	static struct asking a;
+
+	if (argc >= 2 && strcmp(argv[1], "pw") == 0)
+		return pw_main(argc - 1, argv + 1);
+	ask_environment(&a.options, argv);
+	argc--, argv++;
+	if (argc >= 2 && strcmp(argv[0], "-f") == 0) {
+		a.is_tab = strcmp(argv[1], "tab") == 0;
+		argc -= 2, argv += 2;
+	}
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (argc > 0 && strcmp(argv[0], verbs[i].name) == 0)
+			return run_verb(&verbs[i], &a, argc, argv);
+	fputs(help,
+	      argc > 0 && strcmp(argv[0], "--help") == 0 ? stdout : stderr);
+	return argc > 0 && strcmp(argv[0], "--help") == 0 ? 0 : EX_USAGE;
+}
