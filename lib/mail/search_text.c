@@ -143,9 +143,12 @@ search_text_feed(struct search_text *s, struct str utf8)
 		while (piece.n < utf8.n && piece.n > PIECE_OCTETS - 4 &&
 		       ((unsigned char)utf8.p[piece.n] & 0xc0) == 0x80)
 			piece.n--;
-		if (search_text_fold(&s->window, piece) != OK)
+		if (search_text_fold(&s->window, piece) != OK) {
+			s->is_cut = true;
 			break;
-		search_window(s);
+		}
+		if (!s->keeps)
+			search_window(s);
 		utf8 = str_from(utf8, piece.n);
 	}
 	return s->is_found;
@@ -196,22 +199,29 @@ search_text_header(struct str header, struct str name, struct str folded_needle)
 	return false;
 }
 
-bool
-search_text_in_header(struct str header, struct str folded_needle)
+static void
+feed_header(struct str header, struct search_text *s)
 {
 	struct header_iter it;
 	struct header_field f;
+
+	header_iter_init(&it, header);
+	while (!s->is_found && header_next(&it, &f)) {
+		search_text_feed(s, f.name);
+		search_text_feed(s, S(": "));
+		value_contains(f.value, s);
+		search_text_feed(s, S("\r\n"));
+	}
+}
+
+bool
+search_text_in_header(struct str header, struct str folded_needle)
+{
 	struct search_text s;
 	bool is_found;
 
 	search_text_init(&s, folded_needle);
-	header_iter_init(&it, header);
-	while (!s.is_found && header_next(&it, &f)) {
-		search_text_feed(&s, f.name);
-		search_text_feed(&s, S(": "));
-		value_contains(f.value, &s);
-		search_text_feed(&s, S("\r\n"));
-	}
+	feed_header(header, &s);
 	is_found = s.is_found;
 	search_text_release(&s);
 	return is_found;
@@ -278,6 +288,35 @@ search_text_text(struct str message, const struct mime_part *root,
 	return search_text_in_header(mime_slice(message, root->header),
 				     folded_needle) ||
 	       search_text_body(message, root, folded_needle);
+}
+
+static void
+keep_part(struct str message, const struct mime_part *part,
+	  struct search_text *s)
+{
+	if (part->kind == MIME_MESSAGE)
+		feed_header(mime_slice(message, part->children->header), s);
+	else if (mime_is_text(part))
+		body_contains(mime_slice(message, part->body), part, s);
+	else
+		return;
+	search_text_feed(s, S("\0"));
+}
+
+enum err
+search_text_gather(struct buf *header_out, struct buf *body_out,
+		   struct str message, const struct mime_part *root)
+{
+	struct search_text s = { .window = *header_out, .keeps = true };
+
+	feed_header(mime_slice(message, root->header), &s);
+	*header_out = s.window;
+	s.window = *body_out;
+	for (const struct mime_part *part = root; part != NULL && !s.is_cut;
+	     part = mime_next(part))
+		keep_part(message, part, &s);
+	*body_out = s.window;
+	return s.is_cut ? ERR_LIMIT : OK;
 }
 
 /* RFC 5256 2.1 (1): runs of blanks become one blank. */

@@ -2,7 +2,8 @@
  * lib/mail/search_text.h - text as SEARCH and SORT compare it.
  *
  * Texts meet in a folded form: UTF-8 in titlecase, all of it decomposed
- * (i;unicode-casemap, RFC 5051). Bytes that are not UTF-8 fold to U+FFFD. Time is linear in text and needle. */
+ * (i;unicode-casemap, RFC 5051). Bytes that are not UTF-8 fold to U+FFFD. Time
+ * is linear in text and needle. */
 #pragma once
 
 #include "lib/mail/mime.h"
@@ -24,6 +25,7 @@ struct search_text {
 	struct str needle; // borrowed
 	struct buf window; // folded end of what was fed
 	bool is_found;
+	bool keeps, is_cut; // all of it stays; some did not fit
 };
 
 void search_text_init(struct search_text *s, struct str folded_needle);
@@ -48,6 +50,12 @@ bool search_text_body(struct str message, const struct mime_part *root,
 /* Key TEXT: header or some part. */
 bool search_text_text(struct str message, const struct mime_part *root,
 		      struct str folded_needle);
+
+/* For many needles: appends what the keys TEXT and BODY look at, folded, what
+ * must not be matched across divided by NUL. ERR_LIMIT: it does not fit. */
+enum err
+search_text_gather(struct buf *header_out, struct buf *body_out,
+		   struct str message, const struct mime_part *root) MUST_USE;
 
 /* Appends the base subject (RFC 5256 2.1) of the raw field value as UTF-8;
  * *is_reply_out: a reply or forward mark was removed. */

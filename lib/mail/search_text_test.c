@@ -122,6 +122,7 @@ messages_are_searched_decoded(void **state UNUSED)
 		{ STR_INIT(""), true, true },
 	};
 	struct arena a = ARENA_INIT(MIME_ARENA_OCTETS);
+	struct buf header = BUF_INIT(10000), body = BUF_INIT(10000);
 	struct mime_part *root;
 
 	assert_int_equal(mime_parse(&a, m, &root), OK);
@@ -131,6 +132,24 @@ messages_are_searched_decoded(void **state UNUSED)
 		assert_int_equal(search_text_text(m, root, cases[i].needle),
 				 cases[i].in_text);
 	}
+	/* All at once finds the same. */
+	assert_int_equal(search_text_gather(&header, &body, m, root), OK);
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		bool in_body = str_find(buf_str(&body), cases[i].needle) >= 0;
+
+		assert_int_equal(in_body, cases[i].in_body);
+		assert_int_equal(in_body || str_find(buf_str(&header),
+						     cases[i].needle) >= 0,
+				 cases[i].in_text);
+	}
+	assert_true(str_find(buf_str(&body), S("WORLDSTRA")) < 0);
+	buf_release(&header);
+	buf_release(&body);
+	buf_init(&header, 5);
+	assert_int_equal(search_text_gather(&header, &body, m, root),
+			 ERR_LIMIT);
+	buf_release(&header);
+	buf_release(&body);
 	assert_true(search_text_header(m, S("subject"),
 				       S("GRU\xcc\x88\xc3\x9f"
 					 "E")));

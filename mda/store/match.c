@@ -8,7 +8,10 @@
 #include "lib/mail/imap_flags.h"
 #include "lib/mail/search_text.h"
 
-enum { FOLDED_MAX_OCTETS = 4 << 20 };
+enum {
+	FOLDED_MAX_OCTETS = 4 << 20,
+	TEXTS_MAX_OCTETS = 16 << 20,
+};
 
 static struct str
 key_of(const struct imap_search_node *const *node)
@@ -133,9 +136,47 @@ was_sent(const struct imap_search_node *node, struct str header)
 	       is_day(node->key, date_day(date), node->day);
 }
 
+/* Of a program with many words the text is made once. */
+struct texts {
+	struct buf header, body;
+	bool is_tried, is_there;
+};
+
+/* False: one word, or a text too large to be kept. */
+static bool
+make_texts(const struct matcher *m, const struct letter *l, struct texts *t)
+{
+	if (!t->is_tried && m->n_texts > 1) {
+		buf_init(&t->header, TEXTS_MAX_OCTETS);
+		buf_init(&t->body, TEXTS_MAX_OCTETS);
+		t->is_there =
+			search_text_gather(&t->header, &t->body,
+					   buf_str(&l->bytes), l->root) == OK;
+	}
+	t->is_tried = true;
+	return t->is_there;
+}
+
+static bool
+test_text(const struct matcher *m, const struct imap_search_node *node,
+	  const struct letter *l, struct texts *t)
+{
+	struct str bytes = buf_str(&l->bytes), needle = folded_of(m, node);
+	bool with_header = node->key == IMAP_SEARCH_TEXT;
+
+	if (needle.n == 0)
+		return true;
+	if (make_texts(m, l, t))
+		return str_find(buf_str(&t->body), needle) >= 0 ||
+		       (with_header &&
+			str_find(buf_str(&t->header), needle) >= 0);
+	return with_header ? search_text_text(bytes, l->root, needle)
+			   : search_text_body(bytes, l->root, needle);
+}
+
 static bool
 test_letter(const struct matcher *m, const struct imap_search_node *node,
-	    const struct letter *l)
+	    const struct letter *l, struct texts *t)
 {
 	struct str bytes = buf_str(&l->bytes);
 	struct str header = str_first(bytes, l->head_octets);
@@ -145,9 +186,8 @@ test_letter(const struct matcher *m, const struct imap_search_node *node,
 		return search_text_header(header, node->name,
 					  folded_of(m, node));
 	case IMAP_SEARCH_BODY:
-		return search_text_body(bytes, l->root, folded_of(m, node));
 	case IMAP_SEARCH_TEXT:
-		return search_text_text(bytes, l->root, folded_of(m, node));
+		return test_text(m, node, l, t);
 	default:
 		return was_sent(node, header);
 	}
@@ -209,19 +249,19 @@ test_facts(const struct matcher *m, const struct imap_search_node *node,
 
 static enum match
 run(const struct matcher *m, const struct imap_search_node *node,
-    const struct facts *f, const struct letter *l);
+    const struct facts *f, const struct letter *l, struct texts *t);
 
 /* AND looks for a NO, OR for a YES. */
 static enum match
 run_children(const struct matcher *m, const struct imap_search_node *node,
-	     const struct facts *f, const struct letter *l)
+	     const struct facts *f, const struct letter *l, struct texts *t)
 {
 	enum match decides = node->key == IMAP_SEARCH_OR ? MATCH_YES : MATCH_NO;
 	bool is_unknown = false;
 
 	for (const struct imap_search_node *c = node->first; c != NULL;
 	     c = c->next) {
-		enum match r = run(m, c, f, l);
+		enum match r = run(m, c, f, l, t);
 
 		if (r == decides)
 			return decides;
@@ -242,18 +282,18 @@ needs_letter(enum imap_search_key key)
 
 static enum match
 run(const struct matcher *m, const struct imap_search_node *node,
-    const struct facts *f, const struct letter *l)
+    const struct facts *f, const struct letter *l, struct texts *t)
 {
 	enum match r;
 
 	if (node->key == IMAP_SEARCH_AND || node->key == IMAP_SEARCH_OR)
-		r = run_children(m, node, f, l);
+		r = run_children(m, node, f, l, t);
 	else if (!needs_letter(node->key))
 		r = test_facts(m, node, f) ? MATCH_YES : MATCH_NO;
 	else if (l == NULL)
 		r = MATCH_UNKNOWN;
 	else
-		r = test_letter(m, node, l) ? MATCH_YES : MATCH_NO;
+		r = test_letter(m, node, l, t) ? MATCH_YES : MATCH_NO;
 	if (r == MATCH_UNKNOWN || !node->is_not)
 		return r;
 	return r == MATCH_YES ? MATCH_NO : MATCH_YES;
@@ -263,5 +303,10 @@ enum match
 matcher_run(const struct matcher *m, const struct facts *facts,
 	    const struct letter *letter)
 {
-	return run(m, m->root, facts, letter);
+	struct texts texts = { .is_tried = false };
+	enum match r = run(m, m->root, facts, letter, &texts);
+
+	buf_release(&texts.header);
+	buf_release(&texts.body);
+	return r;
 }

@@ -63,6 +63,10 @@ static const struct row {
 	/* What is known may decide. */
 	{ "UNSEEN TEXT needle", MATCH_NO, MATCH_NO },
 	{ "SEEN TEXT needle", MATCH_UNKNOWN, MATCH_YES },
+	{ "TEXT needle BODY needle", MATCH_UNKNOWN, MATCH_YES },
+	{ "TEXT needle NOT TEXT nothing", MATCH_UNKNOWN, MATCH_YES },
+	{ "TEXT needle BODY nothing", MATCH_UNKNOWN, MATCH_NO },
+	{ "TEXT \"\" BODY \"\"", MATCH_UNKNOWN, MATCH_YES },
 	{ "OR SEEN TEXT nothing", MATCH_YES, MATCH_YES },
 	{ "OR TEXT nothing SEEN", MATCH_YES, MATCH_YES },
 	{ "OR UNSEEN TEXT needle", MATCH_UNKNOWN, MATCH_YES },

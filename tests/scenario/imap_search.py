@@ -123,7 +123,7 @@ def i03_i04_programs_too_large(lab):
                          "THREAD REFS UTF-8 "):
                 expect_match(ask(raw, verb + bad)[-1],
                              r"^t\d+ (BAD|NO \[LIMIT\])")
-        raw.send(b"w SEARCH " + b"NOT TEXT zzz " * 60 + b"ALL\r\n")
+        raw.send(b"w SEARCH " + b"NOT TEXT zzz " * 900 + b"ALL\r\n")
         ok(other, "SELECT INBOX")
         expect_match(raw.tagged("w")[-1], r"^w (OK|NO \[LIMIT\])")
 
@@ -134,7 +134,7 @@ def i04_who_leaves_is_not_searched_for(lab):
     on."""
     with session(lab) as raw:
         ok(raw, "SELECT Many")
-        raw.send(b"w SEARCH " + b"NOT TEXT zzz " * 60 + b"ALL\r\n")
+        raw.send(b"w SEARCH " + b"NOT TEXT zzz " * 900 + b"ALL\r\n")
     with session(lab) as raw:
         ok(raw, "SELECT Many")
         expect_true(search(raw, "BODY", "alpha"), "found")
