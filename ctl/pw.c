@@ -6,6 +6,7 @@
 #include "lib/base/base64.h"
 #include "lib/base/check.h"
 #include "lib/mail/accounts.h"
+#include "lib/mail/intl.h"
 #include "lib/mail/scram.h"
 
 #include <crypt.h>
@@ -150,6 +151,22 @@ hash_of(const char *password, const char *setting, struct crypt_data *data)
 	return hash != NULL && hash[0] != '*' ? hash : NULL;
 }
 
+/* Clients of SCRAM prepare what their user types (RFC 5802 2.2), so the key
+ * must be made of that. What cannot be prepared is taken as it is. */
+static bool
+make_secret(const char *password, struct str salt, uint32_t rounds,
+	    struct scram_secret *out)
+{
+	struct str typed = str_c(password);
+	struct buf prepared = BUF_INIT(2 * typed.n + 1);
+	bool is_prepared = intl_password(&prepared, typed) == OK;
+	bool ok = scram_secret_make(is_prepared ? buf_str(&prepared) : typed,
+				    salt, rounds, out);
+
+	buf_wipe(&prepared);
+	return ok;
+}
+
 /* As doveadm does: 4096 rounds, 16 octets of salt. */
 static bool
 make_scram(unsigned long rounds, const char *password, struct buf *out)
@@ -159,10 +176,9 @@ make_scram(unsigned long rounds, const char *password, struct buf *out)
 
 	check(RAND_bytes(salt, sizeof(salt)) == 1);
 	if (rounds > SCRAM_MAX_ITERATIONS ||
-	    !scram_secret_make(str_c(password), str_of(salt, sizeof(salt)),
-			       rounds ? (uint32_t)rounds
-				      : SCRAM_USUAL_ITERATIONS,
-			       &secret)) {
+	    !make_secret(password, str_of(salt, sizeof(salt)),
+			 rounds ? (uint32_t)rounds : SCRAM_USUAL_ITERATIONS,
+			 &secret)) {
 		fprintf(stderr, "SCRAM-SHA-256: -r is 1 to %d\n",
 			SCRAM_MAX_ITERATIONS);
 		return false;
@@ -177,9 +193,8 @@ fits_scram(struct str hash, const char *password)
 	struct scram_secret read, made;
 
 	return scram_secret_read(hash, &read) &&
-	       scram_secret_make(str_c(password),
-				 str_of(read.salt, read.n_salt),
-				 read.iterations, &made) &&
+	       make_secret(password, str_of(read.salt, read.n_salt),
+			   read.iterations, &made) &&
 	       str_eq_secret(str_of(made.stored_key, SCRAM_KEY_OCTETS),
 			     str_of(read.stored_key, SCRAM_KEY_OCTETS));
 }

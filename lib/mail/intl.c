@@ -25,6 +25,7 @@ put_nfc(struct buf *out, struct str local)
 	if (made == NULL)
 		return ERR_LIMIT;
 	e = buf_add(out, str_of(made, n));
+	explicit_bzero(made, n); // it may be a password
 	free(made);
 	return e;
 }
@@ -69,5 +70,45 @@ intl_address(struct str address, struct arena *arena, struct str *out)
 	if (e == OK)
 		e = arena_str(arena, buf_str(&made), out);
 	buf_release(&made);
+	return e;
+}
+
+/* Unicode's class Zs. */
+static bool
+is_space(uint32_t c)
+{
+	return c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
+	       c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
+static enum err
+put_spaced(struct buf *out, struct str password)
+{
+	enum err e = OK;
+
+	while (password.n > 0 && e == OK) {
+		uint32_t c;
+		size_t n = utf8_char(password, &c);
+
+		if (n == 0 || c < ' ' || (c >= 0x7f && c < 0xa0))
+			return ERR_FORMAT;
+		e = buf_add(out, is_space(c) ? S(" ") : str_first(password, n));
+		password = str_from(password, n);
+	}
+	return e;
+}
+
+enum err
+intl_password(struct buf *out, struct str password)
+{
+	struct buf spaced = BUF_INIT(ADDRESS_MAX_OCTETS);
+	enum err e;
+
+	if (password.n > ADDRESS_MAX_OCTETS)
+		return ERR_LIMIT;
+	e = put_spaced(&spaced, password);
+	if (e == OK)
+		e = put_nfc(out, buf_str(&spaced));
+	buf_wipe(&spaced);
 	return e;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "lib/base/arena.h"
+#include "lib/base/buf.h"
 
 /* address is local@domain, or local alone; the last '@' divides. *out borrows
  * from address or lies in the arena. ERR_FORMAT: not UTF-8, or the domain is
@@ -14,3 +15,9 @@
  * arena is full. */
 enum err
 intl_address(struct str address, struct arena *arena, struct str *out) MUST_USE;
+
+/* Appends a password as RFC 8265 4.2 (OpaqueString) would have it compared: in
+ * NFC, with U+0020 for every other space. ASCII is as it was. ERR_FORMAT: not
+ * UTF-8, or with control characters; ERR_LIMIT: over 1 KiB, or out is full.
+ * On error what out got is to be wiped as well. */
+enum err intl_password(struct buf *out, struct str password) MUST_USE;

@@ -118,12 +118,58 @@ test_every_prefix_and_long_input(void **state UNUSED)
 	arena_release(&arena);
 }
 
+/* RFC 8265 4.3, and NFC. */
+static void
+test_passwords(void **state UNUSED)
+{
+	static const struct {
+		const char *name;
+		struct str in, want;
+		enum err e;
+	} all[] = {
+		{ "spaces stay", STR_INIT("correct horse"),
+		  STR_INIT("correct horse"), OK },
+		{ "case counts", STR_INIT("Correct Horse"),
+		  STR_INIT("Correct Horse"), OK },
+		{ "Greek", STR_INIT("\xcf\x80\xc3\x9f\xc3\xa5"),
+		  STR_INIT("\xcf\x80\xc3\x9f\xc3\xa5"), OK },
+		{ "a symbol", STR_INIT("Jack of \xe2\x99\xa6s"),
+		  STR_INIT("Jack of \xe2\x99\xa6s"), OK },
+		{ "ogham space",
+		  STR_INIT("foo\xe1\x9a\x80"
+			   "bar"),
+		  STR_INIT("foo bar"), OK },
+		{ "composed", STR_INIT("u\xcc\x88"), STR_INIT("\xc3\xbc"), OK },
+		{ "not mapped by NFKC", STR_INIT("\xef\xac\x81"),
+		  STR_INIT("\xef\xac\x81"), OK },
+		{ "tab", STR_INIT("my cat is a \tby"), STR_INIT(""),
+		  ERR_FORMAT },
+		{ "latin1", STR_INIT("\xfc"), STR_INIT(""), ERR_FORMAT },
+		{ "empty", STR_INIT(""), STR_INIT(""), OK },
+	};
+	struct buf b = BUF_INIT(4096), huge = BUF_INIT(4096);
+
+	for (size_t i = 0; i < N_OF(all); i++) {
+		buf_clear(&b);
+		print_message("%s\n", all[i].name);
+		assert_int_equal(intl_password(&b, all[i].in), all[i].e);
+		if (all[i].e == OK)
+			assert_true(str_eq(buf_str(&b), all[i].want));
+	}
+	while (huge.n < 1025)
+		buf_putc(&huge, 'a');
+	assert_int_equal(intl_password(&b, buf_str(&huge)), ERR_LIMIT);
+	buf_release(&b);
+	buf_release(&huge);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_passwords),
 		cmocka_unit_test(test_every_prefix_and_long_input),
 	};
 

@@ -4,6 +4,8 @@
 
 #include "lib/base/base64.h"
 #include "lib/base/check.h"
+#include "lib/base/utf8.h"
+#include "lib/mail/intl.h"
 
 #include <crypt.h>
 #include <openssl/evp.h>
@@ -120,12 +122,10 @@ verify_scram(struct str hash, struct str password)
 	return ok;
 }
 
-bool
-verify_password(enum account_scheme scheme, struct str hash,
+static bool
+verify_as_it_is(enum account_scheme scheme, struct str hash,
 		struct str password)
 {
-	if (password.n > PASSWORD_MAX_OCTETS)
-		return false;
 	switch (scheme) {
 	case ACCOUNT_SHA512_CRYPT:
 	case ACCOUNT_SHA256_CRYPT:
@@ -145,4 +145,22 @@ verify_password(enum account_scheme scheme, struct str hash,
 		return str_eq_secret(hash, password);
 	}
 	return false;
+}
+
+bool
+verify_password(enum account_scheme scheme, struct str hash,
+		struct str password)
+{
+	struct buf prepared = BUF_INIT(2 * PASSWORD_MAX_OCTETS);
+	bool ok;
+
+	if (password.n > PASSWORD_MAX_OCTETS)
+		return false;
+	ok = verify_as_it_is(scheme, hash, password);
+	if (!ok && !utf8_is_ascii(password) &&
+	    intl_password(&prepared, password) == OK &&
+	    !str_eq(buf_str(&prepared), password))
+		ok = verify_as_it_is(scheme, hash, buf_str(&prepared));
+	buf_wipe(&prepared);
+	return ok;
 }

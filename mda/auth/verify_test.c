@@ -103,6 +103,21 @@ test_hostile_hashes(void **state UNUSED)
 	}
 }
 
+/* RFC 8265: the same word, typed as one character or as two. */
+static void
+test_prepared_password(void **state UNUSED)
+{
+	assert_true(verify_password(ACCOUNT_PLAIN, S("m\xc3\xbcnze"),
+				    S("mu\xcc\x88nze")));
+	assert_true(verify_password(ACCOUNT_PLAIN, S("mu\xcc\x88nze"),
+				    S("mu\xcc\x88nze")));
+	assert_true(verify_password(ACCOUNT_PLAIN, S("a b"),
+				    S("a\xc2\xa0"
+				      "b")));
+	assert_true(verify_password(ACCOUNT_PLAIN, S("\xfc"), S("\xfc")));
+	assert_false(verify_password(ACCOUNT_PLAIN, S("u"), S("\xc3\xbc")));
+}
+
 static void
 test_long_password(void **state UNUSED)
 {
@@ -125,6 +140,7 @@ main(void)
 		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_cut_hashes_fit_nothing),
 		cmocka_unit_test(test_hostile_hashes),
+		cmocka_unit_test(test_prepared_password),
 		cmocka_unit_test(test_long_password),
 	};
 
