@@ -5,6 +5,7 @@
 #include "ctl/commands.h"
 #include "ctl/environment.h"
 #include "ctl/files.h"
+#include "ctl/passwords.h"
 #include "lib/base/json.h"
 #include "router/route/lint.h"
 
@@ -97,6 +98,7 @@ lint_one(const struct args *args, const char *dir, struct config **out)
 	e = files_load(dir, args->options.hostname, &d, out);
 	if (e == OK)
 		route_lint(*out, &d);
+	passwords_check(dir, &d);
 	print_all(&d);
 	is_good = e == OK && d.n_errors == 0;
 	print_counts(dir, &d, e);

@@ -331,6 +331,12 @@ is_right(enum account_scheme scheme, struct str hash, const char *password)
 	return false;
 }
 
+bool
+pw_fits(enum account_scheme scheme, const char *hash, const char *password)
+{
+	return is_right(scheme, str_c(hash), password);
+}
+
 static int
 test(const char *field, const char *password)
 {
