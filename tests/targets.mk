@@ -148,7 +148,7 @@ bench: ## side by side with Postfix + Dovecot
 	@if [ -x tests/bench/run ]; then $(SUBMAKE) all && tests/bench/run; \
 	else echo "no tests/bench/run yet"; exit 1; fi
 testssl: ## testssl.sh at all TLS ports: no finding; takes minutes
-	@$(SUBMAKE) all && $(PYTHON) tests/interop/testssl.py
+	@$(SUBMAKE) all && $(PYTHON) tests/testssl/testssl.py
 lint: ## include arrows, headers alone, rename and fsync, format
 	@$(PYTHON) tests/lint/lint.py
 format: ## clang-format over all C files

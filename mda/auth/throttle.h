@@ -23,7 +23,7 @@ enum {
 	THROTTLE_MISTYPED = 3,	  // so many wait as the first does
 	THROTTLE_DELAY_MS = 1000, // of the first failure; doubles up to
 	THROTTLE_DELAY_MAX_MS = 4000,
-	THROTTLE_RUNNING_MAX = 8, // hashes of one source at once
+	THROTTLE_RUNNING_MAX = 64, // of one source, those that wait as well
 	THROTTLE_SHARED_LOGINS = 3,
 	THROTTLE_MAX_TALLIES = 20000, // of sources, and of logins
 	THROTTLE_MAX_KNOWN = 50000,

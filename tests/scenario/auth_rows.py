@@ -25,8 +25,8 @@ def b64(octets):
     return base64.b64encode(octets)
 
 
-def session(lab, service="submissions"):
-    raw = lab.mta1.raw(service, 20)
+def session(lab, service="submissions", source=""):
+    raw = lab.mta1.raw(service, 20, source)
     if service == "submissions":
         raw.start_tls(lab.mta1.tls())
     expect(raw.reply()[0], 220)
@@ -189,11 +189,13 @@ def cpu_ns(lab, role):
 
 
 def cost_of(lab, users):
-    def run(user):
-        with session(lab) as raw:
+    """Each from an address of its own: one would be blocked in the end."""
+    def run(item):
+        i, user = item
+        with session(lab, source=f"127.0.5.{i + 1}") as raw:
             expect(raw.say(plain(user, "wrong" + user)), 535)
     before = cpu_ns(lab, "mda/auth")
-    at_once(run, users)
+    at_once(run, list(enumerate(users)))
     return cpu_ns(lab, "mda/auth") - before
 
 

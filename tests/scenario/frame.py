@@ -495,8 +495,8 @@ class Host:
             raise
         return client
 
-    def raw(self, service="smtp", timeout_s=10):
-        return Raw(self.ports[service], timeout_s)
+    def raw(self, service="smtp", timeout_s=10, source=""):
+        return Raw(self.ports[service], timeout_s, source)
 
     def maildir(self, user, folder=""):
         local, domain = user.split("@")
@@ -542,9 +542,9 @@ class Host:
 class Raw:
     """A connection whose bytes the test chooses itself."""
 
-    def __init__(self, port, timeout_s=10):
+    def __init__(self, port, timeout_s=10, source=""):
         self.socket = socket.create_connection(("127.0.0.1", port),
-                                               timeout_s)
+                                               timeout_s, (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest = b""
 

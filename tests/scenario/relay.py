@@ -252,7 +252,7 @@ def extensions_are_those_of_the_contract(lab):
         got = set(client.esmtp_features)
     expect(got, {"pipelining", "size", "8bitmime", "enhancedstatuscodes",
                  "chunking", "starttls", "dsn", "smtputf8", "limits", "vrfy",
-                 "xestafeta"}, "EHLO on 25")
+                 "binarymime", "xestafeta"}, "EHLO on 25")
 
 
 @scenario

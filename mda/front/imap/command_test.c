@@ -40,7 +40,8 @@ commands_have_their_states(void **state UNUSED)
 		{ "CLOSE", false, true, 0 },
 		{ "STARTTLS", false, true, 0 },
 		{ "FETCH", false, false, 0 },
-		{ "THREAD", false, true, 0 },
+		{ "THREAD", false, true, BOX },
+		{ "GETACL", false, true, 0 },
 		{ "", false, false, 0 },
 		{ "NOOPS", false, false, 0 },
 	};

@@ -3,7 +3,7 @@
 """testssl.sh against 25, 587, 143, 110 (STARTTLS), 465, 993 and 995: nothing of
 severity MEDIUM or worse may be found (A09). Takes minutes; `make testssl`.
 
-    tests/interop/testssl.py [--build dev|release]"""
+    tests/testssl/testssl.py [--build dev|release]"""
 
 import argparse
 import json
