@@ -311,7 +311,8 @@ LIES = [
     lambda q, n, t: reply(n, q, owner_pointer(
         b"\0\x0a\xc0" + bytes([12 + len(n) + 14]))),
     lambda q, n, t: reply(n, q, owner_pointer(b"\0\x0a\xc0\xff")),
-    lambda q, n, t: reply(n, q, owner_pointer(b"\0\x0a\xc0\x00")),
+    # (its third octet, which is no label; the first two are random)
+    lambda q, n, t: reply(n, q, owner_pointer(b"\0\x0a\xc0\x02")),
     # RDLENGTH that lies, both ways
     lambda q, n, t: reply(n, q, owner_pointer(GOOD, length=2000)),
     lambda q, n, t: reply(n, q, owner_pointer(GOOD, length=3)),

@@ -11,7 +11,8 @@ import socket
 import threading
 import urllib.parse
 
-from frame import (expect, expect_match, expect_true, main, message, scenario)
+from frame import (expect, expect_match, expect_true, main, message, scenario,
+                   wait_for)
 
 SENDER = "a@good.example"
 USER2 = "user2@example1.local"
@@ -108,6 +109,8 @@ def rcpt(host, address):
 @scenario
 def an_alias_of_another_host_delivers(lab):
     host = lab.mta1
+    # A moment after the start out may not know yet whom it may ask: 451.
+    wait_for("out has its settings", lambda: rcpt(host, USER2)[0] == 250)
     before = Places.tcp.asked["far@example1.local"]
     identity, content = message(sender=SENDER, recipient="far@example1.local")
     with host.smtp() as client:
