@@ -135,6 +135,17 @@ follow_accounts(struct co *co, void *arg UNUSED)
 
 /* ---- the certificate ---- */
 
+/* Another one may come meanwhile: this handshake keeps its own. */
+enum err
+front_accept_tls(struct co *co, struct stream *stream, int64_t deadline_us)
+{
+	struct tls *tls = tls_hold(front.tls);
+	enum err e = stream_accept_tls(co, stream, tls, deadline_us);
+
+	tls_drop(&tls);
+	return e;
+}
+
 static void
 on_file(struct role *role UNUSED, enum control_file kind, int fd)
 {

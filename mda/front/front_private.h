@@ -22,7 +22,7 @@ struct client {
 	const char *bye; // why it was cancelled, or NULL
 	struct str user; // in user_octets; empty: nobody yet
 	char user_octets[AUTH_USER_MAX_OCTETS];
-	uint64_t stamp; // of the account when it logged in
+	uint64_t stamp;		  // of the account when it logged in
 	char id[FRONT_ID_OCTETS]; // in the log
 };
 
@@ -58,6 +58,9 @@ enum auth_result front_check_password(struct co *co, struct client *client,
  * on every error *call_out is NULL, and it was logged. */
 enum err front_open_store(struct co *co, struct client *client,
 			  struct call **call_out) MUST_USE;
+/* TLS with the certificate of now, which front.tls has (not NULL). */
+enum err front_accept_tls(struct co *co, struct stream *stream,
+			  int64_t deadline_us) MUST_USE;
 /* May a password travel on this stream? */
 bool front_may_login(const struct stream *stream);
 

@@ -189,15 +189,43 @@ record_message_read(struct str body, struct arena *arena,
 	return wire_end(&w);
 }
 
+/* What aliases made of recipients. */
+static void
+put_finals(struct buf *out, const struct final_rcpt *finals, size_t n)
+{
+	wire_put_u32(out, (uint32_t)n);
+	for (size_t i = 0; i < n; i++) {
+		wire_put_u32(out, finals[i].original);
+		wire_put_str(out, finals[i].address);
+	}
+}
+
+static enum err
+read_finals(struct wire *w, struct arena *arena,
+	    const struct final_rcpt **finals_out, size_t *n_out)
+{
+	struct final_rcpt *finals;
+
+	*n_out = wire_u32(w);
+	if (w->is_bad || *n_out > ENVELOPE_MAX_RECIPIENTS)
+		return ERR_FORMAT;
+	finals = arena_array(arena, *n_out, sizeof(*finals));
+	if (finals == NULL)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < *n_out; i++) {
+		finals[i].original = wire_u32(w);
+		finals[i].address =
+			wire_str_max(w, ENVELOPE_ADDRESS_MAX_OCTETS);
+	}
+	*finals_out = finals;
+	return OK;
+}
+
 void
 record_expanded_put(struct buf *out, const struct record_expanded *x)
 {
 	wire_put_str(out, x->id);
-	wire_put_u32(out, (uint32_t)x->n_rcpts);
-	for (size_t i = 0; i < x->n_rcpts; i++) {
-		wire_put_u32(out, x->rcpts[i].original);
-		wire_put_str(out, x->rcpts[i].address);
-	}
+	put_finals(out, x->rcpts, x->n_rcpts);
 }
 
 enum err
@@ -205,22 +233,11 @@ record_expanded_read(struct str body, struct arena *arena,
 		     struct record_expanded *out)
 {
 	struct wire w = wire_of(body);
-	struct final_rcpt *rcpts;
+	enum err e;
 
 	out->id = read_id(&w);
-	out->n_rcpts = wire_u32(&w);
-	if (w.is_bad || out->n_rcpts > ENVELOPE_MAX_RECIPIENTS)
-		return ERR_FORMAT;
-	rcpts = arena_array(arena, out->n_rcpts, sizeof(*rcpts));
-	if (rcpts == NULL)
-		return ERR_LIMIT;
-	for (size_t i = 0; i < out->n_rcpts; i++) {
-		rcpts[i].original = wire_u32(&w);
-		rcpts[i].address =
-			wire_str_max(&w, ENVELOPE_ADDRESS_MAX_OCTETS);
-	}
-	out->rcpts = rcpts;
-	return wire_end(&w);
+	e = read_finals(&w, arena, &out->rcpts, &out->n_rcpts);
+	return e != OK ? e : wire_end(&w);
 }
 
 void
@@ -336,11 +353,7 @@ record_status_put(struct buf *out, const struct record_status *s)
 	wire_put_i64(out, s->next_try_us);
 	wire_put_u64(out, s->size_octets);
 	wire_put_str(out, s->envelope);
-	wire_put_u32(out, (uint32_t)s->n_added);
-	for (size_t i = 0; i < s->n_added; i++) {
-		wire_put_u32(out, s->added[i].original);
-		wire_put_str(out, s->added[i].address);
-	}
+	put_finals(out, s->added, s->n_added);
 	wire_put_u32(out, (uint32_t)s->n_rcpts);
 	for (size_t i = 0; i < s->n_rcpts; i++) {
 		struct str reason =
@@ -390,22 +403,13 @@ record_status_read(struct str body, struct arena *arena,
 {
 	struct wire w = wire_of(body);
 	struct status_rcpt *rcpts;
-	struct final_rcpt *added;
+	enum err e;
 
 	read_status_head(&w, out);
 	out->envelope = wire_str(&w);
-	out->n_added = wire_u32(&w);
-	if (w.is_bad || out->n_added > ENVELOPE_MAX_RECIPIENTS)
-		return ERR_FORMAT;
-	added = arena_array(arena, out->n_added, sizeof(*added));
-	if (added == NULL)
-		return ERR_LIMIT;
-	for (size_t i = 0; i < out->n_added; i++) {
-		added[i].original = wire_u32(&w);
-		added[i].address =
-			wire_str_max(&w, ENVELOPE_ADDRESS_MAX_OCTETS);
-	}
-	out->added = added;
+	e = read_finals(&w, arena, &out->added, &out->n_added);
+	if (e != OK)
+		return e;
 	out->n_rcpts = wire_u32(&w);
 	if (w.is_bad || out->n_rcpts > ENVELOPE_MAX_RECIPIENTS)
 		return ERR_FORMAT;

@@ -48,7 +48,7 @@ static const struct verb verbs[] = {
 	{ STR_INIT("FETCH"), NULL, VERB_FETCH, BOX, ARGS | UID },
 	{ STR_INIT("STORE"), NULL, VERB_STORE, BOX, ARGS | UID },
 	{ STR_INIT("SEARCH"), NULL, VERB_SEARCH, BOX, ARGS | UID },
-	{ STR_INIT("SORT"), NULL, VERB_SORT, BOX, ARGS | UID }, // 5256
+	{ STR_INIT("SORT"), NULL, VERB_SORT, BOX, ARGS | UID },	    // 5256
 	{ STR_INIT("THREAD"), NULL, VERB_THREAD, BOX, ARGS | UID }, // 5256
 	{ STR_INIT("COPY"), NULL, VERB_COPY, BOX, ARGS | UID },
 	{ STR_INIT("MOVE"), NULL, VERB_MOVE, BOX, ARGS | UID }, // 6851
@@ -182,7 +182,6 @@ do_id(struct co *co UNUSED, struct imap_session *s)
 static enum err
 do_starttls(struct co *co, struct imap_session *s)
 {
-	struct tls *tls;
 	enum err e;
 
 	if (stream_is_tls(s->stream) || front.tls == NULL) {
@@ -195,9 +194,7 @@ do_starttls(struct co *co, struct imap_session *s)
 	if (e != OK)
 		return e;
 	imap_take_command(s);
-	tls = tls_hold(front.tls);
-	e = stream_accept_tls(co, s->stream, tls, s->login_deadline_us);
-	tls_drop(&tls);
+	e = front_accept_tls(co, s->stream, s->login_deadline_us);
 	if (e != OK)
 		s->is_mute = true;
 	s->n_bad = 0;

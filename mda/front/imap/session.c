@@ -236,11 +236,9 @@ static enum err
 greet(struct co *co, struct imap_session *s, bool is_tls)
 {
 	if (is_tls) {
-		struct tls *tls = tls_hold(front.tls);
-		enum err e = stream_accept_tls(co, s->stream, tls,
-					       s->login_deadline_us);
+		enum err e =
+			front_accept_tls(co, s->stream, s->login_deadline_us);
 
-		tls_drop(&tls);
 		if (e != OK) {
 			s->is_mute = true;
 			return e;

@@ -66,7 +66,6 @@ pop3_flush_some(struct co *co, struct pop3_session *s)
 static enum err
 do_stls(struct co *co, struct pop3_session *s)
 {
-	struct tls *tls;
 	enum err e;
 
 	if (stream_is_tls(s->stream) || front.tls == NULL) {
@@ -80,9 +79,7 @@ do_stls(struct co *co, struct pop3_session *s)
 		return e;
 	s->n_name = 0;
 	s->n_bad = 0;
-	tls = tls_hold(front.tls);
-	e = stream_accept_tls(co, s->stream, tls, s->login_deadline_us);
-	tls_drop(&tls);
+	e = front_accept_tls(co, s->stream, s->login_deadline_us);
 	if (e != OK)
 		s->is_mute = true;
 	return e;
@@ -381,11 +378,9 @@ static enum err
 greet(struct co *co, struct pop3_session *s, bool is_tls)
 {
 	if (is_tls) {
-		struct tls *tls = tls_hold(front.tls);
-		enum err e = stream_accept_tls(co, s->stream, tls,
-					       s->login_deadline_us);
+		enum err e =
+			front_accept_tls(co, s->stream, s->login_deadline_us);
 
-		tls_drop(&tls);
 		if (e != OK) {
 			s->is_mute = true;
 			return e;
