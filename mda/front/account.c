@@ -26,9 +26,8 @@ ask_auth(struct co *co, const struct auth_check *asked, struct frame *f,
 	return e;
 }
 
-/* In mynetworks: a webmail, whose users share one address. */
-static bool
-is_trusted(struct str address)
+bool
+front_is_trusted(struct str address)
 {
 	struct settings *settings = settings_hold();
 	struct cidr_list list = { 0 };
@@ -48,6 +47,17 @@ is_trusted(struct str address)
 	return is_in;
 }
 
+bool
+front_take_user(struct client *client, const struct auth_answer *answer)
+{
+	if (answer->user.n == 0 || answer->user.n > sizeof(client->user_octets))
+		return false;
+	memcpy(client->user_octets, answer->user.p, answer->user.n);
+	client->user = str_of(client->user_octets, answer->user.n);
+	client->stamp = answer->stamp;
+	return true;
+}
+
 /* When an AUTH_GONE came while auth worked, its answer may be older: asks
  * again. */
 enum auth_result
@@ -59,7 +69,7 @@ front_check_password(struct co *co, struct client *client,
 	if (!sasl_is_part(asked->user, SASL_PART_MAX) ||
 	    !sasl_is_part(asked->password, SASL_PASSWORD_MAX))
 		return AUTH_WRONG;
-	all.is_trusted = is_trusted(asked->client);
+	all.is_trusted = front_is_trusted(asked->client);
 	for (int i = 0; i < MAX_CHECKS; i++) {
 		uint64_t n_gone = front.n_gone;
 		struct auth_answer answer = { .result = AUTH_UNAVAILABLE };
@@ -68,15 +78,11 @@ front_check_password(struct co *co, struct client *client,
 		bool is_final = e != OK || answer.result != AUTH_OK ||
 				n_gone == front.n_gone;
 
-		if (e != OK || answer.user.n > sizeof(client->user_octets))
+		if (e != OK)
 			answer.result = AUTH_UNAVAILABLE;
-		if (is_final && answer.result == AUTH_OK) {
-			memcpy(client->user_octets, answer.user.p,
-			       answer.user.n);
-			client->user =
-				str_of(client->user_octets, answer.user.n);
-			client->stamp = answer.stamp;
-		}
+		if (is_final && answer.result == AUTH_OK &&
+		    !front_take_user(client, &answer))
+			answer.result = AUTH_UNAVAILABLE;
 		frame_release(&f);
 		if (is_final)
 			return answer.result;

@@ -14,6 +14,7 @@
 #include "lib/base/check.h"
 #include "lib/ipc/auth.h"
 #include "lib/rt/fs.h"
+#include "lib/rt/scram_call.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -262,6 +263,7 @@ front_start(struct role *role)
 	for (unsigned i = 0; i < front.n_stores; i++)
 		front.stores[i] = peer_new(SERVICE_STORE, i, NULL);
 	settings_follow(front.router, NULL, NULL);
+	scram_follow_offers(front.auth, &front.has_scram);
 	check(co_spawn(follow_accounts, NULL, "front.accounts") != NULL);
 	role->file = on_file;
 	role->stop = on_stop;

@@ -37,6 +37,7 @@ struct front {
 	/* Rises when an account was removed or has a new password: who asked
 	 * auth before that asks again. */
 	uint64_t n_gone;
+	bool has_scram; // every account can complete it
 	bool is_stopping;
 };
 
@@ -54,6 +55,10 @@ struct peer *front_store_of(struct str user);
 /* On AUTH_OK client->user is set, so that AUTH_GONE finds the session. */
 enum auth_result front_check_password(struct co *co, struct client *client,
 				      const struct auth_check *asked);
+/* In mynetworks: a webmail, whose users share one address. */
+bool front_is_trusted(struct str address);
+/* Who auth says it is; false: that cannot be a user. */
+bool front_take_user(struct client *client, const struct auth_answer *answer);
 /* A call to the store that owns client->user. ERR_REFUSED: it said no for now;
  * on every error *call_out is NULL, and it was logged. */
 enum err front_open_store(struct co *co, struct client *client,

@@ -7,6 +7,7 @@
 #include "lib/mail/proxy_header.h"
 #include "lib/rt/counters.h"
 #include "lib/rt/fs.h"
+#include "lib/rt/scram_call.h"
 #include "mta/in/session.h"
 
 #include <arpa/inet.h>
@@ -22,8 +23,6 @@ enum {
 	OUT_OCTETS = 1 << 20,
 	NETWORKS_OCTETS = 16 << 20,
 	SETTINGS_WAIT_S = 5,
-	CONNECT_S = 10,
-	RETRY_MS = 200,
 	MAX_NAMES = 10000,
 };
 
@@ -339,42 +338,6 @@ read_names(void)
 	endpwent();
 }
 
-/* What auth offers, as long as the process lives. */
-static enum err
-follow_offers_once(struct co *co)
-{
-	struct chan *chan;
-	struct call *call;
-	enum err e = peer_chan(co, in.auth, in_s(CONNECT_S), &chan);
-
-	if (e != OK)
-		return e;
-	call = call_open(chan);
-	if (call == NULL)
-		return ERR_UNAVAILABLE;
-	e = call_post(call, AUTH_OFFERS, STR_NONE, -1, true);
-	while (e == OK) {
-		struct auth_offer offer;
-		struct frame f;
-
-		e = call_recv(co, call, NEVER_US, &f);
-		if (e == OK && f.type == AUTH_OFFER &&
-		    auth_read_offer(f.body, &offer) == OK)
-			in.has_scram = offer.has_scram;
-		frame_release(&f);
-	}
-	call_free(&call);
-	return e;
-}
-
-static void
-follow_offers(struct co *co, void *arg UNUSED)
-{
-	while (follow_offers_once(co) != ERR_CANCELED)
-		if (co_sleep_until(co, in_ms(RETRY_MS)) != OK)
-			return;
-}
-
 static void
 on_file(struct role *role UNUSED, enum control_file kind, int fd)
 {
@@ -435,7 +398,7 @@ in_start(struct role *role)
 	in.dns = peer_new(SERVICE_DNS, 0, NULL);
 	in.out = peer_new(SERVICE_OUT, 0, NULL);
 	settings_follow(in.router, on_settings, NULL);
-	check(co_spawn(follow_offers, NULL, "smtp.offers") != NULL);
+	scram_follow_offers(in.auth, &in.has_scram);
 	role->file = on_file;
 	read_names();
 	if (role->unix_fd >= 0)

@@ -5,6 +5,7 @@
 #include "lib/ipc/auth.h"
 #include "lib/mail/sasl.h"
 #include "lib/rt/counters.h"
+#include "lib/rt/scram_call.h"
 #include "mta/in/session.h"
 
 enum {
@@ -138,42 +139,6 @@ login_may_bind(const struct session *s)
 	return in.has_scram && stream_is_tls(s->stream);
 }
 
-static enum err
-open_scram(struct co *co, struct session *s, struct str message, bool is_plus,
-	   struct call **call_out)
-{
-	uint8_t exporter[STREAM_BINDING_OCTETS], end[STREAM_BINDING_OCTETS];
-	struct auth_scram scram = {
-		.message = message,
-		.is_plus = is_plus,
-		.is_plus_offered = login_may_bind(s),
-		.protocol = S("smtp"),
-		.client = session_client(s),
-		.is_trusted = s->is_trusted,
-	};
-	struct buf body = BUF_INIT(AUTH_SCRAM_MAX_OCTETS);
-	struct chan *chan;
-	enum err e = peer_chan(co, in.auth, in_s(AUTH_TIMEOUT_S), &chan);
-
-	scram.exporter =
-		str_of(exporter, stream_binding(s->stream, STREAM_TLS_EXPORTER,
-						exporter));
-	scram.end_point =
-		str_of(end, stream_binding(s->stream,
-					   STREAM_TLS_SERVER_END_POINT, end));
-	if (e == OK) {
-		*call_out = call_open(chan);
-		e = *call_out ? OK : ERR_UNAVAILABLE;
-	}
-	if (e == OK) {
-		auth_put_scram(&body, &scram);
-		e = call_send(co, *call_out, AUTH_SCRAM, buf_str(&body), -1,
-			      false, in_s(AUTH_TIMEOUT_S));
-	}
-	buf_release(&body);
-	return e;
-}
-
 /* Hands auth's challenge to the client, and its answer to auth. */
 static enum err
 pass_challenge(struct co *co, struct session *s, struct call *call,
@@ -241,9 +206,18 @@ static enum err
 converse_scram(struct co *co, struct session *s, struct str message,
 	       bool is_plus)
 {
+	const struct auth_scram asked = {
+		.message = message,
+		.is_plus = is_plus,
+		.is_plus_offered = login_may_bind(s),
+		.protocol = S("smtp"),
+		.client = session_client(s),
+		.is_trusted = s->is_trusted,
+	};
 	struct call *call = NULL;
 	struct frame f = { .fd = -1 };
-	enum err e = open_scram(co, s, message, is_plus, &call);
+	enum err e = scram_open(co, in.auth, s->stream, &asked,
+				in_s(AUTH_TIMEOUT_S), &call);
 
 	if (e == OK)
 		e = call_recv(co, call, in_s(AUTH_TIMEOUT_S), &f);

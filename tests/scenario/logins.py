@@ -218,6 +218,124 @@ def gsasl_logs_in(lab):
                      f"{mechanism}: {done.returncode}")
 
 
+def reader(lab, service):
+    """(connection over TLS, what is announced) of a server of mail."""
+    raw = lab.mta1.raw(service)
+    raw.start_tls(lab.mta1.tls())
+    greeting = raw.line().decode()
+    if service == "imaps":
+        return raw, re.findall(r"AUTH=(\S+?)[] ]", greeting.replace(" ", "  "))
+    raw.send(b"CAPA\r\n")
+    lines = list(iter(raw.line, b"."))
+    offers = [line for line in lines if line.startswith(b"SASL")]
+    return raw, offers[0].decode().split()[1:]
+
+
+def read_by_scram(raw, service, scram, mechanism="SCRAM-SHA-256",
+                  is_initial=True):
+    """The last line of a login."""
+    verb = "a AUTHENTICATE" if service == "imaps" else "AUTH"
+    first = f"{verb} {mechanism}"
+    if is_initial:
+        raw.send(f"{first} {scram.first()}\r\n".encode())
+    else:
+        raw.send(f"{first}\r\n".encode())
+        expect(raw.line(), b"+ ", "an empty challenge")
+        raw.send(f"{scram.first()}\r\n".encode())
+    line = raw.line().decode()
+    if not line.startswith("+ "):
+        return line
+    raw.send(f"{scram.last(line[2:].strip())}\r\n".encode())
+    line = raw.line().decode()
+    if not line.startswith("+ "):
+        return line
+    expect(base64.b64decode(line[2:]), scram.want, "the server's signature")
+    raw.send(b"\r\n")
+    return raw.line().decode()
+
+
+@scenario
+def scram_reads_mail(lab):
+    """A03, A07: RFC 9051 6.2.2 and RFC 5034 4: the server's last message is a
+    challenge."""
+    plus, bound = "SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,"
+    for service, good in (("imaps", "a OK"), ("pop3s", "+OK Logged in")):
+        def has_scram():
+            raw, offered = reader(lab, service)
+            raw.close()
+            return plus in offered
+        wait_for(f"SCRAM is offered at {service}", has_scram)
+        for is_initial in (True, False):
+            raw, offered = reader(lab, service)
+            with raw:
+                expect(offered, ["PLAIN", "LOGIN", "SCRAM-SHA-256", plus])
+                expect_match(read_by_scram(raw, service, Scram(
+                    USER1, PASSWORD), is_initial=is_initial),
+                    "^" + re.escape(good), service)
+        raw, _ = reader(lab, service)
+        with raw:
+            expect_match(read_by_scram(
+                raw, service, Scram(USER1, PASSWORD, bound, end_point(raw)),
+                plus), "^" + re.escape(good), f"{service} {plus}")
+        wrong = "a NO [AUTHENTICATIONFAILED]" if service == "imaps" \
+            else "-ERR [AUTH]"
+        for scram, mechanism in (
+                (Scram(USER1, PASSWORD + "x"), "SCRAM-SHA-256"),
+                (Scram(USER1, PASSWORD, bound, b"x" * 32), plus),
+                (Scram(USER1, PASSWORD, "y,,"), "SCRAM-SHA-256"),
+                (Scram("nobody@example1.local", "x"), "SCRAM-SHA-256")):
+            raw, _ = reader(lab, service)
+            with raw:
+                line = read_by_scram(raw, service, scram, mechanism)
+                expect_true(line.startswith(wrong), f"{service}: {line}")
+    forget(lab.mta1)
+
+
+@scenario
+def scram_of_readers_ends_well(lab):
+    """A01: cancelled, nonsense, a last word too many: not in, and usable."""
+    for service, bad, good in (("imaps", "a BAD", "a OK"),
+                               ("pop3s", "-ERR", "+OK")):
+        raw, _ = reader(lab, service)
+        with raw:
+            verb = b"a AUTHENTICATE" if service == "imaps" else b"AUTH"
+            raw.send(verb + b" SCRAM-SHA-256 AAAA\r\n")
+            expect_true(raw.line().decode().startswith(bad), "nonsense")
+            raw.send(verb + b" SCRAM-SHA-256\r\n")
+            raw.line()
+            raw.send(b"*\r\n")
+            expect_true(raw.line().decode().startswith(bad), "cancelled")
+            scram = Scram(USER1, PASSWORD)
+            raw.send(verb + f" SCRAM-SHA-256 {scram.first()}\r\n".encode())
+            raw.send(scram.last(raw.line().decode()[2:].strip()).encode()
+                     + b"\r\n")
+            expect_true(raw.line().startswith(b"+ "), "proven")
+            raw.send(b"AAAA\r\n")
+            expect_true(raw.line().decode().startswith(bad), "one word more")
+            line = read_by_scram(raw, service, Scram(USER1, PASSWORD))
+            expect_true(line.startswith(good), f"still usable: {line}")
+
+
+@scenario
+def gsasl_reads_mail(lab):
+    """Another implementation at IMAP, both bindings."""
+    program = need("gsasl")
+    for mechanism, more in (("SCRAM-SHA-256", ["--no-cb"]),
+                            ("SCRAM-SHA-256-PLUS", [])):
+        done = subprocess.run(
+            [program, "--imap", "--connect",
+             f"127.0.0.1:{lab.mta1.ports['imap']}",
+             "--mechanism", mechanism, "--authentication-id", USER1,
+             "--password", PASSWORD,
+             "--x509-ca-file=" + os.path.join(lab.mta1.state, "tls",
+                                              "ca.pem"), "--starttls",
+             *more],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=20)
+        expect_match(done.stdout + done.stderr, r"OK \[CAPABILITY",
+                     f"{mechanism}: {done.returncode}")
+
+
 @scenario
 def scram_messages_are_not_taken_twice(lab):
     """A07: the nonce of another exchange; cancelling; nonsense."""

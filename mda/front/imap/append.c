@@ -77,13 +77,13 @@ need_input(struct co *co, struct imap_session *s)
 {
 	enum err e;
 
-	if (stream_peek(s->stream).n > 0)
+	if (stream_peek(s->conn.stream).n > 0)
 		return OK;
-	e = imap_flush(co, s);
+	e = conn_flush(co, &s->conn);
 	if (e == OK)
-		e = stream_fill(co, s->stream, in_s(READ_TIMEOUT_S));
-	if (e == ERR_TIMEOUT && !s->is_mute)
-		s->bye = "The message did not come";
+		e = stream_fill(co, s->conn.stream, in_s(READ_TIMEOUT_S));
+	if (e == ERR_TIMEOUT && !s->conn.is_mute)
+		s->conn.bye = "The message did not come";
 	return e;
 }
 
@@ -93,7 +93,7 @@ move_message(struct co *co, struct imap_session *s, struct append *a,
 {
 	while (a->left > 0) {
 		enum err e = need_input(co, s);
-		struct str in = stream_peek(s->stream);
+		struct str in = stream_peek(s->conn.stream);
 
 		if (e != OK)
 			return e;
@@ -104,7 +104,7 @@ move_message(struct co *co, struct imap_session *s, struct append *a,
 			e = imap_send_store(co, s, STORE_CHUNK, in);
 		if (e != OK)
 			return e;
-		stream_take(s->stream, in.n);
+		stream_take(s->conn.stream, in.n);
 		a->left -= in.n;
 	}
 	return OK;
@@ -127,12 +127,13 @@ read_text(struct co *co, struct imap_session *s, struct append *a,
 		e = need_input(co, s);
 		if (e != OK)
 			return e;
-		in = str_first(stream_peek(s->stream), a->head.max - a->head.n);
+		in = str_first(stream_peek(s->conn.stream),
+			       a->head.max - a->head.n);
 		lf = str_chr(in, '\n');
 		if (lf >= 0)
 			in = str_first(in, (size_t)lf + 1);
 		buf_put(&a->head, in);
-		stream_take(s->stream, in.n);
+		stream_take(s->conn.stream, in.n);
 	}
 }
 
@@ -143,11 +144,12 @@ take_literal(struct co *co, struct imap_session *s, struct append *a)
 {
 	a->left = s->command.literal_octets;
 	if (!a->is_refused && s->command.is_sync)
-		stream_put(s->stream, S("+ OK\r\n"));
+		stream_put(s->conn.stream, S("+ OK\r\n"));
 	if (a->is_refused) {
 		if (a->left > DROP_MAX_OCTETS - a->n_dropped) {
-			s->bye = "[TOOBIG] Message is too large to be skipped";
-			s->is_quit = true;
+			s->conn.bye =
+				"[TOOBIG] Message is too large to be skipped";
+			s->conn.is_quit = true;
 			return OK;
 		}
 		a->n_dropped += a->left;
@@ -159,7 +161,7 @@ take_literal(struct co *co, struct imap_session *s, struct append *a)
 static bool
 is_over(const struct imap_session *s, const struct append *a)
 {
-	return s->is_quit || (a->is_refused && s->command.is_sync);
+	return s->conn.is_quit || (a->is_refused && s->command.is_sync);
 }
 
 static enum err
@@ -171,21 +173,21 @@ run_parts(struct co *co, struct imap_session *s, struct append *a)
 	while (status == IMAP_COMMAND_MESSAGE) {
 		if (!a->is_refused)
 			e = send_part(co, s, a, true);
-		imap_take_command(s); // a->head has it
+		conn_take_command(&s->conn); // a->head has it
 		if (e != OK || is_over(s, a))
 			return e;
 		e = take_literal(co, s, a);
-		if (e == OK && !s->is_quit)
+		if (e == OK && !s->conn.is_quit)
 			e = read_text(co, s, a, &status);
-		if (e != OK || s->is_quit)
+		if (e != OK || s->conn.is_quit)
 			return e;
 	}
 	if (status == IMAP_COMMAND_DONE)
 		return a->is_refused ? OK : send_part(co, s, a, false);
 	if (!a->is_refused)
 		imap_answer(s, "BAD", s->command.text);
-	s->bye = "The next command cannot be found";
-	s->is_quit = true;
+	s->conn.bye = "The next command cannot be found";
+	s->conn.is_quit = true;
 	return OK;
 }
 
@@ -196,7 +198,8 @@ imap_append_message(struct co *co, struct imap_session *s)
 	enum err e;
 
 	read_limit(s, &a);
-	buf_put(&a.head, str_first(stream_peek(s->stream), s->n_command));
+	buf_put(&a.head,
+		str_first(stream_peek(s->conn.stream), s->conn.n_command));
 	e = run_parts(co, s, &a);
 	buf_release(&a.head);
 	return e;
@@ -213,6 +216,6 @@ imap_append_text(struct co *co, struct imap_session *s)
 		return OK;
 	s->command.part = s->command.args;
 	e = send_part(co, s, &a, false);
-	imap_take_command(s);
+	conn_take_command(&s->conn);
 	return e;
 }

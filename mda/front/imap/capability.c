@@ -2,7 +2,7 @@
  * mda/front/imap/capability.c - the table of capabilities. */
 #include "mda/front/imap/capability.h"
 
-enum { BEFORE = 1, AFTER = 2, STARTTLS = 4, LOGIN = 8, NO_LOGIN = 16 };
+enum { BEFORE = 1, AFTER = 2, STARTTLS = 4, NO_LOGIN = 8 };
 
 static const struct {
 	struct str name;
@@ -16,8 +16,6 @@ static const struct {
 	{ STR_INIT("IDLE"), BEFORE | AFTER },	   // 2177
 	{ STR_INIT("STARTTLS"), STARTTLS },	   // 3501 6.2.1
 	{ STR_INIT("LOGINDISABLED"), NO_LOGIN },   // 3501 6.2.3
-	{ STR_INIT("AUTH=PLAIN"), LOGIN },	   // 4616
-	{ STR_INIT("AUTH=LOGIN"), LOGIN },
 	{ STR_INIT("ENABLE"), AFTER },		   // 5161
 	{ STR_INIT("NAMESPACE"), AFTER },	   // 2342
 	{ STR_INIT("UIDPLUS"), AFTER },		   // 4315
@@ -63,7 +61,7 @@ moment_of(const struct capability_view *view)
 	if (view->is_logged_in)
 		return AFTER;
 	return BEFORE | (view->may_starttls ? STARTTLS : 0u) |
-	       (view->may_login ? LOGIN : NO_LOGIN);
+	       (view->may_login ? 0u : NO_LOGIN);
 }
 
 void
@@ -79,6 +77,8 @@ capability_put(struct buf *out, const struct capability_view *view)
 			buf_putc(out, ' ');
 		buf_put(out, capabilities[i].name);
 	}
+	if (!view->is_logged_in && view->may_login)
+		buf_put(out, view->mechanisms);
 	if (view->append_limit_octets > 0) // 7889
 		buf_putf(out, " APPENDLIMIT=%llu",
 			 (unsigned long long)view->append_limit_octets);

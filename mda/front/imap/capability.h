@@ -10,6 +10,8 @@ struct capability_view {
 	bool is_logged_in;
 	bool may_starttls; // a certificate exists, and there is no TLS yet
 	bool may_login;	   // passwords may be sent over this connection
+	/* " AUTH=PLAIN ...": what may be chosen now. */
+	struct str mechanisms;
 	uint64_t append_limit_octets; // 0: none is told
 };
 

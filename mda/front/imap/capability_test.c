@@ -24,8 +24,10 @@ before_login(void **state UNUSED)
 {
 	for (int tls = 0; tls < 2; tls++)
 		for (int login = 0; login < 2; login++) {
-			const struct capability_view v = { false, tls, login,
-							   0 };
+			const struct capability_view v = {
+				false, tls, login, S(" AUTH=PLAIN AUTH=LOGIN"),
+				0
+			};
 
 			assert_true(has(&v, S("IMAP4rev1")));
 			assert_true(has(&v, S("SASL-IR")));
@@ -60,7 +62,8 @@ after_login(void **state UNUSED)
 		STR_INIT("IDLE"),
 		STR_INIT("CREATE-SPECIAL-USE"),
 	};
-	const struct capability_view v = { true, true, true, 0 };
+	const struct capability_view v = { .is_logged_in = true, .may_starttls = true,
+					  .may_login = true };
 
 	for (size_t i = 0; i < N_OF(wanted); i++)
 		if (!has(&v, wanted[i]))
@@ -86,7 +89,7 @@ static void
 one_blank_between(void **state UNUSED)
 {
 	struct buf b = BUF_INIT(CAPABILITY_MAX_OCTETS);
-	const struct capability_view v = { true, false, true, 0 };
+	const struct capability_view v = { .is_logged_in = true, .may_login = true };
 
 	capability_put(&b, &v);
 	assert_true(str_starts(buf_str(&b), S("IMAP4rev1 ")));

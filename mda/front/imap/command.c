@@ -105,7 +105,7 @@ imap_run(struct co *co, struct imap_session *s)
 
 	if (bad != NULL) {
 		imap_answer(s, "BAD", bad);
-		s->n_bad++;
+		s->conn.n_bad++;
 		return OK;
 	}
 	if (verb->run != NULL)
@@ -118,9 +118,9 @@ imap_run(struct co *co, struct imap_session *s)
 static enum err
 do_capability(struct co *co UNUSED, struct imap_session *s)
 {
-	stream_put(s->stream, S("* "));
+	stream_put(s->conn.stream, S("* "));
 	imap_put_capability(s);
-	stream_put(s->stream, S("\r\n"));
+	stream_put(s->conn.stream, S("\r\n"));
 	imap_answer(s, "OK", "Done");
 	return OK;
 }
@@ -137,9 +137,9 @@ do_noop(struct co *co, struct imap_session *s)
 static enum err
 do_logout(struct co *co UNUSED, struct imap_session *s)
 {
-	stream_put(s->stream, S("* BYE Logging out\r\n"));
+	stream_put(s->conn.stream, S("* BYE Logging out\r\n"));
 	imap_answer(s, "OK", "Done");
-	s->is_quit = true;
+	s->conn.is_quit = true;
 	return OK;
 }
 
@@ -169,10 +169,10 @@ do_id(struct co *co UNUSED, struct imap_session *s)
 	imap_reader_init(&r, s->command.args, &s->arena);
 	if (!read_id(&r)) {
 		imap_answer(s, "BAD", "Expected NIL or a list of pairs");
-		s->n_bad++;
+		s->conn.n_bad++;
 		return OK;
 	}
-	stream_put(s->stream, S("* ID (\"name\" \"Estafeta\")\r\n"));
+	stream_put(s->conn.stream, S("* ID (\"name\" \"Estafeta\")\r\n"));
 	imap_answer(s, "OK", "Done");
 	return OK;
 }
@@ -184,27 +184,24 @@ do_starttls(struct co *co, struct imap_session *s)
 {
 	enum err e;
 
-	if (stream_is_tls(s->stream) || front.tls == NULL) {
+	if (stream_is_tls(s->conn.stream) || front.tls == NULL) {
 		imap_answer(s, "BAD", "STARTTLS is not offered");
-		s->n_bad++;
+		s->conn.n_bad++;
 		return OK;
 	}
 	imap_answer(s, "OK", "Begin TLS now");
-	e = imap_flush(co, s);
+	e = conn_flush(co, &s->conn);
 	if (e != OK)
 		return e;
-	imap_take_command(s);
-	e = front_accept_tls(co, s->stream, s->login_deadline_us);
-	if (e != OK)
-		s->is_mute = true;
-	s->n_bad = 0;
-	return e;
+	conn_take_command(&s->conn);
+	s->conn.n_bad = 0;
+	return conn_start_tls(co, &s->conn);
 }
 
 static enum err
 do_namespace(struct co *co UNUSED, struct imap_session *s)
 {
-	stream_put(s->stream, S("* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n"));
+	stream_put(s->conn.stream, S("* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n"));
 	imap_answer(s, "OK", "Done");
 	return OK;
 }
@@ -219,15 +216,15 @@ do_compress(struct co *co, struct imap_session *s)
 		imap_answer(s, "BAD", "The mechanism is DEFLATE");
 		return OK;
 	}
-	if (stream_is_compressed(s->stream)) {
+	if (stream_is_compressed(s->conn.stream)) {
 		imap_answer(s, "NO", "[COMPRESSIONACTIVE] It is compressed");
 		return OK;
 	}
 	imap_answer(s, "OK", "Compressed from here on");
-	e = imap_flush(co, s);
+	e = conn_flush(co, &s->conn);
 	if (e != OK)
 		return e;
-	imap_take_command(s);
-	stream_compress(s->stream);
+	conn_take_command(&s->conn);
+	stream_compress(s->conn.stream);
 	return OK;
 }

@@ -20,23 +20,23 @@ struct idle {
 static bool
 take_input(struct imap_session *s, struct idle *idle)
 {
-	struct str in = stream_peek(s->stream);
+	struct str in = stream_peek(s->conn.stream);
 	size_t n = 0;
 
 	while (n < in.n && idle->n < sizeof(idle->word) && !idle->is_over) {
 		idle->word[idle->n++] = in.p[n++];
 		idle->is_over = idle->word[idle->n - 1] == '\n';
 	}
-	stream_take(s->stream, n);
+	stream_take(s->conn.stream, n);
 	return idle->is_over || idle->n == sizeof(idle->word);
 }
 
 static enum err
 copy_news(struct co *co, struct imap_session *s)
 {
-	while (!s->is_quit && call_has_input(s->store)) {
+	while (!s->conn.is_quit && call_has_input(s->conn.store)) {
 		struct frame f;
-		enum err e = call_recv(co, s->store, NEVER_US, &f);
+		enum err e = call_recv(co, s->conn.store, NEVER_US, &f);
 
 		if (e == OK && f.type == STORE_TEXT)
 			e = imap_relay_text(co, s, &f);
@@ -47,7 +47,7 @@ copy_news(struct co *co, struct imap_session *s)
 		if (e != OK)
 			return e;
 	}
-	return imap_flush(co, s);
+	return conn_flush(co, &s->conn);
 }
 
 static enum err
@@ -55,15 +55,15 @@ wait_for_news(struct co *co, struct imap_session *s, struct idle *idle)
 {
 	enum err e;
 
-	if (call_has_input(s->store))
+	if (call_has_input(s->conn.store))
 		return OK; // it came while the last news was sent
-	call_set_listener(s->store, co);
-	e = stream_wait(co, s->stream, idle->deadline_us);
-	call_set_listener(s->store, NULL);
-	if (e == OK && stream_has_input(s->stream))
-		e = stream_fill(co, s->stream, idle->deadline_us);
+	call_set_listener(s->conn.store, co);
+	e = stream_wait(co, s->conn.stream, idle->deadline_us);
+	call_set_listener(s->conn.store, NULL);
+	if (e == OK && stream_has_input(s->conn.stream))
+		e = stream_fill(co, s->conn.stream, idle->deadline_us);
 	if (e == ERR_TIMEOUT)
-		s->bye = "Autologout, idle for too long";
+		s->conn.bye = "Autologout, idle for too long";
 	return e;
 }
 
@@ -73,13 +73,13 @@ wait_for_done(struct co *co, struct imap_session *s, struct idle *idle)
 	for (;;) {
 		enum err e = copy_news(co, s);
 
-		if (e != OK || s->is_quit || take_input(s, idle))
+		if (e != OK || s->conn.is_quit || take_input(s, idle))
 			return e;
 		if (front.is_stopping)
-			front_end(&s->client, "the server is stopping");
-		s->client.is_resting = true;
+			front_end(&s->conn.client, "the server is stopping");
+		s->conn.client.is_resting = true;
 		e = wait_for_news(co, s, idle);
-		s->client.is_resting = false;
+		s->conn.client.is_resting = false;
 		if (e != OK)
 			return e;
 	}
@@ -94,19 +94,19 @@ imap_idle(struct co *co, struct imap_session *s)
 
 	if (e != OK)
 		return e;
-	imap_take_command(s);
+	conn_take_command(&s->conn);
 	arena_release(&s->arena);
-	stream_put(s->stream, S("+ idling\r\n"));
+	stream_put(s->conn.stream, S("+ idling\r\n"));
 	e = wait_for_done(co, s, &idle);
-	if (e == OK && !s->is_quit)
+	if (e == OK && !s->conn.is_quit)
 		e = imap_send_store(co, s, STORE_IDLE, S("\0"));
-	if (e != OK || s->is_quit)
+	if (e != OK || s->conn.is_quit)
 		return e;
 	is_done = str_ieq(str_of(idle.word, idle.n), S("DONE\r\n"));
 	e = imap_relay(co, s, is_done, NULL);
 	if (e != OK || is_done)
 		return e;
 	imap_answer(s, "BAD", "Expected DONE");
-	s->is_quit = !idle.is_over; // the rest of that line is no command
+	s->conn.is_quit = !idle.is_over; // the rest of that line is no command
 	return OK;
 }

@@ -7,7 +7,7 @@
 enum err
 imap_lost_store(struct imap_session *s)
 {
-	s->bye = "[UNAVAILABLE] The mail store is restarting";
+	s->conn.bye = "[UNAVAILABLE] The mail store is restarting";
 	return ERR_UNAVAILABLE;
 }
 
@@ -15,8 +15,8 @@ enum err
 imap_send_store(struct co *co, struct imap_session *s, enum store_type type,
 		struct str body)
 {
-	enum err e = call_send(co, s->store, (uint16_t)type, body, -1, false,
-			       in_s(STORE_TIMEOUT_S));
+	enum err e = call_send(co, s->conn.store, (uint16_t)type, body, -1,
+			       false, in_s(STORE_TIMEOUT_S));
 
 	return e == OK || e == ERR_CANCELED ? e : imap_lost_store(s);
 }
@@ -26,12 +26,12 @@ imap_send_store(struct co *co, struct imap_session *s, enum store_type type,
 enum err
 imap_relay_text(struct co *co, struct imap_session *s, const struct frame *f)
 {
-	stream_put(s->stream, f->body);
+	stream_put(s->conn.stream, f->body);
 	if (f->body.n > 0)
-		s->is_mute = !str_ends(f->body, S("\r\n"));
-	if (stream_unsent(s->stream) <= OUT_PIECE_OCTETS)
+		s->conn.is_mute = !str_ends(f->body, S("\r\n"));
+	if (stream_unsent(s->conn.stream) <= CONN_OUT_PIECE_OCTETS)
 		return OK;
-	return imap_flush(co, s);
+	return conn_flush(co, &s->conn);
 }
 
 static enum err
@@ -44,15 +44,15 @@ relay_body(struct co *co, struct imap_session *s, const struct frame *f)
 	    range.offset > INT64_MAX ||
 	    range.n_octets > INT64_MAX - range.offset)
 		return imap_lost_store(s);
-	s->is_mute = true; // until store ends the line
+	s->conn.is_mute = true; // until store ends the line
 	while (range.n_octets > 0 && e == OK) {
 		uint64_t n = range.n_octets < FILE_PIECE_OCTETS
 				     ? range.n_octets
 				     : FILE_PIECE_OCTETS;
 
-		e = stream_send_file(co, s->stream, f->fd,
+		e = stream_send_file(co, s->conn.stream, f->fd,
 				     (int64_t)range.offset, n,
-				     in_s(WRITE_TIMEOUT_S));
+				     in_s(CONN_WRITE_TIMEOUT_S));
 		range.offset += n;
 		range.n_octets -= n;
 	}
@@ -66,11 +66,11 @@ answer_done(struct imap_session *s, const struct store_done *done)
 							   "BYE" };
 
 	if (done->status == STORE_BYE) {
-		stream_putf(s->stream, "* BYE %.*s\r\n", STR(done->text));
-		s->is_quit = true;
+		stream_putf(s->conn.stream, "* BYE %.*s\r\n", STR(done->text));
+		s->conn.is_quit = true;
 		return;
 	}
-	stream_putf(s->stream, "%.*s %s %.*s\r\n", (int)s->n_tag, s->tag,
+	stream_putf(s->conn.stream, "%.*s %s %.*s\r\n", (int)s->n_tag, s->tag,
 		    words[done->status], STR(done->text));
 }
 
@@ -109,15 +109,16 @@ recv_from_store(struct co *co, struct imap_session *s, struct frame *out)
 {
 	enum err e;
 
-	if (stream_unsent(s->stream) > 0 && !call_has_input(s->store)) {
-		e = call_recv(co, s->store, in_s(FLUSH_AFTER_S), out);
+	if (stream_unsent(s->conn.stream) > 0 &&
+	    !call_has_input(s->conn.store)) {
+		e = call_recv(co, s->conn.store, in_s(FLUSH_AFTER_S), out);
 		if (e != ERR_TIMEOUT)
 			return e;
-		e = imap_flush(co, s);
+		e = conn_flush(co, &s->conn);
 		if (e != OK)
 			return ERR_CANCELED;
 	}
-	return call_recv(co, s->store, in_s(STORE_TIMEOUT_S), out);
+	return call_recv(co, s->conn.store, in_s(STORE_TIMEOUT_S), out);
 }
 
 enum err
@@ -160,6 +161,6 @@ imap_run_in_store(struct co *co, struct imap_session *s, enum store_verb verb)
 	buf_release(&body);
 	if (e != OK)
 		return e;
-	imap_take_command(s);
+	conn_take_command(&s->conn);
 	return imap_relay(co, s, true, NULL);
 }

@@ -2,19 +2,18 @@
  * mda/front/imap/session.c - the life of an IMAP connection.
  *
  * Process: front.  Standards: RFC 3501, RFC 9051 5.4, 7.
- * Owns: the stream, the call to store, the arena of the command.
+ * Owns: the arena of the command.
  * Invariants:
  *  (1) Before login a connection holds STRANGER_COMMAND_MAX octets of input at
- *      most, and ends LOGIN_TIMEOUT_S after it began.
- *  (2) Output beyond OUT_PIECE_OCTETS is sent before more is made, so that a
- *      client that does not read stops its own session and nothing else.
- *  (3) Nothing is written after a failed write.
+ *      most.
+ *  (2) Output beyond CONN_OUT_PIECE_OCTETS is sent before more is made, so that
+ * a client that does not read stops its own session and nothing else.
  */
 #include "mda/front/imap/session.h"
 
 #include "lib/base/check.h"
-#include "lib/rt/counters.h"
 #include "mda/front/imap/capability.h"
+#include "mda/front/sasl.h"
 
 #include <unistd.h>
 
@@ -23,7 +22,6 @@ enum {
 	BAD_MAX = 5,		 // wrong commands and passwords of a stranger
 	STRANGER_COMMANDS = 100, // honest clients need under ten
 	REST_AFTER_S = 1,	 // then buffers and stack pages are given back
-	BYE_TIMEOUT_S = 2,
 	BREATHE_COMMANDS = 16,
 };
 
@@ -46,48 +44,36 @@ imap_answer(struct imap_session *s, const char *word, const char *text)
 {
 	struct str tag = s->n_tag > 0 ? str_of(s->tag, s->n_tag) : S("*");
 
-	stream_putf(s->stream, "%.*s %s %s\r\n", STR(tag), word, text);
-}
-
-enum err
-imap_flush(struct co *co, struct imap_session *s)
-{
-	enum err e = stream_flush(co, s->stream, in_s(WRITE_TIMEOUT_S));
-
-	if (e != OK)
-		s->is_mute = true;
-	return e;
+	stream_putf(s->conn.stream, "%.*s %s %s\r\n", STR(tag), word, text);
 }
 
 void
 imap_put_capability(struct imap_session *s)
 {
 	struct buf b = BUF_INIT(CAPABILITY_MAX_OCTETS);
+	struct buf mechanisms = BUF_INIT(CAPABILITY_MAX_OCTETS);
 	struct settings *settings = settings_hold();
 	struct capability_view view = {
 		.is_logged_in = s->state != IMAP_NOT_AUTHENTICATED,
-		.may_starttls = front.tls != NULL && !stream_is_tls(s->stream),
-		.may_login = front_may_login(s->stream),
+		.may_starttls =
+			front.tls != NULL && !stream_is_tls(s->conn.stream),
+		.may_login = front_may_login(s->conn.stream),
 	};
 
 	if (settings != NULL)
 		view.append_limit_octets =
 			settings_of(settings)->message_size_limit;
 	settings_drop(&settings);
+	sasl_put_mechanisms(&s->conn, " AUTH=", "", &mechanisms);
+	view.mechanisms = buf_str(&mechanisms);
 	buf_put(&b, S("CAPABILITY "));
 	capability_put(&b, &view);
-	stream_put(s->stream, buf_str(&b));
+	stream_put(s->conn.stream, buf_str(&b));
+	buf_release(&mechanisms);
 	buf_release(&b);
 }
 
 /* ---- input ---- */
-
-void
-imap_take_command(struct imap_session *s)
-{
-	stream_take(s->stream, s->n_command);
-	s->n_command = 0;
-}
 
 static bool
 is_stranger(const struct imap_session *s)
@@ -102,33 +88,33 @@ rest(struct co *co, struct imap_session *s, int64_t deadline_us)
 	int64_t soon_us = in_s(REST_AFTER_S);
 	enum err e = OK;
 
-	if (stream_peek(s->stream).n > 0)
+	if (stream_peek(s->conn.stream).n > 0)
 		return OK;
 	if (front.is_stopping)
-		front_end(&s->client, "the server is stopping");
-	s->client.is_resting = true;
-	e = stream_fill(co, s->stream,
+		front_end(&s->conn.client, "the server is stopping");
+	s->conn.client.is_resting = true;
+	e = stream_fill(co, s->conn.stream,
 			soon_us < deadline_us ? soon_us : deadline_us);
 	if (e == ERR_TIMEOUT && soon_us < deadline_us) {
 		arena_release(&s->arena);
-		e = stream_wait(co, s->stream, deadline_us);
+		e = stream_wait(co, s->conn.stream, deadline_us);
 		if (e == OK)
-			e = stream_fill(co, s->stream, deadline_us);
+			e = stream_fill(co, s->conn.stream, deadline_us);
 	}
-	s->client.is_resting = false;
+	s->conn.client.is_resting = false;
 	return e;
 }
 
 static enum err
 read_more(struct co *co, struct imap_session *s, int64_t deadline_us)
 {
-	enum err e = imap_flush(co, s);
+	enum err e = conn_flush(co, &s->conn);
 
 	if (e != OK)
 		return e;
-	if (stream_peek(s->stream).n == 0)
+	if (stream_peek(s->conn.stream).n == 0)
 		return rest(co, s, deadline_us);
-	return stream_fill(co, s->stream, deadline_us);
+	return stream_fill(co, s->conn.stream, deadline_us);
 }
 
 static enum err
@@ -136,24 +122,25 @@ read_command(struct co *co, struct imap_session *s,
 	     enum imap_command_status *out)
 {
 	int64_t deadline_us =
-		is_stranger(s) ? s->login_deadline_us : in_s(AUTOLOGOUT_S);
+		is_stranger(s) ? s->conn.login_deadline_us : in_s(AUTOLOGOUT_S);
 	enum err e = OK;
 
 	imap_command_init(&s->command,
 			  is_stranger(s) ? &stranger_limits : &user_limits);
 	while (e == OK) {
-		*out = imap_command_scan(&s->command, stream_peek(s->stream));
+		*out = imap_command_scan(&s->command,
+					 stream_peek(s->conn.stream));
 		if (*out == IMAP_COMMAND_LITERAL)
-			stream_put(s->stream, S("+ OK\r\n"));
+			stream_put(s->conn.stream, S("+ OK\r\n"));
 		else if (*out != IMAP_COMMAND_MORE)
 			break;
 		if (*out == IMAP_COMMAND_MORE)
 			e = read_more(co, s, deadline_us);
 	}
-	if (e == ERR_TIMEOUT && !s->is_mute)
-		s->bye = is_stranger(s) ? "Login took too long"
-					: "Autologout, idle for too long";
-	s->n_command = s->command.n;
+	if (e == ERR_TIMEOUT && !s->conn.is_mute)
+		s->conn.bye = is_stranger(s) ? "Login took too long"
+					     : "Autologout, idle for too long";
+	s->conn.n_command = s->command.n;
 	s->n_tag = e == OK ? s->command.tag.n : 0;
 	check(s->n_tag <= sizeof(s->tag));
 	if (s->n_tag > 0)
@@ -173,17 +160,17 @@ run_command(struct co *co, struct imap_session *s,
 	case IMAP_COMMAND_MESSAGE:
 		return imap_append_message(co, s);
 	case IMAP_COMMAND_TOO_BIG:
-		stream_putf(s->stream, "%.*s NO [TOOBIG] %s\r\n", (int)s->n_tag,
-			    s->tag, s->command.text);
-		s->n_bad++;
+		stream_putf(s->conn.stream, "%.*s NO [TOOBIG] %s\r\n",
+			    (int)s->n_tag, s->tag, s->command.text);
+		s->conn.n_bad++;
 		return OK;
 	case IMAP_COMMAND_BAD:
 	case IMAP_COMMAND_FATAL:
 		imap_answer(s, "BAD", s->command.text);
-		s->n_bad++;
+		s->conn.n_bad++;
 		if (status == IMAP_COMMAND_FATAL) {
-			s->bye = "The next command cannot be found";
-			s->is_quit = true;
+			s->conn.bye = "The next command cannot be found";
+			s->conn.is_quit = true;
 		}
 		return OK;
 	case IMAP_COMMAND_MORE:
@@ -197,13 +184,13 @@ static void
 watch_stranger(struct imap_session *s)
 {
 	if (!is_stranger(s)) {
-		s->n_bad = 0;
+		s->conn.n_bad = 0;
 		return;
 	}
-	if (s->n_bad < BAD_MAX && s->n_commands < STRANGER_COMMANDS)
+	if (s->conn.n_bad < BAD_MAX && s->conn.n_commands < STRANGER_COMMANDS)
 		return;
-	s->bye = "Too many commands without a login";
-	s->is_quit = true;
+	s->conn.bye = "Too many commands without a login";
+	s->conn.is_quit = true;
 }
 
 static enum err
@@ -211,108 +198,62 @@ serve_commands(struct co *co, struct imap_session *s)
 {
 	enum err e = OK;
 
-	while (e == OK && !s->is_quit) {
+	while (e == OK && !s->conn.is_quit) {
 		enum imap_command_status status = IMAP_COMMAND_MORE;
 
 		e = read_command(co, s, &status);
 		if (e != OK)
 			break;
-		s->n_commands++;
+		s->conn.n_commands++;
 		e = run_command(co, s, status);
 		if (e != OK)
 			break;
-		imap_take_command(s);
+		conn_take_command(&s->conn);
 		arena_clear(&s->arena);
 		watch_stranger(s);
-		if (stream_unsent(s->stream) > OUT_PIECE_OCTETS)
-			e = imap_flush(co, s);
-		if (s->n_commands % BREATHE_COMMANDS == 0)
+		if (stream_unsent(s->conn.stream) > CONN_OUT_PIECE_OCTETS)
+			e = conn_flush(co, &s->conn);
+		if (s->conn.n_commands % BREATHE_COMMANDS == 0)
 			co_breathe(co);
 	}
 	return e;
 }
 
 static enum err
-greet(struct co *co, struct imap_session *s, bool is_tls)
+serve(struct co *co, struct conn *c)
 {
-	if (is_tls) {
-		enum err e =
-			front_accept_tls(co, s->stream, s->login_deadline_us);
-
-		if (e != OK) {
-			s->is_mute = true;
-			return e;
-		}
-	}
-	stream_put(s->stream, S("* OK ["));
-	imap_put_capability(s);
-	stream_put(s->stream, S("] Estafeta ready\r\n"));
-	return OK;
+	return serve_commands(co, imap_of(c));
 }
 
 static void
-say_bye(struct co *co, struct imap_session *s)
+greet(struct conn *c)
 {
-	const char *text = s->bye != NULL ? s->bye : s->client.bye;
-	enum err e;
-
-	if (s->is_mute)
-		return;
-	if (text != NULL)
-		stream_putf(s->stream, "* BYE %s\r\n", text);
-	e = stream_flush(co, s->stream, in_s(BYE_TIMEOUT_S));
-	(void)e; // the connection ends anyhow
+	stream_put(c->stream, S("* OK ["));
+	imap_put_capability(imap_of(c));
+	stream_put(c->stream, S("] Estafeta ready\r\n"));
 }
 
 static void
-log_end(const struct imap_session *s, enum err e)
+free_session(struct conn *c)
 {
-	const char *why = s->bye	  ? s->bye
-			  : s->client.bye ? s->client.bye
-			  : s->is_quit	  ? "logout"
-					  : err_text(e);
+	struct imap_session *s = imap_of(c);
 
-	log_at(is_stranger(s) ? LOG_DEBUG : LOG_INFO, str_c(s->client.id),
-	       "imap.logout", F("user", s->client.user), FC("why", why),
-	       FN("commands", s->n_commands),
-	       FN("s", (now_us() - s->began_us) / US_PER_S));
-}
-
-static void
-free_session(struct imap_session *s)
-{
-	counter_down(COUNT_IMAP_SESSIONS_NOW);
-	limits_leave(&front.limits, &s->place, is_stranger(s));
-	call_free(&s->store);
-	stream_free(&s->stream);
 	arena_release(&s->arena);
 	free(s);
 }
 
-static void
-serve(struct co *co, struct imap_session *s, bool is_tls)
-{
-	enum err e = greet(co, s, is_tls);
-
-	if (e == OK)
-		e = serve_commands(co, s);
-	say_bye(co, s);
-	log_end(s, e);
-	front_leave(&s->client);
-	free_session(s);
-}
-
-static void
-serve_plain(struct co *co, void *arg)
-{
-	serve(co, arg, false);
-}
-
-static void
-serve_tls(struct co *co, void *arg)
-{
-	serve(co, arg, true);
-}
+static const struct conn_protocol protocol = {
+	.name = "imap",
+	.bye = "* BYE",
+	.end = "logout",
+	.count = { COUNT_IMAP_SESSIONS_NOW, COUNT_IMAP_SESSIONS,
+		   COUNT_IMAP_LOGINS, COUNT_IMAP_LOGINS_FAILED },
+	.greet = greet,
+	.serve = serve,
+	.free = free_session,
+	.refuse = imap_refuse_login,
+	.enter = imap_enter,
+};
 
 /* ---- the beginning ---- */
 
@@ -345,18 +286,8 @@ imap_accept(int fd, const union address_any *peer, bool is_tls)
 		refuse(fd, is_tls, "[LIMIT] Too many connections");
 		return;
 	}
-	counter_up(COUNT_IMAP_SESSIONS_NOW);
-	counter_add(COUNT_IMAP_SESSIONS, 1);
 	s = must_alloc(sizeof(*s));
-	s->place = place;
 	s->state = IMAP_NOT_AUTHENTICATED;
-	s->began_us = now_us();
-	s->login_deadline_us = in_s(LOGIN_TIMEOUT_S);
 	arena_init(&s->arena, ARENA_MAX);
-	s->stream = stream_new(fd, INPUT_MAX);
-	if (!front_begin(&s->client, is_tls ? serve_tls : serve_plain, s,
-			 "imap")) {
-		log_error("imap.limit");
-		free_session(s);
-	}
+	conn_begin(&s->conn, &protocol, fd, place, is_tls, INPUT_MAX);
 }

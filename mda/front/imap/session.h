@@ -8,7 +8,7 @@
 #include "lib/base/arena.h"
 #include "lib/ipc/auth.h"
 #include "lib/mail/imap_command.h"
-#include "mda/front/front_private.h"
+#include "mda/front/conn.h"
 
 enum imap_state {
 	IMAP_NOT_AUTHENTICATED = 1,
@@ -17,12 +17,9 @@ enum imap_state {
 };
 
 enum {
-	LOGIN_TIMEOUT_S = 60,
 	AUTOLOGOUT_S = 30 * 60,	   // RFC 9051 5.4: at least 30 minutes
-	WRITE_TIMEOUT_S = 5 * 60,  // for a piece of output
 	STORE_TIMEOUT_S = 10 * 60, // from one frame of store to the next
 	FLUSH_AFTER_S = 1,
-	OUT_PIECE_OCTETS = 32 * 1024,
 	FILE_PIECE_OCTETS = 256 * 1024,
 	COMMAND_MAX = 192 * 1024,
 	LITERAL_MAX = 128 * 1024,
@@ -32,33 +29,24 @@ enum {
 };
 
 struct imap_session {
-	struct client client;
-	struct limit_place *place;
-	struct stream *stream;
-	struct call *store; // NULL before login
+	struct conn conn; // the first
 	enum imap_state state;
 	struct imap_command command;
-	size_t n_command;   // octets of it at the head of the stream's input
 	struct arena arena; // of the command
 	char tag[IMAP_TAG_MAX];
 	size_t n_tag;
-	unsigned n_bad;
-	uint64_t n_commands;
-	int64_t began_us, login_deadline_us;
-	bool is_quit;
-	/* The client stands in the middle of a line or a literal, or cannot be
-	 * written to: nothing more may be said. */
-	bool is_mute;
-	const char *bye; // said before closing, or NULL
 };
+
+static inline struct imap_session *
+imap_of(struct conn *conn)
+{
+	return (struct imap_session *)conn;
+}
 
 /* ---- output (session.c) ---- */
 
 /* "tag WORD text"; word is OK, NO or BAD. Keeps it in the stream's memory. */
 void imap_answer(struct imap_session *s, const char *word, const char *text);
-enum err imap_flush(struct co *co, struct imap_session *s) MUST_USE;
-/* Drops the command from the input: its strs are gone. Once is enough. */
-void imap_take_command(struct imap_session *s);
 void imap_put_capability(struct imap_session *s);
 
 /* ---- store (relay.c) ---- */
@@ -86,6 +74,8 @@ enum err imap_lost_store(struct imap_session *s) MUST_USE;
 /* command.c: finds the verb, checks the state, runs it. */
 enum err imap_run(struct co *co, struct imap_session *s) MUST_USE;
 /* login.c */
+void imap_refuse_login(struct conn *c, enum conn_refusal refusal);
+enum err imap_enter(struct co *co, struct conn *c) MUST_USE;
 enum err imap_login(struct co *co, struct imap_session *s) MUST_USE;
 enum err imap_authenticate(struct co *co, struct imap_session *s) MUST_USE;
 /* append.c: the command stopped at its message. */

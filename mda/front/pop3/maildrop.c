@@ -25,7 +25,7 @@ enum {
 static enum err
 lost_store(struct pop3_session *s)
 {
-	s->bye = "[SYS/TEMP] The mail store is restarting";
+	s->conn.bye = "[SYS/TEMP] The mail store is restarting";
 	return ERR_UNAVAILABLE;
 }
 
@@ -38,8 +38,8 @@ send_command(struct co *co, struct pop3_session *s, enum store_verb verb,
 	enum err e;
 
 	store_put_command(&body, &command);
-	e = call_send(co, s->store, STORE_COMMAND, buf_str(&body), -1, false,
-		      in_s(POP3_STORE_TIMEOUT_S));
+	e = call_send(co, s->conn.store, STORE_COMMAND, buf_str(&body), -1,
+		      false, in_s(POP3_STORE_TIMEOUT_S));
 	buf_release(&body);
 	return e == OK || e == ERR_CANCELED ? e : lost_store(s);
 }
@@ -47,7 +47,8 @@ send_command(struct co *co, struct pop3_session *s, enum store_verb verb,
 static enum err
 receive(struct co *co, struct pop3_session *s, struct frame *f)
 {
-	enum err e = call_recv(co, s->store, in_s(POP3_STORE_TIMEOUT_S), f);
+	enum err e =
+		call_recv(co, s->conn.store, in_s(POP3_STORE_TIMEOUT_S), f);
 
 	return e == OK || e == ERR_CANCELED ? e : lost_store(s);
 }
@@ -183,9 +184,9 @@ begin(struct sending *w)
 	if (w->is_top)
 		pop3_ok(w->s, "Top of message follows");
 	else
-		stream_putf(w->s->stream, "+OK %llu octets\r\n",
+		stream_putf(w->s->conn.stream, "+OK %llu octets\r\n",
 			    (unsigned long long)w->size_octets);
-	w->s->is_mute = true; // until the final dot
+	w->s->conn.is_mute = true; // until the final dot
 }
 
 static enum err
@@ -195,7 +196,7 @@ send_piece(struct co *co, struct sending *w, struct str piece)
 		piece = str_first(piece, pop3_top_feed(&w->top, piece));
 	buf_clear(&w->out);
 	check(smtp_data_stuff(&w->out, piece, &w->stuff) == OK);
-	stream_put(w->s->stream, buf_str(&w->out));
+	stream_put(w->s->conn.stream, buf_str(&w->out));
 	return pop3_flush_some(co, w->s);
 }
 
@@ -258,8 +259,8 @@ end(struct co *co, struct sending *w, const struct store_done *done)
 	begin(w);
 	buf_clear(&w->out);
 	check(smtp_data_stuff_end(&w->out, &w->stuff) == OK);
-	stream_put(w->s->stream, buf_str(&w->out));
-	w->s->is_mute = false;
+	stream_put(w->s->conn.stream, buf_str(&w->out));
+	w->s->conn.is_mute = false;
 	return pop3_flush_some(co, w->s);
 }
 

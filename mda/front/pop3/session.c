@@ -2,29 +2,26 @@
  * mda/front/pop3/session.c - the life of a POP3 connection.
  *
  * Process: front.  Standards: RFC 1939, 2449, 2595, 3206, 5034, 6856.
- * Owns: the stream, the call to store, the list of messages.
+ * Owns: the list of messages.
  * Invariants:
  *  (1) Messages are removed after QUIT in the TRANSACTION state alone.
- *  (2) A stranger holds one line of input, and ends POP3_LOGIN_TIMEOUT_S after
- *      it began.
+ *  (2) A stranger holds one line of input.
  *  (3) What came in plain text behind STLS is forgotten.
  */
 #include "mda/front/pop3/session.h"
 
 #include "lib/base/check.h"
-#include "lib/mail/sasl.h"
-#include "lib/rt/counters.h"
+#include "mda/front/sasl.h"
 
 #include <unistd.h>
 
 enum {
 	/* A line of AUTH with its initial response fits in (RFC 5034 4). */
-	LINE_MAX_OCTETS = SASL_PLAIN_BASE64_MAX + POP3_LINE_MAX,
+	LINE_MAX_OCTETS = SASL_LINE_MAX_OCTETS + POP3_LINE_MAX,
 	INPUT_MAX = 64 * 1024,
 	BAD_MAX = 5,
 	BAD_MAX_KNOWN = 50,
 	STRANGER_COMMANDS = 50,
-	BYE_TIMEOUT_S = 2,
 	REST_AFTER_S = 1,
 	BREATHE_COMMANDS = 16,
 };
@@ -34,30 +31,20 @@ enum {
 void
 pop3_ok(struct pop3_session *s, const char *text)
 {
-	stream_putf(s->stream, "+OK %s\r\n", text);
+	stream_putf(s->conn.stream, "+OK %s\r\n", text);
 }
 
 void
 pop3_error(struct pop3_session *s, const char *text)
 {
-	stream_putf(s->stream, "-ERR %s\r\n", text);
-}
-
-enum err
-pop3_flush(struct co *co, struct pop3_session *s)
-{
-	enum err e = stream_flush(co, s->stream, in_s(POP3_WRITE_TIMEOUT_S));
-
-	if (e != OK)
-		s->is_mute = true;
-	return e;
+	stream_putf(s->conn.stream, "-ERR %s\r\n", text);
 }
 
 enum err
 pop3_flush_some(struct co *co, struct pop3_session *s)
 {
-	return stream_unsent(s->stream) > POP3_OUT_PIECE_OCTETS
-		       ? pop3_flush(co, s)
+	return stream_unsent(s->conn.stream) > CONN_OUT_PIECE_OCTETS
+		       ? conn_flush(co, &s->conn)
 		       : OK;
 }
 
@@ -68,35 +55,38 @@ do_stls(struct co *co, struct pop3_session *s)
 {
 	enum err e;
 
-	if (stream_is_tls(s->stream) || front.tls == NULL) {
+	if (stream_is_tls(s->conn.stream) || front.tls == NULL) {
 		pop3_error(s, "STLS is not offered");
-		s->n_bad++;
+		s->conn.n_bad++;
 		return OK;
 	}
 	pop3_ok(s, "Begin TLS now");
-	e = pop3_flush(co, s);
+	e = conn_flush(co, &s->conn);
 	if (e != OK)
 		return e;
 	s->n_name = 0;
-	s->n_bad = 0;
-	e = front_accept_tls(co, s->stream, s->login_deadline_us);
-	if (e != OK)
-		s->is_mute = true;
-	return e;
+	s->conn.n_bad = 0;
+	return conn_start_tls(co, &s->conn);
 }
 
 static enum err
 do_capa(struct co *co UNUSED, struct pop3_session *s)
 {
 	pop3_ok(s, "Capabilities");
-	stream_put(s->stream, S("TOP\r\nUIDL\r\nRESP-CODES\r\n"
-				"AUTH-RESP-CODE\r\nPIPELINING\r\nUTF8\r\n"
-				"EXPIRE NEVER\r\nLOGIN-DELAY 0\r\n"));
-	if (front_may_login(s->stream))
-		stream_put(s->stream, S("USER\r\nSASL PLAIN LOGIN\r\n"));
-	if (front.tls != NULL && !stream_is_tls(s->stream))
-		stream_put(s->stream, S("STLS\r\n"));
-	stream_put(s->stream, S("IMPLEMENTATION Estafeta\r\n.\r\n"));
+	stream_put(s->conn.stream, S("TOP\r\nUIDL\r\nRESP-CODES\r\n"
+				     "AUTH-RESP-CODE\r\nPIPELINING\r\nUTF8\r\n"
+				     "EXPIRE NEVER\r\nLOGIN-DELAY 0\r\n"));
+	if (front_may_login(s->conn.stream)) {
+		struct buf b = BUF_INIT(POP3_LINE_MAX);
+
+		sasl_put_mechanisms(&s->conn, " ", "", &b);
+		stream_putf(s->conn.stream, "USER\r\nSASL%.*s\r\n",
+			    STR(buf_str(&b)));
+		buf_release(&b);
+	}
+	if (front.tls != NULL && !stream_is_tls(s->conn.stream))
+		stream_put(s->conn.stream, S("STLS\r\n"));
+	stream_put(s->conn.stream, S("IMPLEMENTATION Estafeta\r\n.\r\n"));
 	return OK;
 }
 
@@ -114,7 +104,7 @@ do_quit(struct co *co, struct pop3_session *s)
 	bool is_done = true;
 	enum err e = OK;
 
-	s->is_quit = true;
+	s->conn.is_quit = true;
 	if (s->state == POP3_TRANSACTION)
 		e = pop3_update(co, s, &is_done);
 	if (e == ERR_CANCELED)
@@ -123,7 +113,7 @@ do_quit(struct co *co, struct pop3_session *s)
 		pop3_ok(s, "Bye");
 	else // RFC 1939 6
 		pop3_error(s, "[SYS/TEMP] Some messages were not removed");
-	s->bye = NULL;
+	s->conn.bye = NULL;
 	return OK;
 }
 
@@ -146,7 +136,7 @@ do_stat(struct co *co UNUSED, struct pop3_session *s)
 	size_t n;
 
 	count(s, &n, &octets);
-	stream_putf(s->stream, "+OK %zu %llu\r\n", n,
+	stream_putf(s->conn.stream, "+OK %zu %llu\r\n", n,
 		    (unsigned long long)octets);
 	return OK;
 }
@@ -171,9 +161,10 @@ put_entry(struct pop3_session *s, const struct pop3_message *m,
 	size_t number = (size_t)(m - s->list) + 1;
 
 	if (s->command.verb == POP3_UIDL)
-		stream_putf(s->stream, "%s%zu %s\r\n", before, number, m->uidl);
+		stream_putf(s->conn.stream, "%s%zu %s\r\n", before, number,
+			    m->uidl);
 	else
-		stream_putf(s->stream, "%s%zu %llu\r\n", before, number,
+		stream_putf(s->conn.stream, "%s%zu %llu\r\n", before, number,
 			    (unsigned long long)m->size_octets);
 }
 
@@ -196,7 +187,7 @@ do_list(struct co *co, struct pop3_session *s)
 			put_entry(s, &s->list[i], "");
 		e = pop3_flush_some(co, s);
 	}
-	stream_put(s->stream, S(".\r\n"));
+	stream_put(s->conn.stream, S(".\r\n"));
 	return e;
 }
 
@@ -300,7 +291,7 @@ run_line(struct co *co, struct pop3_session *s, struct str line, bool has_crlf)
 	if (why == NULL)
 		return verbs[s->command.verb].run(co, s);
 	pop3_error(s, why);
-	s->n_bad++;
+	s->conn.n_bad++;
 	return OK;
 }
 
@@ -312,34 +303,34 @@ wait_for_line(struct co *co, struct pop3_session *s, int64_t deadline_us)
 	int64_t soon_us = in_s(REST_AFTER_S);
 	enum err e;
 
-	if (stream_peek(s->stream).n > 0)
+	if (stream_peek(s->conn.stream).n > 0)
 		return OK;
-	e = pop3_flush(co, s);
+	e = conn_flush(co, &s->conn);
 	if (e != OK)
 		return e;
 	if (front.is_stopping)
-		front_end(&s->client, "the server is stopping");
-	s->client.is_resting = true;
-	e = stream_fill(co, s->stream,
+		front_end(&s->conn.client, "the server is stopping");
+	s->conn.client.is_resting = true;
+	e = stream_fill(co, s->conn.stream,
 			soon_us < deadline_us ? soon_us : deadline_us);
 	if (e == ERR_TIMEOUT && soon_us < deadline_us)
-		e = stream_wait(co, s->stream, deadline_us);
-	s->client.is_resting = false;
+		e = stream_wait(co, s->conn.stream, deadline_us);
+	s->conn.client.is_resting = false;
 	return e;
 }
 
 static void
 watch_peer(struct pop3_session *s)
 {
-	bool is_too_much = is_stranger(s)
-				   ? s->n_bad >= BAD_MAX ||
-					     s->n_commands >= STRANGER_COMMANDS
-				   : s->n_bad >= BAD_MAX_KNOWN;
+	bool is_too_much =
+		is_stranger(s) ? s->conn.n_bad >= BAD_MAX ||
+					 s->conn.n_commands >= STRANGER_COMMANDS
+			       : s->conn.n_bad >= BAD_MAX_KNOWN;
 
-	if (!is_too_much || s->is_quit)
+	if (!is_too_much || s->conn.is_quit)
 		return;
-	s->bye = "Too many errors";
-	s->is_quit = true;
+	s->conn.bye = "Too many errors";
+	s->conn.is_quit = true;
 }
 
 static enum err
@@ -347,112 +338,66 @@ serve_commands(struct co *co, struct pop3_session *s)
 {
 	enum err e = OK;
 
-	while (e == OK && !s->is_quit) {
-		int64_t deadline_us = is_stranger(s) ? s->login_deadline_us
+	while (e == OK && !s->conn.is_quit) {
+		int64_t deadline_us = is_stranger(s) ? s->conn.login_deadline_us
 						     : in_s(POP3_AUTOLOGOUT_S);
 		struct str line;
 		bool has_crlf;
 
 		e = wait_for_line(co, s, deadline_us);
 		if (e == OK)
-			e = stream_line(co, s->stream, LINE_MAX_OCTETS,
+			e = stream_line(co, s->conn.stream, LINE_MAX_OCTETS,
 					deadline_us, &line, &has_crlf);
 		if (e == ERR_LIMIT)
-			s->bye = "Line is too long";
+			s->conn.bye = "Line is too long";
 		if (e == ERR_TIMEOUT)
-			s->bye = "Idle for too long";
+			s->conn.bye = "Idle for too long";
 		if (e != OK)
 			break;
-		s->n_commands++;
+		s->conn.n_commands++;
 		e = run_line(co, s, line, has_crlf);
 		watch_peer(s);
 		if (e == OK)
 			e = pop3_flush_some(co, s);
-		if (s->n_commands % BREATHE_COMMANDS == 0)
+		if (s->conn.n_commands % BREATHE_COMMANDS == 0)
 			co_breathe(co);
 	}
 	return e;
 }
 
 static enum err
-greet(struct co *co, struct pop3_session *s, bool is_tls)
+serve(struct co *co, struct conn *c)
 {
-	if (is_tls) {
-		enum err e =
-			front_accept_tls(co, s->stream, s->login_deadline_us);
-
-		if (e != OK) {
-			s->is_mute = true;
-			return e;
-		}
-	}
-	pop3_ok(s, "Estafeta ready");
-	return OK;
+	return serve_commands(co, pop3_of(c));
 }
 
 static void
-say_bye(struct co *co, struct pop3_session *s)
+greet(struct conn *c)
 {
-	const char *text = s->bye != NULL ? s->bye : s->client.bye;
-	enum err e;
-
-	if (s->is_mute)
-		return;
-	if (text != NULL)
-		pop3_error(s, text);
-	e = stream_flush(co, s->stream, in_s(BYE_TIMEOUT_S));
-	(void)e; // the connection ends anyhow
+	pop3_ok(pop3_of(c), "Estafeta ready");
 }
 
 static void
-log_end(const struct pop3_session *s, enum err e)
+free_session(struct conn *c)
 {
-	const char *why = s->bye	  ? s->bye
-			  : s->client.bye ? s->client.bye
-			  : s->is_quit	  ? "quit"
-					  : err_text(e);
+	struct pop3_session *s = pop3_of(c);
 
-	log_at(is_stranger(s) ? LOG_DEBUG : LOG_INFO, str_c(s->client.id),
-	       "pop3.logout", F("user", s->client.user), FC("why", why),
-	       FN("messages", s->n_list), FN("commands", s->n_commands),
-	       FN("s", (now_us() - s->began_us) / US_PER_S));
-}
-
-static void
-free_session(struct pop3_session *s)
-{
-	counter_down(COUNT_POP3_SESSIONS_NOW);
-	limits_leave(&front.limits, &s->place, is_stranger(s));
-	call_free(&s->store);
-	stream_free(&s->stream);
 	pop3_forget_list(s);
 	free(s);
 }
 
-static void
-serve(struct co *co, struct pop3_session *s, bool is_tls)
-{
-	enum err e = greet(co, s, is_tls);
-
-	if (e == OK)
-		e = serve_commands(co, s);
-	say_bye(co, s);
-	log_end(s, e);
-	front_leave(&s->client);
-	free_session(s);
-}
-
-static void
-serve_plain(struct co *co, void *arg)
-{
-	serve(co, arg, false);
-}
-
-static void
-serve_tls(struct co *co, void *arg)
-{
-	serve(co, arg, true);
-}
+static const struct conn_protocol protocol = {
+	.name = "pop3",
+	.bye = "-ERR",
+	.end = "quit",
+	.count = { COUNT_POP3_SESSIONS_NOW, COUNT_POP3_SESSIONS,
+		   COUNT_POP3_LOGINS, COUNT_POP3_LOGINS_FAILED },
+	.greet = greet,
+	.serve = serve,
+	.free = free_session,
+	.refuse = pop3_refuse_login,
+	.enter = pop3_enter,
+};
 
 void
 pop3_accept(int fd, const union address_any *peer, bool is_tls)
@@ -467,15 +412,5 @@ pop3_accept(int fd, const union address_any *peer, bool is_tls)
 		return;
 	}
 	s = must_alloc(sizeof(*s));
-	s->place = place;
-	s->began_us = now_us();
-	s->login_deadline_us = in_s(POP3_LOGIN_TIMEOUT_S);
-	s->stream = stream_new(fd, INPUT_MAX);
-	counter_up(COUNT_POP3_SESSIONS_NOW);
-	counter_add(COUNT_POP3_SESSIONS, 1);
-	if (!front_begin(&s->client, is_tls ? serve_tls : serve_plain, s,
-			 "pop3")) {
-		log_error("pop3.limit");
-		free_session(s);
-	}
+	conn_begin(&s->conn, &protocol, fd, place, is_tls, INPUT_MAX);
 }

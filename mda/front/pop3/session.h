@@ -6,14 +6,11 @@
 #pragma once
 
 #include "lib/mail/pop3.h"
-#include "mda/front/front_private.h"
+#include "mda/front/conn.h"
 
 enum {
-	POP3_LOGIN_TIMEOUT_S = 60,
 	POP3_AUTOLOGOUT_S = 10 * 60, // RFC 1939 3: at least 10 minutes
-	POP3_WRITE_TIMEOUT_S = 5 * 60,
 	POP3_STORE_TIMEOUT_S = 10 * 60,
-	POP3_OUT_PIECE_OCTETS = 32 * 1024,
 };
 
 enum pop3_state { POP3_AUTHORIZATION, POP3_TRANSACTION };
@@ -26,32 +23,30 @@ struct pop3_message {
 };
 
 struct pop3_session {
-	struct client client;
-	struct limit_place *place;
-	struct stream *stream;
-	struct call *store; // NULL before login
+	struct conn conn; // the first
 	enum pop3_state state;
 	struct pop3_command command;
 	char name[AUTH_USER_MAX_OCTETS]; // of USER
 	size_t n_name;
 	struct pop3_message *list; // number 1 is list[0]
 	size_t n_list, cap_list;
-	unsigned n_bad;
-	uint64_t n_commands;
-	int64_t began_us, login_deadline_us;
-	bool is_quit;
-	bool is_mute; // nothing more may be said
-	const char *bye;
 };
+
+static inline struct pop3_session *
+pop3_of(struct conn *conn)
+{
+	return (struct pop3_session *)conn;
+}
 
 /* "+OK text", "-ERR text". */
 void pop3_ok(struct pop3_session *s, const char *text);
 void pop3_error(struct pop3_session *s, const char *text);
-enum err pop3_flush(struct co *co, struct pop3_session *s) MUST_USE;
 /* Flushes when there is much. */
 enum err pop3_flush_some(struct co *co, struct pop3_session *s) MUST_USE;
 
 /* login.c */
+void pop3_refuse_login(struct conn *c, enum conn_refusal refusal);
+enum err pop3_enter(struct co *co, struct conn *c) MUST_USE;
 enum err pop3_user(struct co *co, struct pop3_session *s) MUST_USE;
 enum err pop3_pass(struct co *co, struct pop3_session *s) MUST_USE;
 enum err pop3_auth(struct co *co, struct pop3_session *s) MUST_USE;
