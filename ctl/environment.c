@@ -209,6 +209,14 @@ is_of_a_family(struct str name)
 	return false;
 }
 
+/* They stand in many environments, and are not about this program. */
+static bool
+is_of_openssl(struct str name)
+{
+	return str_eq(name, S("SSL_CERT_FILE")) ||
+	       str_eq(name, S("SSL_CERT_DIR"));
+}
+
 static void
 check_known(const struct row *row, struct str value, bool is_file,
 	    struct diag *d)
@@ -251,7 +259,8 @@ environment_check_one(const char *entry, struct diag *d)
 	row = find(name);
 	if (row != NULL)
 		check_known(row, value, is_file, d);
-	else if (!options_has_variable(name) && is_of_a_family(name))
+	else if (!options_has_variable(name) && is_of_a_family(name) &&
+		 !is_of_openssl(name))
 		diag_warn(d, S(""), 0,
 			  "%.*s has no effect: there is no such variable; "
 			  "estafeta(7) lists them",

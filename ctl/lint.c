@@ -5,6 +5,7 @@
 #include "ctl/commands.h"
 #include "ctl/environment.h"
 #include "ctl/files.h"
+#include "ctl/keys.h"
 #include "ctl/passwords.h"
 #include "lib/base/json.h"
 #include "router/route/lint.h"
@@ -23,7 +24,9 @@ static const char help[] =
 	"Two directories of hosts that send each other mail: also domains "
 	"that\n"
 	"each sends to the other, for ever.\n"
-	"Variables of the environment that have no effect are told as well.\n"
+	"Private keys and password hashes that others have are told too, and "
+	"so are\n"
+	"variables of the environment that have no effect.\n"
 	"Exit status 1 when there are errors. --json: one object per "
 	"finding.\n"
 	"\n"
@@ -88,7 +91,8 @@ print_counts(const char *dir, const struct diag *d, enum err e)
 
 /* Reads and looks at one directory; false: it has errors. */
 static bool
-lint_one(const struct args *args, const char *dir, struct config **out)
+lint_one(const struct args *args, const char *dir, struct keys *keys,
+	 struct config **out)
 {
 	struct diag d;
 	bool is_good;
@@ -99,6 +103,7 @@ lint_one(const struct args *args, const char *dir, struct config **out)
 	if (e == OK)
 		route_lint(*out, &d);
 	passwords_check(dir, &d);
+	keys_check(keys, dir, &d);
 	print_all(&d);
 	is_good = e == OK && d.n_errors == 0;
 	print_counts(dir, &d, e);
@@ -113,16 +118,20 @@ lint_main(int argc, char **argv)
 	static struct args args;
 	struct config *c[2] = { NULL, NULL };
 	bool is_good = true;
+	struct keys keys;
 	struct diag d;
 
 	args_read(&args, argc, argv, own, help);
 	is_json = args_take(&args, "--json");
 	if (args.n_words > 2)
 		return args_usage(argv[0], "two directories at most");
+	keys_init(&keys);
 	if (args.n_words == 0)
-		is_good = lint_one(&args, args.options.config_dir, &c[0]);
+		is_good =
+			lint_one(&args, args.options.config_dir, &keys, &c[0]);
 	for (int i = 0; i < args.n_words; i++)
-		is_good &= lint_one(&args, args.words[i], &c[i]);
+		is_good &= lint_one(&args, args.words[i], &keys, &c[i]);
+	keys_release(&keys);
 	diag_init(&d, DIAG_MAX_OCTETS);
 	environment_check(&d);
 	if (c[0] != NULL && c[1] != NULL)

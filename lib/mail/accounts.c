@@ -5,6 +5,7 @@
 #include "lib/base/map.h"
 #include "lib/mail/cflines.h"
 #include "lib/mail/intl.h"
+#include "lib/mail/scram.h"
 
 enum {
 	LOGIN_MAX_OCTETS = 254, // RFC 5321 4.5.3.1.3, without the brackets
@@ -197,6 +198,7 @@ static void
 check_shape(struct reading *r, const struct account *a)
 {
 	struct str prefix = STR_NONE;
+	struct scram_secret secret;
 
 	for (size_t i = 0; i < N_SCHEMES; i++)
 		if (schemes[i].scheme == a->scheme)
@@ -205,6 +207,13 @@ check_shape(struct reading *r, const struct account *a)
 		diag_warn(r->d, r->file, a->line,
 			  "the password of %.*s stands in clear; write "
 			  "{SHA512-CRYPT} and the output of openssl passwd -6",
+			  STR(a->login));
+	else if (a->scheme == ACCOUNT_SCRAM_SHA_256 &&
+		 !scram_secret_read(a->hash, &secret))
+		diag_warn(r->d, r->file, a->line,
+			  "the secret of %.*s is not iterations,salt,stored "
+			  "key,server key; nobody can log in with it; write "
+			  "the output of mailctl pw -s SCRAM-SHA-256",
 			  STR(a->login));
 	else if (!str_starts(a->hash, prefix) ||
 		 (a->scheme == ACCOUNT_SHA512_CRYPT &&
@@ -327,6 +336,33 @@ take_line(struct reading *r, const struct cfline *l)
 	return add(r, &a);
 }
 
+/* SCRAM is offered when every account can do it, because clients choose it
+ * without trying anything else. */
+static void
+check_scram(struct reading *r)
+{
+	const struct account *without = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->out->n; i++) {
+		const struct account *a = &r->out->list[i];
+
+		if (a->scheme == ACCOUNT_SCRAM_SHA_256)
+			n++;
+		else if (without == NULL)
+			without = a;
+	}
+	if (n > 0 && without != NULL)
+		diag_warn(r->d, r->file, without->line,
+			  "SCRAM is offered to nobody, because the hash of "
+			  "%.*s, %s, cannot do it (nor %zu other%s; %zu can); "
+			  "write the output of mailctl pw -s SCRAM-SHA-256 for "
+			  "all accounts, or for none",
+			  STR(without->login),
+			  account_scheme_text(without->scheme),
+			  r->out->n - n - 1, r->out->n - n == 2 ? "" : "s", n);
+}
+
 static enum err
 parse_list(struct arena *arena, struct str file, struct str bytes,
 	   struct diag *d, bool is_masters, struct accounts *out)
@@ -346,6 +382,8 @@ parse_list(struct arena *arena, struct str file, struct str bytes,
 	cflines_init(&lines, bytes, arena);
 	while (e == OK && cflines_next_plain(&lines, &line))
 		e = take_line(&r, &line);
+	if (!is_masters)
+		check_scram(&r);
 	map_release(&r.by_login);
 	map_release(&r.by_hash);
 	return e;

@@ -450,12 +450,16 @@ preset_unknown_client(struct loading *l)
 
 /* A file of /proc, which has no size; empty when it cannot be read. */
 static enum err
-read_proc(struct loading *l, const char *path, struct str *out)
+read_proc(struct loading *l, const char *path, struct str given,
+	  struct str *out)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = given.n > 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 	char *p = arena_alloc(&l->c->arena, PROC_MAX_OCTETS);
 	size_t n = 0;
 	ssize_t got = 1;
+
+	if (given.n > 0)
+		return join(l, given, S(""), out);
 
 	while (fd >= 0 && p != NULL && got > 0 && n < PROC_MAX_OCTETS) {
 		got = read(fd, p + n, PROC_MAX_OCTETS - n);
@@ -478,9 +482,9 @@ preset_networks(struct loading *l)
 
 	if (e != OK || how.n == 0)
 		return e;
-	e = read_proc(l, "/proc/net/route", &route);
+	e = read_proc(l, "/proc/net/route", l->in->proc_route, &route);
 	if (e == OK)
-		e = read_proc(l, "/proc/net/fib_trie", &trie);
+		e = read_proc(l, "/proc/net/fib_trie", l->in->proc_trie, &trie);
 	/* Which address is a gateway's must be known, or nobody is trusted. */
 	if (e == OK && route.n == 0) {
 		diag_warn(l->d, S(""), 0,
@@ -1628,6 +1632,28 @@ load_networks(struct loading *l)
 	return e == ERR_FORMAT ? OK : e;
 }
 
+/* For lint: behind a gateway may be anybody. */
+static enum err
+load_gateways(struct loading *l)
+{
+	struct buf list = BUF_INIT(SETTING_MAX_OCTETS);
+	struct str route = l->in->proc_route, text, bad;
+	const char *why;
+	enum err e = OK;
+
+	if (l->in->files == NULL)
+		e = read_proc(l, "/proc/net/route", route, &route);
+	if (e == OK)
+		e = docker_gateways(route, &list);
+	if (e == OK)
+		e = join(l, buf_str(&list), S(""), &text);
+	buf_release(&list);
+	if (e == OK)
+		e = cidr_list_parse(&l->c->arena, text, &l->c->gateways, &bad,
+				    &why);
+	return e == ERR_FORMAT ? OK : e;
+}
+
 static enum err
 tell_not_read(struct loading *l)
 {
@@ -1653,7 +1679,7 @@ load_all(struct loading *l)
 		load_main,	  load_master,	 load_relay_variables,
 		load_all_tables,  load_policies, load_accounts,
 		load_domains,	  load_quotas,	 load_networks,
-		load_authorities, tell_not_read,
+		load_authorities, load_gateways, tell_not_read,
 	};
 	struct config *c = l->c;
 	enum err e = OK;

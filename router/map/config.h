@@ -41,6 +41,8 @@ struct config_input {
 	 * no other file is then read. For tests and fuzzing. */
 	const struct table_variable *files;
 	size_t n_files;
+	/* /proc/net/route and /proc/net/fib_trie; empty: the machine's. */
+	struct str proc_route, proc_trie;
 };
 
 struct config_account {
@@ -96,6 +98,7 @@ struct config {
 
 	struct map domains; // -> struct config_domain
 	struct cidr_list mynetworks;
+	struct cidr_list gateways; // of this machine
 
 	bool is_sasl_on, is_sasl_by_sender;
 	/* From the environment (RELAY_HOST ...); empty when not set. */

@@ -50,8 +50,8 @@ put_address(struct buf *out, const char *before, uint32_t a, unsigned bits)
 			a >> 16 & 255, a >> 8 & 255, a & 255, bits);
 }
 
-static enum err
-put_gateways(struct str route, struct buf *out)
+enum err
+docker_gateways(struct str route, struct buf *out)
 {
 	struct str line;
 	struct route r;
@@ -121,7 +121,7 @@ docker_networks(struct str how, struct str route, struct str trie,
 	*why_out = NULL;
 	if (str_eq(how, S("none")))
 		return OK;
-	e = put_gateways(route, out);
+	e = docker_gateways(route, out);
 	if (e != OK)
 		return e;
 	if (str_eq(how, S("container")))

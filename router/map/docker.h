@@ -18,3 +18,5 @@
  * such word. ERR_LIMIT: out is full. */
 enum err docker_networks(struct str how, struct str route, struct str trie,
 			 struct buf *out, const char **why_out) MUST_USE;
+/* Appends " !gateway/32" for each gateway in /proc/net/route. */
+enum err docker_gateways(struct str route, struct buf *out) MUST_USE;

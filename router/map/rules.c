@@ -13,7 +13,6 @@
 
 #include "lib/base/check.h"
 #include "lib/mail/cflines.h"
-#include "lib/mail/cidr.h"
 #include "router/map/posix_pattern.h"
 
 #include <pcre2.h>
@@ -803,6 +802,9 @@ rules_next(const struct rules *r, size_t *at, struct rule_view *out)
 			.value = rule->value,
 			.is_negated = rule->first.is_negated,
 			.is_guarded = rule->is_guarded,
+			.net = r->options.kind == RULES_CIDR ? &rule->net
+							     : NULL,
+			.is_v6 = rule->is_v6,
 		};
 		return true;
 	}

@@ -16,6 +16,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/diag.h"
+#include "lib/mail/cidr.h"
 
 enum rules_kind { RULES_REGEXP, RULES_PCRE, RULES_CIDR };
 
@@ -50,6 +51,8 @@ struct rule_view {
 	struct str pattern; // as written
 	struct str value;
 	bool is_negated;
-	bool is_guarded; // between if and endif
+	bool is_guarded;	// between if and endif
+	const struct cidr *net; // cidr alone; without the '!'
+	bool is_v6;		// cidr: IPv4 addresses never match
 };
 bool rules_next(const struct rules *r, size_t *at, struct rule_view *out);

@@ -4,14 +4,16 @@
 
 #include "lib/mail/nexthop.h"
 #include "lib/mail/tls_policy.h"
-#include "router/map/rules.h"
+#include "router/route/lint_clients.h"
+#include "router/route/lint_rules.h"
 #include "router/route/resolve.h"
 
-enum { PAIR_OCTETS = 32 << 20 };
+enum { PAIR_OCTETS = 32 << 20, CATCHALL_STEPS_MAX = 5000000 };
 
 struct lint {
 	const struct config *c;
 	struct diag *d;
+	size_t steps_left;     // of accounts looked at for catch-alls
 	const struct table *t; // the one being looked at
 };
 
@@ -74,21 +76,47 @@ flags_of(const struct config *c, struct str domain)
 	return d == NULL ? 0 : d->flags;
 }
 
-/* Each next hop of a list; false when one was told. */
+/* Public DNS knows no .local (RFC 6762 3), so a mail exchanger of such a name
+ * is never found; in brackets the name is looked up as a host. */
 static bool
-check_nexthops(struct lint *l, const struct table_entry *e, struct str list)
+is_lost(const struct nexthop *hop)
+{
+	return !hop->is_exact && hop->unix_path.n == 0 &&
+	       str_iends(hop->host, S(".local"));
+}
+
+static void
+tell_lost(struct diag *d, struct str file, uint32_t line,
+	  const struct nexthop *hop)
+{
+	char port[16] = "";
+
+	if (hop->port > 0)
+		snprintf(port, sizeof(port), ":%u", hop->port);
+	diag_warn(d, file, line,
+		  "the next hop \"%.*s\" is looked up as a mail exchanger in "
+		  "DNS, which knows no .local; write [%.*s]%s",
+		  STR(hop->text), STR(hop->host), port);
+}
+
+/* Each next hop of a list. */
+static void
+check_nexthops(struct lint *l, const struct table_entry *e, struct str list,
+	       bool has_exchangers)
 {
 	struct nexthop hop;
 	struct str element;
 	const char *why;
 
-	while (nexthop_next(&list, &element))
+	while (nexthop_next(&list, &element)) {
 		if (!nexthop_parse(element, &hop, &why)) {
 			TELL(l, e, "the next hop \"%.*s\": %s", STR(element),
 			     why);
-			return false;
+			return;
 		}
-	return true;
+		if (has_exchangers && is_lost(&hop))
+			tell_lost(l->d, l->t->file, e->line, &hop);
+	}
 }
 
 /* ---- virtual_alias_maps ---- */
@@ -113,6 +141,15 @@ check_catchall(struct lint *l, const struct table_entry *e)
 
 	if (settings_is_on(&c->settings, "catchall_after_accounts"))
 		return;
+	if (l->steps_left < c->n_accounts) {
+		if (l->steps_left > 0)
+			TELL(l, e,
+			     "there are too many catch-alls and accounts to "
+			     "see what this one and the next ones take");
+		l->steps_left = 0;
+		return;
+	}
+	l->steps_left -= c->n_accounts;
 	for (size_t i = 0; i < c->n_accounts; i++) {
 		struct str name = c->accounts[i].name;
 
@@ -200,7 +237,7 @@ check_transport_value(struct lint *l, const struct table_entry *e)
 	if (str_eq(transport, S("hold")))
 		TELL(l, e, "hold: is understood here alone, not by Postfix");
 	if (transport.n == 0 || is_sending(transport))
-		check_nexthops(l, e, nexthop);
+		check_nexthops(l, e, nexthop, !str_eq(transport, S("lmtp")));
 }
 
 static void
@@ -267,7 +304,7 @@ check_relayhost(struct lint *l, const struct table_entry *e)
 		     "would stop all sending); write %.*s",
 		     STR(value));
 	}
-	check_nexthops(l, e, value);
+	check_nexthops(l, e, value, true);
 }
 
 /* ---- smtp_sasl_password_maps ---- */
@@ -380,60 +417,26 @@ check_relayhost_setting(struct lint *l)
 		if (!nexthop_parse(element, &hop, &why))
 			diag_warn(l->d, where->file, where->line,
 				  "relayhost: \"%.*s\": %s", STR(element), why);
+		else if (is_lost(&hop))
+			tell_lost(l->d, where->file, where->line, &hop);
 }
 
-/* ---- patterns ---- */
-
-static bool
-matches_all(struct str pattern)
-{
-	static const struct str all[] = {
-		STR_INIT("//"),	 STR_INIT("/./"),    STR_INIT("/.*/"),
-		STR_INIT("/^/"), STR_INIT("/.+/"),   STR_INIT("/^.*/"),
-		STR_INIT("/$/"), STR_INIT("/^.*$/"), STR_INIT("0.0.0.0/0"),
-	};
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		if (str_eq(pattern, all[i]))
-			return true;
-	return false;
-}
-
-/* Rules behind one that takes everything, or behind one with the same pattern.
- */
+/* A file that nothing but this program looks for by itself. */
 static void
-check_rules(struct lint *l, const struct table *t)
+check_transport_file(struct lint *l)
 {
-	struct map seen = MAP_INIT;
-	struct rule_view rule;
-	uint32_t all_line = 0;
+	for (size_t i = 0; i < l->c->transport.n; i++) {
+		struct str file = l->c->transport.list[i].file;
 
-	for (size_t at = 0; t->rules && rules_next(t->rules, &at, &rule);) {
-		if (all_line > 0) {
-			diag_warn(l->d, t->file, rule.line,
-				  "this rule is never reached: the one in line "
-				  "%u takes everything; move it up",
-				  all_line);
-			break;
-		}
-		if (rule.is_guarded)
-			continue;
-		if (matches_all(rule.pattern) && t->kind == TABLE_PATTERNS)
-			all_line = rule.line;
-		if (map_set(&seen, rule.pattern, &seen) != NULL)
-			diag_warn(l->d, t->file, rule.line,
-				  "the pattern %.*s stands above already; this "
-				  "rule has no effect",
-				  STR(str_first(rule.pattern, 200)));
+		if (settings_find(&l->c->settings, "transport_maps") == NULL &&
+		    str_ends(file, S("/postfix-transport.cf")))
+			diag_note(l->d, file, 0,
+				  "in use here by its name alone; "
+				  "docker-mailserver reads it only with "
+				  "transport_maps = texthash:/tmp/docker-"
+				  "mailserver/postfix-transport.cf in "
+				  "postfix-main.cf");
 	}
-	map_release(&seen);
-}
-
-static void
-each_rules(struct lint *l, const struct table_list *tables)
-{
-	for (size_t i = 0; i < tables->n; i++)
-		check_rules(l, &tables->list[i]);
 }
 
 /* ---- two hosts ---- */
@@ -522,6 +525,48 @@ check_routes(struct pair *p, const struct config *c)
 		check_pair(p, key, S(""), 0);
 }
 
+/* Is mail for this domain looked up in DNS by c? */
+static bool
+asks_dns(const struct config *c, struct str domain)
+{
+	struct arena arena = ARENA_INIT(PAIR_OCTETS);
+	struct route_result result;
+	char address[512];
+	bool is_asked = false;
+	int n = snprintf(address, sizeof(address), "nobody.at.all@%.*s",
+			 STR(domain));
+
+	if (n > 0 && (size_t)n < sizeof(address) &&
+	    route_resolve(c, S("postmaster@localhost"),
+			  str_of(address, (size_t)n), &arena, NULL,
+			  &result) == OK &&
+	    result.n > 0)
+		is_asked = result.list[0].class == ROUTE_REMOTE &&
+			   str_ieq(result.list[0].nexthop, domain);
+	arena_release(&arena);
+	return is_asked;
+}
+
+/* Domains of `to` under .local that `from` has no route for: DNS has none. */
+static void
+check_ways(const struct config *from, const struct config *to, struct diag *d)
+{
+	struct str name = settings_text(&to->settings, "myhostname"), key;
+	void *value;
+
+	for (size_t at = 0; map_next(&to->domains, &at, &key, &value);) {
+		const struct config_domain *domain = value;
+
+		if ((domain->flags & DOMAIN_MAILBOX) != 0 &&
+		    str_iends(key, S(".local")) && asks_dns(from, key))
+			diag_warn(d, from->dir, 0,
+				  "nothing here says where %.*s is, and DNS "
+				  "knows no .local; write \"%.*s "
+				  "smtp:[%.*s]:25\" in transport.cf",
+				  STR(key), STR(key), STR(name));
+	}
+}
+
 void
 route_lint_pair(const struct config *a, const struct config *b, struct diag *d)
 {
@@ -530,23 +575,47 @@ route_lint_pair(const struct config *a, const struct config *b, struct diag *d)
 	check_routes(&p, a);
 	check_routes(&p, b);
 	check_pair(&p, S("somewhere.else.example"), S(""), 0);
+	check_ways(a, b, d);
+	check_ways(b, a, d);
 	map_release(&p.seen);
 }
 
 void
 route_lint(const struct config *c, struct diag *d)
 {
-	struct lint l = { .c = c, .d = d };
+	struct lint l = { .c = c, .d = d, .steps_left = CATCHALL_STEPS_MAX };
+	const struct table_list *const lists[] = {
+		&c->virtual_alias,
+		&c->transport,
+		&c->aliases,
+		&c->canonical,
+		&c->sender_canonical,
+		&c->recipient_canonical,
+		&c->sender_relayhost,
+		&c->sender_transport,
+		&c->sasl,
+		&c->relocated,
+		&c->relay_recipient,
+		&c->recipient_bcc,
+		&c->sender_bcc,
+		&c->tls_policy,
+		&c->sender_login,
+		&c->header_checks,
+	};
 
 	check_relayhost_setting(&l);
 	check_twice_local(&l);
 	each_entry(&l, &c->virtual_alias, check_virtual);
 	each_entry(&l, &c->transport, check_transport);
-	each_rules(&l, &c->virtual_alias);
-	each_rules(&l, &c->transport);
 	each_entry(&l, &c->sender_relayhost, check_relayhost);
 	each_entry(&l, &c->sasl, check_sasl);
 	each_entry(&l, &c->tls_policy, check_policy);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+		lint_table_list(lists[i], d);
+	for (size_t i = 0; i < c->policies.n_tables; i++)
+		lint_rules(c->policies.tables[i], d);
+	lint_clients(c, d);
+	check_transport_file(&l);
 	check_quotas(&l);
 	check_postmaster(&l);
 }

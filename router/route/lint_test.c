@@ -283,6 +283,119 @@ rules_that_are_never_reached_are_told(void **state UNUSED)
 	assert_int_equal(diag.first->next->line, 7);
 }
 
+/* Lines of a cidr table that are never reached; "" none. */
+static const struct {
+	const char *name;
+	struct str rules;
+	uint32_t line; // the one that is told; 0: none
+} networks[] = {
+	{ "narrow behind broad",
+	  STR_INIT("10.0.0.0/8 OK\n10.1.0.0/16 REJECT\n"), 2 },
+	{ "broad behind narrow",
+	  STR_INIT("10.1.0.0/16 OK\n10.0.0.0/8 REJECT\n"), 0 },
+	{ "the same", STR_INIT("10.1.0.1 OK\n10.1.0.1/32 REJECT\n"), 2 },
+	{ "all of IPv4 is not IPv6",
+	  STR_INIT("0.0.0.0/0 OK\n2001:db8::/32 REJECT\n"), 0 },
+	{ "all of IPv6 is not IPv4", STR_INIT("::/0 OK\n10.0.0.1 REJECT\n"),
+	  0 },
+	{ "narrow IPv6", STR_INIT("2001:db8::/32 OK\n2001:db8:1::/48 x\n"), 2 },
+	{ "between if and endif it may not be asked",
+	  STR_INIT("if 10.0.0.0/8\n10.0.0.0/8 OK\nendif\n10.1.0.0/16 x\n"), 0 },
+	{ "inside an if it is behind all the same",
+	  STR_INIT("10.0.0.0/8 OK\nif 10.0.0.0/8\n10.1.0.0/16 x\nendif\n"), 3 },
+	{ "all but a network, then another",
+	  STR_INIT("!10.0.0.0/8 REJECT\n192.168.0.0/16 OK\n"), 2 },
+	{ "all but a network, then that",
+	  STR_INIT("!10.0.0.0/8 REJECT\n10.1.0.0/16 OK\n"), 0 },
+	{ "all but a network behind that",
+	  STR_INIT("10.0.0.0/8 OK\n!10.0.0.0/8 REJECT\n"), 0 },
+	{ "all but a network behind all",
+	  STR_INIT("0.0.0.0/0 OK\n!10.0.0.0/8 REJECT\n"), 2 },
+};
+
+static void
+networks_behind_broader_ones_are_told(void **state UNUSED)
+{
+	for (size_t i = 0; i < N_OF(networks); i++) {
+		struct table_variable files[] = {
+			F("main.cf", "smtpd_client_restrictions = "
+				     "check_client_access cidr:nets\n"),
+			{ S("nets"), networks[i].rules },
+		};
+		uint32_t line;
+
+		lint(files, N_OF(files));
+		line = diag.n_warnings > 0 ? diag.first->line : 0;
+		if (diag.n_warnings > 1 || line != networks[i].line)
+			fail_msg("%s: line %u", networks[i].name, line);
+	}
+}
+
+/* Default route by 10.9.8.1, network 172.20.0.0/16, as Linux prints them. */
+#define ROUTES                                                         \
+	"Iface\tDestination\tGateway "                                 \
+	"\tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU"                    \
+	"\tWindow\tIRTT\n"                                             \
+	"eth0\t00000000\t0108090A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n" \
+	"eth0\t000014AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
+
+static const struct {
+	const char *name;
+	struct str main_cf, permit, says;
+} trusted[] = {
+	{ "the gateway's network", STR_INIT("mynetworks = 10.9.0.0/16\n"),
+	  STR_INIT(""), STR_INIT("10.9.8.1, a gateway of this machine") },
+	{ "the gateway left out",
+	  STR_INIT("mynetworks = !10.9.8.1 10.9.0.0/16\n"), STR_INIT(""),
+	  STR_INIT("") },
+	{ "a network of Docker", STR_INIT("mynetworks = 172.18.0.0/16\n"),
+	  STR_INIT(""), STR_INIT("write !172.18.0.1") },
+	{ "one container", STR_INIT("mynetworks = 172.18.0.7\n"), STR_INIT(""),
+	  STR_INIT("") },
+	{ "PERMIT_DOCKER knows the gateway", STR_INIT(""), STR_INIT("network"),
+	  STR_INIT("") },
+	{ "a site of its own", STR_INIT("mynetworks = 192.0.2.0/24\n"),
+	  STR_INIT(""), STR_INIT("") },
+	{ "half of the world", STR_INIT("mynetworks = 128.0.0.0/1\n"),
+	  STR_INIT(""), STR_INIT("an open relay") },
+	{ "half of IPv6", STR_INIT("mynetworks = [2000::]/3\n"), STR_INIT(""),
+	  STR_INIT("an open relay") },
+};
+
+/* Nobody is trusted by the address of a gateway. */
+static void
+networks_that_trust_strangers_are_told(void **state UNUSED)
+{
+	for (size_t i = 0; i < N_OF(trusted); i++) {
+		const struct table_variable file = { S("main.cf"),
+						     trusted[i].main_cf };
+		const struct table_variable permit = { S("PERMIT_DOCKER"),
+						       trusted[i].permit };
+		struct config_input in = { .dir = S("/d"),
+					   .hostname = S("mta1.example.test"),
+					   .accounts = CONFIG_ACCOUNTS_GIVEN,
+					   .files = &file,
+					   .n_files = 1,
+					   .variables = &permit,
+					   .n_variables = 1,
+					   .proc_route = S(ROUTES) };
+		struct config *config;
+
+		diag_release(&diag);
+		diag_init(&diag, 1 << 20);
+		assert_int_equal(config_load(&in, &diag, &config), OK);
+		route_lint(config, &diag);
+		config_free(&config);
+		if (diag.n_warnings != (trusted[i].says.n > 0))
+			fail_msg("%s: %zu warnings", trusted[i].name,
+				 diag.n_warnings);
+		if (diag.n_warnings > 0 &&
+		    str_find(diag.first->text, trusted[i].says) < 0)
+			fail_msg("%s: %.*s", trusted[i].name,
+				 STR(diag.first->text));
+	}
+}
+
 int
 main(void)
 {
@@ -296,6 +409,8 @@ main(void)
 		cmocka_unit_test(
 			a_domain_that_two_hosts_send_each_other_is_told),
 		cmocka_unit_test(rules_that_are_never_reached_are_told),
+		cmocka_unit_test(networks_behind_broader_ones_are_told),
+		cmocka_unit_test(networks_that_trust_strangers_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, release);

@@ -8,6 +8,7 @@
 #include "lib/base/check.h"
 #include "lib/base/crc32c.h"
 #include "lib/rt/log.h"
+#include "router/route/lint.h"
 #include "router/serve/serve_private.h"
 
 #include <dirent.h>
@@ -23,6 +24,8 @@ enum {
 	FIRST_NAMES_S = 3,
 	DIAG_MAX_OCTETS = 1 << 20,
 	MAX_VARIABLES = 4096,
+	/* Above that a look at each entry takes seconds, at each change. */
+	LINT_ENTRIES_MAX = 200000,
 };
 
 /* Sum, not sequence: readdir has no order. Unreadable: 0. */
@@ -64,6 +67,26 @@ struct loading {
 	enum err result;
 };
 
+/* What works, but not as it looks: the log tells it as mailctl lint does. */
+static void
+lint(struct loading *l)
+{
+	const struct config *c = l->config;
+	size_t n = c->n_accounts;
+
+	for (size_t i = 0; i < c->virtual_alias.n; i++)
+		n += c->virtual_alias.list[i].entries.n;
+	for (size_t i = 0; i < c->transport.n; i++)
+		n += c->transport.list[i].entries.n;
+	if (n <= LINT_ENTRIES_MAX)
+		route_lint(c, &l->diag);
+	else
+		diag_note(&l->diag, c->dir, 0,
+			  "more than %d entries: mailctl lint looks at each "
+			  "of them",
+			  LINT_ENTRIES_MAX);
+}
+
 /* In a thread: a million entries take a second. */
 static void
 load(void *arg)
@@ -71,6 +94,8 @@ load(void *arg)
 	struct loading *l = arg;
 
 	l->result = config_load(&l->input, &l->diag, &l->config);
+	if (l->result == OK)
+		lint(l);
 }
 
 static struct table_variable *
