@@ -181,6 +181,7 @@ static const int calls_all[] = {
 /* Looking, by a thread of the pool or not. */
 static const int calls_readers[] = {
 	SCMP_SYS(preadv),
+	SCMP_SYS(preadv2),
 	SCMP_SYS(getdents64),
 	SCMP_SYS(access),
 	SCMP_SYS(faccessat),

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { READ_STEP_OCTETS = 65536 };
@@ -75,6 +76,14 @@ fs_read_at(int fd, char *to, size_t n, int64_t offset)
 		n -= (size_t)got;
 	}
 	return OK;
+}
+
+bool
+fs_read_cached(int fd, char *to, size_t n, int64_t offset)
+{
+	struct iovec whole = { .iov_base = to, .iov_len = n };
+
+	return preadv2(fd, &whole, 1, offset, RWF_NOWAIT) == (ssize_t)n;
 }
 
 int

@@ -224,6 +224,9 @@ reading_stops_at_the_limit(void **state UNUSED)
 	assert_str(buf_str(&b), "1234");
 	assert_int_equal(fs_read_at(fd, four, 4, 0), OK);
 	assert_int_equal(fs_read_at(fd, four, 4, 1), ERR_EOF);
+	assert_true(fs_read_cached(fd, four, 4, 0));
+	assert_memory_equal(four, "1234", 4);
+	assert_false(fs_read_cached(fd, four, 4, 1));
 	assert_int_equal(fs_write_all_at(fd, S("45"), 3), OK);
 	buf_clear(&b);
 	assert_int_equal(fs_read_fd(fd, &b), ERR_LIMIT);

@@ -824,6 +824,7 @@ put_off(struct attempt *a, const struct delivery *d)
 			destination_put_off(d, q);
 		message_sleep(&queue.table, q);
 	}
+	counter_down(COUNT_QUEUE_ATTEMPTS_NOW);
 	free_attempt(a);
 	if (queue.clock != NULL)
 		co_wake(queue.clock);

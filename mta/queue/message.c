@@ -374,6 +374,34 @@ best_record(const struct queued *q)
 	return q->status.segment != 0 ? q->status : q->record;
 }
 
+/* Content that is in memory already stays there until it is delivered. */
+static void
+keep_content(struct message_table *t, struct message *m, struct buf *content)
+{
+	if (t->content_octets + content->n > CONTENT_MEMORY_OCTETS ||
+	    content->n == 0 || m->queued->n_extents > 0)
+		return;
+	m->content = content->p;
+	t->content_octets += content->n;
+	*content = (struct buf)BUF_INIT(0);
+}
+
+/* Of a message that is about to be tried. */
+static void
+keep_read_content(struct message_table *t, struct message *m,
+		  const struct spool_reading *r)
+{
+	struct buf content = BUF_INIT(MESSAGE_INLINE_OCTETS);
+	struct str body = r->body;
+
+	if (r->type != RECORD_MESSAGE || m->queued->n_extents > 0 ||
+	    t->content_octets + m->size_octets > CONTENT_MEMORY_OCTETS)
+		return;
+	buf_put(&content, str_from(body, body.n - (size_t)m->size_octets));
+	keep_content(t, m, &content);
+	buf_release(&content);
+}
+
 static void
 run_reading(void *reading)
 {
@@ -389,12 +417,14 @@ wake(struct co *co, struct message_table *t, struct queued *q)
 		struct spool_reading r;
 
 		spool_reading_begin(t->spool, best_record(q), &r);
-		if (co != NULL)
-			offload(co, run_reading, &r);
-		else
+		if (co == NULL)
 			spool_reading_run(&r);
+		else if (!spool_reading_run_cached(&r))
+			offload(co, run_reading, &r);
 		if (r.result == OK)
 			q->message = message_of_record(t, q, &r);
+		if (co != NULL && q->message != NULL)
+			keep_read_content(t, q->message, &r);
 		spool_reading_release(&r);
 		if (q->message == NULL && !is_status) {
 			message_set_corrupt(q, "envelope");
@@ -840,18 +870,6 @@ check_pieces(struct message_table *t, const struct message_draft *d)
 	return OK;
 }
 
-/* Young content stays in memory until its first delivery. */
-static void
-keep_content(struct message_table *t, struct message *m, struct buf *content)
-{
-	if (t->content_octets + content->n > CONTENT_MEMORY_OCTETS ||
-	    content->n == 0 || m->queued->n_extents > 0)
-		return;
-	m->content = content->p;
-	t->content_octets += content->n;
-	*content = (struct buf)BUF_INIT(0);
-}
-
 static struct extent
 extent_at(struct spool_place place, struct str body)
 {
@@ -1097,6 +1115,19 @@ message_sleep(struct message_table *t, struct queued *q)
 {
 	if (q->message != NULL)
 		note_status(t, q);
+}
+
+void
+message_doze(struct message_table *t, struct queued *q)
+{
+	const struct message *m = q->message;
+
+	if (m == NULL || q->status.segment != 0 || q->is_noting ||
+	    m->n_attempts > 0 || m->is_repeat ||
+	    m->n_rcpts != m->envelope.n_recipients || m->n_left != m->n_rcpts)
+		return;
+	q->is_untried = true;
+	free_message(t, &q->message);
 }
 
 void

@@ -119,6 +119,10 @@ message_wake(struct co *co, struct message_table *t, struct queued *q) MUST_USE;
  * and nobody has begun to work with it meanwhile. */
 void message_sleep(struct message_table *t, struct queued *q);
 
+/* The same for one that nothing is known of but what its first record says:
+ * without a note, at once. No effect on any other. */
+void message_doze(struct message_table *t, struct queued *q);
+
 /* A message as it is, for a look at it alone: the one in memory, or a copy.
  * message_look_begin() before, message_look_run() in any thread, then
  * message_look_end(); q may be gone in between. wants_copy: it is read in any

@@ -466,6 +466,52 @@ what_sleeps_is_all_there_when_it_wakes(void **state UNUSED)
 	in_process(read_all);
 }
 
+static void
+doze(struct co *co, void *arg UNUSED)
+{
+	static const struct final_rcpt added = { 0, STR_INIT("c@z") };
+	struct message *m;
+	struct queued *q;
+	char *big = big_content();
+
+	open_spool(co);
+	q = put_message(co, S("new@s"), two, 2, S("its content"))->queued;
+	message_doze(&table, q);
+	check(q->message == NULL && table.content_octets == 0);
+	check(wake(co, &table, q) == OK);
+	m = q->message;
+	check(!m->is_repeat && m->n_left == 2 && m->content != NULL);
+	check(has_content(m, "its content", 11));
+	check(table.content_octets == 11);
+	message_forget_content(&table, m);
+	check(has_content(m, "its content", 11));
+
+	q = put_message(co, S("big@s"), two, 1, str_of(big, BIG_OCTETS))
+		    ->queued;
+	message_doze(&table, q);
+	check(q->message == NULL && wake(co, &table, q) == OK);
+	check(has_content(q->message, big, BIG_OCTETS));
+
+	/* What only memory knows is not forgotten. */
+	m = put_message(co, S("alias@s"), two, 1, S("x"));
+	check(message_expand(co, &table, m, &added, 1) == OK);
+	message_rcpt_done(m, 0);
+	message_doze(&table, m->queued);
+	check(m->queued->message == m);
+	m = put_message(co, S("tried@s"), two, 1, S("x"));
+	m->n_attempts = 1;
+	message_doze(&table, m->queued);
+	check(m->queued->message == m);
+	free(big);
+	_exit(0);
+}
+
+static void
+what_is_new_dozes_without_a_note(void **state UNUSED)
+{
+	in_process(doze);
+}
+
 /* One octet of each record is wrong, in a segment that is finished: nothing
  * else is lost, and what is damaged is kept and told from the rest. */
 static void
@@ -566,6 +612,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			live_messages_without_content_are_not_copied_for_ever,
 			make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(
+			what_is_new_dozes_without_a_note, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(
+			what_is_new_dozes_without_a_note, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(
 			what_sleeps_is_all_there_when_it_wakes, make_dir,
 			remove_dir),

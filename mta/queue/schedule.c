@@ -9,8 +9,9 @@
 #include "mta/queue/queue_private.h"
 
 enum {
-	RUSH_ACTIVE = 1000, // the others wait here, with their content
-	RUSH_CONTENT_OCTETS = 48 << 20, // of all that is kept for a try
+	RUSH_ACTIVE = 1000, // the others wait here
+	/* With their content in memory, up to this; more is read again. */
+	WAITING_CONTENT_OCTETS = 16 << 20,
 	MAX_ACTIVE = 5000,
 	MAX_RETRIES = 4000, // the rest is for what is new
 	WALK_STEP = 10000,
@@ -20,8 +21,7 @@ enum {
 bool
 schedule_is_rush(void)
 {
-	return queue.rush_until_us > now_us() &&
-	       queue.table.content_octets < RUSH_CONTENT_OCTETS;
+	return queue.rush_until_us > now_us();
 }
 
 static bool
@@ -162,10 +162,13 @@ schedule_now(struct queued *q)
 {
 	destination_leave(q);
 	heap_remove(&queue.schedule, &q->due);
-	if (queue.clock != NULL && may_start(MAX_ACTIVE))
+	if (queue.clock != NULL && may_start(MAX_ACTIVE)) {
 		start_attempt(q);
-	else
-		heap_insert(&queue.schedule, &q->due, now_us());
+		return;
+	}
+	heap_insert(&queue.schedule, &q->due, now_us());
+	if (queue.table.content_octets > WAITING_CONTENT_OCTETS)
+		message_doze(&queue.table, q);
 }
 
 void

@@ -923,20 +923,31 @@ spool_reading_begin(struct spool *s, struct extent where,
 				    RECORD_ALIGN_OCTETS);
 }
 
-void
-spool_reading_run(struct spool_reading *r)
+static void
+make_room(struct spool_reading *r)
 {
 	size_t n = record_size(r->where.n_octets);
-	uint64_t at = r->where.offset - RECORD_HEAD_OCTETS, told;
-	struct str body;
 
 	check(r->where.n_octets <= RECORD_BODY_MAX_OCTETS);
+	buf_clear(&r->bytes);
 	check(buf_reserve(&r->bytes, n) == OK);
 	r->bytes.n = n;
-	r->result = r->fd < 0 ? ERR_NOT_FOUND
-			      : fs_read_at(r->fd, r->bytes.p, n, (int64_t)at);
+}
+
+static uint64_t
+head_of(const struct spool_reading *r)
+{
+	return r->where.offset - RECORD_HEAD_OCTETS;
+}
+
+static void
+judge(struct spool_reading *r)
+{
+	uint64_t at = head_of(r), told;
+	struct str body;
+
 	if (r->result != OK)
-		memset(r->bytes.p, 0, n);
+		memset(r->bytes.p, 0, r->bytes.n);
 	r->body = str_sub(buf_str(&r->bytes), RECORD_HEAD_OCTETS,
 			  r->where.n_octets);
 	if (r->result != OK ||
@@ -945,6 +956,28 @@ spool_reading_run(struct spool_reading *r)
 	    record_read(buf_str(&r->bytes), r->where.segment, at, &r->type,
 			&body) != OK)
 		r->result = ERR_FORMAT;
+}
+
+void
+spool_reading_run(struct spool_reading *r)
+{
+	make_room(r);
+	r->result = r->fd < 0 ? ERR_NOT_FOUND
+			      : fs_read_at(r->fd, r->bytes.p, r->bytes.n,
+					   (int64_t)head_of(r));
+	judge(r);
+}
+
+bool
+spool_reading_run_cached(struct spool_reading *r)
+{
+	make_room(r);
+	if (r->fd < 0 ||
+	    !fs_read_cached(r->fd, r->bytes.p, r->bytes.n, (int64_t)head_of(r)))
+		return false;
+	r->result = OK;
+	judge(r);
+	return true;
 }
 
 void
