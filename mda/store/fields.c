@@ -77,22 +77,22 @@ fields_visit(struct co *co, struct mailbox *m, const uint32_t *uids, size_t n,
 	struct missing *missing = must_alloc(sizeof(*missing));
 	struct index_window window = { .at = 0 };
 	enum err e = OK;
+	size_t in_model = 0;
 
 	missing->visit = visit;
 	missing->arg = arg;
 	index_load(co, m);
 	for (size_t i = 0; i < n && e == OK; i++) {
-		const struct message *msg = mailbox_find(m, uids[i]);
+		const struct message *msg;
 
+		if (i % BREATHE_EVERY == BREATHE_EVERY - 1)
+			co_breathe(co);
+		msg = mailbox_next(m, uids[i], &in_model);
 		if (msg == NULL) {
 			visit(i, NULL, arg);
 			continue;
 		}
-		if (i % BREATHE_EVERY == BREATHE_EVERY - 1)
-			co_breathe(co);
-		msg = mailbox_find(m, uids[i]);
-		if (msg != NULL &&
-		    visit_indexed(co, m, msg, &window, i, visit, arg))
+		if (visit_indexed(co, m, msg, &window, i, visit, arg))
 			continue;
 		missing->uids[missing->n] = uids[i];
 		missing->places[missing->n++] = i;

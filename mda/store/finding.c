@@ -39,8 +39,10 @@ finding_scope(const struct session *s)
 }
 
 static struct facts
-facts_of(const struct session *s, const struct message *msg, uint32_t seq)
+facts_of(const struct finding *f, const struct message *msg, uint32_t seq)
 {
+	const struct session *s = f->s;
+
 	return (struct facts) {
 		.seq = seq,
 		.uid = msg->uid,
@@ -51,24 +53,27 @@ facts_of(const struct session *s, const struct message *msg, uint32_t seq)
 		.saved_s = msg->saved_s,
 		.size_octets = msg->wire_size_octets,
 		.date_s = msg->date_s,
-		.date_offset_min =
-			msg->has_date ? utc_offset_minutes(msg->date_s) : 0,
+		.date_offset_min = f->matcher.needs_date && msg->has_date
+					   ? utc_offset_minutes(msg->date_s)
+					   : 0,
 	};
 }
 
 static void
 try_without_reading(struct co *co, struct finding *f)
 {
+	size_t at = 0;
+
 	for (size_t i = 0; i < f->n; i++) {
-		const struct message *msg =
-			mailbox_find(f->s->mailbox, f->uids[i]);
+		const struct message *msg;
 		struct facts facts;
 
 		if (i % BREATHE_EVERY == BREATHE_EVERY - 1)
 			co_breathe(co);
+		msg = mailbox_next(f->s->mailbox, f->uids[i], &at);
 		if (msg == NULL)
 			continue;
-		facts = facts_of(f->s, msg, (uint32_t)i + 1);
+		facts = facts_of(f, msg, (uint32_t)i + 1);
 		if (f->matcher.needs_email_id)
 			object_email_id(msg->base, msg->fields, facts.email_id);
 		f->results[i] = matcher_run(&f->matcher, &facts, NULL);

@@ -58,6 +58,7 @@ free_mailbox(struct mailbox *m)
 	buf_release(&m->keywords_file);
 	journal_release(&m->journal);
 	index_release(&m->index);
+	columns_release(&m->columns);
 	free(m->extra);
 	if (m->is_dead)
 		TAILQ_REMOVE(&m->user->dead_mailboxes, m, dead_link);
@@ -228,6 +229,7 @@ new_mailbox(struct user *u, char *dir, const struct opening *o)
 	lock_init(&m->lock);
 	shared_sync_init(&m->cur_sync);
 	shared_sync_init(&m->new_sync);
+	columns_init(&m->columns);
 	TAILQ_INIT(&m->seats);
 	map_set(&u->mailboxes, str_c(m->dir), m);
 	return m;
@@ -373,6 +375,16 @@ mailbox_find(const struct mailbox *m, uint32_t uid)
 
 	return at < m->n && m->messages[at]->uid == uid ? m->messages[at]
 							: NULL;
+}
+
+struct message *
+mailbox_next(const struct mailbox *m, uint32_t uid, size_t *at)
+{
+	/* Most often it is the next one; else they came or went meanwhile. */
+	if (*at >= m->n || m->messages[*at]->uid != uid)
+		*at = mailbox_place(m, uid);
+	return *at < m->n && m->messages[*at]->uid == uid ? m->messages[(*at)++]
+							  : NULL;
 }
 
 bool

@@ -9,6 +9,7 @@
 
 #include "lib/mail/keywords.h"
 #include "lib/rt/watch.h"
+#include "mda/store/columns.h"
 #include "mda/store/index.h"
 #include "mda/store/journal.h"
 #include "mda/store/snapshot.h"
@@ -94,6 +95,7 @@ struct mailbox {
 	uint64_t removal; // that when a message last went
 	struct journal journal;
 	struct index index;
+	struct columns columns;
 	struct snapshot snapshot;
 
 	TAILQ_HEAD(, seat) seats;
@@ -136,6 +138,9 @@ struct map *mailbox_bases(struct mailbox *m);
 void message_free(const struct mailbox *m, struct message *msg);
 /* NULL: gone. */
 struct message *mailbox_find(const struct mailbox *m, uint32_t uid);
+/* The same, where UIDs rise from call to call; *at is 0 at first. It holds
+ * across waits. */
+struct message *mailbox_next(const struct mailbox *m, uint32_t uid, size_t *at);
 /* The place of the first message whose UID is not below. */
 size_t mailbox_place(const struct mailbox *m, uint32_t uid);
 /* The file name; false when it is too long. */

@@ -10,7 +10,7 @@ import re
 
 from frame import (Failed, expect, expect_match, expect_true, main,
                    scenario)
-from frame_imap import USER1, ask, ok, session
+from frame_imap import USER1, append, ask, ok, session
 
 N = 1200
 WORDS = ["alpha", "beta", "gamma", "delta", "Grüße", "εδώ", "omega"]
@@ -94,6 +94,61 @@ def threads_of_many(lab):
         lines = ok(raw, "UID SEARCH RETURN (SAVE COUNT) BODY alpha")
         count = int(re.search(r"COUNT (\d+)", lines[0]).group(1))
         expect(len(ok(raw, "UID FETCH $ (FLAGS)")) - 1, count)
+
+
+def sorted_by(rows, criteria):
+    """Numbers of rows in the order of RFC 5256 3; the last criterion first,
+    since Python's sort is stable."""
+    numbers = list(range(len(rows)))
+    for criterion in reversed(criteria.split(",")):
+        word, _, key = criterion.rpartition(" ")
+        numbers.sort(key=lambda i: rows[i][key], reverse=bool(word))
+    return [i + 1 for i in numbers]
+
+
+@scenario
+def orders_follow_what_comes_and_goes(lab):
+    """SORT keeps what it compared: new messages are merged, gone ones are
+    not told, and two sessions see the same."""
+    rng = random.Random(11)
+    rows = []
+
+    def add(raw, n):
+        for _ in range(n):
+            day = rng.randint(1, 28)
+            row = {"SUBJECT": " ".join(rng.choice("kdmx") * rng.randint(1, 9)
+                                       for _ in range(2)),
+                   "FROM": rng.choice("abcde"), "DATE": day}
+            rows.append(row)
+            append(raw, "Ordered", (
+                f"Subject: {rng.choice(('', 'Re: ', 'fwd: '))}"
+                f"{row['SUBJECT'].upper() if day % 2 else row['SUBJECT']}"
+                f"\r\nFrom: {row['FROM']}@x\r\nDate: {day} Jan 2026 "
+                "10:00:00 +0000\r\n\r\nx\r\n").encode())
+
+    with session(lab) as raw, session(lab) as other:
+        ok(raw, "CREATE Ordered")
+        ok(raw, "SELECT Ordered")
+        ok(other, "SELECT Ordered")
+        for turn in range(4):
+            add(raw, 40)
+            if turn:
+                gone = sorted(rng.sample(range(len(rows)), 30))
+                ok(raw, "STORE " + ",".join(str(i + 1) for i in gone)
+                   + " +FLAGS.SILENT (\\Deleted)")
+                ok(raw, "EXPUNGE")
+                for i in reversed(gone):
+                    del rows[i]
+            for criteria in ("SUBJECT", "REVERSE SUBJECT", "FROM,SUBJECT",
+                             "REVERSE FROM,DATE", "DATE,REVERSE SUBJECT"):
+                want = " ".join(map(str, sorted_by(rows, criteria)))
+                for reader in (other, raw):
+                    ok(reader, "NOOP")
+                    expect(ok(reader, f"SORT ({criteria.replace(',', ' ')}) "
+                              "UTF-8 ALL")[0], f"* SORT {want}", criteria)
+            threads = ok(raw, "THREAD ORDEREDSUBJECT UTF-8 ALL")[0]
+            expect(sorted(map(int, re.findall(r"\d+", threads))),
+                   list(range(1, len(rows) + 1)))
 
 
 @scenario
