@@ -44,6 +44,8 @@ enum {
 	NAME_OCTETS = 80,
 	N_RECEIVED = 110, // more than any server allows (RFC 5321 6.3: 100)
 	N_CLASSES = 6,	  // 0: closed, then the first digit of the code
+	COMPLETE_FROM = 10000, // commands: then each kind of reply must occur
+	PATIENCE = 3, // times as many commands, until each has occurred
 };
 
 static const char password[] = "password123";
@@ -94,6 +96,7 @@ static struct { // one worker
 	struct client client;
 	const struct endpoint *endpoint;
 	struct state state;
+	enum kind theme; // what this session does often; NOOP: nothing
 	unsigned n_errors, n_junk;
 	bool may_be_over, has_binarymime;
 	char sender[NAME_OCTETS], new_sender[NAME_OCTETS];
@@ -665,7 +668,7 @@ static void
 say_long(struct step *step)
 {
 	static const unsigned lengths[] = { 100, 510, 511, 1000, 2000, 70000 };
-	unsigned n = lengths[below(chance(20) ? 6 : 5)];
+	unsigned n = lengths[below(w.theme == LONG_LINE || chance(20) ? 6 : 5)];
 
 	step->n_octets = n;
 	say("NOOP ");
@@ -812,6 +815,11 @@ choose(const struct state *s)
 	if (s->is_submission && !s->is_authenticated && s->is_extended &&
 	    !s->has_mail && chance(50))
 		return s->is_tls || s->is_auth_plain ? AUTH : STARTTLS;
+	if (w.theme == LONG_LINE && s->transfer == NO_CHUNK && chance(20))
+		return LONG_LINE;
+	if (w.theme == RCPT && s->has_mail && s->transfer == NO_CHUNK &&
+	    chance(90)) // more of them than some endpoints take
+		return RCPT;
 	for (unsigned i = 0; i < N_KINDS; i++)
 		sum += row[i];
 	chosen = below(sum);
@@ -1047,6 +1055,16 @@ greet(void)
 		fail("no greeting");
 }
 
+/* Some replies are rare when all is drawn evenly. */
+static enum kind
+theme_of(unsigned long number)
+{
+	static const enum kind themes[] = { NOOP, RCPT, NOOP,	   NOOP,
+					    NOOP, NOOP, LONG_LINE, NOOP };
+
+	return themes[number % (sizeof(themes) / sizeof(*themes))];
+}
+
 static void
 run_session(unsigned long number)
 {
@@ -1054,6 +1072,7 @@ run_session(unsigned long number)
 	unsigned n_batches;
 
 	w.n_session = number;
+	w.theme = theme_of(number);
 	w.n_ids = number * 1000; // the same in a session that is run alone
 	w.rng = (options.seed + 1) * 0x9E3779B97F4A7C15ULL;
 	w.rng ^= ((uint64_t)w.number << 40) + number + 1;
@@ -1078,6 +1097,50 @@ run_session(unsigned long number)
 	atomic_fetch_add(&shared->n_sessions, 1);
 }
 
+/* Each kind of reply that the model can give was seen. */
+static bool
+is_complete(bool may_tell)
+{
+	static const struct {
+		enum kind kind;
+		unsigned class;
+	} wanted[] = {
+		{ EHLO, 2 },	     { EHLO, 5 },	 { HELO, 2 },
+		{ MAIL, 2 },	     { MAIL, 5 },	 { RCPT, 2 },
+		{ RCPT, 4 },	     { RCPT, 5 },	 { DATA, 3 },
+		{ DATA, 5 },	     { CONTENT, 2 },	 { CONTENT, 5 },
+		{ BDAT, 2 },	     { BDAT, 5 },	 { RSET, 2 },
+		{ NOOP, 2 },	     { VRFY, 2 },	 { EXPN, 5 },
+		{ HELP, 2 },	     { QUIT, 2 },	 { STARTTLS, 2 },
+		{ STARTTLS, 5 },     { AUTH, 2 },	 { AUTH, 3 },
+		{ AUTH, 5 },	     { AUTH_ANSWER, 2 }, { AUTH_ANSWER, 5 },
+		{ UNKNOWN_VERB, 5 }, { LONG_LINE, 2 },	 { LONG_LINE, 5 },
+	};
+	bool is = true;
+
+	for (unsigned i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
+		if (shared->counts[wanted[i].kind][wanted[i].class] == 0) {
+			is = false;
+			if (may_tell)
+				printf("never occurred: %s %uyz\n",
+				       kind_names[wanted[i].kind],
+				       wanted[i].class);
+		}
+	return is;
+}
+
+/* The commands are done, and long runs have seen all kinds of reply. */
+static bool
+is_enough(void)
+{
+	uint64_t n = atomic_load(&shared->n_commands);
+
+	if (n < options.n_commands)
+		return false;
+	return options.n_commands < COMPLETE_FROM ||
+	       n >= options.n_commands * PATIENCE || is_complete(false);
+}
+
 static void
 run_worker(unsigned number)
 {
@@ -1096,9 +1159,7 @@ run_worker(unsigned number)
 		run_session((unsigned long)options.only_session);
 	else
 		for (unsigned long i = 0;
-		     !atomic_load(&shared->has_failed) &&
-		     atomic_load(&shared->n_commands) < options.n_commands;
-		     i++)
+		     !atomic_load(&shared->has_failed) && !is_enough(); i++)
 			run_session(i);
 	if (fclose(w.ledger) != 0)
 		exit(1);
@@ -1191,36 +1252,6 @@ print_counts(void)
 	}
 }
 
-/* Each kind of reply that the model can give was seen. */
-static bool
-is_complete(void)
-{
-	static const struct {
-		enum kind kind;
-		unsigned class;
-	} wanted[] = {
-		{ EHLO, 2 },	     { EHLO, 5 },	 { HELO, 2 },
-		{ MAIL, 2 },	     { MAIL, 5 },	 { RCPT, 2 },
-		{ RCPT, 4 },	     { RCPT, 5 },	 { DATA, 3 },
-		{ DATA, 5 },	     { CONTENT, 2 },	 { CONTENT, 5 },
-		{ BDAT, 2 },	     { BDAT, 5 },	 { RSET, 2 },
-		{ NOOP, 2 },	     { VRFY, 2 },	 { EXPN, 5 },
-		{ HELP, 2 },	     { QUIT, 2 },	 { STARTTLS, 2 },
-		{ STARTTLS, 5 },     { AUTH, 2 },	 { AUTH, 3 },
-		{ AUTH, 5 },	     { AUTH_ANSWER, 2 }, { AUTH_ANSWER, 5 },
-		{ UNKNOWN_VERB, 5 }, { LONG_LINE, 2 },	 { LONG_LINE, 5 },
-	};
-	bool is = true;
-
-	for (unsigned i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
-		if (shared->counts[wanted[i].kind][wanted[i].class] == 0) {
-			printf("never occurred: %s %uyz\n",
-			       kind_names[wanted[i].kind], wanted[i].class);
-			is = false;
-		}
-	return is;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -1250,7 +1281,7 @@ main(int argc, char **argv)
 	}
 	print_counts();
 	if (options.only_session < 0 && !has_failed &&
-	    options.n_commands >= 10000)
-		has_failed = !is_complete();
+	    options.n_commands >= COMPLETE_FROM)
+		has_failed = !is_complete(true);
 	return has_failed ? 1 : 0;
 }
