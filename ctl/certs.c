@@ -363,6 +363,15 @@ ends_soon(X509 *x)
 	return X509_cmp_time(X509_get0_notAfter(x), &then_s) < 0;
 }
 
+/* Made when the clock was wrong, at least so many days ahead. */
+static bool
+begins_after(X509 *x, int days)
+{
+	time_t then_s = time(NULL) + (time_t)days * DAY_S;
+
+	return X509_cmp_time(X509_get0_notBefore(x), &then_s) > 0;
+}
+
 static bool
 is_authority_usable(const struct found *f)
 {
@@ -382,7 +391,7 @@ static bool
 is_leaf_good(const struct found *f, const char *hostname)
 {
 	if (f->key == NULL || X509_check_private_key(f->leaf, f->key) != 1 ||
-	    ends_soon(f->leaf))
+	    ends_soon(f->leaf) || begins_after(f->leaf, 0))
 		return false;
 	return X509_check_host(f->leaf, hostname, 0, 0, NULL) == 1 ||
 	       X509_check_ip_asc(f->leaf, hostname, 0) == 1;
@@ -446,8 +455,10 @@ make_in(int dir, const char *hostname, enum certs_want want,
 		EVP_PKEY_free(f.key);
 		f.key = NULL;
 	}
-	if (e == OK && (want == CERTS_ALL_ANEW || !is_authority_usable(&f) ||
-			ends_soon(f.authority)))
+	/* Clients know the authority: a clock that is late is no reason. */
+	if (e == OK &&
+	    (want == CERTS_ALL_ANEW || !is_authority_usable(&f) ||
+	     ends_soon(f.authority) || begins_after(f.authority, RENEW_DAYS)))
 		e = make_authority(dir, &f, hostname);
 	if (e == OK)
 		e = make_leaf(dir, &f, hostname);

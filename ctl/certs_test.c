@@ -112,6 +112,46 @@ made_once_and_again_when_needed(void **state UNUSED)
 	umask(mask);
 }
 
+/* As if the clock had been so far ahead when they were made. */
+static void
+put_off(int days)
+{
+	char path[PATH_OCTETS];
+	struct found f = { 0 };
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/tls", dir);
+	fd = open(path, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(read_found(fd, &f), OK);
+	X509_gmtime_adj(X509_getm_notBefore(f.authority), days * 86400l);
+	X509_gmtime_adj(X509_getm_notBefore(f.leaf), days * 86400l);
+	assert_true(X509_sign(f.authority, f.authority_key, EVP_sha256()) > 0);
+	assert_true(X509_sign(f.leaf, f.authority_key, EVP_sha256()) > 0);
+	assert_int_equal(write_certificate(fd, "ca.pem", f.authority), OK);
+	assert_int_equal(write_certificate(fd, "cert.pem", f.leaf), OK);
+	release_found(&f);
+	close(fd);
+}
+
+/* F11: what was made in a wrong future serves nobody now. The authority stays
+ * when it is our clock that is late by some days: clients know it. */
+static void
+made_in_a_wrong_future(void **state UNUSED)
+{
+	ino_t authority;
+
+	put_off(2);
+	authority = facts_of_file("ca.pem").st_ino;
+	assert_int_equal(make_for("b.example", CERTS_IF_NEEDED), CERTS_MADE);
+	assert_int_equal(facts_of_file("ca.pem").st_ino, authority);
+	assert_int_equal(make_for("b.example", CERTS_IF_NEEDED), CERTS_KEPT);
+	put_off(300);
+	authority = facts_of_file("ca.pem").st_ino;
+	assert_int_equal(make_for("b.example", CERTS_IF_NEEDED), CERTS_MADE);
+	assert_int_not_equal(facts_of_file("ca.pem").st_ino, authority);
+	assert_int_equal(make_for("b.example", CERTS_IF_NEEDED), CERTS_KEPT);
+}
+
 /* A certificate of somebody else's authority is not replaced by ours. */
 static void
 a_foreign_certificate_is_kept(void **state UNUSED)
@@ -179,6 +219,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_of_a_host),
 		cmocka_unit_test(made_once_and_again_when_needed),
+		cmocka_unit_test(made_in_a_wrong_future),
 		cmocka_unit_test(a_foreign_certificate_is_kept),
 		cmocka_unit_test(starters_do_not_race),
 		cmocka_unit_test(a_path_that_cannot_be_is_an_error),

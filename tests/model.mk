@@ -2,7 +2,8 @@
 # Programs in C that tests drive the servers with.
 
 MODEL_SRC := $(wildcard tests/model/*.c)
-TEST_TOOLS := $(O)/tests/smtp_model $(O)/tests/slow $(O)/tests/bench/spoolfill
+TEST_TOOLS := $(O)/tests/smtp_model $(O)/tests/slow \
+	$(O)/tests/bench/spoolfill $(O)/tests/moved.so
 
 # OpenSSL alone: they share no code with what they test.
 $(O)/tests/smtp_model: $(MODEL_SRC) $(wildcard tests/model/*.h)
@@ -14,6 +15,12 @@ $(O)/tests/slow: tests/slow/slow.c
 	@mkdir -p $(@D)
 	@echo "  CC   $@"
 	@$(CC) $(BASE_FLAGS) -O2 $< -o $@
+
+$(O)/tests/moved.so: tests/clock/moved.c
+	@mkdir -p $(@D)
+	@echo "  CC   $@"
+	@$(CC) $(filter-out -Wmissing-prototypes,$(BASE_FLAGS)) -O2 -shared \
+		-fPIC $< -o $@
 
 .PHONY: test-tools model rows slow
 test-tools: $(TEST_TOOLS)

@@ -120,6 +120,7 @@ smtp_reply_feed(struct smtp_reply *r, struct str in, size_t *consumed_out)
 	enum smtp_reply_result result = SMTP_REPLY_MORE;
 
 	check(!r->is_done);
+	*consumed_out = in.n; // of what is bad, all
 	while (rest.n > 0 && result == SMTP_REPLY_MORE) {
 		ptrdiff_t lf = str_chr(rest, '\n');
 		size_t n = lf < 0 ? rest.n : (size_t)lf;

@@ -236,6 +236,31 @@ long_lines_and_many_lines_are_bounded(void **state UNUSED)
 	smtp_reply_release(&r);
 }
 
+/* A server of strangers: it took the process down with what was on the stack. */
+static void
+consumed_is_told_of_bad_replies_too(void **state UNUSED)
+{
+	static char line[SMTP_REPLY_LINE_MAX + 10];
+	struct smtp_reply r;
+	size_t n;
+
+	memset(line, '2', sizeof(line));
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		n = SIZE_MAX;
+		smtp_reply_init(&r);
+		if (smtp_reply_feed(&r, cases[i].in, &n) != cases[i].want ||
+		    n > cases[i].in.n)
+			fail_msg("%s: %zu", cases[i].name, n);
+		smtp_reply_release(&r);
+	}
+	n = SIZE_MAX;
+	smtp_reply_init(&r);
+	assert_int_equal(smtp_reply_feed(&r, str_of(line, sizeof(line)), &n),
+			 SMTP_REPLY_BAD);
+	assert_true(n <= sizeof(line));
+	smtp_reply_release(&r);
+}
+
 static void
 keywords_of_ehlo(void **state UNUSED)
 {
@@ -313,6 +338,7 @@ main(void)
 		cmocka_unit_test(replies_in_pieces_of_any_size),
 		cmocka_unit_test(a_reply_object_serves_again),
 		cmocka_unit_test(long_lines_and_many_lines_are_bounded),
+		cmocka_unit_test(consumed_is_told_of_bad_replies_too),
 		cmocka_unit_test(keywords_of_ehlo),
 		cmocka_unit_test(writing),
 	};

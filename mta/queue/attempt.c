@@ -642,8 +642,7 @@ static void
 expire(struct attempt *a, const struct router_snapshot *settings)
 {
 	struct message *m = a->message;
-	int64_t age_s = age_of(&queue.age, wall_us(), m->envelope.arrived_us) /
-			US_PER_S;
+	int64_t age_s = schedule_age_s(m->envelope.arrived_us);
 	bool is_bounce = m->envelope.sender.n == 0;
 	int64_t limit_s = is_bounce ? settings->bounce_lifetime_s
 				    : settings->maximal_lifetime_s;
@@ -731,8 +730,7 @@ static void
 warn(struct co *co, struct attempt *a, const struct router_snapshot *s)
 {
 	struct message *m = a->message;
-	int64_t age_s = age_of(&queue.age, wall_us(), m->envelope.arrived_us) /
-			US_PER_S;
+	int64_t age_s = schedule_age_s(m->envelope.arrived_us);
 	struct failure *list = NULL;
 	size_t n = 0;
 

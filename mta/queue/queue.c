@@ -93,6 +93,7 @@ begin(struct co *co, void *arg UNUSED)
 	log_info("queue.start", FN("messages", queue.table.n));
 	schedule_start();
 	history_start(queue.history);
+	clock_file_start(queue.clock_file);
 	for (q = TAILQ_FIRST(&queue.table.all); q != NULL; q = next) {
 		next = TAILQ_NEXT(q, link);
 		if (q->state == STATE_WAITS && !q->is_active &&
@@ -150,6 +151,7 @@ queue_start(struct role *role)
 		exit(1);
 	message_replay_end(&queue.table);
 	queue.history = history_open(dir);
+	queue.clock_file = clock_file_open(dir, &queue.age);
 	spool_before_free(queue.table.spool, sync_repeats, queue.table.repeats);
 	confine_paths((const char *const[]) { dir, NULL }, NULL);
 	queue.router = peer_new(SERVICE_ROUTER, 0, NULL);

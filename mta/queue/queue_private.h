@@ -7,7 +7,7 @@
 #include "lib/mail/dsn.h"
 #include "lib/rt/role.h"
 #include "lib/rt/settings.h"
-#include "mta/queue/age.h"
+#include "mta/queue/clock_file.h"
 #include "mta/queue/history.h"
 #include "mta/queue/message.h"
 
@@ -24,6 +24,7 @@ struct queue {
 	struct heap schedule; // deferred messages, by monotonic time
 	struct co *clock;     // wakes for the schedule
 	struct age age;
+	struct clock_file *clock_file;
 	size_t n_active;
 	size_t n_backlog;	 // messages that sleep before a destination
 	size_t n_accepts;	 // messages that wait for the flush
@@ -46,6 +47,8 @@ bool schedule_is_rush(void);
 void schedule_now(struct queued *q);
 /* Tries it at that wall-clock time. */
 void schedule_at(struct queued *q, int64_t wall_at_us);
+/* How long it is here; what jumps of the wall clock added does not count. */
+int64_t schedule_age_s(int64_t arrived_us);
 /* Takes it out of the schedule, and of what waits for a destination. */
 void schedule_remove(struct queued *q);
 

@@ -118,12 +118,15 @@ run_compaction(struct co *co, void *arg UNUSED)
 static void
 look_at_clock(void)
 {
-	int64_t moved_us = age_look(&queue.age, wall_us(), now_us());
+	clock_file_tell(age_look(&queue.age, wall_us(), now_us()));
+}
 
-	if (moved_us != 0)
-		log_warn("queue.clock-jumped", FN("s", moved_us / US_PER_S),
-			 FC("hint", "the wall clock was set; no message "
-				    "expires by it"));
+/* A jump that nobody has seen yet would count. */
+int64_t
+schedule_age_s(int64_t arrived_us)
+{
+	look_at_clock();
+	return age_of(&queue.age, wall_us(), arrived_us) / US_PER_S;
 }
 
 static void
@@ -151,7 +154,6 @@ run_clock(struct co *co, void *arg UNUSED)
 void
 schedule_start(void)
 {
-	age_init(&queue.age, wall_us(), now_us());
 	queue.clock = co_spawn(run_clock, NULL, "queue.clock");
 	check(queue.clock != NULL);
 	check(co_spawn(run_compaction, NULL, "queue.compact") != NULL);
