@@ -20,6 +20,7 @@ static const struct option return_options[] = {
 	{ STR_INIT("CHILDREN"), IMAP_LIST_RETURN_CHILDREN },
 	{ STR_INIT("SPECIAL-USE"), IMAP_LIST_RETURN_SPECIAL_USE },
 	{ STR_INIT("STATUS"), IMAP_LIST_RETURN_STATUS },
+	{ STR_INIT("METADATA"), IMAP_LIST_RETURN_METADATA },
 	{ STR_NONE, 0 },
 };
 
@@ -119,6 +120,12 @@ read_return_options(struct imap_reader *r, unsigned status_allowed,
 			imap_reader_space(r);
 			imap_status_read_items(r, status_allowed,
 					       &out->status_items);
+		} else if (bit == IMAP_LIST_RETURN_METADATA) {
+			imap_reader_space(r);
+			if (imap_reader_peek(r) != '(')
+				imap_reader_fail(r, IMAP_FAULT_SYNTAX,
+						 "No entries");
+			imap_entries_read(r, &out->entries);
 		}
 	}
 	return r->fault == IMAP_FINE;

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "lib/base/buf.h"
-#include "lib/mail/imap_reader.h"
+#include "lib/mail/imap_metadata.h"
 
 enum {
 	IMAP_LIST_PATTERNS_MAX = 100,
@@ -24,7 +24,8 @@ enum imap_list_return {
 	IMAP_LIST_RETURN_SUBSCRIBED = 1,
 	IMAP_LIST_RETURN_CHILDREN = 2,
 	IMAP_LIST_RETURN_SPECIAL_USE = 4,
-	IMAP_LIST_RETURN_STATUS = 8, // the items are in status_items
+	IMAP_LIST_RETURN_STATUS = 8,	// the items are in status_items
+	IMAP_LIST_RETURN_METADATA = 16, // RFC 9590: in entries
 };
 
 /* Bits: STATUS items. */
@@ -47,6 +48,7 @@ struct imap_list {
 	const struct str *patterns; // without the reference
 	size_t n_patterns;
 	unsigned select_bits, return_bits, status_items;
+	struct imap_entries entries;
 	bool is_extended;    // has options or a list of patterns (RFC 5258)
 	bool asks_separator; // LIST x "": the root and the separator only
 };

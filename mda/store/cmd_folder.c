@@ -85,6 +85,35 @@ change_uses(const struct folder_job *job, unsigned use, const char *to)
 	return e;
 }
 
+static void
+set_uses_in_thread(void *arg)
+{
+	struct folder_job *job = arg;
+	struct buf file = BUF_INIT(FOLDERS_FILE_MAX_OCTETS);
+	struct buf changed = BUF_INIT(FOLDERS_FILE_MAX_OCTETS);
+
+	job->e = fs_read_file(job->user_fd, special_uses_name, &file);
+	if (job->e == OK || job->e == ERR_NOT_FOUND)
+		job->e = special_uses_set(buf_str(&file), str_c(job->dir),
+					  job->uses, &changed);
+	if (job->e == OK)
+		job->e = fs_replace(job->user_fd, special_uses_name,
+				    buf_str(&changed), TREE_MODE_FILE);
+	buf_release(&file);
+	buf_release(&changed);
+}
+
+enum err
+session_set_uses(struct co *co, struct session *s, struct str dir,
+		 unsigned uses)
+{
+	struct folder_job job = { .user_fd = s->user->fd, .uses = uses };
+
+	if (str_to_c(dir, job.dir, sizeof(job.dir)) != OK)
+		return ERR_LIMIT;
+	return run_locked(co, s, set_uses_in_thread, &job);
+}
+
 /* ---- CREATE ---- */
 
 static void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * mda/store/cmd_list.c - LIST (RFC 9051 6.3.9, RFC 5258, RFC 5819, RFC 6154),
- * LSUB (RFC 3501 6.3.9) and STATUS (RFC 9051 6.3.11, RFC 7162 3.1.7). */
+ * mda/store/cmd_list.c - LIST (RFC 9051 6.3.9, RFC 5258, RFC 5819, RFC 6154,
+ * RFC 9590), LSUB (RFC 3501 6.3.9) and STATUS (RFC 9051 6.3.11, RFC
+ * 7162 3.1.7). */
 #include "lib/base/check.h"
 #include "lib/mail/imap_flags.h"
 #include "lib/mail/imap_list.h"
@@ -164,18 +165,23 @@ matches(const struct listing *l, struct str wire)
 	return false;
 }
 
-/* A mailbox that cannot be opened now has no STATUS; LIST goes on (RFC 5819 2).
- */
+/* What LIST tells of the contents. A mailbox that cannot be opened now has no
+ * STATUS; LIST goes on (RFC 5819 2). */
 static void
-list_status(struct co *co, struct listing *l, struct str wire)
+list_contents(struct co *co, struct listing *l, struct str wire, unsigned uses)
 {
+	const struct imap_list *list = &l->list;
 	struct buf dir = BUF_INIT(IMAP_NAME_OCTETS_MAX);
 	struct mailbox *m = NULL;
+	enum err e = ERR_NOT_FOUND;
 
-	if (session_dir_of(l->s, wire, &dir) &&
-	    mailbox_open(co, l->s->user, buf_str(&dir), &m) == OK &&
-	    put_status(co, l->s, m, wire, l->list.status_items) != OK)
+	if (session_dir_of(l->s, wire, &dir))
+		e = mailbox_open(co, l->s->user, buf_str(&dir), &m);
+	if (e == OK && (list->return_bits & IMAP_LIST_RETURN_STATUS) &&
+	    put_status(co, l->s, m, wire, list->status_items) != OK)
 		session_put(l->s, "* NO status is unavailable\r\n");
+	if (e == OK && (list->return_bits & IMAP_LIST_RETURN_METADATA))
+		session_put_metadata(co, l->s, m, wire, uses, &list->entries);
 	mailbox_drop(&m);
 	buf_release(&dir);
 }
@@ -183,6 +189,8 @@ list_status(struct co *co, struct listing *l, struct str wire)
 static void
 put_folders(struct co *co, struct listing *l)
 {
+	const unsigned has_contents =
+		IMAP_LIST_RETURN_STATUS | IMAP_LIST_RETURN_METADATA;
 	struct session *s = l->s;
 
 	for (size_t i = 0; i < l->folders.n; i++) {
@@ -196,9 +204,10 @@ put_folders(struct co *co, struct listing *l)
 			check(folder_put(folder, &l->list, s->is_utf8,
 					 &s->out) == OK);
 			session_put(s, "\r\n");
-			if ((l->list.return_bits & IMAP_LIST_RETURN_STATUS) &&
+			if ((l->list.return_bits & has_contents) &&
 			    folder->exists)
-				list_status(co, l, buf_str(&wire));
+				list_contents(co, l, buf_str(&wire),
+					      folder->uses);
 			session_send_some(co, s);
 		}
 		buf_release(&wire);

@@ -122,6 +122,14 @@ tell_parents(struct folders *f, const struct folder *folder)
 	return OK;
 }
 
+static void
+take_uses(struct folder *folder)
+{
+	if (folder->exists && !(folder->uses & USE_TOLD))
+		folder->uses |= default_use(folder->name);
+	folder->uses &= ~(unsigned)USE_TOLD;
+}
+
 enum err
 folders_finish(struct folders *f)
 {
@@ -132,8 +140,7 @@ folders_finish(struct folders *f)
 	if (e == OK)
 		e = list_all(f);
 	for (size_t i = 0; i < f->n && e == OK; i++)
-		if (f->sorted[i]->exists)
-			f->sorted[i]->uses |= default_use(f->sorted[i]->name);
+		take_uses(f->sorted[i]);
 	return e;
 }
 
@@ -250,6 +257,35 @@ special_uses_change(struct str file, struct str dir, unsigned use,
 	return e;
 }
 
+void
+special_uses_put(unsigned bits, struct buf *out)
+{
+	const char *before = "";
+
+	for (int i = 0; i < USES; i++)
+		if (bits & uses[i].bit) {
+			buf_putf(out, "%s%.*s", before, STR(uses[i].attribute));
+			before = " ";
+		}
+}
+
+enum err
+special_uses_set(struct str file, struct str dir, unsigned bits,
+		 struct buf *out)
+{
+	struct buf without = BUF_INIT(FOLDERS_FILE_MAX_OCTETS);
+	enum err e = special_uses_change(file, dir, 0, NULL, &without);
+
+	if (e == OK && bits != 0)
+		e = special_uses_change(buf_str(&without), dir, bits, NULL,
+					out);
+	else if (e == OK)
+		e = buf_addf(out, "%.*s\\None %.*s\n", STR(buf_str(&without)),
+			     STR(dir));
+	buf_release(&without);
+	return e;
+}
+
 /* ---- the disk ---- */
 
 struct reading {
@@ -345,7 +381,7 @@ add_special_uses(struct folders *f, struct str file)
 
 		if (str_split(&line, ' ', &word) && line.n > 0)
 			e = add_dir(f, line, false, false,
-				    special_use_of(word));
+				    special_use_of(word) | USE_TOLD);
 	}
 	return e;
 }

@@ -3,7 +3,8 @@
  *
  * Building and selecting are pure; folders_read() fills in what is on the disk:
  * directories, the file of subscriptions and that of special uses, which has a
- * line "<use> <directory>" for each CREATE with USE. */
+ * line "<use> <directory>" for each use that was told (CREATE with USE,
+ * /private/specialuse), and "\None <directory>" for none. */
 #pragma once
 
 #include "lib/base/map.h"
@@ -18,6 +19,8 @@ enum special_use {
 	USE_SENT = 8,
 	USE_TRASH = 16,
 	USES = 5, // how many
+	/* Somebody said which uses it has: none by its name alone. */
+	USE_TOLD = 32,
 };
 
 struct folder {
@@ -54,6 +57,9 @@ enum err folder_put(const struct folder *folder, const struct imap_list *list,
 /* "\Sent" and the like; 0: none of these. */
 unsigned special_use_of(struct str attribute);
 
+/* Appends "\Sent \Junk", as /private/specialuse has it (RFC 6154 4). */
+void special_uses_put(unsigned uses, struct buf *out);
+
 /* Reads the disk, and finishes. */
 enum err
 folders_read(struct co *co, struct user *u, struct folders *f) MUST_USE;
@@ -63,4 +69,7 @@ enum { FOLDERS_FILE_MAX_OCTETS = 1 << 20 };
  * out: use 0), or with the directory and those below renamed (to not NULL). */
 enum err special_uses_change(struct str file, struct str dir, unsigned use,
 			     const char *to, struct buf *out) MUST_USE;
+/* The file with these uses and no others of the directory. */
+enum err special_uses_set(struct str file, struct str dir, unsigned uses,
+			  struct buf *out) MUST_USE;
 extern const char special_uses_name[];

@@ -62,6 +62,8 @@ static const struct verb {
 	[VERB_GETQUOTA] = { cmd_getquota, 0 },
 	[VERB_GETQUOTAROOT] = { cmd_getquotaroot, 0 },
 	[VERB_ENABLE] = { cmd_enable, 0 },
+	[VERB_GETMETADATA] = { cmd_getmetadata, 0 },
+	[VERB_SETMETADATA] = { cmd_setmetadata, 0 },
 	[VERB_POP_LIST] = { cmd_pop_list, SELECTED | SILENT },
 	[VERB_POP_READ] = { cmd_pop_read, SELECTED | SILENT },
 	[VERB_POP_SEEN] = { cmd_pop_seen, SELECTED | SILENT },

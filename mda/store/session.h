@@ -8,6 +8,7 @@
 #pragma once
 
 #include "lib/ipc/store.h"
+#include "lib/mail/imap_metadata.h"
 #include "lib/mail/imap_reader.h"
 #include "lib/mail/imap_seqset.h"
 #include "lib/rt/chan.h"
@@ -104,6 +105,14 @@ enum err session_move_all(struct co *co, struct session *s,
 /* Is it the user's Trash? */
 bool mailbox_is_trash(const struct mailbox *m);
 
+/* The special uses of a folder, durably: these and no others. */
+enum err session_set_uses(struct co *co, struct session *s, struct str dir,
+			  unsigned uses) MUST_USE;
+/* "* METADATA name (entry value ...)" (RFC 9590). uses: the folder's. */
+void session_put_metadata(struct co *co, struct session *s, struct mailbox *m,
+			  struct str wire, unsigned uses,
+			  const struct imap_entries *entries);
+
 /* ---- messages ---- */
 
 /* What "$" means from now on: these UIDs, rising. */
@@ -178,8 +187,8 @@ command_fn cmd_select, cmd_examine, cmd_close, cmd_unselect, cmd_noop,
 	cmd_fetch, cmd_store, cmd_search, cmd_sort, cmd_thread, cmd_copy,
 	cmd_move, cmd_expunge, cmd_list, cmd_lsub, cmd_status, cmd_create,
 	cmd_delete, cmd_rename, cmd_subscribe, cmd_unsubscribe, cmd_getquota,
-	cmd_getquotaroot, cmd_enable, cmd_pop_list, cmd_pop_read, cmd_pop_seen,
-	cmd_pop_delete;
+	cmd_getquotaroot, cmd_enable, cmd_getmetadata, cmd_setmetadata,
+	cmd_pop_list, cmd_pop_read, cmd_pop_seen, cmd_pop_delete;
 /* STORE_APPEND and the chunks behind it; ERR_* when the call is over. */
 enum err
 session_append(struct co *co, struct session *s, struct str body) MUST_USE;

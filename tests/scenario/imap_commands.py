@@ -225,6 +225,18 @@ def cap_utf8_accept(raw):
     ok(raw, 'SELECT "B\u00e9b\u00e9"')
 
 
+def cap_metadata(raw):
+    """RFC 5464; all of it: imap_metadata.py."""
+    ok(raw, 'SETMETADATA INBOX (/private/comment "here")')
+    expect(ok(raw, "GETMETADATA INBOX /private/comment")[0],
+           '* METADATA INBOX (/private/comment "here")')
+
+
+def cap_list_metadata(raw):
+    expect(ok(raw, 'LIST "" INBOX RETURN (METADATA (/private/none))')[1],
+           "* METADATA INBOX (/private/none NIL)")
+
+
 def cap_status_size(raw):
     expect_match(ok(raw, "STATUS INBOX (SIZE)")[0], r"SIZE \d+")
 
@@ -439,13 +451,14 @@ CAPABILITIES = {
     "THREAD=ORDEREDSUBJECT": cap_thread_ordered,
     "THREAD=REFS": cap_thread_refs, "PARTIAL": cap_partial,
     "I18NLEVEL=1": cap_i18nlevel, "AUTH=PLAIN": cap_none,
+    "METADATA": cap_metadata, "LIST-METADATA": cap_list_metadata,
     "AUTH=LOGIN": cap_none, "STARTTLS": cap_none,
 }
 ROUNDCUBE = {"IMAP4REV1", "LITERAL+", "SASL-IR", "ID", "NAMESPACE",
              "UIDPLUS", "MOVE", "UNSELECT", "CHILDREN", "LIST-EXTENDED",
              "LIST-STATUS", "SPECIAL-USE", "CREATE-SPECIAL-USE", "QUOTA",
              "STATUS=SIZE", "SORT", "SORT=DISPLAY", "ESEARCH", "IDLE",
-             "ENABLE", "CONDSTORE", "QRESYNC"}
+             "ENABLE", "CONDSTORE", "QRESYNC", "METADATA"}
 
 
 @scenario

@@ -53,6 +53,8 @@ static const struct {
 	{ STR_INIT("QUOTA=RES-STORAGE"), AFTER }, // 9208
 	{ STR_INIT("QUOTA=RES-MESSAGE"), AFTER }, // 9208
 	{ STR_INIT("UTF8=ACCEPT"), AFTER },	  // 6855
+	{ STR_INIT("METADATA"), AFTER },	  // 5464
+	{ STR_INIT("LIST-METADATA"), AFTER },	  // 9590
 };
 
 static unsigned
