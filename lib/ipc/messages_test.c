@@ -1002,6 +1002,58 @@ check_policy_header_ask(struct str body, struct arena *arena UNUSED)
 }
 
 static void
+put_policy_content(struct buf *out)
+{
+	policy_put_content(out, POLICY_CONTENT_SENT, S("A: b\r\n\r\n"));
+}
+
+static enum err
+read_policy_content(struct str body, struct arena *arena UNUSED)
+{
+	enum policy_content_way way;
+	struct str header;
+
+	return policy_read_content(body, &way, &header);
+}
+
+static void
+check_policy_content(struct str body, struct arena *arena UNUSED)
+{
+	enum policy_content_way way;
+	struct str header;
+
+	assert_int_equal(policy_read_content(body, &way, &header), OK);
+	assert_int_equal(way, POLICY_CONTENT_SENT);
+	assert_str(header, "A: b\r\n\r\n");
+}
+
+static void
+put_policy_piece(struct buf *out)
+{
+	policy_put_piece(out, true, S("octets"));
+}
+
+static enum err
+read_policy_piece(struct str body, struct arena *arena UNUSED)
+{
+	struct str octets;
+	bool is_over;
+
+	return policy_read_piece(body, &is_over, &octets);
+}
+
+static void
+check_policy_piece(struct str body, struct arena *arena UNUSED)
+{
+	struct str octets;
+	bool is_over;
+
+	assert_int_equal(policy_read_piece(body, &is_over, &octets), OK);
+	assert_true(is_over);
+	assert_str(octets, "octets");
+}
+
+static void
 put_policy_answer(struct buf *out)
 {
 	struct policy_effect effects[] = {
@@ -1082,6 +1134,8 @@ static const struct message messages[] = {
 	M(control),
 	M(policy_ask),
 	M(policy_header_ask),
+	M(policy_content),
+	M(policy_piece),
 	M(policy_answer),
 	{ "no_hosts", put_no_hosts, read_dns_answer, check_no_hosts },
 };

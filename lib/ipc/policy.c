@@ -202,3 +202,39 @@ policy_read_header(struct str body, struct arena *arena, struct str *header_out,
 	*header_out = wire_str_max(&w, POLICY_HEADER_OUT_MAX_OCTETS);
 	return w.is_bad ? ERR_FORMAT : policy_read_answer(w.rest, arena, out);
 }
+
+void
+policy_put_content(struct buf *out, enum policy_content_way way,
+		   struct str header)
+{
+	wire_put_u8(out, (uint8_t)way);
+	wire_put_str(out, header);
+}
+
+enum err
+policy_read_content(struct str body, enum policy_content_way *way_out,
+		    struct str *header_out)
+{
+	struct wire w = wire_of(body);
+
+	*way_out = wire_below(&w, POLICY_CONTENT_WAYS);
+	*header_out = wire_str_max(&w, POLICY_HEADER_MAX_OCTETS);
+	return wire_end(&w);
+}
+
+void
+policy_put_piece(struct buf *out, bool is_over, struct str octets)
+{
+	wire_put_bool(out, is_over);
+	wire_put_str(out, octets);
+}
+
+enum err
+policy_read_piece(struct str body, bool *is_over_out, struct str *octets_out)
+{
+	struct wire w = wire_of(body);
+
+	*is_over_out = wire_bool(&w);
+	*octets_out = wire_str_max(&w, POLICY_PIECE_OUT_MAX_OCTETS);
+	return wire_end(&w);
+}

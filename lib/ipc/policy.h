@@ -5,6 +5,13 @@
  *
  *   ROUTER_HEADER  policy_put_header_ask() -> ROUTER_HEADER_ANSWER header,
  * answer
+ *   ROUTER_CONTENT policy_content_way, header (of POLICY_CONTENT_RECEIVED)
+ *                  opens; then, one after the other,
+ *     ROUTER_PIECE octets, the last one ends this side
+ *                  -> ROUTER_PIECE is_over, octets as the rules leave them
+ *                  when is_over, and after the last piece, also
+ *                  -> ROUTER_CONTENT_ANSWER answer
+ *     lib/rt/content_checks.h speaks this, for mta/in and mta/out.
  *
  * in asks only at stages whose bit is in the snapshot (router_snapshot.policy).
  * An answer may say that a fact is missing: in fetches it and asks again, with
@@ -25,6 +32,12 @@ enum policy_at { // bits of router_snapshot.policy
 };
 enum { POLICY_HEADERS = 1 << 6 };	 // ROUTER_HEADER has something to do
 enum { POLICY_LOGIN_BY_LISTS = 1 << 7 }; // they decide who must log in
+
+enum policy_content_way { // bits of router_snapshot.content_checks
+	POLICY_CONTENT_RECEIVED,
+	POLICY_CONTENT_SENT,
+	POLICY_CONTENT_WAYS,
+};
 
 enum policy_fact_kind {
 	POLICY_NAMES_OF,     // of a numeric address (PTR)
@@ -53,6 +66,7 @@ enum policy_effect_kind {
 	POLICY_PREPEND,	   // text: a header field
 	POLICY_WAIT,	   // text: seconds
 	POLICY_NEW_SENDER, // text: address; of ROUTER_HEADER alone
+	POLICY_CHECKED,	   // the content is not looked at; the same
 	POLICY_EFFECT_KINDS,
 };
 
@@ -73,6 +87,8 @@ enum {
 	POLICY_HEADER_MAX_OCTETS = 256 * 1024, // longer ones are refused
 	POLICY_HEADER_ASK_MAX_OCTETS = POLICY_HEADER_MAX_OCTETS + 4096,
 	POLICY_HEADER_OUT_MAX_OCTETS = 512 * 1024,
+	POLICY_PIECE_MAX_OCTETS = 64 * 1024,
+	POLICY_PIECE_OUT_MAX_OCTETS = 768 * 1024,
 };
 
 struct policy_fact {
@@ -148,3 +164,11 @@ policy_read_header(struct str body, struct arena *arena, struct str *header_out,
 		   struct policy_answer *out) MUST_USE;
 enum err policy_read_answer(struct str body, struct arena *arena,
 			    struct policy_answer *out) MUST_USE;
+void policy_put_content(struct buf *out, enum policy_content_way way,
+			struct str header);
+enum err policy_read_content(struct str body, enum policy_content_way *way_out,
+			     struct str *header_out) MUST_USE;
+/* ROUTER_PIECE of the router. */
+void policy_put_piece(struct buf *out, bool is_over, struct str octets);
+enum err policy_read_piece(struct str body, bool *is_over_out,
+			   struct str *octets_out) MUST_USE;

@@ -267,6 +267,7 @@ void
 router_put_smtp(struct buf *out, const struct router_smtp *s)
 {
 	put_fields(out, s, router_smtp_fields);
+	wire_put_bool(out, s->has_checks);
 	wire_put_str(out, s->authorities);
 }
 
@@ -276,6 +277,7 @@ router_read_smtp(struct str body, struct router_smtp *out)
 	struct wire w = wire_of(body);
 
 	read_fields(&w, out, router_smtp_fields);
+	out->has_checks = wire_bool(&w);
 	out->authorities = wire_str(&w);
 	return wire_end(&w);
 }
@@ -304,6 +306,7 @@ router_put_snapshot(struct buf *out, const struct router_snapshot *s)
 	}
 	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++)
 		wire_put_u8(out, s->policy[i]);
+	wire_put_u8(out, s->content_checks);
 	wire_put_str(out, s->policy_services);
 	wire_put_u32(out, s->policy_timeout_s);
 	wire_put_str(out, s->table_hosts);
@@ -335,6 +338,7 @@ router_read_snapshot(struct str body, struct router_snapshot *out)
 	}
 	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++)
 		out->policy[i] = wire_u8(&w);
+	out->content_checks = wire_u8(&w);
 	out->policy_services = wire_str(&w);
 	out->policy_timeout_s = wire_u32(&w);
 	out->table_hosts = wire_str(&w);

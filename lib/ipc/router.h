@@ -5,7 +5,7 @@
  *   ROUTER_RESOLVE   sender, rcpt               -> ROUTER_ROUTE ..., end
  *   ROUTER_USER      mailbox address            -> ROUTER_QUOTA
  *   ROUTER_EXPLAIN   sender, rcpt               -> ROUTER_TEXT
- *   ROUTER_POLICY    see lib/ipc/policy.h       -> ROUTER_POLICY_ANSWER
+ *   ROUTER_POLICY, ROUTER_HEADER, ROUTER_CONTENT    see lib/ipc/policy.h
  *   ROUTER_SETTINGS  (nothing)  -> ROUTER_SNAPSHOT now and after each change of
  *                    the configuration; never ends
  *
@@ -30,6 +30,9 @@ enum router_type {
 	ROUTER_POLICY_ANSWER,
 	ROUTER_HEADER,
 	ROUTER_HEADER_ANSWER,
+	ROUTER_CONTENT,
+	ROUTER_PIECE,
+	ROUTER_CONTENT_ANSWER,
 };
 
 enum {
@@ -142,6 +145,7 @@ struct router_smtp {
 	uint64_t data_init_s, data_xfer_s, data_done_s;
 	uint64_t cache_s, reuse_s, reuse_count; // of sessions kept open
 	bool has_wrapper, skips_5xx_greeting, is_cache_on;
+	bool has_checks; // smtp_header_checks or its kin: the router is asked
 	struct str authorities; // PEM, of smtp_tls_CAfile and CApath
 };
 
@@ -187,6 +191,8 @@ struct router_snapshot {
 	struct router_smtpd smtpd[ROUTER_SMTPD_SERVICES][2];
 	/* Bits 1 << enum policy_at: the stages with a restriction list. */
 	uint8_t policy[ROUTER_SMTPD_SERVICES];
+	/* Bits 1 << enum policy_content_way: there are rules for content. */
+	uint8_t content_checks;
 	struct str policy_services; // that lists name, separated by LF
 	uint32_t policy_timeout_s;
 	/* Hosts of tcp: and socketmap: tables, as OUT_ASK_TABLE names them,

@@ -12,6 +12,7 @@
  */
 #include "lib/base/check.h"
 #include "lib/ipc/queue.h"
+#include "lib/mail/header.h"
 #include "lib/mail/trace.h"
 #include "lib/rt/counters.h"
 #include "mta/in/session.h"
@@ -180,6 +181,17 @@ send_header(struct co *co, struct session *s)
 	return e;
 }
 
+/* The header is not content to the rules that come now. */
+static enum err
+send_own_header(struct co *co, struct session *s)
+{
+	size_t n = header_length(buf_str(&s->out));
+	enum err e = send_piece(co, s, str_first(buf_str(&s->out), n));
+
+	buf_shift(&s->out, n);
+	return e;
+}
+
 /* Hands on what was read. Content that will be refused anyway is dropped. */
 static enum err
 hand_on(struct co *co, struct session *s, bool is_end)
@@ -197,9 +209,14 @@ hand_on(struct co *co, struct session *s, bool is_end)
 		e = policy_check_header(co, s, is_end || s->data.has_body);
 		if (e == OK)
 			e = send_header(co, s);
+		if (e == OK && s->checks != NULL)
+			e = send_own_header(co, s);
 	}
 	if (e == OK && (is_end || s->out.n >= PIECE_OCTETS)) {
-		e = send_piece(co, s, buf_str(&s->out));
+		if (s->checks != NULL)
+			e = policy_check_content(co, s, is_end);
+		if (e == OK)
+			e = send_piece(co, s, buf_str(&s->out));
 		buf_clear(&s->out);
 	}
 	return e;
@@ -329,6 +346,16 @@ accept_content(struct co *co, struct session *s)
 	frame_release(&f);
 }
 
+/* The rules see the end as well. */
+static bool
+are_checks_refusing(struct co *co, struct session *s)
+{
+	if ((!s->is_header_sent || s->checks != NULL) &&
+	    hand_on(co, s, true) != OK)
+		call_free(&s->call); // said at the end
+	return policy_says_refused(s);
+}
+
 static void
 end_content(struct co *co, struct session *s)
 {
@@ -346,7 +373,7 @@ end_content(struct co *co, struct session *s)
 		/* After bare line ends nobody can be sure what comes next. */
 		if (!is_binary && (s->data.has_bare_cr || s->data.has_bare_lf))
 			session_hang_up(s);
-	} else if (policy_says_refused(s)) {
+	} else if (are_checks_refusing(co, s)) {
 		call_free(&s->call);
 	} else if (policy_admits(co, s, POLICY_AT_END_OF_DATA, S(""),
 				 &is_relay_decided)) {

@@ -30,6 +30,7 @@ enum {
 	MAX_BCC = 16,
 	MAX_PREPENDED_OCTETS = 16 * 1024,
 	MAX_SLEEP_S = 30,
+	CHECKED_MAX_OCTETS = 2 << 20,
 };
 
 struct policy_session {
@@ -42,6 +43,7 @@ struct policy_session {
 /* What the lists ordered for the message; in its memory. */
 struct policy_orders {
 	bool is_held, is_discarded;
+	bool is_passed;	     // the content is not to be looked at
 	struct str redirect; // or empty
 	struct str sender;   // of the envelope, instead; or empty
 	struct str bcc[MAX_BCC];
@@ -65,6 +67,7 @@ policy_forget(struct session *s)
 void
 policy_reset(struct session *s)
 {
+	content_checks_free(&s->checks);
 	if (s->orders == NULL)
 		return;
 	buf_release(s->orders->prepend);
@@ -442,8 +445,8 @@ static enum err
 obey(struct co *co, struct session *s, const struct policy_effect *effect)
 {
 	static const char *const names[POLICY_EFFECT_KINDS] = {
-		"note", "hold",	   "discard", "redirect",
-		"bcc",	"prepend", "sleep",   "sender",
+		"note",	   "hold",  "discard", "redirect", "bcc",
+		"prepend", "sleep", "sender",  "pass",
 	};
 	struct policy_orders *o = orders_of(s);
 	uint64_t seconds = 0;
@@ -468,6 +471,9 @@ obey(struct co *co, struct session *s, const struct policy_effect *effect)
 		if (arena_str(&s->memory, effect->text, &o->sender) != OK)
 			return ERR_LIMIT;
 		o->n_changes++;
+		break;
+	case POLICY_CHECKED:
+		o->is_passed = true;
 		break;
 	case POLICY_BCC:
 		add_bcc(s, effect->text);
@@ -698,6 +704,32 @@ take_header(struct co *co, struct session *s, size_t n, const struct frame *f,
 	return e;
 }
 
+static enum err
+put_off(struct session *s)
+{
+	return refuse_later(s, 451, S("4.3.0"),
+			    S("Cannot check the message now, try again later"),
+			    S("header_checks"));
+}
+
+/* Nothing that the content has can change what becomes of the message. */
+static bool
+is_decided(const struct policy_orders *o)
+{
+	return o != NULL &&
+	       (o->is_discarded || o->is_passed || o->refused.code != 0);
+}
+
+static enum err
+open_checks(struct co *co, struct session *s, struct str header)
+{
+	if ((settings_of(s->current)->content_checks &
+	     1u << POLICY_CONTENT_RECEIVED) == 0)
+		return OK;
+	return content_checks_open(co, in.router, POLICY_CONTENT_RECEIVED,
+				   header, &s->checks);
+}
+
 enum err
 policy_check_header(struct co *co, struct session *s, bool is_whole)
 {
@@ -714,6 +746,7 @@ policy_check_header(struct co *co, struct session *s, bool is_whole)
 		return refuse_later(s, 552, S("5.3.4"),
 				    S("The header is too long"),
 				    S("header_checks"));
+	e = open_checks(co, s, str_first(buf_str(&s->out), n));
 	policy_put_header_ask(
 		&body,
 		&(struct policy_header_ask) {
@@ -723,19 +756,56 @@ policy_check_header(struct co *co, struct session *s, bool is_whole)
 			.has_login = s->login.n > 0,
 			.header = str_first(buf_str(&s->out), n),
 		});
-	e = peer_ask(co, in.router, ROUTER_HEADER, buf_str(&body),
-		     in_s(STAGE_TIMEOUT_S), &f);
+	if (e == OK)
+		e = peer_ask(co, in.router, ROUTER_HEADER, buf_str(&body),
+			     in_s(STAGE_TIMEOUT_S), &f);
 	buf_release(&body);
 	if (e == OK)
 		e = take_header(co, s, n, &f, &arena);
 	if (e != OK && e != ERR_CANCELED)
-		e = refuse_later(s, 451, S("4.3.0"),
-				 S("Cannot check the message now, try again "
-				   "later"),
-				 S("header_checks"));
+		e = put_off(s);
+	if (is_decided(s->orders))
+		content_checks_free(&s->checks);
 	frame_release(&f);
 	arena_release(&arena);
 	return e;
+}
+
+static enum err
+take_checks(struct co *co, struct session *s)
+{
+	struct arena arena = ARENA_INIT(ANSWER_MEMORY_OCTETS);
+	struct policy_answer a;
+	enum err e = content_checks_answer(s->checks, &arena, &a);
+
+	for (size_t i = 0; e == OK && i < a.n_effects; i++)
+		e = obey(co, s, &a.effects[i]);
+	if (e == OK && a.outcome != POLICY_PASS)
+		e = refuse_later(s, a.reply.code, a.reply.dsn, a.reply.text,
+				 a.rule);
+	arena_release(&arena);
+	return e;
+}
+
+enum err
+policy_check_content(struct co *co, struct session *s, bool is_end)
+{
+	struct buf passed = BUF_INIT(CHECKED_MAX_OCTETS);
+	enum err e = content_checks_feed(co, s->checks, buf_str(&s->out),
+					 is_end, &passed);
+
+	if (e == OK) {
+		passed.max = s->out.max > passed.cap ? s->out.max : passed.cap;
+		buf_release(&s->out);
+		s->out = passed;
+		if (!content_checks_is_over(s->checks))
+			return OK;
+		e = take_checks(co, s);
+	} else {
+		buf_release(&passed);
+	}
+	content_checks_free(&s->checks);
+	return e == OK || e == ERR_CANCELED ? e : put_off(s);
 }
 
 bool

@@ -12,6 +12,7 @@
 #include "lib/mail/cidr.h"
 #include "lib/mail/smtp_command.h"
 #include "lib/mail/smtp_data.h"
+#include "lib/rt/content_checks.h"
 #include "lib/rt/log.h"
 #include "lib/rt/role.h"
 #include "lib/rt/settings.h"
@@ -106,6 +107,7 @@ struct session {
 	unsigned n_overshoot; // recipients over the limit
 	struct address first_rcpt;
 	struct policy_orders *orders;  // of the lists; NULL: none
+	struct content_checks *checks; // content goes by them; NULL: not
 	struct recipient_checks ahead; // of commands that wait
 	bool is_ahead_wrong;	       // they were for others: no more
 
@@ -198,10 +200,15 @@ unsigned policy_changes(const struct session *s);
 bool policy_is_discarded(const struct session *s);
 /* Header fields to go before all others, with their line ends. */
 struct str policy_prepended(const struct session *s);
-/* header_checks: the header at the start of s->out, is_whole with its empty
- * line, becomes what the rules leave of it. Free where there are none. */
+/* header_checks: s->checks begin; the header at the start of s->out, is_whole
+ * with its empty line, becomes what the rules leave of it. Free where there are
+ * none. */
 enum err
 policy_check_header(struct co *co, struct session *s, bool is_whole) MUST_USE;
+/* body_checks and their kin, where policy_check_header() found that there are
+ * such: s->out becomes what the rules leave of it. */
+enum err
+policy_check_content(struct co *co, struct session *s, bool is_end) MUST_USE;
 /* Did they refuse the message? Then that has been said. */
 bool policy_says_refused(struct session *s);
 /* The transaction, and the session, is over. */

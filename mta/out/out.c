@@ -103,7 +103,7 @@ make_policy(const struct out_job *job, const struct target *target,
 	    const struct setup *setup, struct policy *policy,
 	    struct outcome *why)
 {
-	struct policy_ask ask = {
+	struct policy_question ask = {
 		.smtp = &setup->smtp,
 		.text = policy_text(job, target),
 		.hop = &target->hop,
@@ -505,6 +505,7 @@ out_start(struct role *role)
 {
 	out.role = role;
 	out.dns = peer_new(SERVICE_DNS, 0, NULL);
+	session_start(peer_new(SERVICE_ROUTER, 0, NULL));
 	pool_init();
 	setup_init();
 	route_setup();

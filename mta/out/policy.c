@@ -33,7 +33,7 @@ is_address(struct str host)
 
 /* "nexthop", "dot-nexthop", "hostname", or a name. */
 static bool
-add_name(const struct policy_ask *ask, struct str item, struct policy *p)
+add_name(const struct policy_question *ask, struct str item, struct policy *p)
 {
 	struct str name = item, hop = ask->hop->host;
 
@@ -60,7 +60,7 @@ add_name(const struct policy_ask *ask, struct str item, struct policy *p)
 
 /* main.cf separates by commas and blanks, a policy by ':'. */
 static bool
-add_names(const struct policy_ask *ask, struct str list, struct policy *p)
+add_names(const struct policy_question *ask, struct str list, struct policy *p)
 {
 	struct str rest = list, item;
 
@@ -99,7 +99,7 @@ add_prints(struct str list, struct policy *p)
 }
 
 static bool
-make_matches(const struct policy_ask *ask, const struct tls_policy *t,
+make_matches(const struct policy_question *ask, const struct tls_policy *t,
 	     struct policy *p, const char **why_out)
 {
 	const struct router_smtp *m = ask->smtp;
@@ -126,7 +126,7 @@ make_matches(const struct policy_ask *ask, const struct tls_policy *t,
 }
 
 bool
-policy_make(const struct policy_ask *ask, struct policy *p,
+policy_make(const struct policy_question *ask, struct policy *p,
 	    const char **why_out)
 {
 	const struct router_smtp *m = ask->smtp;

@@ -10,7 +10,7 @@
 
 enum { POLICY_NAMES = 16, POLICY_NAME_OCTETS = 260 };
 
-struct policy_ask {
+struct policy_question {
 	const struct router_smtp *smtp;
 	struct str text; // of smtp_tls_policy_maps, or empty
 	const struct nexthop *hop;
@@ -33,5 +33,5 @@ struct policy {
 
 /* False with *why_out when the operator's words mean nothing: mail then has to
  * wait. The strings of ask are borrowed. */
-bool policy_make(const struct policy_ask *ask, struct policy *out,
+bool policy_make(const struct policy_question *ask, struct policy *out,
 		 const char **why_out);

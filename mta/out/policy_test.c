@@ -56,7 +56,7 @@ test_policies(void **state UNUSED)
 	for (size_t i = 0; i < N_OF(cases); i++) {
 		struct router_smtp smtp = defaults();
 		struct nexthop hop;
-		struct policy_ask ask = { .smtp = &smtp,
+		struct policy_question ask = { .smtp = &smtp,
 					  .text = str_c(cases[i].text),
 					  .hop = &hop,
 					  .host = S("mx.d.test"),
@@ -89,7 +89,7 @@ test_passwords(void **state UNUSED)
 {
 	struct router_smtp smtp = defaults();
 	struct nexthop hop;
-	struct policy_ask ask = {
+	struct policy_question ask = {
 		.smtp = &smtp, .hop = &hop, .host = S("h"), .has_password = true
 	};
 	struct policy p;
@@ -118,7 +118,7 @@ test_refused(void **state UNUSED)
 	for (size_t i = 0; i < N_OF(texts); i++) {
 		struct router_smtp smtp = defaults();
 		struct nexthop hop;
-		struct policy_ask ask = { .smtp = &smtp,
+		struct policy_question ask = { .smtp = &smtp,
 					  .text = texts[i],
 					  .hop = &hop,
 					  .host = S("h") };

@@ -16,6 +16,7 @@
 #include "lib/base/check.h"
 #include "lib/base/utf8.h"
 #include "lib/mail/smtp_data.h"
+#include "lib/rt/content_checks.h"
 #include "lib/rt/counters.h"
 #include "lib/rt/log.h"
 #include "mta/out/resume.h"
@@ -43,7 +44,11 @@ enum {
 	SMTP_PORT = 25,
 	MAX_CHALLENGES = 4,
 	COMMAND_OCTETS = 64,
+	CHECKS_MEMORY_OCTETS = 256 * 1024,
+	CHECKED_MAX_OCTETS = 4 << 20,
 };
+
+static struct peer *checks_router;
 
 struct session {
 	struct stream *stream;
@@ -65,6 +70,12 @@ struct session {
 static const char doing_greeting[] = "the greeting";
 static const char doing_end[] =
 	"the end of the content, so perhaps it was taken";
+
+void
+session_start(struct peer *router)
+{
+	checks_router = router;
+}
 
 /* ---- commands and replies ---- */
 
@@ -576,14 +587,21 @@ has_clean_lines(struct str text)
 	return text.n > 0;
 }
 
+/* smtp_header_checks and their kin are for SMTP. */
+static bool
+is_checked(const struct session *s)
+{
+	return s->setup->smtp.has_checks && !s->is_lmtp;
+}
+
 /* Another host of ours takes envelope and content in one write (RFC 3030 4.2),
  * and knows a repeat when its replies get lost. */
 static bool
 is_flight(const struct session *s, const struct out_job *job)
 {
-	return s->offers.has_own && s->offers.has_pipelining &&
-	       s->offers.has_chunking && job->has_content &&
-	       job->content.n <= FLIGHT_MAX_OCTETS &&
+	return !is_checked(s) && s->offers.has_own &&
+	       s->offers.has_pipelining && s->offers.has_chunking &&
+	       job->has_content && job->content.n <= FLIGHT_MAX_OCTETS &&
 	       (job->is_binary || has_clean_lines(job->content));
 }
 
@@ -736,6 +754,8 @@ struct content {
 	uint64_t left; // octets that the BDAT line has promised
 	struct smtp_stuff stuff;
 	struct buf piece;
+	struct content_checks *checks; // it goes by them; NULL: not
+	const char *trouble;	       // of ours, when it did not get through
 };
 
 /* What leaves for these octets of the content. */
@@ -779,6 +799,69 @@ send_piece(struct co *co, struct session *s, struct content *c,
 	return OK;
 }
 
+/* What the rules ordered; only notes for the log mean something here. */
+static enum err
+take_checks(struct session *s, struct content *c)
+{
+	struct arena arena = ARENA_INIT(CHECKS_MEMORY_OCTETS);
+	struct policy_answer a;
+	enum err e = content_checks_answer(c->checks, &arena, &a);
+
+	for (size_t i = 0; e == OK && i < a.n_effects; i++)
+		log_info("smtp.header-checks", FC("remote", s->remote),
+			 F("text", a.effects[i].text),
+			 F("rule", a.effects[i].rule));
+	if (e == OK && a.outcome != POLICY_PASS)
+		e = ERR_UNAVAILABLE;
+	content_checks_free(&c->checks);
+	arena_release(&arena);
+	return e;
+}
+
+/* By smtp_header_checks and their kin, where there are such. */
+static enum err
+send_octets(struct co *co, struct session *s, struct content *c,
+	    struct str octets, bool is_end)
+{
+	struct buf passed = BUF_INIT(CHECKED_MAX_OCTETS);
+	enum err e;
+
+	if (c->checks == NULL)
+		return send_piece(co, s, c, octets);
+	e = content_checks_feed(co, c->checks, octets, is_end, &passed);
+	if (e == OK && content_checks_is_over(c->checks))
+		e = take_checks(s, c);
+	if (e != OK && e != ERR_CANCELED) {
+		c->trouble = "the content could not be checked "
+			     "(smtp_header_checks)";
+		e = ERR_UNAVAILABLE;
+	}
+	if (e == OK)
+		e = send_piece(co, s, c, buf_str(&passed));
+	buf_release(&passed);
+	return e;
+}
+
+static enum err
+open_checks(struct co *co, struct session *s, struct content *c)
+{
+	enum err e;
+
+	if (!is_checked(s))
+		return OK;
+	if (c->is_chunk) { // its size is promised
+		log_warn("smtp.unchecked", FC("remote", s->remote),
+			 FC("why", "BINARYMIME"));
+		return OK;
+	}
+	e = content_checks_open(co, checks_router, POLICY_CONTENT_SENT, S(""),
+				&c->checks);
+	if (e == OK || e == ERR_CANCELED)
+		return e;
+	c->trouble = "the router does not answer";
+	return ERR_UNAVAILABLE;
+}
+
 /* ERR_UNAVAILABLE: the queue broke off. */
 static enum err
 send_chunks(struct co *co, struct session *s, struct content *c,
@@ -795,7 +878,7 @@ send_chunks(struct co *co, struct session *s, struct content *c,
 		if (call_recv(co, call, in_s(CONTENT_TIMEOUT_S), &f) != OK)
 			return ERR_UNAVAILABLE;
 		is_end = f.is_end;
-		e = f.type == OUT_CHUNK ? send_piece(co, s, c, f.body)
+		e = f.type == OUT_CHUNK ? send_octets(co, s, c, f.body, is_end)
 					: ERR_UNAVAILABLE;
 		frame_release(&f);
 	}
@@ -816,21 +899,23 @@ end_of_content(struct session *s, struct content *c)
 
 /* Up to and with the final dot, or the whole of one last chunk. */
 static enum err
-send_content(struct co *co, struct session *s, struct delivery *d)
+send_content(struct co *co, struct session *s, struct delivery *d,
+	     const char **trouble_out)
 {
 	struct content c = { .is_chunk = d->job->is_binary,
 			     .left = d->job->size_octets,
 			     .stuff = SMTP_STUFF_INIT,
-			     .piece = BUF_INIT(2 * PIECE_OCTETS + 64) };
-	enum err e;
+			     .piece = BUF_INIT(2 * PIECE_OCTETS + 64),
+			     .trouble = "the queue did not give the content" };
+	enum err e = open_checks(co, s, &c);
 
 	s->doing = "the content";
 	if (c.is_chunk)
 		stream_putf(s->stream, "BDAT %llu LAST\r\n",
 			    (unsigned long long)c.left);
-	if (d->job->has_content)
-		e = send_piece(co, s, &c, d->job->content);
-	else
+	if (e == OK && d->job->has_content)
+		e = send_octets(co, s, &c, d->job->content, true);
+	else if (e == OK)
 		e = send_chunks(co, s, &c, d->call);
 	if (e == OK)
 		e = end_of_content(s, &c);
@@ -839,20 +924,22 @@ send_content(struct co *co, struct session *s, struct delivery *d)
 		e = stream_flush(co, s->stream,
 				 in_s(s->setup->smtp.data_xfer_s));
 	}
+	content_checks_free(&c.checks);
 	buf_release(&c.piece);
+	*trouble_out = c.trouble;
 	return e;
 }
 
 /* The content did not get through to its end. */
 static void
-content_failed(struct co *co, struct session *s, struct delivery *d, enum err e)
+content_failed(struct co *co, struct session *s, struct delivery *d, enum err e,
+	       const char *trouble)
 {
 	struct outcome o;
 
 	s->is_broken = true;
 	if (e == ERR_UNAVAILABLE) {
-		outcome_of_us(&o, 0, "4.3.0", "",
-			      "the queue did not give the content");
+		outcome_of_us(&o, 0, "4.3.0", "", "%s", trouble);
 		settle(d, &o);
 		return;
 	}
@@ -896,6 +983,7 @@ static enum err
 transact(struct co *co, struct session *s, struct transaction *t,
 	 struct str lines)
 {
+	const char *trouble;
 	bool is_ready;
 	enum err e = ask_envelope(co, s, t, lines, &is_ready);
 
@@ -911,11 +999,11 @@ transact(struct co *co, struct session *s, struct transaction *t,
 	}
 	if (!is_ready)
 		return OK;
-	e = send_content(co, s, t->d);
+	e = send_content(co, s, t->d, &trouble);
 	if (e == OK)
 		read_verdicts(co, s, t);
 	else
-		content_failed(co, s, t->d, e);
+		content_failed(co, s, t->d, e, trouble);
 	return OK;
 }
 

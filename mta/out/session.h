@@ -6,6 +6,7 @@
 #pragma once
 
 #include "lib/rt/chan.h"
+#include "lib/rt/role.h"
 #include "lib/rt/stream.h"
 #include "mta/out/commands.h"
 #include "mta/out/outcome.h"
@@ -26,6 +27,8 @@ struct session_settings {
 	uint64_t n_sessions;   // that were begun for this delivery
 };
 
+/* Once: who knows smtp_header_checks and their kin. */
+void session_start(struct peer *router);
 /* Takes over fd, connected to the target, and says all that comes before MAIL.
  * NULL with why_out when that fails; *is_tls_out then tells that the handshake
  * did, so that another connection may go without. */

@@ -1183,6 +1183,28 @@ load_all_tables(struct loading *l)
 		  { 0 },
 		  &c->sender_login },
 		{ "header_checks", { { 0 } }, { 0 }, &c->header_checks },
+		{ "mime_header_checks",
+		  { { 0 } },
+		  { 0 },
+		  &c->mime_header_checks },
+		{ "nested_header_checks",
+		  { { 0 } },
+		  { 0 },
+		  &c->nested_header_checks },
+		{ "body_checks", { { 0 } }, { 0 }, &c->body_checks },
+		{ "smtp_header_checks",
+		  { { 0 } },
+		  { 0 },
+		  &c->smtp_header_checks },
+		{ "smtp_mime_header_checks",
+		  { { 0 } },
+		  { 0 },
+		  &c->smtp_mime_header_checks },
+		{ "smtp_nested_header_checks",
+		  { { 0 } },
+		  { 0 },
+		  &c->smtp_nested_header_checks },
+		{ "smtp_body_checks", { { 0 } }, { 0 }, &c->smtp_body_checks },
 	};
 	enum err e = OK;
 
@@ -1196,6 +1218,12 @@ load_all_tables(struct loading *l)
 			e = r; // go on, to tell all that is wrong at once
 	}
 	tell_clients(l);
+	c->mime_checks = settings_find(&c->settings, "mime_header_checks")
+				 ? &c->mime_header_checks
+				 : &c->header_checks;
+	c->nested_checks = settings_find(&c->settings, "nested_header_checks")
+				   ? &c->nested_header_checks
+				   : &c->header_checks;
 	return e != OK ? e : finish_aliases(l);
 }
 
@@ -1761,6 +1789,13 @@ config_free(struct config **config)
 	table_list_release(&c->tls_policy);
 	table_list_release(&c->sender_login);
 	table_list_release(&c->header_checks);
+	table_list_release(&c->mime_header_checks);
+	table_list_release(&c->nested_header_checks);
+	table_list_release(&c->body_checks);
+	table_list_release(&c->smtp_header_checks);
+	table_list_release(&c->smtp_mime_header_checks);
+	table_list_release(&c->smtp_nested_header_checks);
+	table_list_release(&c->smtp_body_checks);
 	policy_release(&c->policies);
 	map_release(&c->account_by_name);
 	map_release(&c->quota_by_address);

@@ -78,7 +78,13 @@ struct config {
 	struct table_list virtual_alias, transport, sender_relayhost,
 		sender_transport, sasl, relocated, tls_policy, sender_login,
 		aliases, canonical, sender_canonical, recipient_canonical,
-		recipient_bcc, sender_bcc, relay_recipient, header_checks;
+		recipient_bcc, sender_bcc, relay_recipient, header_checks,
+		mime_header_checks, nested_header_checks, body_checks,
+		smtp_header_checks, smtp_mime_header_checks,
+		smtp_nested_header_checks, smtp_body_checks;
+	/* mime_header_checks and nested_header_checks, or header_checks where
+	 * they are not set. */
+	const struct table_list *mime_checks, *nested_checks;
 	struct str smtp_authorities; // PEM: smtp_tls_CAfile, smtp_tls_CApath
 	struct policy_set policies;  // smtpd_*_restrictions
 

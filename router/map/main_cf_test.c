@@ -261,12 +261,12 @@ unknown_names_are_told_with_the_nearest_known_one(void **state UNUSED)
 static void
 nothing_that_is_written_is_silently_without_effect(void **state UNUSED)
 {
-	load(S("smtp_header_checks = texthash:x\n"));
+	load(S("smtpd_milters = inet:x:1\n"));
 	assert_int_equal(diag.n_warnings, 1);
 	assert_int_equal(diag.first->line, 1);
 	assert_true(str_find(diag.first->text, S("no effect")) >= 0);
 	/* Writing down what happens anyway is no mistake. */
-	load(S("smtp_header_checks =\n"));
+	load(S("smtpd_milters =\n"));
 	assert_int_equal(diag.n_warnings, 0);
 }
 

@@ -95,6 +95,7 @@ enum access_effect_kind {
 	EFFECT_PREPEND,
 	EFFECT_SLEEP,  // text: seconds
 	EFFECT_SENDER, // text: address; never of a list
+	EFFECT_PASS,   // of header_checks: no more of them
 	EFFECT_KINDS,
 };
 

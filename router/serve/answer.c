@@ -262,6 +262,8 @@ put_smtp(struct buf *out)
 
 	fill_fields(&serving.config->settings, router_smtp_fields, &smtp);
 	smtp.authorities = serving.config->smtp_authorities;
+	smtp.has_checks = (policy_content_bits(serving.config) &
+			   1u << POLICY_CONTENT_SENT) != 0;
 	router_put_smtp(out, &smtp);
 }
 
@@ -302,6 +304,7 @@ put_snapshot(struct buf *body)
 				   &snapshot.smtpd[i][k]);
 	snapshot.policy_services = serving.config->policies.ask_services;
 	snapshot.table_hosts = serving.config->table_hosts;
+	snapshot.content_checks = policy_content_bits(serving.config);
 	snapshot.policy_timeout_s = seconds(s, "smtpd_policy_service_timeout");
 	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++)
 		snapshot.policy[i] =
@@ -347,6 +350,8 @@ const struct chan_rule answer_rules[] = {
 	  policy_serve, "router.policy" },
 	{ ROUTER_HEADER, POLICY_HEADER_ASK_MAX_OCTETS, MAX_QUESTIONS, false,
 	  policy_serve_header, "router.header" },
+	{ ROUTER_CONTENT, POLICY_HEADER_ASK_MAX_OCTETS, MAX_QUESTIONS, false,
+	  policy_serve_content, "router.content" },
 	{ ROUTER_SETTINGS, 16, 4, false, serve_settings, "router.settings" },
 	{ 0 },
 };

@@ -14,6 +14,7 @@ enum {
 	ARENA_OCTETS = 8 << 20,
 	TEXT_MAX_OCTETS = 1024, // ROUTER_TEXT_MAX_OCTETS
 	HEADER_WAIT_S = 60,	// for a thread; `in` waits longer
+	PIECE_WAIT_S = 600,	// a client sends slowly
 };
 
 /* Both sides count alike; the numbers go over the wire. */
@@ -21,6 +22,10 @@ _Static_assert((int)POLICY_AT_END_OF_DATA == (int)ACCESS_AT_END_OF_DATA &&
 		       (int)POLICY_SERVICE == (int)FACT_SERVICE &&
 		       (int)POLICY_TEMPORARY == (int)FACT_TEMPORARY &&
 		       (int)POLICY_NEW_SENDER == (int)EFFECT_SENDER &&
+		       (int)POLICY_CHECKED == (int)EFFECT_PASS &&
+		       (int)POLICY_CONTENT_SENT == (int)CONTENT_SENT &&
+		       (int)POLICY_PIECE_MAX_OCTETS ==
+			       (int)CONTENT_PIECE_MAX_OCTETS &&
 		       (int)POLICY_NEED == (int)ACCESS_NEED &&
 		       (int)POLICY_MAX_MORE == (int)ACCESS_MORE_MAX &&
 		       (int)POLICY_MAX_EFFECTS == (int)ACCESS_EFFECTS_MAX,
@@ -204,21 +209,40 @@ check_header(void *arg)
 	buf_release(&checked);
 }
 
+/* One of few at once. */
 static enum err
-check_in_thread(struct co *co, struct header_work *w)
+take_turn(struct co *co)
 {
 	enum err e = OK;
 
 	while (serving.n_checks >= HEADER_CHECKS_AT_ONCE && e == OK)
 		e = gate_wait(co, &serving.may_check, in_s(HEADER_WAIT_S));
-	if (e != OK || serving.config == NULL)
-		return ERR_UNAVAILABLE;
-	serving.n_checks++;
-	config_drop(&w->config);
-	w->config = config_hold(serving.config);
-	offload(co, check_header, w);
+	if (e == OK)
+		serving.n_checks++;
+	return e == OK ? OK : ERR_UNAVAILABLE;
+}
+
+static void
+end_turn(void)
+{
 	serving.n_checks--;
 	gate_wake_one(&serving.may_check);
+}
+
+static enum err
+check_in_thread(struct co *co, struct header_work *w)
+{
+	enum err e = take_turn(co);
+
+	if (e != OK)
+		return e;
+	config_drop(&w->config);
+	w->e = ERR_UNAVAILABLE;
+	if (serving.config != NULL) {
+		w->config = config_hold(serving.config);
+		offload(co, check_header, w);
+	}
+	end_turn();
 	return w->e;
 }
 
@@ -260,6 +284,121 @@ policy_serve_header(struct co *co, struct call *call, struct frame *first,
 	arena_release(&arena);
 }
 
+/* ---- content, as it passes ---- */
+
+struct content_work {
+	struct content_stream *stream;
+	struct remote *remote;
+	struct str octets;
+	bool is_end;
+	struct buf out;
+	enum err e;
+};
+
+static void
+check_piece(void *arg)
+{
+	struct content_work *w = arg;
+
+	w->e = content_stream_feed(w->stream, w->octets, w->is_end, w->remote,
+				   &w->out);
+	w->octets = S("");
+}
+
+static enum err
+piece_in_thread(struct co *co, struct content_work *w)
+{
+	struct asking a;
+	enum err e;
+
+	asking_init(&a);
+	do {
+		e = take_turn(co);
+		if (e != OK)
+			break;
+		w->remote = a.remote;
+		offload(co, check_piece, w);
+		end_turn();
+		e = w->e;
+	} while (asking_again(co, &a, e));
+	asking_release(&a);
+	return e;
+}
+
+/* One piece in, one piece out. *is_over_out: that was all. */
+static enum err
+serve_piece(struct co *co, struct call *call, struct content_work *w,
+	    bool *is_over_out)
+{
+	struct buf body = BUF_INIT(POLICY_PIECE_OUT_MAX_OCTETS + 64);
+	struct frame f;
+	enum err e = call_recv(co, call, in_s(PIECE_WAIT_S), &f);
+
+	if (e != OK)
+		return e;
+	w->octets = f.body;
+	w->is_end = f.is_end;
+	buf_clear(&w->out);
+	if (f.type != ROUTER_PIECE || f.body.n > POLICY_PIECE_MAX_OCTETS)
+		e = ERR_FORMAT;
+	if (e == OK)
+		e = piece_in_thread(co, w);
+	if (e == OK) {
+		*is_over_out = f.is_end || content_stream_is_over(w->stream);
+		policy_put_piece(&body, *is_over_out, buf_str(&w->out));
+		e = call_send(co, call, ROUTER_PIECE, buf_str(&body), -1, false,
+			      in_s(PIECE_WAIT_S));
+	}
+	buf_release(&body);
+	frame_release(&f);
+	return e;
+}
+
+/* A call that ends without its answer is "later" to who asked. */
+void
+policy_serve_content(struct co *co, struct call *call, struct frame *first,
+		     void *owner UNUSED)
+{
+	struct content_work work = {
+		.out = BUF_INIT(POLICY_PIECE_OUT_MAX_OCTETS),
+	};
+	struct buf body = BUF_INIT(POLICY_ANSWER_MAX_OCTETS);
+	enum policy_content_way way;
+	struct config *config;
+	struct str header;
+	bool is_over = false;
+	enum err e = policy_read_content(first->body, &way, &header);
+
+	if (e != OK || serving.config == NULL)
+		return;
+	config = config_hold(serving.config);
+	work.stream = content_stream_new(config, (enum content_way)way, header);
+	while (e == OK && !is_over)
+		e = serve_piece(co, call, &work, &is_over);
+	if (e == OK) {
+		put_result(&body, content_stream_result(work.stream));
+		call_post(call, ROUTER_CONTENT_ANSWER, buf_str(&body), -1,
+			  true);
+	} else if (e != ERR_EOF) {
+		log_warn("router.content", FERR(e));
+	}
+	content_stream_free(&work.stream);
+	config_drop(&config);
+	buf_release(&work.out);
+	buf_release(&body);
+}
+
+uint8_t
+policy_content_bits(const struct config *c)
+{
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < POLICY_CONTENT_WAYS; i++)
+		if (content_has_work(c, (enum content_way)i))
+			bits |= 1u << i;
+	return (uint8_t)bits;
+}
+
 uint8_t
 policy_bits(const struct config *c, enum policy_service service)
 {
@@ -268,7 +407,8 @@ policy_bits(const struct config *c, enum policy_service service)
 	for (unsigned i = 0; i < ACCESS_STAGES; i++)
 		if (access_has_work(c, service, (enum access_stage)i))
 			bits |= 1u << i;
-	if (c->header_checks.n > 0 || canonical_has_work(c))
+	if (c->header_checks.n > 0 || content_has_work(c, CONTENT_RECEIVED) ||
+	    canonical_has_work(c))
 		bits |= POLICY_HEADERS;
 	if (c->policies.services[service].is_login_by_lists)
 		bits |= POLICY_LOGIN_BY_LISTS;

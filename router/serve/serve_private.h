@@ -66,6 +66,10 @@ void policy_serve(struct co *co, struct call *call, struct frame *first,
 		  void *owner);
 void policy_serve_header(struct co *co, struct call *call, struct frame *first,
 			 void *owner);
+void policy_serve_content(struct co *co, struct call *call,
+			  struct frame *first, void *owner);
+/* 1 << enum policy_content_way: there are such rules. */
+uint8_t policy_content_bits(const struct config *c);
 /* What the snapshot says of a service: which stages have lists. */
 uint8_t policy_bits(const struct config *c, enum policy_service service);
 

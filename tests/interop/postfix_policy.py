@@ -128,7 +128,7 @@ smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated,
 class Postfix:
     """An instance with a configuration and a queue of its own."""
 
-    def __init__(self, directory, port, lists):
+    def __init__(self, directory, port, lists, more_services=()):
         self.directory = directory
         self.etc = os.path.join(directory, "etc")
         for part in ("etc", "queue/private", "queue/pid", "data"):
@@ -175,7 +175,8 @@ smtpd_error_sleep_time = 0
             ("defer", "unix", "-", "-", "0", "bounce"),
             ("proxymap", "unix", "-", "-", "-", "proxymap"),
             ("anvil", "unix", "-", "-", "1", "anvil"),
-            ("postlog", "unix-dgram", "n", "-", "1", "postlogd")]
+            ("postlog", "unix-dgram", "n", "-", "1", "postlogd"),
+            *more_services]
         self.write("master.cf", "".join(
             f"{a} {b} {c} - n {d} {e} {f}\n" for a, b, c, d, e, f in services))
 

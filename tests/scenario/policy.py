@@ -123,6 +123,9 @@ MAPS = {
                    "/^X-Hold:/ HOLD\n/^X-Discard:/ DISCARD\n"
                    "/^X-Filter:/ FILTER smtp:x\n/^X-Unknown-Action:/ MAYBE\n"
                    "/^X-Slow: (a+)+$/ REJECT\n",
+    "mime.regexp": "/^Content-Description: drop/ IGNORE\n",
+    "body.pcre": "/forbidden/ REJECT\n/^drop/ IGNORE\n"
+                 "/^old (.)/ REPLACE new $1\n",
     "client.map": "good.example 554 5.7.1 by name\n",
 }
 
@@ -472,6 +475,47 @@ def header_checks_see_each_field(lab):
 
 
 @scenario
+def body_checks_see_each_line(lab):
+    """Also by BDAT, in pieces, and in what has no body at all (S19)."""
+    host = lab.mta1
+    mark = host.mark()
+    for extra, code in (("X: 1\r\n\r\nthis is forbidden", 550),
+                        ("X-Bad: 1", 550)):
+        _, got, said = send_with(host, extra)
+        expect(got, code, f"{extra}: {said}")
+    host.wait_log(r"rule=.*body_checks .*body\.pcre:1", mark)
+    with host.raw() as c:
+        c.reply()
+        c.say("EHLO x.good.example")
+        for rest in (b"X-Bad: 1\r\n", b"X-Bad: 1"):   # no empty line
+            c.say("MAIL FROM:<a@good.example>")
+            c.say(f"RCPT TO:<{to('ok')}>")
+            c.send(b"BDAT %d LAST\r\n" % len(rest) + rest)
+            expect(c.reply()[0], 550, "a header alone")
+    identity, content = message(sender="a@good.example", recipient=to("ok"),
+                                extra="Content-Type: multipart/mixed; "
+                                      "boundary=\"==x\"\r\n",
+                                body="--==x\r\nContent-Description: drop\r\n"
+                                     "\r\nkeep\r\ndrop it\r\nold 1\r\n"
+                                     "--==x--\r\n" + "fill\r\n" * 30000)
+    with host.raw() as c:
+        c.reply()
+        c.say("EHLO x.good.example")
+        c.say("MAIL FROM:<a@good.example>")
+        c.say(f"RCPT TO:<{to('ok')}>")
+        for at in range(0, 700, 7):
+            c.send(b"BDAT 7\r\n" + content[at:at + 7])
+            expect(c.reply()[0], 250, "BDAT")
+        c.send(b"BDAT %d LAST\r\n" % (len(content) - 700) + content[700:])
+        code, text = c.reply()
+    expect(code, 250, text)
+    got = delivered(host, identity)
+    expect_true(b"\r\n--==x\r\n\r\nkeep\r\nnew 1\r\n--==x--\r\nfill\r\n"
+                in got, got[:900])
+    expect(got.count(b"fill\r\n"), 30000, "the rest is whole")
+
+
+@scenario
 def a_header_without_end_is_refused(lab):
     _, code, text = send_with(lab.mta1, "\r\n".join(
         f"X-{i}: " + "y" * 900 for i in range(400)))
@@ -530,7 +574,9 @@ def prepare(lab):
              f"hosts.map, check_client_access texthash:{host.config}/"
              f"client.map, check_policy_service "
              f"inet:127.0.0.1:{service.port}\n")
-    text += f"header_checks = pcre:{host.config}/header.pcre\n"
+    text += (f"header_checks = pcre:{host.config}/header.pcre\n"
+             f"mime_header_checks = regexp:{host.config}/mime.regexp\n"
+             f"body_checks = pcre:{host.config}/body.pcre\n")
     host.append("main.cf", text)
     for name, content in MAPS.items():
         write(host, name, content)
