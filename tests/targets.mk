@@ -2,8 +2,8 @@
 # Everything but the programs: the lab, tests, fuzzing, packages, checks.
 # A line "target: ## text" is what make help prints.
 
--include tests/docker.mk tests/bench.mk tests/contain.mk tests/model.mk \
-	tests/powercut.mk
+-include tests/docker.mk tests/bench.mk tests/clients.mk tests/contain.mk \
+	tests/model.mk tests/powercut.mk
 
 JOBS ?= $(shell nproc)
 TIME ?= 60
@@ -17,9 +17,10 @@ SUBMAKE = $(MAKE) --no-print-directory -j$(JOBS)
 DEPS := curl gcc libc6-dev libcrypt-dev libidn2-dev libinih-dev libpcre2-dev \
 	libseccomp-dev libssl-dev libunbound-dev libunistring-dev libuv1-dev \
 	make pkg-config python3 dns-root-data zlib1g-dev
-DEPS_TEST := $(DEPS) bsdutils clang clang-format gcovr gsasl haproxy isync \
-	libclang-rt-14-dev libcmocka-dev libnet-ssleay-perl neomutt openssl \
-	iproute2 iptables pflogsumm postfix postfix-pcre strace swaks util-linux
+DEPS_TEST := $(DEPS) alpine bsdutils clang clang-format fetchmail gcovr \
+	getmail6 gsasl haproxy iproute2 iptables isync libclang-rt-14-dev \
+	libcmocka-dev libnet-ssleay-perl neomutt offlineimap3 openssl pflogsumm \
+	postfix postfix-pcre strace swaks util-linux
 
 # A quick nothing when all are there; not root: says what to type. Servers that
 # come with it (Postfix, HAProxy, Dovecot) are not started, now or at boot: the

@@ -16,8 +16,8 @@
  *   STORE_CHUNK    content octets ...    the literal; then the next part
  *   STORE_CLOSE    ends the call
  * A POP3 session is the same, of INBOX (VERB_SELECT), with commands of its own:
- *   VERB_POP_LIST  (nothing)   -> lines "UID octets uidl"; takes the maildrop,
- *                                 or NO [IN-USE]
+ *   VERB_POP_LIST  (nothing)   -> lines "UID octets uidl", cut anywhere; takes
+ *                                 the maildrop, or NO [IN-USE]
  *   VERB_POP_READ  UID         -> the content: STORE_BODY, or STORE_TEXT when
  *                                 the file has other line ends; or NO
  *   VERB_POP_SEEN, VERB_POP_DELETE  UIDs, with is_uid

@@ -303,4 +303,23 @@ def long_lines_and_floods_end(lab):
         expect_match(client.rest_until_closed(), "Too many errors")
 
 
+@scenario
+def a_list_of_many_messages(lab):
+    """3,000 messages: their list comes from the store in several pieces."""
+    host = lab.mta1
+    empty(host, USER2)
+    expect(host.files(USER2), [], "files that were left")
+    directory = os.path.join(host.maildir(USER2), "cur")
+    for i in range(3000):
+        with open(os.path.join(directory, f"{i}.M1P1.test:2,"),
+                  "wb") as file:
+            file.write(b"Subject: %d\n\nx\n" % i)
+    with pop3(host, USER2) as client:
+        expect(client.stat()[0], 3000, "STAT")
+        expect(len(client.uidl()[1]), 3000, "UIDL")
+        expect(client.retr(2999)[1][-1], b"x", "RETR")
+    for path in host.files(USER2):
+        os.unlink(path)
+
+
 main()

@@ -91,14 +91,24 @@ add_message(struct pop3_session *s, struct str line)
 	return true;
 }
 
+/* A piece of the list may end within a line: s->rest has its beginning. */
 static enum err
 add_messages(struct pop3_session *s, struct str text)
 {
-	struct str line;
-
 	while (text.n > 0) {
-		if (!str_line(&text, &line) || !add_message(s, line))
+		ptrdiff_t at = str_chr(text, '\n');
+		size_t n = at < 0 ? text.n : (size_t)at + 1;
+		struct str whole, line;
+
+		if (buf_add(&s->rest, str_first(text, n)) != OK)
 			return lost_store(s);
+		text = str_from(text, n);
+		whole = buf_str(&s->rest);
+		if (at < 0)
+			return OK;
+		if (!str_line(&whole, &line) || !add_message(s, line))
+			return lost_store(s);
+		buf_clear(&s->rest);
 	}
 	return OK;
 }
@@ -148,6 +158,8 @@ pop3_open_maildrop(struct co *co, struct pop3_session *s)
 	if (e == OK && status == STORE_OK)
 		e = run(co, s, VERB_POP_LIST, false, S(""), add_messages,
 			&status, text, sizeof(text));
+	if (e == OK && s->rest.n > 0)
+		e = lost_store(s);
 	if (e != OK || status == STORE_OK)
 		return e;
 	return str_starts(str_c(text), S("[IN-USE]")) ? ERR_EXISTS
@@ -160,6 +172,7 @@ pop3_forget_list(struct pop3_session *s)
 	for (size_t i = 0; i < s->n_list; i++)
 		free(s->list[i].uidl);
 	free(s->list);
+	buf_release(&s->rest);
 	s->list = NULL;
 	s->n_list = s->cap_list = 0;
 }

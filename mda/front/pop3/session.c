@@ -412,5 +412,6 @@ pop3_accept(int fd, const union address_any *peer, bool is_tls)
 		return;
 	}
 	s = must_alloc(sizeof(*s));
+	buf_init(&s->rest, POP3_LIST_LINE_MAX_OCTETS);
 	conn_begin(&s->conn, &protocol, fd, place, is_tls, INPUT_MAX);
 }

@@ -11,6 +11,7 @@
 enum {
 	POP3_AUTOLOGOUT_S = 10 * 60, // RFC 1939 3: at least 10 minutes
 	POP3_STORE_TIMEOUT_S = 10 * 60,
+	POP3_LIST_LINE_MAX_OCTETS = 64 + POP3_UIDL_MAX,
 };
 
 enum pop3_state { POP3_AUTHORIZATION, POP3_TRANSACTION };
@@ -30,6 +31,7 @@ struct pop3_session {
 	size_t n_name;
 	struct pop3_message *list; // number 1 is list[0]
 	size_t n_list, cap_list;
+	struct buf rest; // of the list's line, while it is read
 };
 
 static inline struct pop3_session *

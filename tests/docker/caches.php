@@ -1,0 +1,6 @@
+<?php
+// SPDX-License-Identifier: MIT
+// All caches of Roundcube that hold what an IMAP server said. That of messages
+// is kept right by CONDSTORE and QRESYNC (RFC 7162).
+$config['imap_cache'] = 'db';
+$config['messages_cache'] = 'db';
