@@ -22,12 +22,15 @@ $(O)/tests/moved.so: tests/clock/moved.c
 	@$(CC) $(filter-out -Wmissing-prototypes,$(BASE_FLAGS)) -O2 -shared \
 		-fPIC $< -o $@
 
-.PHONY: test-tools model rows slow
+.PHONY: test-tools model model-imap rows slow
 test-tools: $(TEST_TOOLS)
 N ?= 20000
 model: ## random SMTP against a reference model: make model N=1000000
 	@$(SUBMAKE) -s all test-tools
 	@MODEL_COMMANDS=$(N) $(PYTHON) tests/scenario/smtp_model.py --show
+model-imap: ## random IMAP against a reference: make model-imap N=1000000
+	@$(SUBMAKE) -s all
+	@IMAP_COMMANDS=$(N) $(PYTHON) tests/scenario/imap_model.py --show
 rows: ## the catalogue of attacks: which test names which row
 	@$(PYTHON) tests/lint/test_rows --show
 slow: ## slow clients and 100 good ones: make slow N=10000

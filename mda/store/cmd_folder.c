@@ -367,9 +367,10 @@ is_there(int user_fd, const char *name)
 	return faccessat(user_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* The folders below: ".a.b" and ".a.c.d" of ".a". */
+/* The folders below: ".a.b" and ".a.c.d" of ".a". First it is looked whether
+ * all may go, so that a name that is taken stops it before anything has. */
 static enum err
-rename_below(const struct folder_job *job)
+rename_below(const struct folder_job *job, bool is_look)
 {
 	int fd = fs_open_dir(job->user_fd, ".");
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -390,9 +391,9 @@ rename_below(const struct folder_job *job)
 		snprintf(to, sizeof(to), "%s%s", job->to, entry->d_name + n);
 		if (strlen(to) >= TREE_NAME_SIZE || is_there(job->user_fd, to))
 			e = ERR_EXISTS;
-		else
-			e = fs_move(job->user_fd, entry->d_name, job->user_fd,
-				    to);
+		if (is_look || e != OK)
+			continue;
+		e = fs_move(job->user_fd, entry->d_name, job->user_fd, to);
 		rewinddir(dir);
 	}
 	closedir(dir);
@@ -408,9 +409,11 @@ rename_in_thread(void *arg)
 		job->e = ERR_EXISTS;
 		return;
 	}
-	job->e = fs_move(job->user_fd, job->dir, job->user_fd, job->to);
+	job->e = rename_below(job, true);
 	if (job->e == OK)
-		job->e = rename_below(job);
+		job->e = fs_move(job->user_fd, job->dir, job->user_fd, job->to);
+	if (job->e == OK)
+		job->e = rename_below(job, false);
 	if (job->e == OK)
 		job->e = fs_sync_dir(job->user_fd);
 	if (job->e == OK && change_uses(job, 0, job->to) != OK)

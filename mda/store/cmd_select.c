@@ -16,6 +16,7 @@ enum { ENABLE_WORDS_MAX = 100 };
 static void
 enter(struct session *s, struct mailbox *m, bool is_read_only)
 {
+	session_begin(s);
 	s->mailbox = m;
 	s->is_read_only = is_read_only;
 	s->told_recent = 0;

@@ -269,6 +269,14 @@ session_open(struct co *co, struct session *s, struct str wire, bool for_new)
 }
 
 void
+session_begin(struct session *s)
+{
+	static unsigned last_id;
+
+	s->id = ++last_id == 0 ? ++last_id : last_id;
+}
+
+void
 session_leave(struct session *s)
 {
 	struct mailbox *m = s->mailbox;
@@ -786,13 +794,12 @@ void
 serve_session(struct co *co, struct call *call, struct frame *first,
 	      void *owner)
 {
-	static unsigned last_id;
 	struct session *s = must_alloc(sizeof(*s));
 	enum err e;
 
 	s->call = call;
 	s->tree = owner;
-	s->id = ++last_id == 0 ? ++last_id : last_id;
+	session_begin(s);
 	arena_init(&s->arena, SESSION_ARENA_OCTETS);
 	buf_init(&s->out, SESSION_OUT_OCTETS);
 	buf_init(&s->text, TEXT_MAX_OCTETS);

@@ -26,7 +26,7 @@ struct session {
 	struct call *call;
 	struct tree *tree;
 	struct user *user;
-	unsigned id; // not 0, of this process
+	unsigned id; // not 0, of this process; new with each SELECT
 
 	struct mailbox *mailbox; // selected, or NULL
 	bool is_read_only;
@@ -93,6 +93,9 @@ bool session_dir_of(struct session *s, struct str wire, struct buf *dir_out);
  * [TRYCREATE] where it does not exist. */
 struct mailbox *
 session_open(struct co *co, struct session *s, struct str wire, bool for_new);
+/* A session as RFC 9051 1.2 means it begins: what was recent to the one before
+ * on this connection is not to this one (RFC 3501 2.3.2). */
+void session_begin(struct session *s);
 /* Leaves the selected mailbox. */
 void session_leave(struct session *s);
 /* Reserves room, as quota_reserve(); ERR_FULL: it does not fit. */

@@ -25,6 +25,34 @@ def default_mailboxes(lab):
 
 
 @scenario
+def recent_is_of_one_session(lab):
+    """RFC 9051 1.2: a session ends with SELECT; RFC 3501 2.3.2: in the next one
+    nothing is recent that this one was told of."""
+    with fresh(lab, "Recently") as raw:
+        append(raw, "Recently", message("one")[1])
+        lines = ok(raw, "SELECT Recently")
+        expect_true("* 0 RECENT" in lines, lines)
+        lines = ok(raw, "FETCH 1 FLAGS")
+        expect_true("Recent" not in lines[0], lines)
+
+
+@scenario
+def rename_moves_all_or_nothing(lab):
+    """A name below that is taken stops it before anything has moved."""
+    with session(lab) as raw:
+        for name in ("Old", "Old/kind", "New", "New/kind"):
+            ok(raw, f"CREATE {name}")
+        ok(raw, "DELETE New")
+        expect_match(ask(raw, "RENAME Old New")[-1], "NO ")
+        ok(raw, "STATUS Old (MESSAGES)")
+        ok(raw, "STATUS Old/kind (MESSAGES)")
+        expect_match(ask(raw, "STATUS New (MESSAGES)")[-1], "NO ")
+        ok(raw, "DELETE New/kind")
+        ok(raw, "RENAME Old New")
+        ok(raw, "STATUS New/kind (MESSAGES)")
+
+
+@scenario
 def every_command_of_imaplib(lab):
     name = "Walk"
     with lab.mta1.imap(USER1) as c:
