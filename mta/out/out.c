@@ -20,6 +20,7 @@
 #include "mta/out/service.h"
 #include "mta/out/session.h"
 
+#include <openssl/ssl.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -184,6 +185,7 @@ open_target(struct co *co, const struct target *target,
 		settings->resume_key = buf_str(&key);
 		policy->peer.session = resume_find(settings->resume_key);
 		session = open_policed(co, target, settings, policy, why);
+		SSL_SESSION_free(policy->peer.session);
 	}
 	settings->resume_key = STR_NONE;
 	buf_release(&key);

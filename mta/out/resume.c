@@ -23,7 +23,9 @@ resume_find(struct str key)
 {
 	struct kept *k = map_get(&resume.by_key, key);
 
-	return k ? k->session : NULL;
+	if (k == NULL || SSL_SESSION_up_ref(k->session) != 1)
+		return NULL;
+	return k->session;
 }
 
 void

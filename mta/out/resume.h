@@ -10,7 +10,8 @@ enum { RESUME_SESSIONS = 256 }; // the oldest is forgotten
 
 struct ssl_session_st;
 
-/* Borrowed until the next call, or NULL. */
+/* The caller's, for SSL_SESSION_free(): while it connects, another may keep a
+ * newer one under that key. Or NULL. */
 struct ssl_session_st *resume_find(struct str key);
 /* Takes over the session. */
 void resume_keep(struct str key, struct ssl_session_st *session);

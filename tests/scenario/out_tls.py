@@ -369,6 +369,21 @@ def sessions_are_resumed(lab):
 
 
 @scenario
+def many_at_once_take_nothing_from_each_other(lab):
+    """Each connects while others finish, and keep newer sessions."""
+    mark = lab.mta1.mark()
+    sink = sinks["good"]
+    before = len(sink.messages)
+    with lab.mta1.submission(USER1) as client:
+        for _ in range(60):
+            _, content = message(recipient="a@good.example")
+            client.sendmail(USER1, ["a@good.example"], content)
+    wait_for("all of them", lambda: len(sink.messages) == before + 60, 20)
+    expect(re.findall(r"ev=role\.ended.*", lab.mta1.log_since(mark)), [],
+           "roles that died")
+
+
+@scenario
 def fingerprints(lab):
     expect_sent(lab, "print", r"\S*untrusted.TLSv1\.3")
     expect_waits(lab, "wrong-print", "fingerprint")
