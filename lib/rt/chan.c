@@ -678,7 +678,7 @@ dispatch(struct chan *chan, const struct frame_head *head, struct str body)
 		return;
 	}
 	if (body.n > 0) {
-		f.memory = must_alloc(body.n);
+		f.memory = must_realloc(NULL, body.n);
 		memcpy(f.memory, body.p, body.n);
 		f.body = str_of(f.memory, body.n);
 	}

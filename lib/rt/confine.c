@@ -198,6 +198,8 @@ static const int calls_readers[] = {
 };
 static const int calls_files[] = {
 	SCMP_SYS(openat),
+	SCMP_SYS(openat2),
+	SCMP_SYS(preadv2),
 	SCMP_SYS(unlinkat),
 	SCMP_SYS(mkdirat),
 	SCMP_SYS(renameat),

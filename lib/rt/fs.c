@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -101,6 +103,39 @@ fs_open_regular(int dir_fd, const char *name)
 	close(fd);
 	errno = EINVAL;
 	return -1;
+}
+
+int
+fs_open_regular_now(int dir_fd, const char *name, struct stat *out)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW,
+		.resolve = RESOLVE_CACHED,
+	};
+	int fd = (int)syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, out) == 0 && S_ISREG(out->st_mode))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+bool
+fs_read_now(int fd, char *to, size_t n, int64_t offset)
+{
+	while (n > 0) {
+		struct iovec piece = { to, n };
+		ssize_t got = preadv2(fd, &piece, 1, offset, RWF_NOWAIT);
+
+		if (got <= 0)
+			return false;
+		to += got;
+		offset += got;
+		n -= (size_t)got;
+	}
+	return true;
 }
 
 int

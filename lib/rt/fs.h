@@ -13,6 +13,8 @@
 
 #include <sys/types.h>
 
+struct stat;
+
 /* Writes all; ERR_FULL for ENOSPC and EDQUOT, else ERR_IO. */
 enum err fs_write_all(int fd, struct str bytes) MUST_USE;
 enum err fs_write_all_at(int fd, struct str bytes, int64_t offset) MUST_USE;
@@ -29,6 +31,11 @@ enum err fs_read_fd(int fd, struct buf *out) MUST_USE;
 /* Opens a regular file below dir_fd for reading; never a link, FIFO or device;
  * -1 with errno. */
 int fs_open_regular(int dir_fd, const char *name);
+/* The same two without waiting for a disk, for the loop: only where the kernel
+ * has in memory what they need. -1: it has not, or there is no such file, or
+ * the kernel cannot tell; then the others know more, in a thread. */
+int fs_open_regular_now(int dir_fd, const char *name, struct stat *out);
+bool fs_read_now(int fd, char *to, size_t n, int64_t offset);
 /* Opens a directory, never through a link; -1 with errno. */
 int fs_open_dir(int dir_fd, const char *name);
 

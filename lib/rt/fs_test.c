@@ -213,6 +213,34 @@ only_regular_files_open(void **state UNUSED)
 	close(fd);
 }
 
+/* Where the kernel cannot tell (before 5.12) nothing opens so. */
+static void
+what_is_in_memory_opens_without_waiting(void **state UNUSED)
+{
+	char one[1] = "?";
+	struct stat st;
+	int fd;
+
+	close(create("a", S("x")));
+	assert_int_equal(symlinkat("a", dir, "link2"), 0);
+	assert_int_equal(mkfifoat(dir, "fifo2", 0600), 0);
+	assert_int_equal(fs_open_regular_now(dir, "link2", &st), -1);
+	assert_int_equal(fs_open_regular_now(dir, "fifo2", &st), -1);
+	assert_int_equal(fs_open_regular_now(dir, "none", &st), -1);
+	fd = fs_open_regular_now(dir, "a", &st);
+	if (fd < 0) {
+		assert_true(errno == EINVAL || errno == ENOSYS ||
+			    errno == EAGAIN);
+		return;
+	}
+	assert_int_equal(st.st_size, 1);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	if (fs_read_now(fd, one, 1, 0)) // not every file system can
+		assert_int_equal(one[0], 'x');
+	assert_false(fs_read_now(fd, one, 1, 1));
+	close(fd);
+}
+
 static void
 reading_stops_at_the_limit(void **state UNUSED)
 {
@@ -353,6 +381,7 @@ main(void)
 		T(replace_a_link_not_what_it_points_to),
 		T(replace_writes_nothing_through_its_temporary_name),
 		T(only_regular_files_open),
+		T(what_is_in_memory_opens_without_waiting),
 		T(reading_stops_at_the_limit),
 		T(a_flush_that_had_begun_does_not_count),
 		T(a_woken_waiter_is_not_idle),

@@ -23,7 +23,6 @@
 #include <stdlib.h>
 
 enum {
-	INLINE_OCTETS = 16 * 1024, // a larger one is sent from its descriptor
 	TEXT_PIECE_OCTETS = 64 * 1024,
 	HEADER_MAX_OCTETS = 32 << 20,
 	BREATHE_EVERY = 500, // messages that need no reading
@@ -38,6 +37,8 @@ struct fetching {
 	enum err e;
 	struct index_window window;
 	struct index_batch *batch; // what the index lacks
+	const struct uid_list *list;
+	struct letters_ahead *ahead; // NULL: nothing was
 	/* Of the message at hand. */
 	struct index_entry entry;
 	struct str blob;
@@ -76,10 +77,9 @@ depth_of(const struct imap_fetch_item *item, const struct message *msg)
 	case IMAP_FETCH_RFC822_TEXT:
 		if (item->section.n_parts > 0)
 			return LETTER_PARTS;
-		return text_of(item) == IMAP_SECTION_ALL ||
-				       text_of(item) == IMAP_SECTION_TEXT
-			       ? LETTER_BODY
-			       : LETTER_HEAD;
+		return text_of(item) == IMAP_SECTION_ALL    ? LETTER_WHOLE
+		       : text_of(item) == IMAP_SECTION_TEXT ? LETTER_BODY
+							    : LETTER_HEAD;
 	case IMAP_FETCH_BINARY:
 	case IMAP_FETCH_BINARY_SIZE:
 		return LETTER_PARTS;
@@ -238,7 +238,9 @@ put_section(struct co *co, struct session *s,
 		return;
 	}
 	cut(item, n, &first, &n_wanted);
-	if (l->is_crlf && (n_wanted > INLINE_OCTETS || at + n > l->bytes.n)) {
+	/* A large one is sent from its descriptor. */
+	if (l->is_crlf &&
+	    (n_wanted > LETTER_SMALL_OCTETS || at + n > l->bytes.n)) {
 		check(imap_write_literal_head(&s->out, n_wanted, false) == OK);
 		session_send_body(co, s, l->fd, at + first, n_wanted);
 		return;
@@ -435,9 +437,44 @@ depth_of_all(const struct imap_fetch *what, const struct message *msg)
 	for (size_t i = 0; i < what->n; i++) {
 		int needed = depth_of(&what->items[i], msg);
 
-		depth = needed > depth ? needed : depth;
+		if (needed < 0 || depth < 0)
+			depth = needed > depth ? needed : depth;
+		else
+			depth = (int)letter_depth_of_both(
+				(enum letter_depth)depth,
+				(enum letter_depth)needed);
 	}
 	return depth;
+}
+
+/* The message at that place of the list. */
+static enum err
+read_letter(struct co *co, struct fetching *f, size_t at, int depth,
+	    struct letter *out)
+{
+	struct mailbox *m = f->s->mailbox;
+	const struct uid_list *list = f->list;
+	struct letter_wish wishes[LETTERS_AHEAD] = { { list->uids[at],
+						       depth } };
+	size_t n = 1;
+
+	if (letters_ahead_take(f->ahead, m, &wishes[0], out))
+		return OK;
+	for (size_t i = at + 1; i < list->n && n < LETTERS_AHEAD; i++) {
+		const struct message *msg = mailbox_find(m, list->uids[i]);
+
+		if (msg != NULL)
+			wishes[n++] = (struct letter_wish) {
+				list->uids[i], depth_of_all(f->what, msg)
+			};
+	}
+	if (f->ahead == NULL)
+		f->ahead = letters_ahead_new();
+	letters_ahead_read(co, f->ahead, m, wishes, n);
+	return letters_ahead_take(f->ahead, m, &wishes[0], out)
+		       ? OK
+		       : letter_read(co, m, list->uids[at],
+				     (enum letter_depth)depth, out);
 }
 
 /* Of a message that another session removed the UID is still known. */
@@ -455,8 +492,9 @@ put_gone(struct fetching *f, uint32_t uid)
 }
 
 static void
-fetch_one(struct co *co, struct fetching *f, uint32_t uid)
+fetch_one(struct co *co, struct fetching *f, size_t at)
 {
+	uint32_t uid = f->list->uids[at];
 	struct mailbox *m = f->s->mailbox;
 	struct message *msg = mailbox_find(m, uid);
 	struct letter l = { .fd = -1 };
@@ -469,8 +507,7 @@ fetch_one(struct co *co, struct fetching *f, uint32_t uid)
 
 		if (depth > had) {
 			letter_release(&l);
-			e = letter_read(co, m, uid, (enum letter_depth)depth,
-					&l);
+			e = read_letter(co, f, at, depth, &l);
 			had = depth;
 			msg = mailbox_find(m, uid);
 		}
@@ -507,7 +544,7 @@ static void
 fetch(struct co *co, struct session *s, const struct uid_list *list,
       const struct imap_fetch *what)
 {
-	struct fetching f = { .s = s, .what = what };
+	struct fetching f = { .s = s, .what = what, .list = list };
 
 	buf_init(&f.made, INDEX_BLOBS_MAX_OCTETS);
 	if (needs_index(what)) {
@@ -520,7 +557,7 @@ fetch(struct co *co, struct session *s, const struct uid_list *list,
 		if (what->items[i].kind == IMAP_FETCH_INTERNALDATE)
 			letters_read_dates(co, s->mailbox, list->uids, list->n);
 	for (size_t i = 0; i < list->n && f.e == OK && s->broken == OK; i++) {
-		fetch_one(co, &f, list->uids[i]);
+		fetch_one(co, &f, i);
 		session_send_some(co, s);
 		if (i % BREATHE_EVERY == BREATHE_EVERY - 1)
 			co_breathe(co);
@@ -531,6 +568,7 @@ fetch(struct co *co, struct session *s, const struct uid_list *list,
 		free(f.batch);
 	}
 	index_window_release(&f.window);
+	letters_ahead_free(&f.ahead);
 	buf_release(&f.made);
 	if (f.e != OK)
 		session_fail(s, f.e);

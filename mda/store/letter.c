@@ -21,17 +21,20 @@
 
 enum {
 	HEAD_STEP_OCTETS = 16 * 1024,
+	NOW_MAX_OCTETS = 128 * 1024,	// read and parsed in the loop
+	AHEAD_MAX_OCTETS = 1024 * 1024, // in memory, but for one message
 	READ_TRIES = 3,
 	DATES_PER_JOB = 4096,
 	LETTERS_PER_JOB = 64,
 	LETTER_MAX_OCTETS = 256 << 20, // of one message in memory
 };
 
-/* Reads below a directory; in a thread. */
+/* Reads below a directory; in a thread, or in the loop without waiting. */
 struct letter_job {
 	int dir_fd;
 	char name[TREE_NAME_SIZE];
 	enum letter_depth depth;
+	bool is_now;	    // ERR_MORE: it has to wait, or a thread knows more
 	bool has_wire_size; // what the name claims
 	uint64_t claimed_size, claimed_wire_size;
 	struct letter letter;
@@ -50,20 +53,29 @@ letter_release(struct letter *l)
 }
 
 static enum err
-read_to(struct letter *l, size_t n)
+read_to(struct letter_job *job, size_t n)
 {
+	struct letter *l = &job->letter;
 	enum err e;
 
 	if (n > l->size_octets)
 		n = (size_t)l->size_octets;
 	if (n <= l->bytes.n)
 		return OK;
+	if (job->is_now && n > NOW_MAX_OCTETS)
+		return ERR_MORE;
 	if (n > LETTER_MAX_OCTETS)
 		return ERR_LIMIT;
 	if (buf_reserve(&l->bytes, n - l->bytes.n) != OK)
 		return ERR_LIMIT;
-	e = fs_read_at(l->fd, l->bytes.p + l->bytes.n, n - l->bytes.n,
-		       (int64_t)l->bytes.n);
+	if (job->is_now)
+		e = fs_read_now(l->fd, l->bytes.p + l->bytes.n, n - l->bytes.n,
+				(int64_t)l->bytes.n)
+			    ? OK
+			    : ERR_MORE;
+	else
+		e = fs_read_at(l->fd, l->bytes.p + l->bytes.n, n - l->bytes.n,
+			       (int64_t)l->bytes.n);
 	if (e == OK)
 		l->bytes.n = n;
 	return e;
@@ -71,10 +83,12 @@ read_to(struct letter *l, size_t n)
 
 /* Steps double, so that a long header is not looked through too often. */
 static enum err
-read_head(struct letter *l)
+read_head(struct letter_job *job)
 {
+	struct letter *l = &job->letter;
+
 	for (size_t n = HEAD_STEP_OCTETS;; n *= 2) {
-		enum err e = read_to(l, n);
+		enum err e = read_to(job, n);
 
 		if (e != OK)
 			return e;
@@ -86,11 +100,14 @@ read_head(struct letter *l)
 }
 
 static enum err
-open_letter(struct letter_job *job)
+open_file(struct letter_job *job, struct stat *st)
 {
 	struct letter *l = &job->letter;
-	struct stat st;
 
+	if (job->is_now) {
+		l->fd = fs_open_regular_now(job->dir_fd, job->name, st);
+		return l->fd < 0 ? ERR_MORE : OK;
+	}
 	l->fd = fs_open_regular(job->dir_fd, job->name);
 	if (l->fd < 0) {
 		if (errno == ENOENT || errno == ELOOP || errno == EINVAL ||
@@ -99,8 +116,18 @@ open_letter(struct letter_job *job)
 		log_error("store.open", FC("name", job->name), FERRNO(errno));
 		return ERR_UNAVAILABLE;
 	}
-	if (fstat(l->fd, &st) != 0)
-		return ERR_IO;
+	return fstat(l->fd, st) == 0 ? OK : ERR_IO;
+}
+
+static enum err
+open_letter(struct letter_job *job)
+{
+	struct letter *l = &job->letter;
+	struct stat st;
+	enum err e = open_file(job, &st);
+
+	if (e != OK)
+		return e;
 	l->size_octets = (uint64_t)st.st_size;
 	l->date_s = st.st_mtim.tv_sec;
 	buf_init(&l->bytes, l->size_octets + 1);
@@ -114,28 +141,57 @@ open_letter(struct letter_job *job)
 	return OK;
 }
 
+static bool
+is_whole_wanted(const struct letter_job *job)
+{
+	const struct letter *l = &job->letter;
+	enum letter_depth depth = job->depth;
+
+	if (depth != LETTER_WHOLE && depth != LETTER_BODY)
+		return depth >= LETTER_ALL;
+	/* Without CRLF in the file its text has to be made here. */
+	return !l->is_crlf || l->size_octets <= LETTER_SMALL_OCTETS;
+}
+
+static enum err
+read_letter(struct letter_job *job)
+{
+	struct letter *l = &job->letter;
+	enum err e = open_letter(job);
+
+	if (e == OK && job->depth >= LETTER_HEAD)
+		e = read_head(job);
+	if (e != OK || !is_whole_wanted(job))
+		return e;
+	e = read_to(job, (size_t)l->size_octets);
+	if (e != OK)
+		return e;
+	l->has_all = true;
+	if (job->depth >= LETTER_ALL || !l->is_crlf) {
+		l->wire_size_octets = crlf_size(buf_str(&l->bytes));
+		l->is_crlf = l->wire_size_octets == l->size_octets;
+	}
+	if (job->depth == LETTER_PARTS)
+		e = mime_parse(&l->arena, buf_str(&l->bytes), &l->root);
+	return e;
+}
+
 static void
 run_in_thread(void *arg)
 {
 	struct letter_job *job = arg;
-	struct letter *l = &job->letter;
 
-	job->e = open_letter(job);
-	/* Without CRLF in the file its text has to be made here. */
-	if (job->e == OK && job->depth == LETTER_BODY && !l->is_crlf)
-		job->depth = LETTER_ALL;
-	if (job->e == OK && job->depth >= LETTER_HEAD)
-		job->e = read_head(l);
-	if (job->e != OK || job->depth < LETTER_ALL)
-		return;
-	job->e = read_to(l, (size_t)l->size_octets);
-	if (job->e != OK)
-		return;
-	l->has_all = true;
-	l->wire_size_octets = crlf_size(buf_str(&l->bytes));
-	l->is_crlf = l->wire_size_octets == l->size_octets;
-	if (job->depth == LETTER_PARTS)
-		job->e = mime_parse(&l->arena, buf_str(&l->bytes), &l->root);
+	job->e = read_letter(job);
+}
+
+enum letter_depth
+letter_depth_of_both(enum letter_depth a, enum letter_depth b)
+{
+	enum letter_depth deeper = a > b ? a : b;
+
+	return deeper == LETTER_HEAD && (a == LETTER_WHOLE || b == LETTER_WHOLE)
+		       ? LETTER_BODY
+		       : deeper;
 }
 
 /* False: the message has no usable name. */
@@ -168,6 +224,22 @@ learn(struct message *msg, const struct letter *l)
 	}
 }
 
+/* False: it has to be read in a thread. */
+static bool
+read_now(struct letter_job *job)
+{
+	enum letter_depth depth = job->depth;
+
+	job->is_now = true;
+	job->e = read_letter(job);
+	job->is_now = false;
+	if (job->e == OK)
+		return true;
+	letter_release(&job->letter);
+	job->depth = depth;
+	return false;
+}
+
 enum err
 letter_read(struct co *co, struct mailbox *m, uint32_t uid,
 	    enum letter_depth depth, struct letter *out)
@@ -181,7 +253,8 @@ letter_read(struct co *co, struct mailbox *m, uint32_t uid,
 
 		if (msg == NULL || !init_job(job, m, msg, depth))
 			break;
-		offload(co, run_in_thread, job);
+		if (!read_now(job))
+			offload(co, run_in_thread, job);
 		e = job->e;
 		msg = mailbox_find(m, uid);
 		if (e == OK && msg != NULL) {
@@ -202,6 +275,122 @@ letter_read(struct co *co, struct mailbox *m, uint32_t uid,
 	}
 	free(job);
 	return e;
+}
+
+/* ---- ahead ---- */
+
+struct letters_ahead {
+	struct {
+		uint32_t uid; // 0: taken
+		struct letter_job job;
+	} entries[LETTERS_AHEAD];
+	size_t n;
+};
+
+struct letters_ahead *
+letters_ahead_new(void)
+{
+	return must_alloc(sizeof(struct letters_ahead));
+}
+
+static void
+forget_ahead(struct letters_ahead *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (a->entries[i].uid != 0)
+			letter_release(&a->entries[i].job.letter);
+	a->n = 0;
+}
+
+void
+letters_ahead_free(struct letters_ahead **ahead)
+{
+	if (*ahead == NULL)
+		return;
+	forget_ahead(*ahead);
+	free(*ahead);
+	*ahead = NULL;
+}
+
+bool
+letters_ahead_take(struct letters_ahead *a, struct mailbox *m,
+		   const struct letter_wish *wish, struct letter *out)
+{
+	enum letter_depth depth = (enum letter_depth)wish->depth;
+	struct message *msg = mailbox_find(m, wish->uid);
+	struct letter_job now;
+
+	for (size_t i = 0; a != NULL && i < a->n; i++) {
+		struct letter_job *job = &a->entries[i].job;
+
+		if (a->entries[i].uid != wish->uid || job->e != OK ||
+		    letter_depth_of_both(job->depth, depth) != job->depth)
+			continue;
+		a->entries[i].uid = 0;
+		*out = job->letter;
+		return true;
+	}
+	if (msg == NULL || !init_job(&now, m, msg, depth) || !read_now(&now))
+		return false;
+	learn(msg, &now.letter);
+	*out = now.letter;
+	return true;
+}
+
+/* The disk is asked for all of them before the first is waited for. */
+static void
+ahead_in_thread(void *arg)
+{
+	struct letters_ahead *a = arg;
+
+	for (size_t i = 0; i < a->n; i++) {
+		struct letter_job *job = &a->entries[i].job;
+		int fd = fs_open_regular(job->dir_fd, job->name);
+
+		if (fd < 0)
+			continue;
+		posix_fadvise(fd, 0,
+			      job->depth == LETTER_HEAD ? HEAD_STEP_OCTETS
+							: AHEAD_MAX_OCTETS,
+			      POSIX_FADV_WILLNEED);
+		close(fd);
+	}
+	for (size_t i = 0; i < a->n; i++)
+		run_in_thread(&a->entries[i].job);
+}
+
+void
+letters_ahead_read(struct co *co, struct letters_ahead *a, struct mailbox *m,
+		   const struct letter_wish *wishes, size_t n)
+{
+	uint64_t octets = 0;
+
+	forget_ahead(a);
+	for (size_t i = 0; i < n && a->n < LETTERS_AHEAD; i++) {
+		const struct message *msg = mailbox_find(m, wishes[i].uid);
+
+		if (msg == NULL || wishes[i].depth < 0 ||
+		    !init_job(&a->entries[a->n].job, m, msg,
+			      (enum letter_depth)wishes[i].depth))
+			continue;
+		octets +=
+			msg->has_size ? msg->size_octets : LETTER_SMALL_OCTETS;
+		if (a->n > 0 && octets > AHEAD_MAX_OCTETS)
+			break;
+		a->entries[a->n++].uid = wishes[i].uid;
+	}
+	if (a->n > 0)
+		offload(co, ahead_in_thread, a);
+	for (size_t i = 0; i < a->n; i++) {
+		struct message *msg = mailbox_find(m, a->entries[i].uid);
+
+		if (msg != NULL && a->entries[i].job.e == OK)
+			learn(msg, &a->entries[i].job.letter);
+		else
+			letter_release(&a->entries[i].job.letter);
+		if (msg == NULL)
+			a->entries[i].uid = 0;
+	}
 }
 
 /* ---- dates ---- */

@@ -7,10 +7,17 @@
 
 enum letter_depth {
 	LETTER_OPEN,  // its descriptor and sizes
-	LETTER_HEAD,  // the header in memory, too
-	LETTER_BODY,  // and all of it if it is not what the wire has
+	LETTER_WHOLE, // all of it in memory, if it is small or the file is not
+		      // what the wire has
+	LETTER_HEAD,  // the header in memory
+	LETTER_BODY,  // as LETTER_HEAD and LETTER_WHOLE
 	LETTER_ALL,   // all of it
 	LETTER_PARTS, // and its tree of parts
+};
+
+enum {
+	LETTER_SMALL_OCTETS = 16 * 1024,
+	LETTERS_AHEAD = 32,
 };
 
 struct letter {
@@ -25,11 +32,37 @@ struct letter {
 	struct mime_part *root;
 };
 
-/* Opens and reads in the pool. What is learned of sizes and date is kept in the
+/* What serves both. */
+enum letter_depth
+letter_depth_of_both(enum letter_depth a, enum letter_depth b);
+
+/* Opens and reads: at once what the kernel has in memory, else in the pool.
+ * What is learned of sizes and date is kept in the
  * model. ERR_NOT_FOUND: the message is gone. Release it in any case. */
 enum err letter_read(struct co *co, struct mailbox *m, uint32_t uid,
 		     enum letter_depth depth, struct letter *out) MUST_USE;
 void letter_release(struct letter *l);
+
+/* For whoever reads many messages, one after the other: what has to wait for
+ * the disk is read together with those that come next. */
+struct letters_ahead;
+struct letters_ahead *letters_ahead_new(void);
+/* NULL is fine. */
+void letters_ahead_free(struct letters_ahead **ahead);
+struct letter_wish {
+	uint32_t uid;
+	int depth; // enum letter_depth; -1: nothing is to be read
+};
+/* This message, if it was read ahead or needs no waiting; else false. a may be
+ * NULL. */
+bool
+letters_ahead_take(struct letters_ahead *a, struct mailbox *m,
+		   const struct letter_wish *wish, struct letter *out) MUST_USE;
+/* Reads the first of these messages and some that follow; what cannot be read
+ * is left out. Those read ahead before are forgotten. */
+void
+letters_ahead_read(struct co *co, struct letters_ahead *a, struct mailbox *m,
+		   const struct letter_wish *wishes, size_t n);
 
 /* INTERNALDATEs of all these messages that are not known yet, in one job. */
 void letters_read_dates(struct co *co, struct mailbox *m, const uint32_t *uids,
