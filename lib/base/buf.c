@@ -72,6 +72,19 @@ buf_addc(struct buf *b, char c)
 }
 
 enum err
+buf_add_number(struct buf *b, uint64_t number)
+{
+	char digits[20]; // of 2^64
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	return buf_add(b, str_of(digits + at, sizeof(digits) - at));
+}
+
+enum err
 buf_vaddf(struct buf *b, const char *format, va_list ap)
 {
 	size_t room = b->cap - b->n, n;

@@ -31,6 +31,8 @@ struct str buf_str(const struct buf *b);
 /* Each returns ERR_LIMIT and changes nothing when max would be passed. */
 enum err buf_add(struct buf *b, struct str s) MUST_USE;
 enum err buf_addc(struct buf *b, char c) MUST_USE;
+/* In decimal digits; for what is put very often: no format is read. */
+enum err buf_add_number(struct buf *b, uint64_t number) MUST_USE;
 enum err buf_addf(struct buf *b, const char *format, ...) PRINTF(2, 3) MUST_USE;
 enum err buf_vaddf(struct buf *b, const char *format, va_list ap) MUST_USE;
 

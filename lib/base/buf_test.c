@@ -68,6 +68,19 @@ foreign_bytes_cannot_forge_a_log_line(void **state UNUSED)
 	buf_release(&b);
 }
 
+static void
+numbers_are_put_in_digits(void **state UNUSED)
+{
+	struct buf b = BUF_INIT(26);
+
+	assert_int_equal(buf_add_number(&b, 0), OK);
+	assert_int_equal(buf_add_number(&b, 90120), OK);
+	assert_int_equal(buf_add_number(&b, UINT64_MAX), OK);
+	assert_str(buf_str(&b), "09012018446744073709551615");
+	assert_int_equal(buf_add_number(&b, 1), ERR_LIMIT);
+	buf_release(&b);
+}
+
 int
 main(void)
 {
@@ -76,6 +89,7 @@ main(void)
 		cmocka_unit_test(a_length_near_the_largest_does_not_wrap),
 		cmocka_unit_test(formatting_that_does_not_fit_changes_nothing),
 		cmocka_unit_test(shift_keeps_the_rest),
+		cmocka_unit_test(numbers_are_put_in_digits),
 		cmocka_unit_test(foreign_bytes_cannot_forge_a_log_line),
 	};
 

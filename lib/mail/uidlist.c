@@ -229,7 +229,9 @@ uidlist_put_record(struct buf *b, const struct uidlist_record *record)
 
 	if (str_chr(record->base, ':') >= 0)
 		return ERR_FORMAT;
-	e = buf_addf(b, "%u ", record->uid);
+	e = buf_add_number(b, record->uid);
+	if (e == OK)
+		e = buf_addc(b, ' ');
 	if (e == OK && record->fields.n > 0)
 		e = buf_add(b, record->fields);
 	if (e == OK && record->fields.n > 0)

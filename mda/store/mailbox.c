@@ -37,10 +37,30 @@ close_dirs(struct mailbox *m)
 }
 
 void
+message_block_release(struct message_block *block)
+{
+	free(block->names);
+	free(block->messages);
+	*block = (struct message_block) { .names = NULL };
+}
+
+void
+message_free_part(const struct mailbox *m, void *part)
+{
+	const struct message_block *block = &m->block;
+	const char *p = part;
+
+	if (block->names != NULL && p >= block->names &&
+	    p < block->names + block->names_octets)
+		return;
+	free(part);
+}
+
+void
 message_free(const struct mailbox *m, struct message *msg)
 {
-	snapshot_free_part(m, msg->info);
-	snapshot_free_part(m, msg->fields);
+	message_free_part(m, msg->info);
+	message_free_part(m, msg->fields);
 	if (!msg->is_in_block)
 		free(msg);
 }
@@ -53,7 +73,7 @@ free_mailbox(struct mailbox *m)
 	for (size_t i = 0; i < m->n; i++)
 		message_free(m, m->messages[i]);
 	free(m->messages);
-	snapshot_release(&m->snapshot);
+	message_block_release(&m->block);
 	map_release(&m->by_base);
 	buf_release(&m->keywords_file);
 	journal_release(&m->journal);

@@ -32,7 +32,7 @@ struct message {
 	bool is_unclaimed; // \Recent for the next who selects
 	bool has_size, has_wire_size;
 	bool has_date;
-	bool is_in_block;	 // of the snapshot's memory
+	bool is_in_block;	 // its memory is the mailbox's block
 	unsigned recent_session; // whose \Recent it is; 0: nobody's
 	unsigned changed_by;	 // session of the last change; 0: another's
 	uint64_t change;  // its modification sequence; 0: not in the model
@@ -45,6 +45,14 @@ struct message {
 	char *fields;	// of its uidlist record, or NULL
 	struct index_place place;
 	struct str base; // in the same memory
+};
+
+/* Many messages that were made at once, and their names; they live as long as
+ * the mailbox is open. */
+struct message_block {
+	char *names;
+	size_t names_octets;
+	struct message *messages;
 };
 
 /* The time of a directory, to see whether it has changed. */
@@ -84,6 +92,7 @@ struct mailbox {
 	struct keywords keywords;
 	struct message **messages; // by UID
 	size_t n, cap;
+	struct message_block block; // some of them, or none
 	struct map by_base;
 	bool lacks_bases; // by_base is made when it is needed
 	struct dir_time cur_time, new_time;
@@ -136,6 +145,9 @@ mailbox_look(struct co *co, struct mailbox *m, bool is_thorough) MUST_USE;
 struct map *mailbox_bases(struct mailbox *m);
 /* Of nobody's model. NULL is fine. */
 void message_free(const struct mailbox *m, struct message *msg);
+/* Frees a part of a message: its own memory, or one of the block's. */
+void message_free_part(const struct mailbox *m, void *part);
+void message_block_release(struct message_block *block);
 /* NULL: gone. */
 struct message *mailbox_find(const struct mailbox *m, uint32_t uid);
 /* The same, where UIDs rise from call to call; *at is 0 at first. It holds

@@ -18,6 +18,7 @@
 #include "lib/mail/uidlist.h"
 #include "lib/rt/log.h"
 #include "mda/store/batch.h"
+#include "mda/store/census.h"
 #include "mda/store/list_file.h"
 #include "mda/store/quota.h"
 
@@ -33,6 +34,7 @@ enum {
 	LIST_MAX_OCTETS = 1 << 30,
 	KEYWORDS_FILE_MAX_OCTETS = 64 * 1024,
 	JOURNAL_MAX_OCTETS = 256 << 20,
+	ENTRIES_OCTETS = 64 * 1024, // of a directory, by one call
 	READ_TRIES = 5,
 	SYNC_TRIES = 6,
 	FINE_GRAIN_US = 20000,	   // clocks of file systems tick at 4 to 10 ms
@@ -94,24 +96,16 @@ take_time(int fd, struct dir_time *out)
 }
 
 static enum err
-read_names_once(int fd, struct buf *out)
+keep_names(struct str entries, struct buf *out)
 {
-	int copy = fs_open_dir(fd, ".");
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *entry;
 	enum err e = OK;
 
-	buf_clear(out);
-	if (dir == NULL) {
-		log_error("store.read", FERRNO(errno));
-		if (copy >= 0)
-			close(copy);
-		return ERR_UNAVAILABLE;
-	}
-	errno = 0;
-	while (e == OK && (entry = readdir(dir)) != NULL) {
+	for (size_t at = 0; at < entries.n && e == OK;) {
+		const struct dirent64 *entry =
+			(const struct dirent64 *)(entries.p + at);
 		ino_t inode = entry->d_ino;
 
+		at += entry->d_reclen;
 		if (entry->d_name[0] == '.' ||
 		    (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN))
 			continue;
@@ -120,11 +114,28 @@ read_names_once(int fd, struct buf *out)
 			e = buf_add(out, str_of(entry->d_name,
 						strlen(entry->d_name) + 1));
 	}
-	if (e == OK && errno != 0) {
+	return e;
+}
+
+static enum err
+read_names_once(int fd, struct buf *out)
+{
+	int dir = fs_open_dir(fd, ".");
+	char *entries = must_alloc(ENTRIES_OCTETS);
+	ssize_t n = -1;
+	enum err e = OK;
+
+	buf_clear(out);
+	while (dir >= 0 && e == OK &&
+	       (n = getdents64(dir, entries, ENTRIES_OCTETS)) > 0)
+		e = keep_names(str_of(entries, (size_t)n), out);
+	if (e == OK && n < 0) {
 		log_error("store.read", FERRNO(errno));
-		e = ERR_IO;
+		e = dir < 0 ? ERR_UNAVAILABLE : ERR_IO;
 	}
-	closedir(dir);
+	if (dir >= 0)
+		close(dir);
+	free(entries);
 	return e;
 }
 
@@ -246,6 +257,8 @@ struct renaming {
 struct pending {
 	struct message **messages; // not in the model yet
 	size_t n, cap;
+	/* All of the mailbox, by arrival, and in no map. */
+	bool is_census;
 	struct renaming *renamings;
 	size_t n_renamings, renamings_cap;
 	uint32_t *gone; // UIDs
@@ -288,7 +301,7 @@ set_info(struct mailbox *m, struct message *msg, struct str name,
 {
 	struct str info = str_from(name, msg->base.n);
 
-	snapshot_free_part(m, msg->info);
+	message_free_part(m, msg->info);
 	msg->info = info.n > 0 ? str_dup_c(info) : NULL;
 	msg->flags = parsed->flags;
 	msg->keywords = parsed->keywords;
@@ -582,20 +595,25 @@ keep_record(struct mailbox *m, struct message *msg,
 	    const struct uidlist_record *record)
 {
 	msg->uid = record->uid;
-	snapshot_free_part(m, msg->fields);
+	message_free_part(m, msg->fields);
 	msg->fields = record->fields.n > 0 ? str_dup_c(record->fields) : NULL;
 }
 
 /* ERR_FORMAT: not to be trusted. ERR_REFUSED: it contradicts what was told. */
 static enum err
-take_records(struct mailbox *m, struct uidlist_reader *r)
+take_records(struct mailbox *m, struct uidlist_reader *r,
+	     const struct pending *p)
 {
 	struct uidlist_record record;
 	enum uidlist_step step;
+	size_t hint = 0;
 
 	m->n_lines = 0;
 	while ((step = uidlist_next(r, &record)) == UIDLIST_RECORD) {
-		struct message *msg = map_get(mailbox_bases(m), record.base);
+		struct message *msg =
+			p->is_census ? census_find(p->messages, p->n,
+						   record.base, &hint)
+				     : map_get(mailbox_bases(m), record.base);
 		bool is_told = msg != NULL && mailbox_find(m, msg->uid) == msg;
 
 		m->n_lines++;
@@ -638,11 +656,12 @@ records_in_thread(void *arg)
 {
 	struct making *k = arg;
 
-	k->e = take_records(k->m, k->r);
+	k->e = take_records(k->m, k->r, k->p);
 }
 
 static enum err
-take_list(struct co *co, struct mailbox *m, const struct scan *s)
+take_list(struct co *co, struct mailbox *m, const struct scan *s,
+	  struct pending *p)
 {
 	struct uidlist_header header;
 	struct uidlist_reader r;
@@ -669,7 +688,7 @@ take_list(struct co *co, struct mailbox *m, const struct scan *s)
 		snprintf(m->guid, sizeof(m->guid), "%.*s", STR(header.guid));
 		free(m->extra);
 		m->extra = header.extra.n > 0 ? str_dup_c(header.extra) : NULL;
-		struct making k = { .m = m, .r = &r };
+		struct making k = { .m = m, .r = &r, .p = p };
 
 		run_making(co, records_in_thread, &k);
 		e = k.e;
@@ -898,9 +917,12 @@ forget_pending(struct mailbox *m, struct pending *p)
 	free(p->renamings);
 	free(p->gone);
 	for (size_t i = 0; i < p->n; i++) {
-		map_remove(mailbox_bases(m), p->messages[i]->base);
+		if (!p->is_census)
+			map_remove(mailbox_bases(m), p->messages[i]->base);
 		message_free(m, p->messages[i]);
 	}
+	if (p->is_census && m->n == 0)
+		message_block_release(&m->block);
 	free(p->messages);
 	*p = (struct pending) { .n = 0 };
 }
@@ -911,7 +933,7 @@ renumber(struct mailbox *m, struct pending *p)
 {
 	begin_list(m);
 	for (size_t i = 0; i < p->n; i++) {
-		snapshot_free_part(m, p->messages[i]->fields);
+		message_free_part(m, p->messages[i]->fields);
 		p->messages[i]->fields = NULL;
 		p->messages[i]->uid = 0;
 	}
@@ -922,7 +944,7 @@ sort_in_thread(void *arg)
 {
 	struct making *k = arg;
 
-	for (size_t i = 0; i < k->p->n; i++)
+	for (size_t i = 0; i < k->p->n && !k->p->is_census; i++)
 		if (k->p->messages[i]->uid == 0) {
 			sort_by_arrival(k->p->messages, k->p->n);
 			return;
@@ -948,16 +970,41 @@ number_pending(struct co *co, struct mailbox *m, struct pending *p)
 	return write_lines(co, m, p->messages, p->n, first_new);
 }
 
+/* False: there is something already, or two names have one base. */
+static bool
+take_census(struct mailbox *m, const struct scan *s, struct pending *p)
+{
+	struct census census;
+
+	if (m->is_loaded || m->n > 0 || m->by_base.n > 0 ||
+	    !census_take(buf_str(&s->names[0].all), buf_str(&s->names[1].all),
+			 (uint32_t)wall_s(), &census))
+		return false;
+	m->block = census.block;
+	m->has_new = census.has_new;
+	m->lacks_bases = true;
+	keywords_adopt(&m->keywords, census.keywords);
+	*p = (struct pending) { .messages = census.order,
+				.n = census.n,
+				.cap = census.n + 1,
+				.is_census = true };
+	for (size_t i = 0; i < p->n; i++)
+		p->messages[i]->seen = m->n_scans;
+	return true;
+}
+
 static void
 names_in_thread(void *arg)
 {
 	struct making *k = arg;
 	struct mailbox *m = k->m;
+	bool is_met = take_census(m, k->s, k->p);
 
 	for (int i = 0; i < 2; i++) {
 		if (!k->s->names[i].is_wanted)
 			continue;
-		meet_names(m, k->p, &k->s->names[i], i == 0);
+		if (!is_met)
+			meet_names(m, k->p, &k->s->names[i], i == 0);
 		*(i == 0 ? &m->new_time : &m->cur_time) = k->s->names[i].time;
 	}
 }
@@ -1005,7 +1052,7 @@ take_scan(struct co *co, struct mailbox *m, struct scan *s, struct pending *p)
 	if (e != OK)
 		return e;
 	if (s->is_list_read || !m->is_loaded)
-		e = take_list(co, m, s);
+		e = take_list(co, m, s, p);
 	if (e == ERR_FORMAT) {
 		renumber(m, p);
 		e = OK;

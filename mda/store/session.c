@@ -147,14 +147,7 @@ session_put_str(struct session *s, struct str text)
 void
 session_put_number(struct session *s, uint64_t number)
 {
-	char digits[20]; // of 2^64
-	size_t at = sizeof(digits);
-
-	do {
-		digits[--at] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number > 0);
-	buf_put(&s->out, str_of(digits + at, sizeof(digits) - at));
+	check(buf_add_number(&s->out, number) == OK);
 }
 
 void

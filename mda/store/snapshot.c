@@ -3,7 +3,6 @@
  * of it.
  *
  * Process: store.  Format: snapshot_record.h.  Design: doc/design/index.md.
- * Owns: the memory of the messages that came from it.
  * Invariants:
  *  (1) What is loaded is what the process that wrote it had in memory: the
  *      uidlist and the log are the same files, unchanged, in the same boot.
@@ -32,25 +31,6 @@ enum {
 static const char snapshot_name[] = "estafeta-snapshot";
 static const char draft_name[] = "estafeta-snapshot.new";
 static const char list_name[] = "dovecot-uidlist";
-
-void
-snapshot_release(struct snapshot *s)
-{
-	free(s->block);
-	free(s->messages);
-	*s = (struct snapshot) { .block = NULL };
-}
-
-void
-snapshot_free_part(const struct mailbox *m, void *part)
-{
-	const struct snapshot *s = &m->snapshot;
-	const char *p = part;
-
-	if (s->block != NULL && p >= s->block && p < s->block + s->block_octets)
-		return;
-	free(part);
-}
 
 static int64_t
 ns_of(struct timespec at)
@@ -317,9 +297,11 @@ take_model(struct mailbox *m, struct loading *l)
 	m->cur_time = time_of(l, SNAPSHOT_CUR);
 	take_journal(m, l);
 	m->change = m->journal.given;
-	m->snapshot.block = l->names;
-	m->snapshot.block_octets = (size_t)l->head.names_octets + 1;
-	m->snapshot.messages = l->messages;
+	m->block = (struct message_block) {
+		.names = l->names,
+		.names_octets = (size_t)l->head.names_octets + 1,
+		.messages = l->messages,
+	};
 	memcpy(m->snapshot.kept, l->head.stamps, sizeof(m->snapshot.kept));
 	keywords_adopt(&m->keywords, l->used_keywords);
 	l->names = NULL;

@@ -14,9 +14,6 @@ struct snapshot {
 	bool is_keeping; // one is about to be written
 	int64_t kept_us; // 0: not yet
 	struct snapshot_stamp kept[SNAPSHOT_FILES];
-	char *block; // names of the messages that came from it
-	size_t block_octets;
-	struct message *messages;
 };
 
 /* Makes the model from the file, where that can be trusted: then the mailbox is
@@ -27,6 +24,3 @@ void snapshot_load(struct co *co, struct mailbox *m);
 /* Writes one soon, in the background, if the mailbox is large and differs from
  * the last; not more than one a minute. */
 void snapshot_keep(struct mailbox *m);
-/* Frees a part of a message: its own memory, or one of the snapshot's. */
-void snapshot_free_part(const struct mailbox *m, void *part);
-void snapshot_release(struct snapshot *s);
