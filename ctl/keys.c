@@ -6,7 +6,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -70,29 +69,26 @@ read_file(const char *path, struct buf *out, mode_t *mode_out)
 static bool
 is_in_git(struct str file)
 {
-	char name[PATH_MAX], path[PATH_MAX];
 	struct buf index = BUF_INIT(INDEX_MAX_OCTETS);
+	char *name = str_dup_c(file), *path = realpath(name, NULL);
 	bool is_read = false, is_there = false;
-	struct str whole, rest;
+	struct str whole = str_c(path), rest = whole;
 	ptrdiff_t slash;
 	mode_t mode;
 
-	if (str_to_c(file, name, sizeof(name)) != OK ||
-	    realpath(name, path) == NULL)
-		return false;
-	whole = rest = str_c(path);
+	free(name);
 	while (!is_read && (slash = str_rchr(rest, '/')) >= 0) {
-		int n = snprintf(name, sizeof(name), "%.*s/.git/index",
-				 (int)slash, path);
-
 		rest = str_first(whole, (size_t)slash);
-		if (n > 0 && (size_t)n < sizeof(name))
-			is_read = read_file(name, &index, &mode);
+		if (asprintf(&name, "%.*s/.git/index", STR(rest)) < 0)
+			break;
+		is_read = read_file(name, &index, &mode);
+		free(name);
 	}
 	if (is_read) // the name below the repository, and its NUL
 		is_there = str_find(buf_str(&index),
 				    str_of(path + rest.n + 1,
 					   whole.n - rest.n)) >= 0;
+	free(path);
 	buf_release(&index);
 	return is_there;
 }

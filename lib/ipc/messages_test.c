@@ -568,9 +568,9 @@ check_ask(struct str body, struct arena *arena UNUSED)
 static void
 put_verdict(struct buf *out)
 {
-	router_put_verdict(out,
-			   &(struct router_verdict) { 550, S("5.1.1"), S("no"),
-						      true, S("m@x") });
+	router_put_verdict(
+		out, &(struct router_verdict) { 550, S("5.1.1"), S("no"), true,
+						S("m@x"), S("c@x") });
 }
 
 static enum err
@@ -590,6 +590,7 @@ check_verdict(struct str body, struct arena *arena UNUSED)
 	assert_str(m.text, "no");
 	assert_true(m.is_local);
 	assert_str(m.mailbox, "m@x");
+	assert_str(m.bcc, "c@x");
 }
 
 static void

@@ -31,6 +31,7 @@ router_put_verdict(struct buf *out, const struct router_verdict *v)
 	wire_put_str(out, v->text);
 	wire_put_bool(out, v->is_local);
 	wire_put_str(out, v->mailbox);
+	wire_put_str(out, v->bcc);
 }
 
 enum err
@@ -43,6 +44,7 @@ router_read_verdict(struct str body, struct router_verdict *out)
 	out->text = wire_str_max(&w, ROUTER_TEXT_MAX_OCTETS);
 	out->is_local = wire_bool(&w);
 	out->mailbox = wire_str_max(&w, ROUTER_ADDRESS_MAX_OCTETS);
+	out->bcc = wire_str_max(&w, ROUTER_ADDRESS_MAX_OCTETS);
 	return wire_end(&w);
 }
 

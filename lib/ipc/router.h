@@ -52,6 +52,7 @@ struct router_verdict {
 	struct str text;
 	bool is_local;	    // delivered here at least in part
 	struct str mailbox; // local user whose quota counts, or empty
+	struct str bcc;	    // recipient_bcc_maps: gets a copy too, or empty
 };
 
 enum route_class {

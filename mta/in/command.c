@@ -357,6 +357,8 @@ do_rcpt(struct co *co, struct session *s, struct str argument)
 		session_reply(s, check->refusal.code, check->refusal.enhanced,
 			      check->refusal.text);
 	} else {
+		if (check->verdict.bcc.n > 0)
+			policy_add_copy(s, check->verdict.bcc);
 		add_recipient(s, &args, address, index);
 	}
 	recipient_check_free(&check);

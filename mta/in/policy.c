@@ -409,8 +409,8 @@ ask_once(struct co *co, struct session *s, enum policy_at at, struct str rcpt,
 
 /* ---- what the lists order ---- */
 
-static void
-add_bcc(struct session *s, struct str address)
+void
+policy_add_copy(struct session *s, struct str address)
 {
 	struct policy_orders *o = orders_of(s);
 	struct str kept;
@@ -476,7 +476,7 @@ obey(struct co *co, struct session *s, const struct policy_effect *effect)
 		o->is_passed = true;
 		break;
 	case POLICY_BCC:
-		add_bcc(s, effect->text);
+		policy_add_copy(s, effect->text);
 		break;
 	case POLICY_PREPEND:
 		prepend(s, effect->text);

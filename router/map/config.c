@@ -109,6 +109,7 @@ struct loading {
 	struct diag *d;
 	struct table_source source;
 	size_t n_tolerated; // errors that do not spoil the set
+	bool is_watch_full;
 };
 
 /* ---- names and bytes of files ---- */
@@ -240,6 +241,49 @@ open_file(const struct loading *l, struct str path)
 	return open(path.p, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }
 
+uint64_t
+config_file_state(const char *path)
+{
+	struct stat st;
+	uint64_t facts[6] = { 0 };
+
+	if (stat(path, &st) != 0)
+		return 0;
+	facts[0] = hash_bytes(str_c(path));
+	facts[1] = (uint64_t)st.st_size;
+	facts[2] = (uint64_t)st.st_mtim.tv_sec;
+	facts[3] = (uint64_t)st.st_mtim.tv_nsec;
+	facts[4] = st.st_ino;
+	facts[5] = st.st_dev;
+	return hash_bytes(str_of(facts, sizeof(facts)));
+}
+
+/* For who watches: files in dir are seen as its entries. What does not fit is
+ * not watched, and told once. */
+static void
+note_elsewhere(struct loading *l, struct str path)
+{
+	struct buf *out = l->in->watch != NULL ? &l->in->watch->paths : NULL;
+	struct str rest, one;
+
+	if (out == NULL || str_rchr(path, '/') == (ptrdiff_t)l->c->dir.n)
+		return;
+	for (rest = buf_str(out); str_split(&rest, '\0', &one);)
+		if (str_eq(one, path))
+			return;
+	if (out->max - out->n > path.n) {
+		buf_put(out, path);
+		buf_putc(out, '\0');
+		l->in->watch->state += config_file_state(path.p);
+	} else if (!l->is_watch_full) {
+		l->is_watch_full = true;
+		diag_note(l->d, path, 0,
+			  "there are too many files outside the "
+			  "configuration's directory; from here on they are "
+			  "read again only when something else changes");
+	}
+}
+
 /* ERR_IO: told in the diagnostics. */
 static enum err
 read_file(struct loading *l, struct str path, struct str *out)
@@ -252,6 +296,7 @@ read_file(struct loading *l, struct str path, struct str *out)
 		return read_memory(l, path, out);
 	if (strlen(path.p) != path.n)
 		return tell_unreadable(l, path, "a NUL in its name");
+	note_elsewhere(l, path);
 	fd = open_file(l, path);
 	if (fd < 0)
 		return tell_unreadable(l, path, strerror(errno));
@@ -956,6 +1001,26 @@ is_absent_aliases(struct loading *l, struct str reference)
 	       !is_there(l, path);
 }
 
+/* A table that alias_maps names, for local_recipient_maps names it again. */
+static bool
+is_in_alias_maps(struct loading *l, struct str reference)
+{
+	struct str list = settings_text(&l->c->settings, "alias_maps"), item;
+
+	while (settings_item(&list, &item))
+		if (str_eq(item, reference))
+			return true;
+	return false;
+}
+
+/* docker-mailserver writes the accounts, and their domains, to these. */
+static bool
+is_made_of_accounts(struct str reference)
+{
+	return str_ends(reference, S(":/etc/postfix/vmailbox")) ||
+	       str_ends(reference, S("/etc/postfix/vhost"));
+}
+
 /* ---- aliases(5) ---- */
 
 /* An alias whose ":include:" files are being read. */
@@ -1093,10 +1158,15 @@ load_tables(struct loading *l, const char *setting,
 	if (out->list == NULL)
 		return ERR_LIMIT;
 	out->n = 0;
-	while (e == OK && settings_item(&list, &item))
-		if (!options.is_alias_file || !is_absent_aliases(l, item))
-			e = load_table(l, where, item, options,
-				       &out->list[out->n++]);
+	while (e == OK && settings_item(&list, &item)) {
+		bool is_alias_file = is_in_alias_maps(l, item);
+
+		if ((is_alias_file && is_absent_aliases(l, item)) ||
+		    is_made_of_accounts(item))
+			continue;
+		options.is_alias_file = is_alias_file;
+		e = load_table(l, where, item, options, &out->list[out->n++]);
+	}
 	return e != OK ? e : tell_passed_over(l, files, where, out);
 }
 
@@ -1125,6 +1195,20 @@ tell_clients(struct loading *l)
 				  "or permit_sasl_authenticated",
 				  STR(str_first(item, 200)));
 	}
+}
+
+/* Does main.cf say who is known, other than by the accounts? */
+static bool
+is_listing(struct loading *l, const char *setting)
+{
+	struct str list = settings_text(&l->c->settings, setting), item;
+
+	if (settings_find(&l->c->settings, setting) == NULL)
+		return false;
+	while (settings_item(&list, &item))
+		if (is_made_of_accounts(item))
+			return false;
+	return true;
 }
 
 static enum err
@@ -1205,6 +1289,14 @@ load_all_tables(struct loading *l)
 		  { 0 },
 		  &c->smtp_nested_header_checks },
 		{ "smtp_body_checks", { { 0 } }, { 0 }, &c->smtp_body_checks },
+		{ "local_recipient_maps",
+		  { { 0 } },
+		  { 0 },
+		  &c->local_recipient },
+		{ "virtual_mailbox_maps",
+		  { { 0 } },
+		  { 0 },
+		  &c->virtual_mailbox },
 	};
 	enum err e = OK;
 
@@ -1217,6 +1309,8 @@ load_all_tables(struct loading *l)
 		if (r == ERR_IO)
 			e = r; // go on, to tell all that is wrong at once
 	}
+	c->has_local_recipient = is_listing(l, "local_recipient_maps");
+	c->has_virtual_mailbox = is_listing(l, "virtual_mailbox_maps");
 	tell_clients(l);
 	c->mime_checks = settings_find(&c->settings, "mime_header_checks")
 				 ? &c->mime_header_checks
@@ -1426,7 +1520,7 @@ add_domain(struct loading *l, struct str name, unsigned flags,
 		d->name = name;
 		map_set(&l->c->domains, name, d);
 	}
-	d->flags |= flags;
+	d->flags |= flags & ~d->excluded;
 	if (out != NULL)
 		*out = d;
 	return OK;
@@ -1522,6 +1616,21 @@ load_accounts(struct loading *l)
 	return e;
 }
 
+/* Is it in virtual_alias_domains, by name or by a table? */
+static bool
+is_alias_domain(struct loading *l, struct str name)
+{
+	const struct config_domain *domain = map_get(&l->c->domains, name);
+	struct table_ask ask = { &l->c->arena, NULL, NULL };
+	struct table_answer ignored;
+
+	if (domain != NULL &&
+	    ((domain->flags | domain->excluded) & DOMAIN_ALIAS) != 0)
+		return (domain->flags & DOMAIN_ALIAS) != 0;
+	return table_list_find(&l->c->domain_tables[DOMAINS_OF_ALIASES], name,
+			       TABLE_WHOLE, &ask, &ignored, NULL) == OK;
+}
+
 /* The domain of each key: "user@dom" and "@dom" are mailbox domains, as in
  * docker-mailserver, unless virtual_alias_domains says otherwise; "dom.ain"
  * alone declares an alias domain, as in Postfix.
@@ -1529,7 +1638,6 @@ load_accounts(struct loading *l)
 static enum err
 domains_of_keys(struct loading *l, const struct table *t)
 {
-	struct config_domain *domain;
 	struct str key;
 	void *value;
 	enum err e = OK;
@@ -1541,76 +1649,108 @@ domains_of_keys(struct loading *l, const struct table *t)
 
 		if (sign < 0 && str_chr(key, '.') < 0)
 			continue;
-		domain = map_get(&l->c->domains,
-				 str_from(key, (size_t)(sign + 1)));
-		is_alias = sign < 0 || (domain != NULL &&
-					(domain->flags & DOMAIN_ALIAS) != 0);
+		is_alias = sign < 0 ||
+			   is_alias_domain(l, str_from(key, (size_t)sign + 1));
 		e = add_domain(l, str_from(key, (size_t)(sign + 1)),
-			       is_alias ? DOMAIN_ALIAS : DOMAIN_MAILBOX,
-			       &domain);
-		if (e == OK)
-			domain->is_from_virtual = true;
+			       is_alias ? DOMAIN_ALIAS : DOMAIN_MAILBOX, NULL);
 	}
 	return e;
 }
 
-/* The keys of a table in a list of domains. */
+static const char *const domain_settings[DOMAIN_LISTS] = {
+	[DOMAINS_OF_MAILBOXES] = "virtual_mailbox_domains",
+	[DOMAINS_OF_US] = "mydestination",
+	[DOMAINS_OF_ALIASES] = "virtual_alias_domains",
+	[DOMAINS_OF_RELAY] = "relay_domains",
+};
+
+/* A table in a list of domains: its keys are domains; what is no list of keys
+ * is kept, to be asked. */
 static enum err
 domains_of_table(struct loading *l, const struct setting *where,
-		 struct str item, unsigned flag)
+		 struct str item, enum config_domain_list list)
 {
-	struct table t;
+	struct table_list *tables = &l->c->domain_tables[list];
+	struct table *t = &tables->list[tables->n];
 	struct str key;
 	void *value;
 	enum err e;
 
-	/* docker-mailserver writes the domains of the accounts there. */
-	if (str_ends(item, S("/etc/postfix/vhost")))
+	if (is_made_of_accounts(item))
 		return OK;
 	e = load_table(l, where, item,
-		       (struct table_options) { .is_key_alone_ok = true }, &t);
-	if (e == OK && t.is_available && t.kind != TABLE_ENTRIES)
+		       (struct table_options) { .is_key_alone_ok = true }, t);
+	if (e == OK && t->kind != TABLE_ENTRIES) {
+		tables->n++;
+		return OK;
+	}
+	for (size_t at = 0;
+	     e == OK && map_next(&t->entries, &at, &key, &value);)
+		e = add_domain(l, key, 1u << list, NULL);
+	table_release(t);
+	return e;
+}
+
+/* "!name": the list does not have this domain, whatever stands behind. */
+static enum err
+exclude_domain(struct loading *l, const struct setting *where, struct str item,
+	       unsigned flag)
+{
+	struct config_domain *domain;
+	enum err e;
+
+	if (str_chr(item, ':') >= 0 || str_starts(item, S("/"))) {
 		diag_error(l->d, where->file, where->line,
-			   "%.*s: a list of domains cannot be of the type of "
-			   "%.*s; write texthash:/path",
-			   STR(where->name), STR(item));
-	for (size_t at = 0; e == OK && map_next(&t.entries, &at, &key, &value);)
-		e = add_domain(l, key, flag, NULL);
-	table_release(&t);
+			   "%.*s: only a name can be excluded, not %.*s",
+			   STR(where->name), STR(str_first(item, 200)));
+		return OK;
+	}
+	e = add_domain(l, item, 0, &domain);
+	if (e == OK && (domain->flags & flag) == 0)
+		domain->excluded |= flag;
 	return e;
 }
 
 static enum err
-domains_of_setting(struct loading *l, const char *setting, unsigned flag)
+domains_of_setting(struct loading *l, enum config_domain_list list)
 {
+	const char *setting = domain_settings[list];
 	const struct setting *where = settings_find(&l->c->settings, setting);
-	struct str list = settings_text(&l->c->settings, setting), item;
+	struct str items = settings_text(&l->c->settings, setting), item;
+	struct table_list *tables = &l->c->domain_tables[list];
 	enum err e = OK;
+	size_t n = 0;
 
-	while (e == OK && settings_item(&list, &item))
-		if (str_chr(item, ':') >= 0 || str_starts(item, S("/")))
-			e = domains_of_table(l, where, item, flag);
+	for (struct str rest = items; settings_item(&rest, &item);)
+		n++;
+	tables->what = str_c(setting);
+	tables->list = arena_array(&l->c->arena, n, sizeof(*tables->list));
+	if (tables->list == NULL && n > 0)
+		return ERR_LIMIT;
+	while (e == OK && settings_item(&items, &item))
+		if (str_starts(item, S("!")))
+			e = exclude_domain(l, where, str_from(item, 1),
+					   1u << list);
+		else if (str_chr(item, ':') >= 0 || str_starts(item, S("/")))
+			e = domains_of_table(l, where, item, list);
 		else
-			e = add_domain(l, item, flag, NULL);
+			e = add_domain(l, item, 1u << list, NULL);
 	return e;
 }
+
+_Static_assert(DOMAIN_MAILBOX == 1 << DOMAINS_OF_MAILBOXES &&
+		       DOMAIN_MYDESTINATION == 1 << DOMAINS_OF_US &&
+		       DOMAIN_ALIAS == 1 << DOMAINS_OF_ALIASES &&
+		       DOMAIN_RELAY == 1 << DOMAINS_OF_RELAY,
+	       "flags are numbered as the lists");
 
 static enum err
 load_domains(struct loading *l)
 {
-	static const struct {
-		const char *setting;
-		unsigned flag;
-	} lists[] = {
-		{ "mydestination", DOMAIN_MYDESTINATION },
-		{ "virtual_mailbox_domains", DOMAIN_MAILBOX },
-		{ "virtual_alias_domains", DOMAIN_ALIAS },
-		{ "relay_domains", DOMAIN_RELAY },
-	};
 	enum err e = OK;
 
-	for (size_t i = 0; e == OK && i < sizeof(lists) / sizeof(*lists); i++)
-		e = domains_of_setting(l, lists[i].setting, lists[i].flag);
+	for (unsigned i = 0; e == OK && i < DOMAIN_LISTS; i++)
+		e = domains_of_setting(l, (enum config_domain_list)i);
 	for (size_t i = 0; e == OK && i < l->c->virtual_alias.n; i++)
 		e = domains_of_keys(l, &l->c->virtual_alias.list[i]);
 	return e;
@@ -1796,6 +1936,10 @@ config_free(struct config **config)
 	table_list_release(&c->smtp_mime_header_checks);
 	table_list_release(&c->smtp_nested_header_checks);
 	table_list_release(&c->smtp_body_checks);
+	table_list_release(&c->local_recipient);
+	table_list_release(&c->virtual_mailbox);
+	for (size_t i = 0; i < DOMAIN_LISTS; i++)
+		table_list_release(&c->domain_tables[i]);
 	policy_release(&c->policies);
 	map_release(&c->account_by_name);
 	map_release(&c->quota_by_address);
@@ -1877,6 +2021,8 @@ config_is_relay_domain(const struct config *c, struct str name)
 
 	for (;;) {
 		d = config_domain(c, name);
+		if (d != NULL && (d->excluded & DOMAIN_RELAY) != 0)
+			return false;
 		if (d != NULL && (d->flags & DOMAIN_RELAY) != 0)
 			return true;
 		dot = str_chr(name, '.');

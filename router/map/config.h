@@ -25,6 +25,8 @@ enum config_accounts {
 	CONFIG_ACCOUNTS_FILE,	 // read the file of accounts (lint)
 };
 
+struct config_watch;
+
 struct config_input {
 	struct str dir;
 	struct str hostname; // the machine's, when nothing else names it
@@ -43,6 +45,14 @@ struct config_input {
 	size_t n_files;
 	/* /proc/net/route and /proc/net/fib_trie; empty: the machine's. */
 	struct str proc_route, proc_trie;
+	struct config_watch *watch; // or NULL: nobody looks for changes
+};
+
+/* Files that were read, or wanted, and do not lie in the directory itself. */
+struct config_watch {
+	struct buf paths; // each once, with a NUL behind
+	uint64_t state;	  // sum of their config_file_state() before they were
+			  // read
 };
 
 struct config_account {
@@ -60,10 +70,19 @@ enum {
 	DOMAIN_LOCAL = DOMAIN_MAILBOX | DOMAIN_MYDESTINATION | DOMAIN_ALIAS,
 };
 
+/* The settings that name domains, each with a flag above: 1 << its number. */
+enum config_domain_list {
+	DOMAINS_OF_MAILBOXES, // virtual_mailbox_domains
+	DOMAINS_OF_US,	      // mydestination
+	DOMAINS_OF_ALIASES,   // virtual_alias_domains
+	DOMAINS_OF_RELAY,     // relay_domains
+	DOMAIN_LISTS,
+};
+
 struct config_domain {
 	struct str name; // lower-cased
 	unsigned flags;
-	bool is_from_virtual; // a key of virtual_alias_maps is in it
+	unsigned excluded; // flags that "!name" in a list takes away
 	const struct config_account *first_account; // or NULL
 };
 
@@ -81,10 +100,17 @@ struct config {
 		recipient_bcc, sender_bcc, relay_recipient, header_checks,
 		mime_header_checks, nested_header_checks, body_checks,
 		smtp_header_checks, smtp_mime_header_checks,
-		smtp_nested_header_checks, smtp_body_checks;
+		smtp_nested_header_checks, smtp_body_checks, local_recipient,
+		virtual_mailbox;
 	/* mime_header_checks and nested_header_checks, or header_checks where
 	 * they are not set. */
 	const struct table_list *mime_checks, *nested_checks;
+	/* Are local_recipient and virtual_mailbox set? Then they say who is
+	 * known, even when empty: everybody is. */
+	bool has_local_recipient, has_virtual_mailbox;
+	/* Tables in lists of domains that have to be asked for each domain:
+	 * patterns, tables of other hosts. */
+	struct table_list domain_tables[DOMAIN_LISTS];
 	struct str smtp_authorities; // PEM: smtp_tls_CAfile, smtp_tls_CApath
 	struct policy_set policies;  // smtpd_*_restrictions
 
@@ -119,17 +145,21 @@ struct config {
 enum err config_load(const struct config_input *in, struct diag *d,
 		     struct config **out) MUST_USE;
 void config_free(struct config **c);
+/* Another number when the file is another one, or was written to; 0 when it is
+ * not there. */
+uint64_t config_file_state(const char *path);
 /* For who reads it while another set may come into force, in a thread too. One
  * thread alone holds and drops; the last drop frees. NULL is fine to drop. */
 struct config *config_hold(struct config *c);
 void config_drop(struct config **c);
 
-/* NULL: not ours. name in any case. */
+/* NULL: not ours, as far as names in lists and keys of tables tell; tables that
+ * must be asked are route/resolve.h's. name in any case. */
 const struct config_domain *
 config_domain(const struct config *c, struct str name);
 const struct config_account *
 config_account(const struct config *c, struct str name);
-/* A relay domain, by itself or as a subdomain of one. */
+/* A relay domain, by itself or as a subdomain of one; by names alone, too. */
 bool config_is_relay_domain(const struct config *c, struct str name);
 /* May this client (16 octets, IPv4 mapped) relay: is it in mynetworks? */
 bool config_is_my_network(const struct config *c, const uint8_t address[16]);

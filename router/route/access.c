@@ -1181,13 +1181,36 @@ check_unknown_domain(struct eval *e)
 
 /* ---- recipients, relaying ---- */
 
+/* Is it for a domain of ours, or one that we relay for? PERMIT: yes; DUNNO: no;
+ * else the evaluation ends. */
+static enum status
+is_destination(struct eval *e, struct str address)
+{
+	struct scope s = scope_of_subject(e, SUBJECT_RECIPIENT);
+	bool is_ours;
+	enum err r = route_is_destination(e->c, address, e->remote, &is_ours);
+
+	if (r == ERR_MORE) {
+		e->is_asking = true;
+		return STOPPED;
+	}
+	if (r != OK)
+		return broken(e, &s,
+			      S("a table in a list of domains cannot be read"));
+	return is_ours ? PERMIT : DUNNO;
+}
+
 static enum status
 check_destination(struct eval *e, unsigned code, const char *dsn)
 {
 	struct scope s = scope_of_subject(e, SUBJECT_RECIPIENT);
+	enum status ours =
+		e->f->has_rcpt ? is_destination(e, e->f->rcpt) : PERMIT;
 
-	if (!e->f->has_rcpt || route_is_destination(e->c, e->f->rcpt))
+	if (ours == PERMIT)
 		return DUNNO;
+	if (ours != DUNNO)
+		return ours;
 	return refuse(e, &s, code, dsn,
 		      text_of(e, "<%.*s>: Relay access denied",
 			      STR(str_first(e->f->rcpt, 256))));
@@ -1198,11 +1221,13 @@ check_mx_backup(struct eval *e)
 {
 	struct str domain = without_dot(domain_of(e->f->rcpt));
 	const struct access_fact *f;
+	enum status ours;
 
 	if (!e->f->has_rcpt || domain.n == 0 || is_literal(domain))
 		return DUNNO;
-	if (route_is_destination(e->c, e->f->rcpt))
-		return PERMIT;
+	ours = is_destination(e, e->f->rcpt);
+	if (ours != DUNNO)
+		return ours;
 	if (is_source_routed(e->f->rcpt) || is_known_name(e, domain))
 		return DUNNO;
 	f = fact(e, FACT_EXCHANGES, domain);
@@ -1227,9 +1252,10 @@ check_unlisted(struct eval *e)
 	struct scope s = scope_of_subject(e, e->rule->subject);
 	struct str address = s.name;
 	struct route_verdict v;
+	enum status ours = address.n > 0 ? is_destination(e, address) : DUNNO;
 
-	if (address.n == 0 || !route_is_destination(e->c, address))
-		return DUNNO;
+	if (ours != PERMIT)
+		return ours;
 	if (route_check_rcpt(e->c, S(""), address, true, e->remote, &v) != OK) {
 		e->is_asking = true;
 		return STOPPED;
@@ -1243,38 +1269,63 @@ check_unlisted(struct eval *e)
 
 /* ---- who may send as whom ---- */
 
-/* Do the owners of this sender include the login? *is_known_out: has the
- * sender an owner at all. */
+/* Is the login among the owners that one list of tables names? ERR_NOT_FOUND:
+ * it names none. */
 static enum err
-find_owner(struct eval *e, bool *is_known_out, bool *is_owner_out)
+find_owners(struct eval *e, const struct table_list *tables, bool *is_owner)
 {
-	const struct table_list *maps = &e->c->sender_login;
 	struct str owners = S(""), owner;
+	enum err r = route_find_address(e->c, tables, e->f->sender, e->arena,
+					e->remote, &owners);
+
+	while (r == OK && settings_item(&owners, &owner))
+		if (e->f->login.n > 0 && str_ieq(owner, e->f->login))
+			*is_owner = true;
+	return r;
+}
+
+/* Without smtpd_sender_login_maps everybody owns his own address, and the
+ * aliases that lead to it: those of each table, because an address that is in
+ * virtual.cf and fits a pattern of regexp.cf belongs to both. */
+static enum err
+find_owners_by_alias(struct eval *e, bool *is_known_out, bool *is_owner)
+{
+	const struct table_list *aliases = &e->c->virtual_alias;
 	struct str sender = e->f->sender, local = local_of(sender), bare;
-	enum err r;
+	enum err r = OK;
 
 	bare = text_of(
 		e, "%.*s@%.*s",
 		STR(str_first(local, local.n - route_extension(e->c, local).n)),
 		STR(domain_of(sender)));
-	*is_known_out = *is_owner_out = false;
-	/* Without a map everybody owns his own address, and the aliases that
-	 * lead to it. */
-	r = route_find_address(e->c, maps->n > 0 ? maps : &e->c->virtual_alias,
-			       sender, e->arena, e->remote, &owners);
-	if (maps->n == 0 && config_account(e->c, bare) != NULL) {
+	if (config_account(e->c, bare) != NULL) {
 		*is_known_out = true;
-		*is_owner_out = str_ieq(bare, e->f->login);
+		*is_owner = str_ieq(bare, e->f->login);
 	}
-	if (r == ERR_NOT_FOUND)
-		return OK;
-	if (r != OK)
-		return r;
-	*is_known_out = true;
-	while (settings_item(&owners, &owner))
-		if (e->f->login.n > 0 && str_ieq(owner, e->f->login))
-			*is_owner_out = true;
-	return OK;
+	for (size_t i = 0; i < aliases->n && r == OK; i++) {
+		struct table_list one = { aliases->what, &aliases->list[i], 1 };
+
+		r = find_owners(e, &one, is_owner);
+		*is_known_out |= r == OK;
+		if (r == ERR_NOT_FOUND)
+			r = OK;
+	}
+	return r;
+}
+
+/* Do the owners of this sender include the login? *is_known_out: has the
+ * sender an owner at all. */
+static enum err
+find_owner(struct eval *e, bool *is_known_out, bool *is_owner_out)
+{
+	enum err r;
+
+	*is_known_out = *is_owner_out = false;
+	if (e->c->sender_login.n == 0)
+		return find_owners_by_alias(e, is_known_out, is_owner_out);
+	r = find_owners(e, &e->c->sender_login, is_owner_out);
+	*is_known_out = r == OK;
+	return r == ERR_NOT_FOUND ? OK : r;
 }
 
 static enum status
@@ -1747,9 +1798,7 @@ run_rule(struct eval *e, const struct scope *s)
 	case POLICY_PERMIT_CERTIFICATE:
 		return DUNNO;
 	case POLICY_PERMIT_AUTH_DESTINATION:
-		return f->has_rcpt && route_is_destination(e->c, f->rcpt)
-			       ? PERMIT
-			       : DUNNO;
+		return f->has_rcpt ? is_destination(e, f->rcpt) : DUNNO;
 	case POLICY_PERMIT_MX_BACKUP:
 		return check_mx_backup(e);
 	case POLICY_REJECT_UNAUTH_DESTINATION:

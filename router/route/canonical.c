@@ -43,12 +43,20 @@ static const struct {
 	{ STR_INIT("Resent-Bcc"), CANONICAL_HEADER_RECIPIENT },
 };
 
+/* Is there anything that gives addresses another form? */
+static bool
+has_rewriting(const struct config *c)
+{
+	return c->canonical.n + c->sender_canonical.n +
+			       c->recipient_canonical.n >
+		       0 ||
+	       settings_text(&c->settings, "masquerade_domains").n > 0;
+}
+
 bool
 canonical_has_work(const struct config *c)
 {
-	return c->canonical.n + c->sender_canonical.n +
-			       c->recipient_canonical.n + c->sender_bcc.n >
-		       0 ||
+	return has_rewriting(c) || c->sender_bcc.n > 0 ||
 	       settings_text(&c->settings, "always_bcc").n > 0;
 }
 
@@ -229,8 +237,7 @@ is_rewritten(const struct config *c, const struct canonical_ask *ask)
 		       str_eq(ask->client, S("::1")) || ask->client.n == 0;
 	struct str item;
 
-	if (c->canonical.n + c->sender_canonical.n + c->recipient_canonical.n ==
-	    0)
+	if (!has_rewriting(c))
 		return false;
 	while (settings_item(&list, &item))
 		if ((is_here && str_eq(item, S("permit_inet_interfaces"))) ||

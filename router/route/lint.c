@@ -307,6 +307,26 @@ check_relayhost(struct lint *l, const struct table_entry *e)
 	check_nexthops(l, e, value, true);
 }
 
+/* ---- virtual_mailbox_maps ---- */
+
+/* Listed is not enough where the mail stays here. */
+static void
+check_listed(struct lint *l, const struct table_entry *e)
+{
+	struct str transport, ignored;
+
+	route_split(settings_text(&l->c->settings, "virtual_transport"),
+		    &transport, &ignored);
+	if (!str_eq(transport, S("virtual")) || !l->c->is_accounts_known ||
+	    str_chr(e->key, '@') <= 0 || has_alias(l->c, e->key) ||
+	    config_account(l->c, e->key) != NULL)
+		return;
+	TELL(l, e,
+	     "%.*s is listed, but there is no such account: its mail is "
+	     "refused; write it into accounts.cf (setup email add)",
+	     STR(e->key));
+}
+
 /* ---- smtp_sasl_password_maps ---- */
 
 static void
@@ -601,6 +621,8 @@ route_lint(const struct config *c, struct diag *d)
 		&c->tls_policy,
 		&c->sender_login,
 		&c->header_checks,
+		&c->local_recipient,
+		&c->virtual_mailbox,
 	};
 
 	check_relayhost_setting(&l);
@@ -610,6 +632,7 @@ route_lint(const struct config *c, struct diag *d)
 	each_entry(&l, &c->sender_relayhost, check_relayhost);
 	each_entry(&l, &c->sasl, check_sasl);
 	each_entry(&l, &c->tls_policy, check_policy);
+	each_entry(&l, &c->virtual_mailbox, check_listed);
 	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
 		lint_table_list(lists[i], d);
 	for (size_t i = 0; i < c->policies.n_tables; i++)

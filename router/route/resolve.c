@@ -13,7 +13,9 @@
  */
 #include "router/route/resolve.h"
 
+#include "lib/mail/address.h"
 #include "lib/mail/nexthop.h"
+#include "router/route/masquerade.h"
 
 enum {
 	FIRST_EXPANSION = 8,
@@ -38,6 +40,10 @@ struct resolver {
 	bool is_deferred;
 	struct remote *remote; // NULL: no other host can be asked
 	bool is_asking;	       // an answer of another host is missing
+	/* The domain that was looked up last, and what flags_of() said. */
+	struct str seen_domain;
+	unsigned seen_flags;
+	enum err seen_err;
 };
 
 const char *route_class_text(enum route_class class)
@@ -218,15 +224,104 @@ lookup(struct resolver *r, const struct table_list *tables, struct str key,
 	return e;
 }
 
+/* ---- lists of domains ---- */
+
+/* A table in a list of domains; in relay_domains parents count as well, but
+ * not for patterns. ERR_NOT_FOUND, ERR_UNAVAILABLE, ERR_MORE. */
+static enum err
+find_in_list(struct resolver *r, enum config_domain_list list,
+	     struct str domain)
+{
+	const struct table_list *tables = &r->c->domain_tables[list];
+	struct table_ask ask = { r->arena, r->remote, NULL };
+	bool is_deep =
+		list == DOMAINS_OF_RELAY &&
+		has_item(settings_text(&r->c->settings,
+				       "parent_domain_matches_subdomains"),
+			 S("relay_domains"));
+	struct table_answer answer;
+	enum table_part part = TABLE_WHOLE;
+	enum err e = ERR_NOT_FOUND;
+
+	while (e == ERR_NOT_FOUND && domain.n > 0) {
+		ptrdiff_t dot = str_chr(domain, '.');
+
+		e = table_list_find(tables, domain, part, &ask, &answer, NULL);
+		if (dot < 0 || !is_deep)
+			break;
+		domain = str_from(domain, (size_t)dot + 1);
+		part = TABLE_PART;
+	}
+	if (e == OK)
+		say(r, "%.*s: %.*s is in %.*s", STR(tables->what), STR(domain),
+		    STR(answer.file));
+	return e;
+}
+
+static bool
+has_domain_tables(const struct config *c)
+{
+	for (size_t i = 0; i < DOMAIN_LISTS; i++)
+		if (c->domain_tables[i].n > 0)
+			return true;
+	return false;
+}
+
+static enum err
+ask_lists(struct resolver *r, struct str domain, unsigned excluded,
+	  unsigned *flags)
+{
+	enum err e = lower(r->arena, domain, &domain);
+
+	for (unsigned i = 0; i < DOMAIN_LISTS; i++) {
+		enum err found;
+
+		if (e != OK || r->c->domain_tables[i].n == 0 ||
+		    ((*flags | excluded) & 1u << i) != 0)
+			continue;
+		found = find_in_list(r, (enum config_domain_list)i, domain);
+		if (found == OK)
+			*flags |= 1u << i;
+		else if (found != ERR_NOT_FOUND)
+			e = found;
+	}
+	return e;
+}
+
+/* Why a domain is ours, by names and by tables. With r->is_deferred: it cannot
+ * be said. */
+static unsigned
+flags_of(struct resolver *r, struct str domain)
+{
+	const struct config_domain *d = config_domain(r->c, domain);
+	unsigned flags = d == NULL ? 0 : d->flags;
+
+	if ((flags & DOMAIN_RELAY) == 0 && config_is_relay_domain(r->c, domain))
+		flags |= DOMAIN_RELAY;
+	if (domain.n == 0 || !has_domain_tables(r->c))
+		return flags;
+	if (r->seen_domain.n == 0 || !str_ieq(domain, r->seen_domain)) {
+		r->seen_domain = domain;
+		r->seen_flags = flags;
+		r->seen_err = ask_lists(r, domain, d == NULL ? 0 : d->excluded,
+					&r->seen_flags);
+	}
+	if (r->seen_err != OK)
+		r->is_deferred = true;
+	if (r->seen_err == ERR_MORE)
+		r->is_asking = true;
+	return r->seen_flags;
+}
+
 /* Does a domain have users known by their local part alone? */
 static bool
-has_local_forms(const struct config *c, struct str domain)
+has_local_forms(struct resolver *r, struct str domain)
 {
-	const struct config_domain *d = config_domain(c, domain);
-
-	return str_ieq(domain, settings_text(&c->settings, "myorigin")) ||
-	       (d != NULL && (d->flags & DOMAIN_MYDESTINATION) != 0);
+	return str_ieq(domain, settings_text(&r->c->settings, "myorigin")) ||
+	       (flags_of(r, domain) & DOMAIN_MYDESTINATION) != 0;
 }
+
+/* ---- addresses ---- */
 
 /* user+ext@dom, user@dom, user+ext and user where the domain is our own, @dom.
  * *extension_out is what the key that was found leaves over; a whole domain
@@ -252,7 +347,7 @@ find_address(struct resolver *r, const struct table_list *tables,
 		if (e == OK)
 			*extension_out = extension;
 	}
-	if (e == ERR_NOT_FOUND && has_local_forms(r->c, domain)) {
+	if (e == ERR_NOT_FOUND && has_local_forms(r, domain)) {
 		e = lookup(r, tables, local, TABLE_PART, out);
 		if (e == ERR_NOT_FOUND && extension.n > 0) {
 			e = lookup(r, tables, base, TABLE_PART, out);
@@ -289,11 +384,9 @@ find_account(struct resolver *r, struct str address, struct str *extension_out)
 }
 
 static bool
-is_local_domain(const struct config *c, struct str domain)
+is_local_domain(struct resolver *r, struct str domain)
 {
-	const struct config_domain *d = config_domain(c, domain);
-
-	return d != NULL && (d->flags & DOMAIN_LOCAL) != 0;
+	return (flags_of(r, domain) & DOMAIN_LOCAL) != 0;
 }
 
 static bool
@@ -464,12 +557,9 @@ replace(struct expansion *x, size_t at, struct str value, struct str unmatched)
 
 /* Is it a name of this host itself, so that aliases(5) knows its users? */
 static bool
-is_own_name(const struct config *c, struct str domain)
+is_own_name(struct resolver *r, struct str domain)
 {
-	const struct config_domain *d = config_domain(c, domain);
-
-	return d != NULL && (d->flags & DOMAIN_MYDESTINATION) != 0 &&
-	       (d->flags & (DOMAIN_MAILBOX | DOMAIN_ALIAS)) == 0;
+	return (flags_of(r, domain) & DOMAIN_LOCAL) == DOMAIN_MYDESTINATION;
 }
 
 /* Commands and files: nothing is run here, and nothing gets lost. */
@@ -506,7 +596,7 @@ expand_alias(struct expansion *x, size_t at)
 	struct table_answer entry;
 	enum err e;
 
-	if (!is_own_name(r->c, domain_of(x->list[at])))
+	if (!is_own_name(r, domain_of(x->list[at])))
 		return ERR_NOT_FOUND;
 	e = lookup(r, &r->c->aliases, local, TABLE_WHOLE, &entry);
 	if (e == ERR_NOT_FOUND && extension.n > 0)
@@ -587,7 +677,7 @@ postmaster_of(struct resolver *r, struct str address)
 	struct str ignored;
 
 	if (!is_postmaster(address) || stand_in.n == 0 ||
-	    !is_local_domain(r->c, domain_of(address)) ||
+	    !is_local_domain(r, domain_of(address)) ||
 	    find_account(r, address, &ignored) != NULL ||
 	    str_ieq(stand_in, address))
 		return address;
@@ -661,7 +751,6 @@ choose_relay(struct resolver *r, struct route_target *t)
 {
 	const struct config *c = r->c;
 	struct str relayhost = settings_text(&c->settings, "relayhost");
-	const struct config_domain *d = config_domain(c, domain_of(r->sender));
 	struct table_answer entry;
 	struct str ignored;
 	enum err e = find_address(r, &c->sender_relayhost, sender_key(r), true,
@@ -671,8 +760,8 @@ choose_relay(struct resolver *r, struct route_target *t)
 		t->nexthop = without_smtp(entry.value);
 		return;
 	}
-	if (e == ERR_NOT_FOUND && c->relay_nexthop.n > 0 && d != NULL &&
-	    (d->flags & DOMAIN_MAILBOX) != 0) {
+	if (e == ERR_NOT_FOUND && c->relay_nexthop.n > 0 &&
+	    (flags_of(r, domain_of(r->sender)) & DOMAIN_MAILBOX) != 0) {
 		say(r, "RELAY_HOST: %.*s", STR(c->relay_nexthop));
 		t->nexthop = c->relay_nexthop;
 		return;
@@ -707,8 +796,7 @@ static bool
 choose_class(struct resolver *r, struct route_target *t)
 {
 	struct str domain = domain_of(t->address);
-	const struct config_domain *d = config_domain(r->c, domain);
-	unsigned flags = d == NULL ? 0 : d->flags;
+	unsigned flags = flags_of(r, domain);
 
 	t->nexthop = domain;
 	if ((flags & DOMAIN_MAILBOX) != 0) {
@@ -721,7 +809,7 @@ choose_class(struct resolver *r, struct route_target *t)
 	} else if ((flags & DOMAIN_ALIAS) != 0) {
 		say(r, "%.*s has aliases alone", STR(domain));
 		return false;
-	} else if (config_is_relay_domain(r->c, domain)) {
+	} else if ((flags & DOMAIN_RELAY) != 0) {
 		say(r, "%.*s is a relay domain", STR(domain));
 		choose_relay(r, t);
 		take_spec(r, "relay_transport", t);
@@ -1173,7 +1261,7 @@ own_domain(struct resolver *r, struct str local)
 	const struct config *c = r->c;
 	struct str origin = settings_text(&c->settings, "myorigin");
 
-	if (is_postmaster(local) && !is_local_domain(c, origin) &&
+	if (is_postmaster(local) && !is_local_domain(r, origin) &&
 	    c->n_accounts > 0)
 		return domain_of(c->accounts[0].name);
 	return origin;
@@ -1277,6 +1365,7 @@ rewrite_as(struct resolver *r, enum route_canonical class, struct str *address)
 	bool is_sender = class == CANONICAL_ENVELOPE_SENDER ||
 			 class == CANONICAL_HEADER_SENDER;
 	const struct settings *s = &r->c->settings;
+	struct str before;
 	enum err e = OK;
 
 	if (has_item(settings_text(s, is_sender
@@ -1290,6 +1379,11 @@ rewrite_as(struct resolver *r, enum route_canonical class, struct str *address)
 	if (e == OK &&
 	    has_item(settings_text(s, "canonical_classes"), words[class]))
 		e = rewrite(r, &r->c->canonical, address);
+	before = *address;
+	if (e == OK && masquerade_is_on(r->c, words[class]))
+		e = masquerade(r->c, before, r->arena, address);
+	if (e == OK && !str_eq(before, *address))
+		say(r, "masquerade_domains: %.*s", STR(*address));
 	return e;
 }
 
@@ -1342,29 +1436,18 @@ resolve(struct resolver *r, bool *is_alias_out, struct route_result *out)
 	return e;
 }
 
-static bool
-has_target(const struct route_result *result, struct str address)
-{
-	for (size_t i = 0; i < result->n; i++)
-		if (str_ieq(result->list[i].address, address))
-			return true;
-	return false;
-}
-
-/* recipient_bcc_maps: the copy goes through aliases and routes like any
- * recipient, and makes no copies itself. */
+/* recipient_bcc_maps, by the recipient as canonical maps leave it; the first
+ * address of the value counts. Empty: no copy. */
 static enum err
-add_copies(struct resolver *r, struct route_result *out)
+find_copy(struct resolver *r, struct str *out)
 {
-	struct resolver copy = *r;
-	struct route_result more;
 	struct table_answer entry;
-	struct route_target *both;
-	struct str address, ignored, value;
-	bool is_alias;
+	struct str address, ignored, value, first;
+	struct address parsed;
 	enum err e;
 
-	if (r->c->recipient_bcc.n == 0 || out->list[0].class == ROUTE_RETRY)
+	*out = S("");
+	if (r->c->recipient_bcc.n == 0)
 		return OK;
 	e = whole_address(r, r->rcpt, &address);
 	if (e == OK)
@@ -1374,28 +1457,18 @@ add_copies(struct resolver *r, struct route_result *out)
 				 &ignored);
 	if (r->is_asking)
 		return ERR_MORE;
-	if (e == ERR_UNAVAILABLE)
-		return put_off(r, address, "4.3.0",
-			       "A table is not available; try again later",
-			       out);
-	if (e != OK)
-		return e == ERR_NOT_FOUND ? OK : e;
 	value = entry.value;
-	if (!next_target(&value, &copy.rcpt))
-		return OK;
-	say(r, "a copy to %.*s", STR(copy.rcpt));
-	e = resolve(&copy, &is_alias, &more);
-	if (e != OK)
-		return e;
-	both = arena_array(r->arena, out->n + more.n, sizeof(*both));
-	if (both == NULL)
-		return ERR_LIMIT;
-	memcpy(both, out->list, out->n * sizeof(*both));
-	out->list = both;
-	for (size_t i = 0; i < more.n; i++)
-		if (!has_target(out, more.list[i].address))
-			both[out->n++] = more.list[i];
-	return OK;
+	if (e != OK || !next_target(&value, &first))
+		return e == ERR_NOT_FOUND ? OK : e;
+	e = whole_address(r, first, &address);
+	/* Tables of other hosts may say anything. */
+	if (e == OK && (address.n > ADDRESS_MAX_OCTETS ||
+			address_parse(address, ADDRESS_UTF8, &parsed,
+				      r->arena) != ADDRESS_OK))
+		return ERR_UNAVAILABLE;
+	if (e == OK)
+		*out = address;
+	return e;
 }
 
 enum err
@@ -1409,9 +1482,19 @@ route_resolve(const struct config *c, struct str sender, struct str rcpt,
 			      .rcpt = rcpt,
 			      .remote = remote };
 	bool is_alias;
-	enum err e = resolve(&r, &is_alias, out);
 
-	return e != OK ? e : add_copies(&r, out);
+	return resolve(&r, &is_alias, out);
+}
+
+enum err
+route_copy(const struct config *c, struct str rcpt, struct arena *arena,
+	   struct remote *remote, struct str *out)
+{
+	struct resolver r = {
+		.c = c, .arena = arena, .rcpt = rcpt, .remote = remote
+	};
+
+	return find_copy(&r, out);
 }
 
 static void
@@ -1457,8 +1540,6 @@ route_explain(const struct config *c, struct str sender, struct str rcpt,
 
 	say(&r, "recipient %.*s from <%.*s>", STR(rcpt), STR(sender));
 	e = resolve(&r, &is_alias, &result);
-	if (e == OK)
-		e = add_copies(&r, &result);
 	for (size_t i = 0; e == OK && i < result.n; i++)
 		explain_target(&r, &result.list[i]);
 	arena_release(&arena);
@@ -1516,54 +1597,65 @@ is_source_routed(struct str address)
 }
 
 static bool
-may_relay(const struct config *c, struct str address, bool is_relay_allowed)
+may_relay(struct resolver *r, struct str address, bool is_relay_allowed)
 {
-	struct str domain = domain_of(address);
+	unsigned flags = flags_of(r, domain_of(address));
 
-	if (is_relay_allowed || is_local_domain(c, domain))
+	if (is_relay_allowed || (flags & DOMAIN_LOCAL) != 0)
 		return true;
-	return config_is_relay_domain(c, domain) && !is_source_routed(address);
+	return (flags & DOMAIN_RELAY) != 0 && !is_source_routed(address);
 }
 
-/* Is the recipient listed: an alias, an account, postmaster? Asked even where
- * the transport table sends a local domain elsewhere, as Postfix does. */
-static bool
-is_listed(struct resolver *r, struct str address, bool is_alias)
+/* A list of those who get mail; empty: everybody. */
+static enum err
+find_known(struct resolver *r, const struct table_list *tables,
+	   struct str address)
 {
+	struct table_answer entry;
 	struct str ignored;
 
-	return is_alias || !is_local_domain(r->c, domain_of(address)) ||
-	       is_postmaster(address) || !r->c->is_accounts_known ||
-	       r->c->n_accounts == 0 ||
-	       find_account(r, address, &ignored) != NULL;
+	if (tables->n == 0)
+		return OK;
+	return find_address(r, tables, address, true, &entry, &ignored);
 }
 
-/* Of a relay domain: is it in relay_recipient_maps, if there are any? OK,
- * ERR_NOT_FOUND, or ERR_UNAVAILABLE. */
+/* Is a recipient of ours listed: in virtual_mailbox_maps or in
+ * local_recipient_maps where they are set, else among the accounts? Asked even
+ * where the transport table sends a local domain elsewhere, as Postfix does.
+ * OK, ERR_NOT_FOUND, or ERR_UNAVAILABLE. */
 static enum err
-find_relayed(struct resolver *r, struct str address, bool is_alias)
+find_listed(struct resolver *r, struct str address, unsigned flags)
 {
-	struct str domain = domain_of(address), ignored;
-	struct table_answer entry;
+	const struct config *c = r->c;
+	struct str ignored;
 
-	if (r->c->relay_recipient.n == 0 || is_alias ||
-	    is_local_domain(r->c, domain) ||
-	    !config_is_relay_domain(r->c, domain))
-		return OK;
-	return find_address(r, &r->c->relay_recipient, address, true, &entry,
-			    &ignored);
+	if ((flags & DOMAIN_MAILBOX) != 0 && c->has_virtual_mailbox)
+		return find_known(r, &c->virtual_mailbox, address);
+	if ((flags & DOMAIN_LOCAL) == DOMAIN_MYDESTINATION &&
+	    c->has_local_recipient)
+		return find_known(r, &c->local_recipient, address);
+	return find_account(r, address, &ignored) != NULL ? OK : ERR_NOT_FOUND;
 }
 
 /* Takes back the 250 of a recipient that is not listed. */
 static void
-judge_relayed(struct resolver *r, struct str address, bool is_alias,
-	      struct route_verdict *v)
+judge_listed(struct resolver *r, struct str address, struct route_verdict *v)
 {
-	enum err e = find_relayed(r, address, is_alias);
+	unsigned flags = flags_of(r, domain_of(address));
+	bool is_local = (flags & DOMAIN_LOCAL) != 0;
+	enum err e = OK;
 
+	if (is_local && !is_postmaster(address) && r->c->is_accounts_known &&
+	    r->c->n_accounts > 0)
+		e = find_listed(r, address, flags);
+	else if (!is_local && (flags & DOMAIN_RELAY) != 0)
+		e = find_known(r, &r->c->relay_recipient, address);
 	if (e == ERR_NOT_FOUND)
 		set_verdict(v, 550, S("5.1.1"),
-			    S("User unknown in the table of relay recipients"));
+			    is_local ? S("User unknown in the table of "
+					 "accounts")
+				     : S("User unknown in the table of relay "
+					 "recipients"));
 	else if (e != OK)
 		set_verdict(v, 451, S("4.3.0"), S("Try again later"));
 }
@@ -1585,22 +1677,23 @@ route_check_rcpt(const struct config *c, struct str sender, struct str rcpt,
 	enum err e = whole_address(&r, rcpt, &address);
 
 	set_verdict(out, 451, S("4.3.0"), S("Try again later"));
-	if (e == OK && !may_relay(c, address, is_relay_allowed)) {
+	if (e == OK && !may_relay(&r, address, is_relay_allowed) &&
+	    !r.is_deferred) {
 		set_verdict(out, 554, S("5.7.1"), S("Relay access denied"));
 		e = ERR_REFUSED;
 	}
+	if (e == OK && r.is_deferred)
+		e = r.is_asking ? ERR_MORE : ERR_UNAVAILABLE;
 	if (e == OK)
 		e = resolve(&r, &is_alias, &result);
 	if (e == OK) {
 		judge(&result, out);
-		if (out->reply == 250 && !is_listed(&r, address, is_alias))
-			set_verdict(out, 550, S("5.1.1"),
-				    S("User unknown in the table of accounts"));
-		else if (out->reply == 550 && is_postmaster(address) &&
-			 is_local_domain(c, domain_of(address)))
+		if (out->reply == 550 && is_postmaster(address) &&
+		    is_local_domain(&r, domain_of(address)))
 			set_verdict(out, 250, S("2.1.5"), S("Ok"));
-		if (out->reply == 250)
-			judge_relayed(&r, address, is_alias, out);
+		if (out->reply == 250 && !is_alias &&
+		    rewrite_recipient(&r, &address) == OK)
+			judge_listed(&r, address, out);
 		if (r.is_asking)
 			e = ERR_MORE;
 	}
@@ -1619,7 +1712,7 @@ route_knows_domain(const struct config *c, struct str domain,
 	bool is_star;
 
 	*is_known_out =
-		is_local_domain(c, domain) || config_is_relay_domain(c, domain);
+		(flags_of(&r, domain) & (DOMAIN_LOCAL | DOMAIN_RELAY)) != 0;
 	if (!*is_known_out &&
 	    join3(&arena, S(""), S("@"), domain, &address) == OK &&
 	    find_transport(&r, address, &entry, &is_star) == OK)
@@ -1658,17 +1751,22 @@ route_canonical(const struct config *c, enum route_canonical class,
 	return e == OK && r.is_deferred ? ERR_UNAVAILABLE : e;
 }
 
-bool
-route_is_destination(const struct config *c, struct str rcpt)
+enum err
+route_is_destination(const struct config *c, struct str rcpt,
+		     struct remote *remote, bool *is_ours_out)
 {
 	struct arena arena = ARENA_INIT(WORK_MAX_OCTETS);
-	struct resolver r = { .c = c, .arena = &arena, .rcpt = rcpt };
+	struct resolver r = {
+		.c = c, .arena = &arena, .rcpt = rcpt, .remote = remote
+	};
 	struct str address;
-	bool is_ours = whole_address(&r, rcpt, &address) == OK &&
-		       may_relay(c, address, false);
 
+	*is_ours_out = whole_address(&r, rcpt, &address) == OK &&
+		       may_relay(&r, address, false);
 	arena_release(&arena);
-	return is_ours;
+	if (r.is_asking)
+		return ERR_MORE;
+	return r.is_deferred ? ERR_UNAVAILABLE : OK;
 }
 
 struct str

@@ -64,6 +64,13 @@ route_resolve(const struct config *c, struct str sender, struct str rcpt,
 	      struct arena *arena, struct remote *remote,
 	      struct route_result *out) MUST_USE;
 
+/* The address that gets a copy of what comes for this recipient
+ * (recipient_bcc_maps); empty: none. It lives in the arena. ERR_UNAVAILABLE: a
+ * table cannot be read, or its value is no address. ERR_LIMIT, ERR_MORE. */
+enum err
+route_copy(const struct config *c, struct str rcpt, struct arena *arena,
+	   struct remote *remote, struct str *out) MUST_USE;
+
 /* Appends each step of route_resolve() as a line of text: table, key, found or
  * not, file and line; then the targets. When out is full the last line is
  * missing and the answer is ERR_LIMIT. Passwords are not shown. */
@@ -104,7 +111,10 @@ enum err route_canonical(const struct config *c, enum route_canonical class,
 			 struct str address, struct arena *arena,
 			 struct remote *remote, struct str *out) MUST_USE;
 /* Is mail to this recipient for us, or for a domain that we relay for? Source
- * routes (user%host@us, host!user@us) are not (RFC 5321 appendix F.2). */
-bool route_is_destination(const struct config *c, struct str rcpt);
+ * routes (user%host@us, host!user@us) are not (RFC 5321 appendix F.2). OK,
+ * ERR_UNAVAILABLE (a table in a list of domains cannot be read) or ERR_MORE. */
+enum err
+route_is_destination(const struct config *c, struct str rcpt,
+		     struct remote *remote, bool *is_ours_out) MUST_USE;
 /* "+ext" of "user+ext", as recipient_delimiter says; or empty. */
 struct str route_extension(const struct config *c, struct str local);

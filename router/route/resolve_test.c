@@ -960,20 +960,130 @@ recipients_become_canonical_before_aliases(void **state UNUSED)
 }
 
 static void
+expect_copy(const char *rcpt, enum err want, const char *copy)
+{
+	struct str got;
+	enum err e;
+
+	arena_release(&arena);
+	arena_init(&arena, 64 << 20);
+	e = route_copy(config, str_c(rcpt), &arena, NULL, &got);
+	if (e != want || (e == OK && !str_eq(got, str_c(copy))))
+		fail_msg("%s: %s, %.*s", rcpt, err_text(e), STR(got));
+}
+
+/* postconf(5): by the recipient after canonical maps, and one address. */
+static void
 copies_go_where_recipient_bcc_maps_says(void **state UNUSED)
 {
 	LOAD(F("main.cf", "recipient_bcc_maps = inline:{"
-			  "{user1@example1.local=spy@out.test}, "
-			  "{nobody@example1.local=spy@out.test}, "
-			  "{@bad.test=x}}\n"));
+			  "{user1@example1.local=spy@out.test, other@x.test}, "
+			  "{@bare.test=spy}, {@bad.test=<a b>}}\n"
+			  "recipient_canonical_maps = inline:{"
+			  "old@example1.local=user1@example1.local}\n"));
+	expect_copy("user1@example1.local", OK, "spy@out.test");
+	expect_copy("user1+t@example1.local", OK, "spy@out.test");
+	expect_copy("old@example1.local", OK, "spy@out.test");
+	expect_copy("user2@example1.local", OK, "");
+	expect_copy("x@bare.test", OK, "spy@mta1.example1.local");
+	expect_copy("x@bad.test", ERR_UNAVAILABLE, "");
 	resolve_from(S("a@b.test"), S("user1+t@example1.local"));
-	assert_int_equal(result.n, 2);
-	assert_str(result.list[0].mailbox, "user1@example1.local");
-	assert_str(result.list[1].address, "spy@out.test");
-	expect_reply(S("nobody@example1.local"), false, 550, "5.1.1");
+	assert_int_equal(result.n, 1);
 	LOAD(F("main.cf", "recipient_bcc_maps = fail:x\n"));
-	expect_text(S("user2@example1.local"), ROUTE_RETRY, "4.3.0",
+	expect_copy("user2@example1.local", ERR_UNAVAILABLE, "");
+	LOAD(F("main.cf", "recipient_bcc_maps = tcp:127.0.0.1:1\n"));
+	expect_copy("user2@example1.local", ERR_UNAVAILABLE, "");
+}
+
+/* postconf(5) and ADDRESS_REWRITING_README: tables in lists of domains, which
+ * are asked for the whole name; relay_domains also for parents, but not with
+ * patterns. */
+static void
+lists_of_domains_may_have_tables(void **state UNUSED)
+{
+	LOAD(F("main.cf",
+	       "mydestination = localhost, pcre:{{/^my\\d+\\.test$$/ x}}\n"
+	       "virtual_alias_domains = regexp:{{/^al\\.test$$/ x}}\n"
+	       "relay_domains = !no.relay.test, relay.test, "
+	       "pcre:{{/^p\\.test$$/ x}}, static:x\n"
+	       "relay_transport = relay:[in]\n"
+	       "virtual_alias_maps = inline:{a@al.test=user1@example1.local}\n"
+	       "parent_domain_matches_subdomains =\n"));
+	expect_reply(S("nobody@my1.test"), false, 550, "5.1.1");
+	expect_reply(S("postmaster@my1.test"), false, 250, "2.1.5");
+	expect_reply(S("a@al.test"), false, 250, "2.1.5");
+	expect_reply(S("b@al.test"), false, 550, "5.1.1");
+	expect(S("x@any.test"), "relay", "[in]");
+	LOAD(F("main.cf", "relay_domains = !no.relay.test, relay.test, "
+			  "pcre:{{/^p\\.test$$/ x}}\n"));
+	expect_reply(S("x@relay.test"), false, 250, "2.1.5");
+	expect_reply(S("x@sub.relay.test"), false, 250, "2.1.5");
+	expect_reply(S("x@no.relay.test"), false, 554, "5.7.1");
+	expect_reply(S("x@deep.no.relay.test"), false, 554, "5.7.1");
+	expect_reply(S("x@P.test"), false, 250, "2.1.5");
+	expect_reply(S("x@sub.p.test"), false, 554, "5.7.1");
+	expect_reply(S("x%y@p.test"), false, 554, "5.7.1");
+}
+
+/* A table that cannot be read must not make strangers of our own domains. */
+static void
+a_list_of_domains_that_fails_puts_off(void **state UNUSED)
+{
+	LOAD(F("main.cf", "relay_domains = fail:x\n"));
+	expect_reply(S("x@out.test"), false, 451, "4.3.0");
+	expect_reply(S("x@out.test"), true, 451, "4.3.0");
+	expect_reply(S("user1@example1.local"), true, 451, "4.3.0");
+	expect_text(S("x@out.test"), ROUTE_RETRY, "4.3.0",
 		    "A table is not available; try again later");
+}
+
+static void
+a_recipient_is_listed_as_canonical_maps_leave_it(void **state UNUSED)
+{
+	LOAD(F("main.cf", "recipient_canonical_maps = inline:{"
+			  "{old@example1.local=user1@example1.local}, "
+			  "{gone@example1.local=nobody@example1.local}}\n"));
+	expect_reply(S("old@example1.local"), false, 250, "2.1.5");
+	expect_reply(S("gone@example1.local"), false, 550, "5.1.1");
+}
+
+/* postconf(5): local_recipient_maps, virtual_mailbox_maps. */
+static void
+maps_of_recipients_decide_where_they_are_set(void **state UNUSED)
+{
+	LOAD(F("main.cf",
+	       "mydestination = my.test\n"
+	       "local_transport = smtp:[inner]\n"
+	       "alias_maps = inline:{root=user1@example1.local}\n"
+	       "local_recipient_maps = inline:{{bob=x}, {eve@my.test=x}}, "
+	       "$alias_maps\n"));
+	expect_reply(S("bob@my.test"), false, 250, "2.1.5");
+	expect_reply(S("bob+x@my.test"), false, 250, "2.1.5");
+	expect_reply(S("eve@my.test"), false, 250, "2.1.5");
+	expect_reply(S("root@my.test"), false, 250, "2.1.5");
+	expect_reply(S("ann@my.test"), false, 550, "5.1.1");
+	expect_reply(S("user1@example1.local"), false, 250, "2.1.5");
+	LOAD(F("main.cf", "mydestination = my.test\n"
+			  "local_transport = smtp:[inner]\n"
+			  "local_recipient_maps =\n"));
+	expect_reply(S("ann@my.test"), false, 250, "2.1.5");
+	LOAD(F("main.cf",
+	       "virtual_transport = lmtp:[inner]\n"
+	       "virtual_mailbox_domains = box.test, all.test\n"
+	       "virtual_mailbox_maps = inline:{{a@box.test=box.test/a/}}, "
+	       "pcre:{{/^b@box\\.test$$/ b}}, inline:{{@all.test=all}}\n"));
+	expect_reply(S("a@box.test"), false, 250, "2.1.5");
+	expect_reply(S("a+t@box.test"), false, 250, "2.1.5");
+	expect_reply(S("b@box.test"), false, 250, "2.1.5");
+	expect_reply(S("b+t@box.test"), false, 550, "5.1.1");
+	expect_reply(S("x@all.test"), false, 250, "2.1.5");
+	expect_reply(S("user1@example1.local"), false, 550, "5.1.1");
+	LOAD(F("main.cf", "virtual_mailbox_maps = fail:x\n"));
+	expect_reply(S("user1@example1.local"), false, 451, "4.3.0");
+	/* docker-mailserver's own file is made of the accounts. */
+	LOAD(F("main.cf", "virtual_mailbox_maps = "
+			  "texthash:/etc/postfix/vmailbox\n"));
+	expect_reply(S("user1@example1.local"), false, 250, "2.1.5");
 }
 
 static void
@@ -1079,6 +1189,11 @@ main(void)
 		cmocka_unit_test(recipients_become_canonical_before_aliases),
 		cmocka_unit_test(policies_belong_to_the_next_hop),
 		cmocka_unit_test(copies_go_where_recipient_bcc_maps_says),
+		cmocka_unit_test(lists_of_domains_may_have_tables),
+		cmocka_unit_test(
+			a_recipient_is_listed_as_canonical_maps_leave_it),
+		cmocka_unit_test(a_list_of_domains_that_fails_puts_off),
+		cmocka_unit_test(maps_of_recipients_decide_where_they_are_set),
 		cmocka_unit_test(relay_domains_may_list_their_recipients),
 		cmocka_unit_test(a_decision_names_the_answer_that_it_lacks),
 	};

@@ -47,6 +47,23 @@ find_mailbox(struct co *co, struct asking *a, const struct router_ask *ask,
 	}
 }
 
+/* Who gets a copy; what cannot be said puts the recipient off. */
+static void
+find_copy(struct co *co, struct asking *a, const struct router_ask *ask,
+	  struct arena *arena, struct router_verdict *v)
+{
+	enum err e;
+
+	do
+		e = route_copy(serving.config, ask->rcpt, arena, a->remote,
+			       &v->bcc);
+	while (asking_again(co, a, e));
+	if (e != OK)
+		*v = (struct router_verdict) { .code = 451,
+					       .enhanced = S("4.3.0"),
+					       .text = S("Try again later") };
+}
+
 /* What cannot be decided leaves the verdict as it was: later. Its strings are
  * copied, because finding the mailbox may wait, and the set be replaced. */
 static void
@@ -70,6 +87,8 @@ judge_rcpt(struct co *co, struct asking *a, const struct router_ask *ask,
 	v->text = text;
 	if (v->code == 250)
 		find_mailbox(co, a, ask, arena, v);
+	if (v->code == 250)
+		find_copy(co, a, ask, arena, v);
 }
 
 static void

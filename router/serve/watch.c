@@ -2,9 +2,11 @@
  * router/serve/watch.c - keeps the configuration in force equal to the files.
  *
  * The directory is looked at every LOOK_MS: names, sizes, times and inodes of
- * what lies in it. That works on every mount, also where no inotify event comes
- * through, and is far below the two seconds that an operator may wait. A set
- * with errors is reported and the old one stays. */
+ * what lies in it, and of each file elsewhere that was read, or that was
+ * missing (":include:", tables below and outside of it). That works on every
+ * mount, also where no inotify event comes through, and is far below the two
+ * seconds that an operator may wait. A set with errors is reported and the old
+ * one stays. */
 #include "lib/base/check.h"
 #include "lib/base/crc32c.h"
 #include "lib/rt/log.h"
@@ -26,7 +28,23 @@ enum {
 	MAX_VARIABLES = 4096,
 	/* Above that a look at each entry takes seconds, at each change. */
 	LINT_ENTRIES_MAX = 200000,
+	ELSEWHERE_MAX_OCTETS = 64 * 1024,
 };
+
+/* The files elsewhere that the last loading wanted. */
+static struct config_watch elsewhere;
+
+static uint64_t
+elsewhere_state(void)
+{
+	struct str rest = buf_str(&elsewhere.paths), path;
+	uint64_t sum = 0;
+
+	while (str_split(&rest, '\0', &path))
+		if (path.n > 0)
+			sum += config_file_state(path.p);
+	return sum;
+}
 
 /* Sum, not sequence: readdir has no order. Unreadable: 0. */
 static uint64_t
@@ -64,6 +82,7 @@ struct loading {
 	struct config_input input;
 	struct diag diag;
 	struct config *config;
+	struct config_watch watch;
 	enum err result;
 };
 
@@ -174,12 +193,16 @@ load_now(struct co *co)
 	if (serving.n_names > 0)
 		memcpy(names, serving.names, serving.n_names * sizeof(*names));
 	serving.names_memory = (struct buf)BUF_INIT(0);
+	buf_init(&l.watch.paths, ELSEWHERE_MAX_OCTETS);
+	l.input.watch = &l.watch;
 	l.input.account_names = names;
 	l.input.variables = list;
 	diag_init(&l.diag, DIAG_MAX_OCTETS);
 	offload(co, load, &l);
 	if (l.input.sasl_fd >= 0)
 		close(l.input.sasl_fd);
+	buf_release(&elsewhere.paths);
+	elsewhere = l.watch;
 	report(&l.diag);
 	if (l.result == OK)
 		put_in_force(&l.config);
@@ -218,7 +241,8 @@ run(struct co *co, void *arg UNUSED)
 			log_error("config.unreadable",
 				  FC("dir", serving.role->options->config_dir),
 				  FERRNO(errno));
-		if (serving.is_stale || now != before) {
+		if (serving.is_stale || now != before ||
+		    elsewhere_state() != elsewhere.state) {
 			before = now;
 			serving.is_stale = false;
 			load_now(co);

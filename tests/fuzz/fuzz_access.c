@@ -32,6 +32,7 @@ decide(const struct config *c, struct access_facts *f, struct str answer)
 {
 	struct arena keys = ARENA_INIT(4 << 20);
 	struct access_result r;
+	bool is_ours;
 
 	f->n_known = 0;
 	for (;;) {
@@ -47,7 +48,9 @@ decide(const struct config *c, struct access_facts *f, struct str answer)
 			check_reply(&r.reply);
 		if (r.outcome == ACCESS_PASS && f->stage == ACCESS_AT_RCPT &&
 		    !r.is_relay_decided)
-			check(route_is_destination(c, f->rcpt));
+			check(route_is_destination(c, f->rcpt, NULL,
+						   &is_ours) == OK &&
+			      is_ours);
 		for (size_t i = 0; r.outcome == ACCESS_NEED && i < f->n_known;
 		     i++)
 			check(facts[i].kind != r.need_kind ||

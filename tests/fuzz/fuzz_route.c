@@ -41,15 +41,21 @@ check_verdict(const struct config *c, struct str sender, struct str rcpt)
 	struct route_verdict v;
 	struct str domain = str_from(rcpt, (size_t)(str_rchr(rcpt, '@') + 1));
 	const struct config_domain *d = config_domain(c, domain);
+	bool is_ours, has_tables = false;
 
+	for (size_t i = 0; i < DOMAIN_LISTS; i++)
+		has_tables |= c->domain_tables[i].n > 0;
 	check(route_check_rcpt(c, sender, rcpt, false, NULL, &v) == OK);
 	check(v.reply == 250 || v.reply == 450 || v.reply == 451 ||
 	      v.reply == 550 || v.reply == 554);
 	check(v.code.n >= 5 && v.code.p[0] - '0' == (char)(v.reply / 100));
 	if (v.reply == 250 && str_chr(rcpt, '@') >= 0 && domain.n > 0 &&
 	    !str_ends(domain, S(".")))
-		check((d != NULL && (d->flags & DOMAIN_LOCAL) != 0) ||
-		      config_is_relay_domain(c, domain));
+		check(route_is_destination(c, rcpt, NULL, &is_ours) == OK &&
+		      is_ours &&
+		      (has_tables ||
+		       (d != NULL && (d->flags & DOMAIN_LOCAL) != 0) ||
+		       config_is_relay_domain(c, domain)));
 }
 
 static size_t

@@ -329,6 +329,11 @@ def spoof_protection(host):
         got = rcpt(host, "x@elsewhere.example", sender + at, "submission",
                    "user1" + at)
         expect(got[0], code, f"{sender}: {got[1]}")
+    # In postfix-virtual.cf and postfix-regexp.cf: both own it.
+    for user, code in (("user1", 250), ("user2", 250)):
+        got = rcpt(host, "x@elsewhere.example", "shared" + at, "submission",
+                   user + at)
+        expect(got[0], code, f"{user} as shared: {got[1]}")
 
 
 @folder("permit-docker")

@@ -86,6 +86,10 @@ TRAPS = [
     ("excluded too late", {"main.cf": "mynetworks = 127.0.0.0/8 10.0.0.0/8 "
                                       "!10.1.0.0/16\n"},
      r"main\.cf:2: warning: mynetworks: !10\.1\.0\.0/16 .*write it before"),
+    ("listed, but nobody", {"main.cf": "virtual_mailbox_maps = texthash:box\n",
+                            "box": "user1@example1.local x\n"
+                                   "a@example1.local y\n"},
+     r"box:2: warning: a@example1\.local is listed.*accounts\.cf"),
     ("open relay", {"main.cf": "mynetworks = 127.0.0.0/8 0.0.0.0/0\n"},
      r"main\.cf:2: warning: .*open relay"),
     ("twice", {"transport.cf": "a.test smtp:[x]\na.test smtp:[y]\n"},

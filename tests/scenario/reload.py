@@ -235,6 +235,60 @@ def main_cf(lab):
 
 
 @scenario
+def files_elsewhere_are_watched(lab):
+    """An :include: file and a table outside of the directory, a table in a
+    folder below it, and one that was missing at first."""
+    host = lab.mta1
+    outside = os.path.join(lab.directory, "outside")
+    below = os.path.join(host.config, "maps")
+    os.makedirs(outside, exist_ok=True)
+    os.makedirs(below, exist_ok=True)
+
+    def write(path, text):
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+
+    list_file = os.path.join(outside, "list")
+    moved = os.path.join(outside, "moved")
+    later = os.path.join(below, "later")
+    write(list_file, USER1 + "\n")
+    write(moved, "gone@example1.local far@away.example\n")
+    before = host.read_config("main.cf")
+    mark = host.mark()
+    host.append("main.cf", f"""
+mydestination = {host.hostname}
+alias_maps = inline:{{{{team = :include:{list_file}}}}}
+relocated_maps = texthash:{moved}
+recipient_canonical_maps = texthash:{later}
+""")
+    host.wait_log(r"later: error: cannot be read", mark)
+    host.wait_log(r"ev=config\.kept", mark)
+    write(later, "old@example1.local user1@example1.local\n")
+    in_force("the missing file",
+             lambda: rcpt(host, "old@example1.local")[0] == 250,
+             time.monotonic())
+    mark = host.mark()
+    team = f"team@{host.hostname}"
+    expect(rcpt(host, team)[0], 250)
+    expect(rcpt(host, USER2)[0], 250)
+    write(later, "old@example1.local nobody@example1.local\n")
+    in_force("a table below the directory",
+             lambda: rcpt(host, "old@example1.local")[0] == 550,
+             time.monotonic())
+    write(moved, f"{USER2} far@away.example\n")
+    in_force("a table outside", lambda: rcpt(host, USER2)[0] == 550,
+             time.monotonic())
+    write(list_file, "nobody@example1.local\n")
+    in_force("an :include: file", lambda: rcpt(host, team)[0] == 550,
+             time.monotonic())
+    loaded = host.log_since(mark).count("ev=config.loaded")
+    expect_true(loaded <= 4, f"loaded {loaded} times")
+    host.write_config("main.cf", before)
+    in_force("the old main.cf", lambda: rcpt(host, USER2)[0] == 250,
+             time.monotonic())
+
+
+@scenario
 def written_in_place(lab):
     """echo >> and vi's other way: no rename, the same inode."""
     host = lab.mta1

@@ -3,7 +3,7 @@
 """canonical_maps, always_bcc and sender_bcc_maps: the envelope's sender, the
 addresses in headers, and copies, once for each message."""
 
-from frame import expect, expect_match, main, message, scenario
+from frame import expect, expect_match, expect_true, main, message, scenario
 
 USER1, USER2 = "user1@example1.local", "user2@example1.local"
 
@@ -17,6 +17,18 @@ def a_sender_is_rewritten(lab):
     text = host.wait_mail(USER1, identity).decode()
     expect_match(text, r"^Return-Path: <new@good\.example>")
     expect_match(text, r"^From: .*new@good\.example")
+
+
+@scenario
+def hosts_behind_a_domain_are_not_named(lab):
+    host = lab.mta1
+    sender = "old@inner.masked.example"
+    identity, content = message(sender=sender, recipient=USER1)
+    with host.smtp() as client:
+        client.sendmail(sender, [USER1], content)
+    text = host.wait_mail(USER1, identity).decode()
+    expect_match(text, r"^Return-Path: <old@masked\.example>")
+    expect_match(text, r"^From: .*old@masked\.example")
 
 
 @scenario
@@ -34,8 +46,33 @@ def copies_are_made_once(lab):
     expect(len(host.find(USER2, identity)), 2, "copies")
 
 
+@scenario
+def a_copy_by_recipient_is_made_once(lab):
+    """recipient_bcc_maps: two recipients with one copy; that cannot be
+    delivered, and nobody hears of it (NOTIFY=NEVER)."""
+    host = lab.mta1
+    sender = "quiet@good.example"
+    for name, copies in (("seen", 1), ("lost", 0)):
+        identity, content = message(sender=sender, recipient=USER1)
+        mark = host.mark()
+        with host.smtp() as client:
+            client.sendmail(sender, [f"user1+{name}@example1.local",
+                                     f"user1+{name}2@example1.local"], content)
+        host.wait_mail(USER1, identity, 2 + copies)
+        host.wait_queue_empty()
+        expect(len(host.find(USER1, identity)), 2 + copies, name)
+        expect_true("from=<>" not in host.log_since(mark)
+                    and 'from=""' not in host.log_since(mark), "a bounce")
+
+
 def prepare(lab):
     lab.mta1.append("main.cf", """
+recipient_bcc_maps = inline:{
+    { user1+seen@example1.local=user1+copy@example1.local },
+    { user1+seen2@example1.local=User1+Copy@example1.local },
+    { user1+lost@example1.local=nobody@example1.local },
+    { user1+lost2@example1.local=nobody@example1.local } }
+masquerade_domains = masked.example
 canonical_maps = inline:{ old@good.example=new@good.example }
 always_bcc = user2@example1.local
 sender_bcc_maps = inline:{ watched@good.example=user2+watched@example1.local }
