@@ -621,6 +621,13 @@ route_lint(const struct config *c, struct diag *d)
 		&c->tls_policy,
 		&c->sender_login,
 		&c->header_checks,
+		&c->mime_header_checks,
+		&c->nested_header_checks,
+		&c->body_checks,
+		&c->smtp_header_checks,
+		&c->smtp_mime_header_checks,
+		&c->smtp_nested_header_checks,
+		&c->smtp_body_checks,
 		&c->local_recipient,
 		&c->virtual_mailbox,
 	};
