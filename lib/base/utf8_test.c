@@ -70,11 +70,29 @@ malformed_sequences_are_refused(void **state UNUSED)
 	assert_true(utf8_is_ascii(S("plain")));
 }
 
+static void
+put_and_read_again(void **state UNUSED)
+{
+	static const uint32_t edges[] = { 0,	   0x7f,    0x80,   0x7ff,
+					  0x800,   0xd7ff,  0xe000, 0xffff,
+					  0x10000, 0x10ffff };
+
+	for (size_t i = 0; i < sizeof(edges) / sizeof(*edges); i++) {
+		char octets[UTF8_MAX_OCTETS];
+		size_t n = utf8_put(edges[i], octets);
+		uint32_t c = 1;
+
+		assert_int_equal(utf8_char(str_of(octets, n), &c), n);
+		assert_int_equal(c, edges[i]);
+	}
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(characters_at_the_edges_of_each_length),
+		cmocka_unit_test(put_and_read_again),
 		cmocka_unit_test(malformed_sequences_are_refused),
 	};
 

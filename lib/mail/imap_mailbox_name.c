@@ -30,23 +30,9 @@ digit_value(char c)
 static enum err
 add_utf8(struct buf *b, uint32_t c)
 {
-	char out[4];
-	size_t n = 0;
+	char out[UTF8_MAX_OCTETS];
+	size_t n = utf8_put(c, out);
 
-	if (c < 0x80) {
-		out[n++] = (char)c;
-	} else if (c < 0x800) {
-		out[n++] = (char)(0xc0 | c >> 6);
-	} else if (c < 0x10000) {
-		out[n++] = (char)(0xe0 | c >> 12);
-		out[n++] = (char)(0x80 | (c >> 6 & 0x3f));
-	} else {
-		out[n++] = (char)(0xf0 | c >> 18);
-		out[n++] = (char)(0x80 | (c >> 12 & 0x3f));
-		out[n++] = (char)(0x80 | (c >> 6 & 0x3f));
-	}
-	if (c >= 0x80)
-		out[n++] = (char)(0x80 | (c & 0x3f));
 	return buf_add(b, str_of(out, n));
 }
 

@@ -13,6 +13,8 @@
 
 enum {
 	SECRET_MAX_OCTETS = 65536,
+	MAX_NOTIFY_S = 1740, // less than any autologout
+	NOTIFY_S = 120,	     // as Dovecot
 	MAX_COPIES = 64,
 	MAX_ID = 0x7fffffff, // of a user or a group
 	MAX_POLL_S = 3600,
@@ -95,6 +97,7 @@ static const char *const other_variables[] = {
 	"ESTAFETA_COPIES_OUT",
 	"ESTAFETA_COPIES_FRONT",
 	"ESTAFETA_COPIES_STORE",
+	"ESTAFETA_IMAP_NOTIFY_S",
 	"ESTAFETA_DNS_SERVERS",
 	"DMS_VMAIL_UID",
 	"DMS_VMAIL_GID",
@@ -268,6 +271,8 @@ read_environment(struct options *o)
 	o->n_out = number("ESTAFETA_COPIES_OUT", MAX_COPIES, 1);
 	o->n_front = number("ESTAFETA_COPIES_FRONT", MAX_COPIES, 1);
 	o->n_store = number("ESTAFETA_COPIES_STORE", MAX_COPIES, 1);
+	o->imap_notify_s =
+		number("ESTAFETA_IMAP_NOTIFY_S", MAX_NOTIFY_S, NOTIFY_S);
 	o->vmail_uid = number("DMS_VMAIL_UID", MAX_ID, 0);
 	o->vmail_gid = number("DMS_VMAIL_GID", MAX_ID, 0);
 	o->poll_ms = MS_PER_S * number("DMS_CONFIG_POLL", MAX_POLL_S, 0);

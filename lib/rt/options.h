@@ -31,6 +31,7 @@ struct options {
 	 * and where it is read. */
 	const char *smtp_protocols, *reading_protocols;
 	unsigned n_in, n_out, n_front, n_store;
+	unsigned imap_notify_s; // how often an idle client hears of us
 	/* Who owns the mail tree when started as root; 0: the user vmail. */
 	unsigned vmail_uid, vmail_gid;
 	const char *master_submission; // "1": masters may send, too

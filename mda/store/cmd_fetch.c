@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * mda/store/cmd_fetch.c - FETCH (RFC 9051 6.4.5, 7.5.2; RFC 7162 3.1.4, 3.2.6;
- * RFC 8514).
+ * RFC 8514, 8970).
  *
  * Invariants:
  *  (1) A literal has exactly the octets that its head promises: sizes are those
@@ -15,6 +15,7 @@
 #include "lib/mail/imap_fetch.h"
 #include "lib/mail/imap_flags.h"
 #include "lib/mail/imap_write.h"
+#include "lib/mail/preview.h"
 #include "mda/store/binary.h"
 #include "mda/store/letter.h"
 #include "mda/store/object_id.h"
@@ -26,6 +27,8 @@ enum {
 	TEXT_PIECE_OCTETS = 64 * 1024,
 	HEADER_MAX_OCTETS = 32 << 20,
 	BREATHE_EVERY = 500, // messages that need no reading
+	/* RFC 8970 3.2: what a lazy client does not want to wait for. */
+	LAZY_MAX_OCTETS = 1 << 20,
 };
 
 struct fetching {
@@ -56,6 +59,12 @@ text_of(const struct imap_fetch_item *item)
 					       : item->section.text;
 }
 
+static bool
+is_too_lazy(const struct imap_fetch_item *item, const struct message *msg)
+{
+	return item->is_lazy && msg->size_octets > LAZY_MAX_OCTETS;
+}
+
 /* What must be read for this item. -1: nothing. */
 static int
 depth_of(const struct imap_fetch_item *item, const struct message *msg)
@@ -83,6 +92,8 @@ depth_of(const struct imap_fetch_item *item, const struct message *msg)
 	case IMAP_FETCH_BINARY:
 	case IMAP_FETCH_BINARY_SIZE:
 		return LETTER_PARTS;
+	case IMAP_FETCH_PREVIEW:
+		return is_too_lazy(item, msg) ? -1 : LETTER_PARTS;
 	default:
 		return -1;
 	}
@@ -248,6 +259,24 @@ put_section(struct co *co, struct session *s,
 	put_text(co, s, item, str_sub(buf_str(&l->bytes), at, n), l->is_crlf);
 }
 
+static void
+put_preview(struct session *s, const struct imap_fetch_item *item,
+	    const struct letter *l)
+{
+	struct buf b = BUF_INIT(PREVIEW_OCTETS_MAX);
+
+	session_put_str(s, S("PREVIEW "));
+	if (l->root == NULL ||
+	    (item->is_lazy && l->bytes.n > LAZY_MAX_OCTETS)) {
+		session_put_str(s, S("NIL"));
+	} else {
+		preview_of_message(&b, buf_str(&l->bytes), l->root);
+		check(imap_write_string_utf8(&s->out, buf_str(&b),
+					     s->is_utf8) == OK);
+	}
+	buf_release(&b);
+}
+
 /* ---- what the index keeps ---- */
 
 static int
@@ -376,6 +405,28 @@ put_simple(struct fetching *f, const struct imap_fetch_item *item,
 	}
 }
 
+static bool
+is_of_letter(enum imap_fetch_kind kind)
+{
+	return kind == IMAP_FETCH_BINARY || kind == IMAP_FETCH_BINARY_SIZE ||
+	       kind == IMAP_FETCH_SECTION || kind == IMAP_FETCH_RFC822 ||
+	       kind == IMAP_FETCH_RFC822_HEADER ||
+	       kind == IMAP_FETCH_RFC822_TEXT || kind == IMAP_FETCH_PREVIEW;
+}
+
+static void
+put_of_letter(struct co *co, struct fetching *f,
+	      const struct imap_fetch_item *item, const struct letter *l)
+{
+	if (item->kind == IMAP_FETCH_PREVIEW)
+		put_preview(f->s, item, l);
+	else if (item->kind != IMAP_FETCH_BINARY &&
+		 item->kind != IMAP_FETCH_BINARY_SIZE)
+		put_section(co, f->s, item, l);
+	else if (!binary_put(co, f->s, item, l))
+		f->has_unknown_encoding = true;
+}
+
 static void
 put_message(struct co *co, struct fetching *f, struct message *msg,
 	    const struct letter *l)
@@ -407,24 +458,16 @@ put_message(struct co *co, struct fetching *f, struct message *msg,
 	if (f->is_flags_due && !has_modseq)
 		session_put_modseq(s, msg);
 	/* From here on the message may go: only the open file is needed. */
-	for (size_t i = 0; i < f->what->n && l->fd >= 0; i++) {
+	for (size_t i = 0; i < f->what->n; i++) {
 		const struct imap_fetch_item *item = &f->what->items[i];
 
-		bool is_binary = item->kind == IMAP_FETCH_BINARY ||
-				 item->kind == IMAP_FETCH_BINARY_SIZE;
-
-		if (!is_binary && item->kind != IMAP_FETCH_SECTION &&
-		    item->kind != IMAP_FETCH_RFC822 &&
-		    item->kind != IMAP_FETCH_RFC822_HEADER &&
-		    item->kind != IMAP_FETCH_RFC822_TEXT)
+		if (!is_of_letter(item->kind) ||
+		    (l->fd < 0 && item->kind != IMAP_FETCH_PREVIEW))
 			continue;
 		if (!is_first)
 			session_put(s, " ");
 		is_first = false;
-		if (!is_binary)
-			put_section(co, s, item, l);
-		else if (!binary_put(co, s, item, l))
-			f->has_unknown_encoding = true;
+		put_of_letter(co, f, item, l);
 	}
 	session_put_str(s, S(")\r\n"));
 }
@@ -638,7 +681,8 @@ read_items(struct session *s, struct imap_fetch *what)
 		&s->args,
 		IMAP_FETCH_HAS_CONDSTORE | IMAP_FETCH_HAS_QRESYNC |
 			IMAP_FETCH_HAS_SAVEDATE | IMAP_FETCH_HAS_OBJECTID |
-			IMAP_FETCH_HAS_BINARY | IMAP_FETCH_HAS_PARTIAL,
+			IMAP_FETCH_HAS_BINARY | IMAP_FETCH_HAS_PARTIAL |
+			IMAP_FETCH_HAS_PREVIEW,
 		what);
 
 	if (ok && what->has_vanished &&

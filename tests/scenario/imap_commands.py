@@ -253,6 +253,38 @@ def cap_utf8_accept(raw):
     ok(raw, 'SELECT "B\u00e9b\u00e9"')
 
 
+def cap_preview(raw):
+    """RFC 8970 3.2, 5: with and without LAZY; what has no text has an empty
+    one."""
+    texts = {
+        b"Content-Type: text/html\r\n\r\n<p>Hi <b>you</b>,</p>all\r\n":
+            '"Hi you, all"',
+        b"Content-Type: image/png\r\n\r\nx\r\n": '""',
+        "Content-Type: text/plain; charset=utf-8\r\n\r\nGr\u00fc\u00dfe\r\n"
+        .encode(): "{7}",
+    }
+    ok(raw, "SELECT Junk")
+    for content, want in texts.items():
+        uid = re.search(r"APPENDUID \d+ (\d+)",
+                        append(raw, "Junk", content)[-1]).group(1)
+        lines = ok(raw, f"UID FETCH {uid} (RFC822.SIZE PREVIEW)")
+        expect_match(lines[-2] if want[0] == "{" else lines[0],
+                     "PREVIEW " + re.escape(want) + r"\)?$|Gr.+e\)$")
+        lazy = ok(raw, f"UID FETCH {uid} (PREVIEW (LAZY))")
+        expect_true("PREVIEW " + want in "\n".join(lazy), f"{lazy}")
+        ok(raw, f"UID STORE {uid} +FLAGS.SILENT (\\Deleted)")
+    ok(raw, "EXPUNGE")
+    large = b"Subject: x\r\n\r\nshort\r\n" + (b"y" * 78 + b"\r\n") * 14000
+    uid = re.search(r"APPENDUID \d+ (\d+)",
+                    append(raw, "Junk", large)[-1]).group(1)
+    expect_match(ok(raw, f"UID FETCH {uid} (PREVIEW (LAZY))")[0],
+                 r"PREVIEW NIL\)$")
+    expect_match(ok(raw, f"UID FETCH {uid} PREVIEW")[0],
+                 'PREVIEW "short y+')
+    ok(raw, f"UID STORE {uid} +FLAGS.SILENT (\\Deleted)")
+    ok(raw, "EXPUNGE")
+
+
 def cap_metadata(raw):
     """RFC 5464; all of it: imap_metadata.py."""
     ok(raw, 'SETMETADATA INBOX (/private/comment "here")')
@@ -479,7 +511,9 @@ CAPABILITIES = {
     "THREAD=ORDEREDSUBJECT": cap_thread_ordered,
     "THREAD=REFS": cap_thread_refs, "PARTIAL": cap_partial,
     "I18NLEVEL=1": cap_i18nlevel, "AUTH=PLAIN": cap_none,
-    "METADATA": cap_metadata, "LIST-METADATA": cap_list_metadata,
+    "METADATA": cap_metadata, "PREVIEW": cap_preview,
+    "INPROGRESS": cap_tested_elsewhere,
+    "LIST-METADATA": cap_list_metadata,
     "AUTH=LOGIN": cap_none, "STARTTLS": cap_none,
 }
 ROUNDCUBE = {"IMAP4REV1", "LITERAL+", "SASL-IR", "ID", "NAMESPACE",

@@ -13,7 +13,7 @@ struct idle {
 	char word[WORD_MAX_OCTETS];
 	size_t n;
 	bool is_over;
-	int64_t deadline_us;
+	int64_t deadline_us, notify_us;
 };
 
 /* True when the line is whole, or too long to be it. */
@@ -50,18 +50,33 @@ copy_news(struct co *co, struct imap_session *s)
 	return conn_flush(co, &s->conn);
 }
 
+/* So that translators of addresses do not forget the connection. */
+static void
+notify(struct imap_session *s, struct idle *idle)
+{
+	stream_put(s->conn.stream, S("* OK Still here\r\n"));
+	idle->notify_us = in_s(front.role->options->imap_notify_s);
+}
+
 static enum err
 wait_for_news(struct co *co, struct imap_session *s, struct idle *idle)
 {
+	int64_t until_us = idle->notify_us < idle->deadline_us
+				   ? idle->notify_us
+				   : idle->deadline_us;
 	enum err e;
 
 	if (call_has_input(s->conn.store))
 		return OK; // it came while the last news was sent
 	call_set_listener(s->conn.store, co);
-	e = stream_wait(co, s->conn.stream, idle->deadline_us);
+	e = stream_wait(co, s->conn.stream, until_us);
 	call_set_listener(s->conn.store, NULL);
 	if (e == OK && stream_has_input(s->conn.stream))
 		e = stream_fill(co, s->conn.stream, idle->deadline_us);
+	if (e == ERR_TIMEOUT && until_us < idle->deadline_us) {
+		notify(s, idle);
+		return OK;
+	}
 	if (e == ERR_TIMEOUT)
 		s->conn.bye = "Autologout, idle for too long";
 	return e;
@@ -88,7 +103,10 @@ wait_for_done(struct co *co, struct imap_session *s, struct idle *idle)
 enum err
 imap_idle(struct co *co, struct imap_session *s)
 {
-	struct idle idle = { .deadline_us = in_s(AUTOLOGOUT_S) };
+	struct idle idle = {
+		.deadline_us = in_s(AUTOLOGOUT_S),
+		.notify_us = in_s(front.role->options->imap_notify_s),
+	};
 	bool is_done;
 	enum err e = imap_send_store(co, s, STORE_IDLE, S("\1"));
 

@@ -102,23 +102,57 @@ end_command(struct imap_session *s, const struct frame *f, bool is_final,
 	return OK;
 }
 
-/* What was said does not wait for a command that takes long: words that it goes
- * on are for now, and show whether the client is still there. */
+/* RFC 9585: how far it is only store knows, which says so where it can. */
+static void
+put_progress(struct imap_session *s)
+{
+	if (!s->conn.is_mute) // at the beginning of a line
+		stream_putf(s->conn.stream,
+			    "* OK [INPROGRESS (\"%.*s\" NIL NIL)] Still at "
+			    "it\r\n",
+			    (int)s->n_tag, s->tag);
+}
+
+static int64_t
+progress_us(void)
+{
+	unsigned s = front.role->options->imap_notify_s;
+
+	return in_s(s < PROGRESS_S ? s : PROGRESS_S);
+}
+
+/* The end of what the client sends was met: it has gone, or it only says no
+ * more; what is written to it tells. */
+static bool
+may_have_left(const struct imap_session *s)
+{
+	return stream_has_input(s->conn.stream) &&
+	       !stream_has_octets(s->conn.stream);
+}
+
+/* What was said does not wait for a command that takes long, and words that it
+ * goes on show whether the client is still there: without it, store is told to
+ * end. */
 static enum err
 recv_from_store(struct co *co, struct imap_session *s, struct frame *out)
 {
-	enum err e;
+	int64_t deadline_us = in_s(STORE_TIMEOUT_S);
+	int64_t told_us = progress_us();
 
-	if (stream_unsent(s->conn.stream) > 0 &&
-	    !call_has_input(s->conn.store)) {
-		e = call_recv(co, s->conn.store, in_s(FLUSH_AFTER_S), out);
-		if (e != ERR_TIMEOUT)
+	for (;;) {
+		enum err e =
+			call_recv(co, s->conn.store, in_s(LOOK_AFTER_S), out);
+
+		if (e != ERR_TIMEOUT || now_us() > deadline_us)
 			return e;
-		e = conn_flush(co, &s->conn);
-		if (e != OK)
+		if (stream_unsent(s->conn.stream) == 0 &&
+		    (now_us() >= told_us || may_have_left(s))) {
+			put_progress(s);
+			told_us = progress_us();
+		}
+		if (conn_flush(co, &s->conn) != OK)
 			return ERR_CANCELED;
 	}
-	return call_recv(co, s->conn.store, in_s(STORE_TIMEOUT_S), out);
 }
 
 enum err

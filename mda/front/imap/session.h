@@ -19,7 +19,8 @@ enum imap_state {
 enum {
 	AUTOLOGOUT_S = 30 * 60,	   // RFC 9051 5.4: at least 30 minutes
 	STORE_TIMEOUT_S = 10 * 60, // from one frame of store to the next
-	FLUSH_AFTER_S = 1,
+	LOOK_AFTER_S = 1, // whether the client is still there
+	PROGRESS_S = 10, // RFC 9585 4: every 10 to 15 seconds
 	FILE_PIECE_OCTETS = 256 * 1024,
 	COMMAND_MAX = 192 * 1024,
 	LITERAL_MAX = 128 * 1024,
