@@ -284,6 +284,30 @@ router_read_smtp(struct str body, struct router_smtp *out)
 	return wire_end(&w);
 }
 
+static void
+put_reports(struct buf *out, const struct router_report *list)
+{
+	for (size_t i = 0; i < ROUTER_REPORTS; i++) {
+		wire_put_str(out, list[i].charset);
+		wire_put_str(out, list[i].from);
+		wire_put_str(out, list[i].subject);
+		wire_put_str(out, list[i].copy_subject);
+		wire_put_str(out, list[i].text);
+	}
+}
+
+static void
+read_reports(struct wire *w, struct router_report *list)
+{
+	for (size_t i = 0; i < ROUTER_REPORTS; i++) {
+		list[i].charset = wire_str_max(w, 64);
+		list[i].from = wire_str_max(w, ROUTER_TEXT_MAX_OCTETS);
+		list[i].subject = wire_str_max(w, ROUTER_TEXT_MAX_OCTETS);
+		list[i].copy_subject = wire_str_max(w, ROUTER_TEXT_MAX_OCTETS);
+		list[i].text = wire_str(w);
+	}
+}
+
 void
 router_put_snapshot(struct buf *out, const struct router_snapshot *s)
 {
@@ -301,6 +325,7 @@ router_put_snapshot(struct buf *out, const struct router_snapshot *s)
 	wire_put_u32(out, s->destination_concurrency);
 	wire_put_str(out, s->recipient_delimiter);
 	put_fields(out, &s->queue, router_queue_fields);
+	put_reports(out, s->reports);
 	wire_put_str(out, s->smtp);
 	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++) {
 		put_fields(out, &s->smtpd[i][0], router_smtpd_fields);
@@ -333,6 +358,7 @@ router_read_snapshot(struct str body, struct router_snapshot *out)
 	out->destination_concurrency = wire_u32(&w);
 	out->recipient_delimiter = wire_str_max(&w, 16);
 	read_fields(&w, &out->queue, router_queue_fields);
+	read_reports(&w, out->reports);
 	out->smtp = wire_str(&w);
 	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++) {
 		read_fields(&w, &out->smtpd[i][0], router_smtpd_fields);

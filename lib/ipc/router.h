@@ -173,6 +173,12 @@ struct router_queue {
 	bool is_soft_bounce;
 };
 
+/* Of bounce_template_file; an empty one is in our words. */
+struct router_report {
+	struct str charset, from, subject, copy_subject, text;
+};
+enum { ROUTER_REPORTS = 3 }; // of failure, delay, success
+
 /* One that is not named there has the limits of smtp. */
 enum router_transport router_transport_of(struct str name);
 
@@ -187,6 +193,7 @@ struct router_snapshot {
 	uint32_t destination_concurrency;
 	struct str recipient_delimiter; // one character, or empty
 	struct router_queue queue;
+	struct router_report reports[ROUTER_REPORTS];
 	struct str smtp; // encoded: router_read_smtp()
 	/* [service][1]: while slots run out ($stress is set). */
 	struct router_smtpd smtpd[ROUTER_SMTPD_SERVICES][2];

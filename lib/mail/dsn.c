@@ -241,10 +241,14 @@ static const struct words {
 	},
 };
 
+/* What follows an operator's text must be in its charset: ASCII is. */
 static const struct words *
 words_of(const struct dsn *d)
 {
-	return &all_words[d->language];
+	bool is_utf8 =
+		d->own.text.n == 0 || str_ieq(d->own.charset, S("utf-8"));
+
+	return &all_words[is_utf8 ? d->language : DSN_ENGLISH];
 }
 
 /* What the report is about, above all. */
@@ -272,14 +276,54 @@ add_delimiter(struct report *r, const struct dsn *d, struct str suffix)
 	add(r, S("\r\n"));
 }
 
+/* The host goes behind an address that has none: "MAILER-DAEMON (words)",
+ * "Words <MAILER-DAEMON>". */
+static void
+add_from(struct report *r, const struct dsn *d)
+{
+	struct str from = d->own.from;
+	ptrdiff_t open = str_chr(from, '<');
+	size_t n = open < 0 ? 0 : (size_t)open + 1;
+
+	add(r, S("From: "));
+	if (from.n == 0) {
+		add(r, S("Mail Delivery System <MAILER-DAEMON@"));
+		add_word(r, d->host);
+		add(r, S(">"));
+		return;
+	}
+	while (n < from.n && strchr(" \t(>,", from.p[n]) == NULL)
+		n++;
+	add_text(r, str_first(from, n), TEXT_MAX);
+	if (str_chr(str_first(from, n), '@') < 0) {
+		add_char(r, '@');
+		add_word(r, d->host);
+	}
+	add_text(r, str_from(from, n), TEXT_MAX);
+}
+
+static void
+add_subject(struct report *r, const struct dsn *d)
+{
+	bool has_own = d->is_copy && d->own.copy_subject.n > 0;
+
+	if (d->is_copy && !has_own)
+		add(r, S("Postmaster copy: "));
+	if (has_own)
+		add_text(r, d->own.copy_subject, TEXT_MAX);
+	else if (d->own.subject.n > 0)
+		add_text(r, d->own.subject, TEXT_MAX);
+	else
+		add(r, words_of(d)->subject[kind_of(d)]);
+}
+
 static void
 add_header(struct report *r, const struct dsn *d, bool is_8bit)
 {
 	struct buf to = BUF_INIT(WORD_BUF_MAX);
 
-	add(r, S("From: Mail Delivery System <MAILER-DAEMON@"));
-	add_word(r, d->host);
-	add(r, S(">\r\nTo: <"));
+	add_from(r, d);
+	add(r, S("\r\nTo: <"));
 	format_address(&to, &d->to);
 	for (size_t i = 0; i < to.n; i++) // UTF-8 stays: RFC 6532
 		add_char(r, (unsigned char)to.p[i] < ' ' || to.p[i] == 0x7f
@@ -287,9 +331,7 @@ add_header(struct report *r, const struct dsn *d, bool is_8bit)
 				    : to.p[i]);
 	buf_release(&to);
 	add(r, S(">\r\nSubject: "));
-	if (d->is_copy)
-		add(r, S("Postmaster copy: "));
-	add(r, words_of(d)->subject[kind_of(d)]);
+	add_subject(r, d);
 	add(r, S("\r\n"));
 	add(r, S("Date: "));
 	add_date(r, d, d->now_s);
@@ -339,20 +381,61 @@ add_rcpt_for_people(struct report *r, const struct dsn *d,
 	}
 }
 
+/* Copies for the postmaster go without it, as with Postfix. */
+static bool
+has_own_text(const struct dsn *d)
+{
+	return d->own.text.n > 0 && !d->is_copy;
+}
+
+static bool
+is_8bit_for_people(const struct dsn *d)
+{
+	return words_of(d) != &all_words[DSN_ENGLISH] ||
+	       (has_own_text(d) && !utf8_is_ascii(d->own.text));
+}
+
+/* Lines of any kind become ours; a long one is cut (RFC 5322 2.1.1). */
+static void
+add_own_text(struct report *r, struct str text)
+{
+	struct str line;
+
+	while (text.n > 0 && str_line(&text, &line)) {
+		do {
+			struct str part = str_first(line, TEXT_MAX);
+
+			for (size_t i = 0; i < part.n; i++)
+				add_char(r, part.p[i] == '\r' || !part.p[i]
+						    ? '?'
+						    : part.p[i]);
+			add(r, S("\r\n"));
+			line = str_from(line, part.n);
+		} while (line.n > 0);
+	}
+}
+
 static void
 add_people_part(struct report *r, const struct dsn *d)
 {
 	add_delimiter(r, d, STR_NONE);
-	if (d->language == DSN_ENGLISH)
-		add(r, S("Content-Type: text/plain; charset=us-ascii\r\n"));
+	add(r, S("Content-Type: text/plain; charset="));
+	if (has_own_text(d) && d->own.charset.n > 0)
+		add_word(r, d->own.charset);
 	else
-		add(r, S("Content-Type: text/plain; charset=utf-8\r\n"
-			 "Content-Transfer-Encoding: 8bit\r\n"));
+		add(r, is_8bit_for_people(d) ? S("utf-8") : S("us-ascii"));
+	add(r, S("\r\n"));
+	if (is_8bit_for_people(d))
+		add(r, S("Content-Transfer-Encoding: 8bit\r\n"));
 	add(r, S("Content-Description: Notification\r\n\r\n"));
-	add(r, words_of(d)->host);
-	add_word(r, d->host);
-	add(r, S(".\r\n\r\n"));
-	add(r, words_of(d)->intro[kind_of(d)]);
+	if (has_own_text(d)) {
+		add_own_text(r, d->own.text);
+	} else {
+		add(r, words_of(d)->host);
+		add_word(r, d->host);
+		add(r, S(".\r\n\r\n"));
+		add(r, words_of(d)->intro[kind_of(d)]);
+	}
 	for (size_t i = 0; i < d->n_rcpts; i++)
 		add_rcpt_for_people(r, d, &d->rcpts[i]);
 }
@@ -475,7 +558,7 @@ dsn_format(struct buf *out, const struct dsn *d)
 	struct buf boundary = BUF_INIT(WORD_BUF_MAX);
 	struct report b = { &boundary, OK };
 	bool is_8bit = !utf8_is_ascii(d->original);
-	bool has_8bit = is_8bit || d->is_utf8 || d->language != DSN_ENGLISH;
+	bool has_8bit = is_8bit || d->is_utf8 || is_8bit_for_people(d);
 	bool is_taken;
 
 	check(!address_is_null(&d->to));
@@ -483,7 +566,8 @@ dsn_format(struct buf *out, const struct dsn *d)
 	check(d->token.n > 0 && d->token.n <= TOKEN_MAX);
 	add_boundary(&b, d);
 	check(b.e == OK);
-	is_taken = str_find(d->original, buf_str(&boundary)) >= 0;
+	is_taken = str_find(d->original, buf_str(&boundary)) >= 0 ||
+		   str_find(d->own.text, buf_str(&boundary)) >= 0;
 	buf_release(&boundary);
 	if (is_taken)
 		return ERR_EXISTS;

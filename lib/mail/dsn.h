@@ -35,8 +35,15 @@ struct dsn_rcpt {
 
 enum dsn_language { DSN_ENGLISH, DSN_SPANISH, DSN_LANGUAGES };
 
+/* An operator's own (bounce(5)); what is empty is in ours. Headers are printable
+ * ASCII; text is in that charset, lines of any kind. */
+struct dsn_words {
+	struct str charset, from, subject, copy_subject, text;
+};
+
 struct dsn {
 	enum dsn_language language; // of the part for people
+	struct dsn_words own;
 	bool is_utf8;	 // the sender's message used SMTPUTF8: RFC 6533 4 and 5
 	bool is_copy;	 // for the postmaster
 	struct str host; // Reporting-MTA, and of MAILER-DAEMON@

@@ -293,10 +293,58 @@ a_copy_and_another_language_say_so(void **state UNUSED)
 	buf_release(&out);
 }
 
+static struct str
+in_own_words(struct dsn *d, const char *charset, const char *from,
+	     const char *text, struct buf *out)
+{
+	d->own = (struct dsn_words) { str_c(charset), str_c(from), S("Sorry"),
+				      S("Copy"), str_c(text) };
+	buf_clear(out);
+	assert_int_equal(dsn_format(out, d), OK);
+	return buf_str(out);
+}
+
+/* bounce(5) */
+static void
+an_operator_has_words_of_his_own(void **state UNUSED)
+{
+	struct dsn d = report_of(&failed, 1);
+	struct buf out = BUF_INIT(REPORT_MAX);
+	struct str got = in_own_words(&d, "utf-8", "MAILER-DAEMON (It is us)",
+				      "Lo \xc3\xb1\n\nline\rtwo\n", &out);
+
+	assert_true(str_starts(got, S("From: MAILER-DAEMON@mail.example.net "
+				      "(It is us)\r\nTo: ")));
+	assert_true(str_find(got, S("\r\nSubject: Sorry\r\n")) > 0);
+	assert_true(
+		str_find(got,
+			 S("charset=utf-8\r\nContent-Transfer-Encoding: 8bit"
+			   "\r\nContent-Description: Notification\r\n\r\n"
+			   "Lo \xc3\xb1\r\n\r\nline?two\r\n\r\n<joe@")) > 0);
+	got = in_own_words(&d, "", "Post <bounce@other.example>", "a", &out);
+	assert_true(str_starts(got, S("From: Post <bounce@other.example>\r")));
+	assert_true(str_find(got, S("charset=us-ascii\r\n")) > 0);
+	/* What follows a text in another charset is ASCII. */
+	d.language = DSN_SPANISH;
+	got = in_own_words(&d, "iso-8859-1", "X <MAILER-DAEMON>", "\xf1", &out);
+	assert_true(str_find(got, S("charset=iso-8859-1\r\n")) > 0);
+	assert_true(str_find(got, S("could not be delivered")) > 0);
+	assert_true(
+		str_starts(got, S("From: X <MAILER-DAEMON@mail.example.net>")));
+	got = in_own_words(&d, "utf-8", "", "\xc3\xb1", &out);
+	assert_true(str_find(got, S("no se ha podido entregar")) > 0);
+	d.is_copy = true;
+	got = in_own_words(&d, "utf-8", "", "secret", &out);
+	assert_true(str_find(got, S("\r\nSubject: Copy\r\n")) > 0);
+	assert_true(str_find(got, S("secret")) < 0);
+	buf_release(&out);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_operator_has_words_of_his_own),
 		cmocka_unit_test(a_report_for_smtputf8_keeps_addresses),
 		cmocka_unit_test(a_copy_and_another_language_say_so),
 		cmocka_unit_test(a_failure_is_reported_in_three_parts),

@@ -11,8 +11,9 @@
 enum {
 	HEADER_MAX_OCTETS = 64 * 1024, // of the original that goes along
 	FULL_MAX_OCTETS = 1 << 20,     // RET=FULL up to here (RFC 3461 6.2)
-	DSN_OCTETS = 64 * 1024,	       // of a report, without what it is about
-	DSN_RCPT_OCTETS = 16 * 1024,   // at most, for each recipient
+	DSN_OCTETS = 192 * 1024, // of a report with its words, without what it
+				 // is about
+	DSN_RCPT_OCTETS = 16 * 1024, // at most, for each recipient
 	TEXT_OCTETS = 4096,
 	TOKEN_OCTETS = 20,
 	TRIES = 3, // of boundaries
@@ -285,13 +286,22 @@ find_way_back(const struct message *m, enum report report,
 }
 
 static void
-fill_report(struct dsn *d, const struct message *m,
+fill_report(struct dsn *d, const struct message *m, enum report report,
 	    const struct router_snapshot *s)
 {
+	static const uint8_t templates[] = {
+		// as in bounce(5)
+		[REPORT_FAILURE] = 0,
+		[REPORT_DELAY] = 1,
+		[REPORT_SUCCESS] = 2,
+	};
+	const struct router_report *own = &s->reports[templates[report]];
 	uint64_t limit = s->queue.bounce_size_limit;
 
 	d->language = str_eq(s->queue.bounce_language, S("es")) ? DSN_SPANISH
 								: DSN_ENGLISH;
+	d->own = (struct dsn_words) { own->charset, own->from, own->subject,
+				      own->copy_subject, own->text };
 	d->host = s->hostname;
 	d->envid = m->envelope.envid;
 	d->arrived_at_s = m->envelope.arrived_us / US_PER_S;
@@ -372,7 +382,7 @@ bounce_send(struct co *co, const struct message *m, enum report report,
 	}
 	d.n_rcpts =
 		fill_rcpts(m, report, list, n, retry_until_s, rcpts, &texts);
-	fill_report(&d, m, s);
+	fill_report(&d, m, report, s);
 	if (d.n_rcpts == 0)
 		none(m, "NOTIFY");
 	else if (find_way_back(m, report, s, buf_str(&double_bounce), &back)) {

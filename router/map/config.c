@@ -1488,6 +1488,34 @@ load_authorities(struct loading *l)
 	return e;
 }
 
+/* ---- words of reports ---- */
+
+/* Whatever is wrong with it, mail goes on, and reports are in our words. */
+static enum err
+load_reports(struct loading *l)
+{
+	const struct setting *v =
+		settings_find(&l->c->settings, "bounce_template_file");
+	size_t n_before = l->d->n_errors;
+	struct str path, bytes;
+	enum err e;
+
+	if (v == NULL || v->value.n == 0)
+		return OK;
+	e = join(l, v->value, S(""), &path);
+	if (e == OK)
+		e = read_file(l, path, &bytes);
+	if (e == OK && bytes.n > BOUNCE_FILE_MAX_OCTETS)
+		diag_error(l->d, v->file, v->line,
+			   "%.*s has more than %d octets", STR(path),
+			   BOUNCE_FILE_MAX_OCTETS);
+	else if (e == OK)
+		e = bounce_words_make(&l->c->arena, &l->c->settings, path,
+				      bytes, l->d, l->c->reports);
+	l->n_tolerated += l->d->n_errors - n_before;
+	return e == ERR_IO ? OK : e;
+}
+
 /* ---- accounts, domains, quotas ---- */
 
 static enum err
@@ -1847,7 +1875,8 @@ load_all(struct loading *l)
 		load_main,	  load_master,	 load_relay_variables,
 		load_all_tables,  load_policies, load_accounts,
 		load_domains,	  load_quotas,	 load_networks,
-		load_authorities, load_gateways, tell_not_read,
+		load_authorities, load_reports,	 load_gateways,
+		tell_not_read,
 	};
 	struct config *c = l->c;
 	enum err e = OK;

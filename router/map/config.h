@@ -14,6 +14,7 @@
 
 #include "lib/mail/cidr.h"
 #include "lib/mail/quotas.h"
+#include "router/map/bounce.h"
 #include "router/map/main_cf.h"
 #include "router/map/policy.h"
 #include "router/map/master_cf.h"
@@ -112,6 +113,7 @@ struct config {
 	 * patterns, tables of other hosts. */
 	struct table_list domain_tables[DOMAIN_LISTS];
 	struct str smtp_authorities; // PEM: smtp_tls_CAfile, smtp_tls_CApath
+	struct bounce_words reports[BOUNCE_VERIFY]; // bounce_template_file
 	struct policy_set policies;  // smtpd_*_restrictions
 
 	/* Hosts that tables ask, each once, as OUT_ASK_TABLE names them,

@@ -193,6 +193,7 @@ static const struct known known[] = {
 	ROW("bounce_notice_recipient", TEXT, "postmaster"),
 	ROW("delay_notice_recipient", TEXT, "postmaster"),
 	ROW("bounce_language", TEXT, "en"),
+	ROW("bounce_template_file", TEXT, ""),
 	ROW("queue_run_delay", TIME_S, "300s"),
 	ROW("minimal_backoff_time", TIME_S, "300s"),
 	ROW("maximal_backoff_time", TIME_S, "4000s"),
@@ -610,6 +611,8 @@ struct expansion {
 	struct buf *out;
 	unsigned n_steps;
 	bool has_failed;
+	settings_also *also; // names beside the settings; NULL: none
+	const void *also_arg;
 };
 
 static void expand(struct expansion *x, struct str text, unsigned depth);
@@ -647,6 +650,9 @@ static void
 expand_name(struct expansion *x, struct str name, unsigned depth)
 {
 	struct str value;
+
+	if (x->also != NULL && x->also(x->also_arg, name, x->out))
+		return;
 
 	map_set(x->used, name, x);
 	if (value_of(x->s, name, &value)) {
@@ -988,7 +994,9 @@ static enum err
 expand_one(struct settings *s, struct setting *v, struct map *used,
 	   struct buf *out, struct diag *d)
 {
-	struct expansion x = { s, v, d, used, out, 0, false };
+	struct expansion x = {
+		.s = s, .whose = v, .d = d, .used = used, .out = out
+	};
 	const struct known *k = known_find(v->name);
 	const char *why;
 
@@ -1051,6 +1059,27 @@ settings_finish(struct settings *s, struct diag *d)
 	map_release(&used);
 	buf_release(&out);
 	return e;
+}
+
+enum err
+settings_expand(const struct settings *s, const struct setting *where,
+		settings_also *also, const void *also_arg, struct buf *out,
+		struct diag *d)
+{
+	struct map used = MAP_INIT;
+	struct expansion x = {
+		.s = s,
+		.whose = where,
+		.d = d,
+		.used = &used,
+		.out = out,
+		.also = also,
+		.also_arg = also_arg,
+	};
+
+	expand(&x, where->raw, 0);
+	map_release(&used);
+	return x.has_failed ? ERR_FORMAT : OK;
 }
 
 /* ---- getters ---- */

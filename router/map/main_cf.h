@@ -14,6 +14,7 @@
 #pragma once
 
 #include "lib/base/arena.h"
+#include "lib/base/buf.h"
 #include "lib/base/diag.h"
 #include "lib/base/map.h"
 
@@ -54,6 +55,14 @@ enum err settings_set(struct settings *s, struct str file, uint32_t line,
 		      struct str name, struct str value) MUST_USE;
 /* Expands and checks all values, adds the defaults. */
 enum err settings_finish(struct settings *s, struct diag *d) MUST_USE;
+
+/* Expands where->raw, a text of another file (where has its name, file and
+ * line), to the end of out. also gives more names: true when it has added what
+ * the name stands for. ERR_FORMAT: it cannot be, told in d. */
+typedef bool settings_also(const void *arg, struct str name, struct buf *out);
+enum err settings_expand(const struct settings *s, const struct setting *where,
+			 settings_also *also, const void *also_arg,
+			 struct buf *out, struct diag *d) MUST_USE;
 
 /* The getters take names that this module knows (check). */
 struct str settings_text(const struct settings *s, const char *name);

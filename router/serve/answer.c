@@ -313,6 +313,14 @@ put_snapshot(struct buf *body)
 	struct buf smtp = BUF_INIT(FRAME_BODY_MAX_OCTETS);
 
 	fill_fields(s, router_queue_fields, &snapshot.queue);
+	for (size_t i = 0; i < ROUTER_REPORTS; i++) {
+		const struct bounce_words *w = &serving.config->reports[i];
+
+		snapshot.reports[i] = (struct router_report) {
+			w->charset, w->from, w->subject, w->copy_subject,
+			w->text,
+		};
+	}
 	put_smtp(&smtp);
 	snapshot.smtp = buf_str(&smtp);
 	if (snapshot.recipient_limit == 0)

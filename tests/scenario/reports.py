@@ -166,6 +166,46 @@ def a_report_that_fails_is_told_to_the_postmaster(lab):
     lab.mta1.wait_queue_empty()
 
 
+def write(host, text):
+    with open(f"{host.config}/bounce.cf", "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+@scenario
+def an_operator_has_words_of_his_own(lab):
+    host = lab.mta1
+    write(host, """# bounce(5)
+failure_template = <<EOF
+Charset: utf-8
+From: MAILER-DAEMON (The post of $myhostname)
+Subject: It did not arrive
+
+Lo sentimos, ñ. $myhostname, $$5, $maximal_queue_lifetime_days days.
+EOF
+""")
+    mark = host.mark()
+    host.append("main.cf", f"bounce_template_file = {host.config}/bounce.cf")
+    sink.replies["RCPT"] = "550 5.1.1 no"
+
+    def comes():
+        message_id = send(lab, USER1, {f"i@{AWAY}": ""})
+        report = wait_report(lab, USER1, message_id, "failed")
+        return report if "arrive" in report["Subject"] else None
+    report = wait_for("a report in other words", comes)
+    parts, _, _ = fields(report)
+    expect(report["From"].split(" ")[0], "MAILER-DAEMON@mta1.example1.local")
+    expect_match(parts[0].get_content(),
+                 r"^Lo sentimos, ñ\. mta1\.example1\.local, \$5, 5 days\.\r\n")
+    expect_match(parts[0].get_content(), r"said: 550 5\.1\.1 no")
+    # One that is wrong is told, and the others stay in our words.
+    write(host, "failure_template = <<EOF\nSubject: x\n")
+    host.wait_log(r"bounce\.cf:1: .*ends this template", mark)
+    message_id = send(lab, USER1, {f"i@{AWAY}": ""})
+    expect(wait_report(lab, USER1, message_id, "failed")["Subject"],
+           "Undelivered mail returned to sender")
+    del sink.replies["RCPT"]
+
+
 @scenario
 def reports_in_spanish(lab):
     lab.mta1.append("main.cf", "bounce_language = es")
