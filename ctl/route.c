@@ -29,7 +29,9 @@ static const char help[] =
 	"\n"
 	"Prints each table and key that is tried for a recipient, with file "
 	"and\n"
-	"line, and where a message for it goes. The running router answers;\n"
+	"line, what is made of the sender and of addresses in the header, who "
+	"gets\n"
+	"copies, and where a message for it goes. The running router answers;\n"
 	"--offline: the files are read instead, as they are now.\n"
 	"ADDRESS - (with --offline): lines \"address sender\" of standard "
 	"input.\n"
@@ -100,6 +102,40 @@ add_steps(struct buf *out, struct str text)
 	return e == OK ? buf_addc(out, ']') : e;
 }
 
+/* The envelope's sender as the steps leave it. */
+static struct str
+sender_after(struct str text, struct str sender)
+{
+	static const struct str mark = STR_INIT("envelope sender becomes ");
+	struct str line;
+
+	while (str_line(&text, &line))
+		if (str_starts(line, mark))
+			return str_from(line, mark.n);
+	return sender;
+}
+
+static enum err
+add_copies(struct buf *out, struct str text)
+{
+	static const struct str mark = STR_INIT("copy to ");
+	struct str line, address;
+	bool is_first = true;
+	enum err e = buf_add(out, S(",\"copies\":["));
+
+	while (e == OK && str_line(&text, &line)) {
+		if (!str_starts(line, mark))
+			continue;
+		line = str_from(line, mark.n);
+		if (!is_first)
+			e = buf_addc(out, ',');
+		is_first = false;
+		if (e == OK && str_word(&line, &address))
+			e = json_add_string(out, address);
+	}
+	return e == OK ? buf_addc(out, ']') : e;
+}
+
 static enum err
 print_json(const struct router_ask *ask, struct str text,
 	   const struct route_target *list, size_t n)
@@ -116,7 +152,14 @@ print_json(const struct router_ask *ask, struct str text,
 	if (e == OK)
 		e = buf_addc(&out, ',');
 	if (e == OK)
+		e = add_member(&out, "envelope_sender",
+			       sender_after(text, ask->sender));
+	if (e == OK)
+		e = buf_addc(&out, ',');
+	if (e == OK)
 		e = add_steps(&out, text);
+	if (e == OK)
+		e = add_copies(&out, text);
 	if (e == OK)
 		e = buf_add(&out, S(",\"targets\":["));
 	for (size_t i = 0; e == OK && i < n; i++) {
@@ -184,23 +227,28 @@ receive_targets(struct co *co, struct call *call, struct arena *arena,
 
 static enum err
 print_online(struct co *co, struct chan *chan, const struct router_ask *ask,
-	     struct str body, struct str text)
+	     struct str text)
 {
 	struct arena arena = ARENA_INIT(WORK_OCTETS);
 	struct route_target *list =
 		arena_array(&arena, MAX_TARGETS, sizeof(*list));
 	struct call *call = call_open(chan);
+	struct buf body = BUF_INIT(ASK_OCTETS);
+	struct router_ask later = *ask; // as the queue asks
 	enum err e = ERR_UNAVAILABLE;
 	size_t n = 0;
 
+	later.sender = sender_after(text, ask->sender);
+	router_put_ask(&body, &later);
 	if (call != NULL && list != NULL)
-		e = call_send(co, call, ROUTER_RESOLVE, body, -1, true,
-			      in_s(ANSWER_S));
+		e = call_send(co, call, ROUTER_RESOLVE, buf_str(&body), -1,
+			      true, in_s(ANSWER_S));
 	if (e == OK)
 		e = receive_targets(co, call, &arena, list, &n);
 	if (e == OK)
 		e = print_json(ask, text, list, n);
 	call_free(&call);
+	buf_release(&body);
 	arena_release(&arena);
 	return e;
 }
@@ -220,8 +268,7 @@ explain(struct co *co, struct chan *chan, void *arg)
 		if (f.type != ROUTER_TEXT)
 			e = ERR_FORMAT;
 		else if (o->is_json)
-			e = print_online(co, chan, o->ask, buf_str(&body),
-					 f.body);
+			e = print_online(co, chan, o->ask, f.body);
 		else
 			fwrite(f.body.p, 1, f.body.n, stdout);
 		frame_release(&f);
@@ -265,8 +312,8 @@ explain_one(const struct config *c, const struct router_ask *ask, bool is_json)
 					 &text) == OK;
 	} while (tables_answer(remote));
 	do
-		e = route_resolve(c, ask->sender, ask->rcpt, &arena, remote,
-				  &result);
+		e = route_resolve(c, sender_after(buf_str(&text), ask->sender),
+				  ask->rcpt, &arena, remote, &result);
 	while (tables_answer(remote));
 	if (!is_json) {
 		fwrite(text.p, 1, text.n, stdout);

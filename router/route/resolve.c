@@ -78,6 +78,19 @@ static void PRINTF(2, 3) say(struct resolver *r, const char *format, ...)
 		r->trace_err = buf_addc(r->trace, '\n');
 }
 
+/* What a setting of main.cf orders, and where it stands. */
+static void
+say_setting(struct resolver *r, const char *name, struct str what)
+{
+	const struct setting *v = settings_find(&r->c->settings, name);
+
+	if (v != NULL && v->line > 0)
+		say(r, "%s (%.*s:%u): %.*s", name, STR(v->file), v->line,
+		    STR(what));
+	else
+		say(r, "%s: %.*s", name, STR(what));
+}
+
 /* ---- strings ---- */
 
 static enum err
@@ -1383,7 +1396,7 @@ rewrite_as(struct resolver *r, enum route_canonical class, struct str *address)
 	if (e == OK && masquerade_is_on(r->c, words[class]))
 		e = masquerade(r->c, before, r->arena, address);
 	if (e == OK && !str_eq(before, *address))
-		say(r, "masquerade_domains: %.*s", STR(*address));
+		say_setting(r, "masquerade_domains", *address);
 	return e;
 }
 
@@ -1523,6 +1536,86 @@ explain_target(struct resolver *r, const struct route_target *t)
 	}
 }
 
+/* One way of canonical(5) and masquerade_domains with an address, and what
+ * comes of it. */
+static enum err
+explain_rewriting(struct resolver *r, enum route_canonical class,
+		  const char *what, struct str *address)
+{
+	struct str before = *address;
+	enum err e;
+
+	r->is_deferred = false;
+	e = rewrite_as(r, class, address);
+	if (e != OK || r->is_deferred)
+		say(r,
+		    "%.*s cannot be rewritten: the message is put off, "
+		    "4.3.0",
+		    STR(before));
+	else if (!str_eq(before, *address))
+		say(r, "%s %.*s", what, STR(*address));
+	if (e != OK || r->is_deferred)
+		*address = before;
+	return r->is_asking ? ERR_MORE : OK;
+}
+
+/* Addresses in the fields of the header, of clients that are rewritten. */
+static enum err
+explain_header(struct resolver *r, struct str sender, struct str rcpt)
+{
+	struct str from = sender, to = rcpt;
+	size_t before = r->trace->n;
+	enum err e = OK;
+
+	if (sender.n > 0)
+		e = explain_rewriting(r, CANONICAL_HEADER_SENDER,
+				      "From, Sender, Reply-To become", &from);
+	if (e == OK)
+		e = explain_rewriting(r, CANONICAL_HEADER_RECIPIENT,
+				      "To, Cc become", &to);
+	if (e == OK && r->trace->n > before)
+		say_setting(r, "local_header_rewrite_clients",
+			    settings_text(&r->c->settings,
+					  "local_header_rewrite_clients"));
+	return e;
+}
+
+static void
+explain_copy(struct resolver *r, struct str address)
+{
+	say(r, "copy to %.*s (NOTIFY=NEVER)", STR(address));
+}
+
+/* Who else gets the message. */
+static enum err
+explain_copies(struct resolver *r)
+{
+	struct str always = settings_text(&r->c->settings, "always_bcc");
+	struct str value, first, ignored, copy;
+	struct table_answer entry;
+	enum err e;
+
+	r->is_deferred = false;
+	if (always.n > 0) {
+		say_setting(r, "always_bcc", always);
+		explain_copy(r, always);
+	}
+	if (r->sender.n > 0 && find_address(r, &r->c->sender_bcc, r->sender,
+					    true, &entry, &ignored) == OK) {
+		value = entry.value;
+		if (next_target(&value, &first))
+			explain_copy(r, first);
+	}
+	e = find_copy(r, &copy);
+	if (e == OK && copy.n > 0)
+		explain_copy(r, copy);
+	if (r->is_asking)
+		return ERR_MORE;
+	if (e != OK || r->is_deferred)
+		say(r, "copies: put off, 4.3.0");
+	return OK;
+}
+
 enum err
 route_explain(const struct config *c, struct str sender, struct str rcpt,
 	      struct remote *remote, struct buf *out)
@@ -1539,7 +1632,17 @@ route_explain(const struct config *c, struct str sender, struct str rcpt,
 	enum err e;
 
 	say(&r, "recipient %.*s from <%.*s>", STR(rcpt), STR(sender));
-	e = resolve(&r, &is_alias, &result);
+	e = sender.n > 0
+		    ? explain_rewriting(&r, CANONICAL_ENVELOPE_SENDER,
+					"envelope sender becomes", &r.sender)
+		    : OK;
+	if (e == OK)
+		e = explain_header(&r, sender, rcpt);
+	if (e == OK)
+		e = explain_copies(&r);
+	r.is_deferred = false;
+	if (e == OK)
+		e = resolve(&r, &is_alias, &result);
 	for (size_t i = 0; e == OK && i < result.n; i++)
 		explain_target(&r, &result.list[i]);
 	arena_release(&arena);

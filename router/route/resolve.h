@@ -71,9 +71,12 @@ enum err
 route_copy(const struct config *c, struct str rcpt, struct arena *arena,
 	   struct remote *remote, struct str *out) MUST_USE;
 
-/* Appends each step of route_resolve() as a line of text: table, key, found or
- * not, file and line; then the targets. When out is full the last line is
- * missing and the answer is ERR_LIMIT. Passwords are not shown. */
+/* Appends each step as a line of text: table, key, found or not, file and line.
+ * First what canonical maps and masquerading make of the sender and of both
+ * addresses in a header ("envelope sender becomes a@b"), and who gets copies
+ * ("copy to a@b"); then the steps of route_resolve() from that sender, and the
+ * targets ("=> "). When out is full the last line is missing and the answer is
+ * ERR_LIMIT. Passwords are not shown. */
 enum err
 route_explain(const struct config *c, struct str sender, struct str rcpt,
 	      struct remote *remote, struct buf *out) MUST_USE;

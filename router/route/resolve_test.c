@@ -1137,6 +1137,53 @@ a_decision_names_the_answer_that_it_lacks(void **state UNUSED)
 		    "A table is not available; try again later");
 }
 
+/* Each by rule and file:line. */
+static void
+explain_shows_rewriting_and_copies(void **state UNUSED)
+{
+	static const struct str lines[] = {
+		STR_INIT("sender_canonical_maps: \"a@in.b.test\" is in "
+			 "/etc/estafeta/sc:1: c@in.b.test\n"),
+		STR_INIT("masquerade_domains (/etc/estafeta/main.cf:2): "
+			 "c@b.test\n"),
+		STR_INIT("envelope sender becomes c@b.test\n"),
+		STR_INIT("From, Sender, Reply-To become c@b.test\n"),
+		STR_INIT("To, Cc become user1@b.test\n"),
+		STR_INIT("local_header_rewrite_clients: "
+			 "permit_inet_interfaces\n"),
+		STR_INIT("always_bcc (/etc/estafeta/main.cf:3): all@x.test\n"),
+		STR_INIT("copy to all@x.test (NOTIFY=NEVER)\n"),
+		STR_INIT("sender_bcc_maps: \"c@b.test\" is in "
+			 "/etc/estafeta/sb:2: s@x.test\n"),
+		STR_INIT("copy to s@x.test (NOTIFY=NEVER)\n"),
+		STR_INIT("recipient_bcc_maps: \"user1@in.b.test\" is in "
+			 "/etc/estafeta/rb:1: r@x.test\n"),
+		STR_INIT("copy to r@x.test (NOTIFY=NEVER)\n"),
+		STR_INIT("sender_dependent_relayhost_maps: \"c@b.test\" is in "
+			 "/etc/estafeta/relaymap.cf:1: [relay]\n"),
+		STR_INIT("=> user1@in.b.test: smtp to [relay]\n"),
+	};
+	struct buf out = BUF_INIT(1 << 20);
+
+	LOAD(F("main.cf", "sender_canonical_maps = texthash:sc\n"
+			  "masquerade_domains = b.test\n"
+			  "always_bcc = all@x.test\n"
+			  "sender_bcc_maps = texthash:sb\n"
+			  "recipient_bcc_maps = texthash:rb\n"),
+	     F("sc", "a@in.b.test c@in.b.test\n"),
+	     F("sb", "# who\nc@b.test s@x.test\n"),
+	     F("rb", "user1@in.b.test r@x.test\n"),
+	     F("relaymap.cf", "c@b.test [relay]\n"));
+	assert_int_equal(route_explain(config, S("a@in.b.test"),
+				       S("user1@in.b.test"), NULL, &out),
+			 OK);
+	for (size_t i = 0; i < N_OF(lines); i++)
+		if (str_find(buf_str(&out), lines[i]) < 0)
+			fail_msg("no \"%.*s\" in\n%.*s", STR(lines[i]),
+				 STR(buf_str(&out)));
+	buf_release(&out);
+}
+
 int
 main(void)
 {
@@ -1178,6 +1225,7 @@ main(void)
 		cmocka_unit_test(
 			a_senders_password_never_goes_to_a_strangers_host),
 		cmocka_unit_test(explain_shows_each_step_with_file_and_line),
+		cmocka_unit_test(explain_shows_rewriting_and_copies),
 		cmocka_unit_test(domains_with_a_way_are_known),
 		cmocka_unit_test(a_small_arena_is_an_answer),
 		cmocka_unit_test(

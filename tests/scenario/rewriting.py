@@ -3,6 +3,8 @@
 """canonical_maps, always_bcc and sender_bcc_maps: the envelope's sender, the
 addresses in headers, and copies, once for each message."""
 
+import json
+
 from frame import expect, expect_match, expect_true, main, message, scenario
 
 USER1, USER2 = "user1@example1.local", "user2@example1.local"
@@ -63,6 +65,23 @@ def a_copy_by_recipient_is_made_once(lab):
         expect(len(host.find(USER1, identity)), 2 + copies, name)
         expect_true("from=<>" not in host.log_since(mark)
                     and 'from=""' not in host.log_since(mark), "a bounce")
+
+
+@scenario
+def explain_tells_rewriting_and_copies(lab):
+    """Of the running router, and of the files."""
+    host = lab.mta1
+    for more in ([], ["--offline"]):
+        told = json.loads(host.ctl(
+            "route", "explain", "user1+seen@example1.local", "from",
+            "watched@in.masked.example", "--json", *more).stdout)
+        expect(told["envelope_sender"], "watched@masked.example")
+        expect(told["copies"], [USER2, "user1+copy@example1.local"])
+        expect([t["mailbox"] for t in told["targets"]], [USER1])
+        steps = "\n".join(told["steps"])
+        expect_match(steps, r"masquerade_domains \(\S*main\.cf:\d+\): watched@")
+        expect_match(steps, r"recipient_bcc_maps: \"user1\+seen@example1"
+                     r"\.local\" is in \S*main\.cf:\d+: user1\+copy@")
 
 
 def prepare(lab):
