@@ -699,7 +699,13 @@ stream_accept_tls(struct co *co, struct stream *s, struct tls *tls,
 	if (s->is_without_1_3)
 		SSL_set_max_proto_version(s->ssl, TLS1_2_VERSION);
 	SSL_set_accept_state(s->ssl);
-	return shake_hands(co, s, deadline_us);
+	e = shake_hands(co, s, deadline_us);
+	if (e == OK && !tls_is_bound(s->ssl)) { // A09
+		log_info("tls.failed", FC("peer", s->peer),
+			 FC("reason", "no extended master secret (RFC 7627)"));
+		return ERR_TLS;
+	}
+	return e;
 }
 
 enum err

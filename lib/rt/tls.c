@@ -320,6 +320,14 @@ exclude_ciphers(SSL *ssl, struct str exclude)
 	return e;
 }
 
+bool
+tls_is_bound(SSL *ssl)
+{
+	return SSL_version(ssl) >= TLS1_3_VERSION ||
+	       SSL_get_extms_support(ssl) == 1 ||
+	       server_ciphers == ciphers_intermediate;
+}
+
 enum err
 tls_expect(SSL *ssl, const struct tls_peer *peer)
 {

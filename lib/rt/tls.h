@@ -58,6 +58,9 @@ struct tls *tls_hold(struct tls *tls);
 void tls_drop(struct tls **tls);
 
 struct ssl_ctx_st *tls_context(struct tls *tls);
+/* After a handshake as a server: TLS 1.2 has an extended master secret (RFC
+ * 7627), or tls_use_level() allowed old clients. */
+bool tls_is_bound(struct ssl_st *ssl);
 /* Before the handshake. ERR_FORMAT: it cannot be had (a bad name). */
 enum err tls_expect(struct ssl_st *ssl, const struct tls_peer *peer) MUST_USE;
 /* After it: has the certificate one of the prints, if there are any? */

@@ -11,6 +11,7 @@
  *      a BDAT that is not the last.
  */
 #include "lib/base/check.h"
+#include "lib/base/map.h"
 #include "lib/ipc/queue.h"
 #include "lib/mail/header.h"
 #include "lib/mail/trace.h"
@@ -29,11 +30,55 @@ enum {
 	/* A header longer than this is sent on before its end is known. */
 	HEADER_WAIT_OCTETS = 256 * 1024,
 	TRACE_OCTETS = 8192,
+	KEYS_OCTETS = 16 << 20, // of recipients: more than an envelope has
 	// Received fields only of those who do not detect
 	TOKEN_OCTETS = 20,
 };
 
 /* ---- to the queue ---- */
+
+/* Case is no difference to mailboxes; the rest is what reports depend on. */
+static enum err
+rcpt_key(struct arena *arena, const struct recipient *r, struct str *out)
+{
+	struct buf key = BUF_INIT(r->address.n + r->orcpt.n + 2);
+	enum err e;
+
+	for (size_t i = 0; i < r->address.n; i++)
+		buf_putc(&key, ascii_lower(r->address.p[i]));
+	buf_putc(&key, '\0');
+	buf_putc(&key, (char)r->notify);
+	buf_put(&key, r->orcpt);
+	e = arena_str(arena, buf_str(&key), out);
+	buf_release(&key);
+	return e;
+}
+
+/* S23: one that was named twice gets one copy. Recipients that one of ours has
+ * numbered keep their numbers: it has done this itself. */
+static enum err
+drop_repeats(struct session *s)
+{
+	struct arena arena = ARENA_INIT(KEYS_OCTETS);
+	struct map seen = MAP_INIT;
+	size_t n = 0;
+	enum err e = OK;
+
+	if (s->n_rcpts < 2 || s->mail.xid.n > 0)
+		return OK;
+	for (size_t i = 0; i < s->n_rcpts && e == OK; i++) {
+		struct str key;
+
+		e = rcpt_key(&arena, &s->rcpts[i], &key);
+		if (e == OK && map_set(&seen, key, s) == NULL)
+			s->rcpts[n++] = s->rcpts[i];
+	}
+	map_release(&seen);
+	arena_release(&arena);
+	if (e == OK)
+		s->n_rcpts = n;
+	return e;
+}
 
 /* The envelope as it stands now, with what the lists ordered. */
 static enum err
@@ -74,6 +119,8 @@ open_call(struct co *co, struct session *s)
 	struct chan *chan;
 	enum err e = peer_chan(co, in.queue, in_s(QUEUE_CONNECT_S), &chan);
 
+	if (e == OK)
+		e = drop_repeats(s);
 	if (e == OK) {
 		s->call = call_open(chan);
 		e = s->call ? OK : ERR_UNAVAILABLE;

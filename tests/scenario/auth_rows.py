@@ -230,11 +230,19 @@ def guesses_count_over_all_protocols(lab):
             expect_true(raw.tagged("a", f"LOGIN {USER1} guess")[-1]
                         .startswith("a NO"), "a guess")
 
+    def guess_pop3(_):
+        with lab.mta1.raw("pop3s") as raw:
+            raw.start_tls(lab.mta1.tls())
+            raw.line()
+            raw.send(f"USER {USER1}\r\nPASS guess\r\n".encode())
+            raw.line()
+            expect_true(raw.line().startswith(b"-ERR"), "a guess")
+
     def know(_):
         with session(lab) as raw:
             expect(raw.say(plain(USER1, PASSWORD)), 235)
         lab.mta1.imap(USER1).logout()
-    jobs = [guess_smtp, guess_imap] * 5 + [know]
+    jobs = [guess_smtp, guess_imap, guess_pop3] * 4 + [know]
     took = at_once(lambda job: (job, timed(lambda: job(None))), jobs)
     for job, seconds in took:
         if job is know:

@@ -197,6 +197,14 @@ def setup(lab):
     certs["good"] = make_certificate(directory, "good",
                                      ["DNS:good.example",
                                       "DNS:*.wild.example"], ca=ca)
+    certs["expired"] = (os.path.join(directory, "expired.pem"),
+                        certs["good"][1])
+    request = os.path.join(directory, "expired.csr")
+    openssl("req", "-new", "-key", certs["good"][1], "-subj", "/CN=expired",
+            "-addext", "subjectAltName=DNS:good.example", "-out", request)
+    openssl("x509", "-req", "-in", request, "-CA", ca[0], "-CAkey", ca[1],
+            "-CAcreateserial", "-copy_extensions", "copy", "-days", "-1",
+            "-out", certs["expired"][0])
     certs["self"] = make_certificate(directory, "selfmade",
                                      ["DNS:good.example"], ca=other)
     # Behind the configured authority alone.
@@ -214,6 +222,7 @@ def setup(lab):
 [inject-must.example]:25 encrypt
 [good.example]:25 verify
 [selfmade.example]:25 verify match=good.example
+[expired.example]:25 verify match=good.example
 [wrong-name.example]:25 verify
 [secure.example]:25 secure match=good.example:.nowhere.example
 [wild.example]:25 secure match=mx.wild.example
@@ -251,6 +260,7 @@ def make_sinks(lab):
         "plain-must": {},
         "good": {"certificate": good},
         "selfmade": {"certificate": selfmade},
+        "expired": {"certificate": certs["expired"]},
         "wrong-name": {"certificate": good},
         "secure": {"certificate": good},
         "wild": {"certificate": good},
@@ -348,12 +358,13 @@ def none_is_plain(lab):
 
 @scenario
 def names_and_authorities(lab):
-    """A12: wrong name, wrong authority."""
+    """A12: wrong name, wrong authority, or too old."""
     expect_sent(lab, "good", r"\S*trusted.TLSv1\.3")
     expect_sent(lab, "secure", r"\S*trusted.TLSv1\.3")
     expect_sent(lab, "wild", r"\S*trusted.TLSv1\.3")
     expect_waits(lab, "wrong-name", "(?i)hostname")
     expect_waits(lab, "selfmade", "(?i)certificate|issuer")
+    expect_waits(lab, "expired", "(?i)expired")
 
 
 @scenario

@@ -112,6 +112,53 @@ def imap_in_one_segment(lab):
                             f"logged in: {lines}")
 
 
+def split_at_every_octet(host, service, command, injected, is_ready):
+    """However the pieces come: nothing is answered within TLS."""
+    octets = command + injected
+    for i in range(1, len(octets)):
+        with host.raw(service) as raw:
+            raw.line()
+            raw.send(octets[:i])
+            raw.send(octets[i:])
+            answer = raw.line()
+            if not answer.startswith(is_ready):
+                continue
+            try:
+                raw.start_tls(host.tls())
+            except OSError:
+                continue  # it dropped the connection
+            raw.socket.settimeout(QUIET_S / 10)
+            try:
+                extra = raw.socket.recv(1000)
+            except TimeoutError:
+                continue
+            expect(extra, b"", f"{service} split at {i}")
+
+
+@scenario
+def imap_and_pop3_split_at_every_octet(lab):
+    split_at_every_octet(lab.mta1, "imap", b"a STARTTLS\r\n",
+                         b"b CAPABILITY\r\n", b"a OK")
+    split_at_every_octet(lab.mta1, "pop3", b"STLS\r\n", b"CAPA\r\n",
+                         b"+OK")
+
+
+@scenario
+def imap_and_pop3_after_a_failed_handshake(lab):
+    for service, command, injected in (
+            ("imap", b"a STARTTLS\r\n", b"b CAPABILITY\r\n"),
+            ("pop3", b"STLS\r\n", b"CAPA\r\n")):
+        with lab.mta1.raw(service) as raw:
+            raw.line()
+            raw.send(command)
+            expect_true(raw.line().startswith((b"a OK", b"+OK")), service)
+            raw.send(injected * 50)
+            data = raw.rest_until_closed()  # an alert, and the end
+            for word in (b"CAPABILITY", b"+OK", b"-ERR", b"BAD", b"b "):
+                expect_true(word not in data, f"{service}: {data!r}")
+    expect_true(lab.mta1.is_ready(), "the host lives")
+
+
 @scenario
 def imap_needs_tls_for_passwords(lab):
     with lab.mta1.raw("imap") as raw:

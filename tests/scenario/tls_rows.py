@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Rows A10 (handshakes in pieces, odd names, damaged hellos) and A11 (tickets
+"""Rows A09 (what TLS has had to give up), A10 (handshakes in pieces, odd names, damaged hellos) and A11 (tickets
 and protocol names of another service)."""
 
 import random
 import socket
 import ssl
+import subprocess
 
-from frame import expect, expect_true, main, scenario
+from frame import expect, expect_match, expect_true, main, need, scenario
 
 SERVICES = ("submissions", "imaps")
 NAME = "aaaaaaaa.example"
@@ -61,6 +62,49 @@ def still_serves(lab):
         with lab.mta1.raw(service) as raw:
             raw.start_tls(client_context(lab))
             expect_true(raw.line().startswith((b"220", b"* OK")), service)
+
+
+NO_EXTENDED_MASTER_SECRET = 1  # SSL_OP_..., which Python has no name for
+WEAK = ("NULL", "aNULL", "RC4", "3DES", "DES", "MD5", "SHA1:!AESGCM:!CHACHA20",
+        "kRSA", "DHE", "PSK", "CAMELLIA", "ARIA", "AES128-CBC")
+
+
+def s_client(lab, service, *arguments, given="Q\n"):
+    result = subprocess.run(
+        [need("openssl"), "s_client", "-connect",
+         f"127.0.0.1:{lab.mta1.ports[service]}", *arguments], text=True,
+        input=given, capture_output=True, timeout=20, errors="replace")
+    return result.stdout + result.stderr
+
+
+@scenario
+def what_tls_has_given_up_is_refused(lab):
+    """A09, RFC 9325 and 7627: renegotiation, compression, early data, sessions
+    without an extended master secret, weak ciphers."""
+    for service in SERVICES:
+        text = s_client(lab, service, "-tls1_2", given="R\nQ\n")
+        expect_match(text, "RENEGOTIATING", service)
+        expect_match(text, "no renegotiation", service)
+        expect_match(text, "Compression: NONE", service)
+        expect_match(text, "Secure Renegotiation IS supported", service)
+        expect_match(text, "Extended master secret: yes", service)
+        text = s_client(lab, service, "-tls1_3")
+        expect_true("Max Early Data" not in text
+                    or "Max Early Data: 0" in text, text)
+        for cipher in WEAK:
+            text = s_client(lab, service, "-tls1_2", "-cipher",
+                            cipher + ":@SECLEVEL=0")
+            expect_true("Cipher is (NONE)" in text or "no cipher match"
+                        in text or "New, " not in text, f"{cipher}: {text}")
+        context = client_context(lab, newest=False)
+        context.options |= NO_EXTENDED_MASTER_SECRET
+        try:
+            with lab.mta1.raw(service, 5) as raw:
+                raw.start_tls(context)
+                text = raw.socket.recv(100)
+        except OSError:
+            text = b""
+        expect(text, b"", f"{service}: without an extended master secret")
 
 
 @scenario
