@@ -33,9 +33,12 @@ enum {
 	SLAB_STACKS = 64,
 	MAX_SLABS = 3125, // 200,000 stacks
 	SLAB_OCTETS = SLAB_STACKS * STACK_OCTETS,
-	MAX_WARM_STACKS = 128, // free stacks that keep their pages
-	HOG_US = 50000,	       // a slice this long is logged
-	GUARD_INSTALL = 102,   // MADV_GUARD_INSTALL, Linux 6.13
+	/* Free stacks keep their pages: so many at once, so many for ever. */
+	MAX_WARM_STACKS = 1024,
+	KEPT_WARM_STACKS = 128,
+	COOL_MS = 1000,	     // and each time half of the rest
+	HOG_US = 50000,	     // a slice this long is logged
+	GUARD_INSTALL = 102, // MADV_GUARD_INSTALL, Linux 6.13
 };
 
 enum state { READY, RUNNING, WAITING };
@@ -71,7 +74,9 @@ static struct {
 	uv_prepare_t before_wait;
 	bool is_idle_on;
 	struct co_queue ready;
-	struct co_queue stacks; // free; first those that keep their pages
+	struct co_queue warm;	// free stacks that keep their pages
+	struct co_queue stacks; // the others that are free
+	uv_timer_t cooling;
 	char *slabs[MAX_SLABS];
 	size_t n_slabs;
 	size_t n_warm, n_live;
@@ -182,18 +187,45 @@ add_slab(void)
 }
 
 static void
+give_pages_back(struct co *co)
+{
+	madvise(co->stack + PAGE_OCTETS, STACK_OCTETS - 2 * (size_t)PAGE_OCTETS,
+		MADV_DONTNEED);
+	TAILQ_INSERT_HEAD(&sched.stacks, co, link);
+}
+
+/* After a burst, those that were not used for longest. */
+static void
+cool(uv_timer_t *timer)
+{
+	size_t n = sched.n_warm > KEPT_WARM_STACKS
+			   ? (sched.n_warm - KEPT_WARM_STACKS + 1) / 2
+			   : 0;
+
+	if (n == 0)
+		uv_timer_stop(timer);
+	for (; n > 0; n--) {
+		struct co *co = TAILQ_LAST(&sched.warm, co_queue);
+
+		TAILQ_REMOVE(&sched.warm, co, link);
+		sched.n_warm--;
+		give_pages_back(co);
+	}
+}
+
+static void
 free_stack(uv_handle_t *timer)
 {
 	struct co *co = timer->data;
 
-	if (sched.n_warm < MAX_WARM_STACKS) {
-		TAILQ_INSERT_HEAD(&sched.stacks, co, link);
-		sched.n_warm++;
+	if (sched.n_warm == MAX_WARM_STACKS) {
+		give_pages_back(co);
 		return;
 	}
-	madvise(co->stack + PAGE_OCTETS, STACK_OCTETS - 2 * (size_t)PAGE_OCTETS,
-		MADV_DONTNEED);
-	TAILQ_INSERT_TAIL(&sched.stacks, co, link);
+	TAILQ_INSERT_HEAD(&sched.warm, co, link);
+	if (++sched.n_warm > KEPT_WARM_STACKS &&
+	    !uv_is_active((uv_handle_t *)&sched.cooling))
+		uv_timer_start(&sched.cooling, cool, COOL_MS, COOL_MS);
 }
 
 /* Returns when it ended: the next one begins then. */
@@ -261,6 +293,7 @@ loop_init(void)
 	memset(&sched, 0, sizeof(sched));
 	offload_init();
 	TAILQ_INIT(&sched.ready);
+	TAILQ_INIT(&sched.warm);
 	TAILQ_INIT(&sched.stacks);
 	check(uv_loop_init(&sched.uv) == 0);
 	uv_idle_init(&sched.uv, &sched.idle);
@@ -268,9 +301,11 @@ loop_init(void)
 	uv_check_start(&sched.check, on_check);
 	uv_prepare_init(&sched.uv, &sched.before_wait);
 	uv_prepare_start(&sched.before_wait, on_before_wait);
+	uv_timer_init(&sched.uv, &sched.cooling);
 	/* They must not keep a loop going in which nothing can happen. */
 	uv_unref((uv_handle_t *)&sched.check);
 	uv_unref((uv_handle_t *)&sched.before_wait);
+	uv_unref((uv_handle_t *)&sched.cooling);
 	/* sendfile() and OpenSSL cannot say MSG_NOSIGNAL. */
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -283,11 +318,13 @@ loop_close(void)
 	uv_close((uv_handle_t *)&sched.idle, NULL);
 	uv_close((uv_handle_t *)&sched.check, NULL);
 	uv_close((uv_handle_t *)&sched.before_wait, NULL);
+	uv_close((uv_handle_t *)&sched.cooling, NULL);
 	uv_run(&sched.uv, UV_RUN_DEFAULT);
 	check(uv_loop_close(&sched.uv) == 0);
 #ifdef ESTAFETA_SANITIZED
 	struct co *co;
 
+	TAILQ_CONCAT(&sched.stacks, &sched.warm, link);
 	TAILQ_FOREACH (co, &sched.stacks, link)
 		__lsan_unregister_root_region(co->stack + PAGE_OCTETS,
 					      STACK_OCTETS - PAGE_OCTETS);
@@ -330,6 +367,23 @@ make_ready(struct co *co, enum err result)
 	}
 }
 
+static struct co *
+take_stack(void)
+{
+	struct co *co = TAILQ_FIRST(&sched.warm);
+
+	if (co != NULL) {
+		TAILQ_REMOVE(&sched.warm, co, link);
+		sched.n_warm--;
+		return co;
+	}
+	if (TAILQ_EMPTY(&sched.stacks) && !add_slab())
+		return NULL;
+	co = TAILQ_FIRST(&sched.stacks);
+	TAILQ_REMOVE(&sched.stacks, co, link);
+	return co;
+}
+
 struct co *
 co_spawn(co_fn *fn, void *arg, const char *name)
 {
@@ -337,12 +391,9 @@ co_spawn(co_fn *fn, void *arg, const char *name)
 	char *stack;
 	void **top;
 
-	if (TAILQ_EMPTY(&sched.stacks) && !add_slab())
+	co = take_stack();
+	if (co == NULL)
 		return NULL;
-	co = TAILQ_FIRST(&sched.stacks);
-	TAILQ_REMOVE(&sched.stacks, co, link);
-	if (sched.n_warm > 0)
-		sched.n_warm--;
 	sched.n_live++;
 	stack = co->stack;
 #ifdef ESTAFETA_SANITIZED
@@ -513,7 +564,7 @@ co_stack_high_water(void)
 	struct co *co;
 	size_t high = 0;
 
-	TAILQ_FOREACH (co, &sched.stacks, link)
+	TAILQ_FOREACH (co, &sched.warm, link)
 		if (used_octets(co) > high)
 			high = used_octets(co);
 	return high;

@@ -46,6 +46,26 @@ fs_write_all(int fd, struct str bytes)
 }
 
 enum err
+fs_write_both(int fd, struct str first, struct str second)
+{
+	struct iovec both[] = {
+		{ .iov_base = (void *)(uintptr_t)first.p, .iov_len = first.n },
+		{ .iov_base = (void *)(uintptr_t)second.p,
+		  .iov_len = second.n },
+	};
+	ssize_t got = writev(fd, both, 2);
+	size_t n = got < 0 ? 0 : (size_t)got;
+	enum err e;
+
+	if (got < 0 && errno != EINTR)
+		return failed("write", "");
+	if (n >= first.n)
+		return fs_write_all(fd, str_from(second, n - first.n));
+	e = fs_write_all(fd, str_from(first, n));
+	return e == OK ? fs_write_all(fd, second) : e;
+}
+
+enum err
 fs_write_all_at(int fd, struct str bytes, int64_t offset)
 {
 	while (bytes.n > 0) {

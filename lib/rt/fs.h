@@ -17,6 +17,8 @@ struct stat;
 
 /* Writes all; ERR_FULL for ENOSPC and EDQUOT, else ERR_IO. */
 enum err fs_write_all(int fd, struct str bytes) MUST_USE;
+/* One after the other, with one call if possible. */
+enum err fs_write_both(int fd, struct str first, struct str second) MUST_USE;
 enum err fs_write_all_at(int fd, struct str bytes, int64_t offset) MUST_USE;
 /* Reads exactly n octets; ERR_EOF when the file is shorter. */
 enum err fs_read_at(int fd, char *to, size_t n, int64_t offset) MUST_USE;

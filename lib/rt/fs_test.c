@@ -256,6 +256,10 @@ reading_stops_at_the_limit(void **state UNUSED)
 	assert_memory_equal(four, "1234", 4);
 	assert_false(fs_read_cached(fd, four, 4, 1));
 	assert_int_equal(fs_write_all_at(fd, S("45"), 3), OK);
+	assert_int_equal(lseek(fd, 2, SEEK_SET), 2);
+	assert_int_equal(fs_write_both(fd, S("ab"), S("c")), OK);
+	assert_int_equal(fs_read_at(fd, four, 4, 1), OK);
+	assert_memory_equal(four, "2abc", 4);
 	buf_clear(&b);
 	assert_int_equal(fs_read_fd(fd, &b), ERR_LIMIT);
 	buf_release(&b);

@@ -7,6 +7,8 @@
  *  (1) At most one coroutine waits for a stream (s->waiter).
  *  (2) The poll handle is armed when somebody waits; an event that nobody waits
  *      for disarms it, so that unread input does not spin the loop.
+ *  (3) A socket that gave less than was asked for is empty (is_drained): it is
+ *      not read again before an event. What came meanwhile is an event, too.
  */
 #include "lib/rt/stream.h"
 
@@ -44,6 +46,7 @@ struct stream {
 	int armed;
 	struct co *waiter;
 	bool is_ready;
+	bool is_drained;
 	bool is_without_1_2, is_without_1_3; // TLS, when we accept
 	SSL *ssl;
 	struct tls *tls;
@@ -207,6 +210,7 @@ read_now(struct stream *s, char *to, size_t n, int *events_out, enum err *e_out)
 		do
 			got = recv(s->fd, to, n, MSG_DONTWAIT);
 		while (got < 0 && errno == EINTR);
+		s->is_drained = got > 0 && (size_t)got < n;
 		if (got == 0)
 			*e_out = ERR_EOF;
 		if (got < 0)
@@ -287,9 +291,12 @@ receive(struct co *co, struct stream *s, char *to, size_t room,
 	int64_t deadline_us, size_t *n_out)
 {
 	for (;;) {
-		int events;
-		enum err e = OK;
-		ssize_t n = read_now(s, to, room, &events, &e);
+		int events = UV_READABLE;
+		enum err e = ERR_MORE;
+		ssize_t n = -1;
+
+		if (!s->is_drained || s->ssl != NULL)
+			n = read_now(s, to, room, &events, &e);
 
 		if (n > 0) {
 			*n_out = (size_t)n;
@@ -297,6 +304,7 @@ receive(struct co *co, struct stream *s, char *to, size_t room,
 		}
 		if (e != ERR_MORE)
 			return e;
+		s->is_drained = false;
 		if (co_is_canceled(co))
 			return ERR_CANCELED;
 		do

@@ -26,7 +26,8 @@ void content_release(struct content *c);
 enum err content_add(struct co *co, struct tree *t, struct content *c,
 		     struct str piece) MUST_USE;
 /* Writes all of it to a file; in a thread. */
-enum err content_write(const struct content *c, int fd) MUST_USE;
+enum err
+content_write(const struct content *c, struct str head, int fd) MUST_USE;
 
 /* A new message's file: head and content, written to tmp/ and renamed to its
  * place, flushed but for the directory. Runs as one job of the pool. */

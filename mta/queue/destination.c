@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 enum {
-	LOCAL_CONCURRENCY = 96,	  // their fsyncs run in parallel
+	LOCAL_CONCURRENCY = 256,	  // their fsyncs run in parallel
 	RUSH_CONCURRENCY = 1,	  // of local deliveries while many hand over
 	RUSH_HELD_MAX_S = 10,	  // and nothing longer than this
 	WAITING_MAX = 200,	  // of a destination, deliveries; others sleep
