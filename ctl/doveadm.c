@@ -9,6 +9,7 @@
 #include "ctl/commands.h"
 #include "ctl/files.h"
 #include "ctl/pw.h"
+#include "ctl/recount.h"
 #include "lib/base/check.h"
 #include "lib/ipc/auth.h"
 #include "lib/mail/maildirsize.h"
@@ -32,6 +33,7 @@ static const char help[] =
 	"mail\n"
 	"       doveadm auth test USER [PASSWORD]    asks the running server\n"
 	"       doveadm [-f tab] quota get -u USER   use and limit\n"
+	"       doveadm quota recalc -u USER | -A    counts again\n"
 	"\n"
 	"What else Dovecot's doveadm does is not here: mailctl --help.\n";
 
@@ -221,6 +223,34 @@ usage_of(const struct asking *a, struct str address)
 }
 
 static int
+do_recalc(struct asking *a, int argc, char **argv)
+{
+	const struct config *c = a->config;
+	bool is_all = argc == 2 && strcmp(argv[1], "-A") == 0;
+	int status = is_all ? 0 : EX_NOUSER;
+
+	if (!is_all && (argc != 3 || strcmp(argv[1], "-u") != 0))
+		return EX_USAGE;
+	for (size_t i = 0; i < c->n_accounts; i++) {
+		struct str name = c->accounts[i].name;
+		enum err e;
+
+		if (!is_all && !str_ieq(name, str_c(argv[2])))
+			continue;
+		e = recount(&a->options, name);
+		if (e != OK && e != ERR_NOT_FOUND) {
+			fprintf(stderr, "doveadm(%.*s): Error: %s\n", STR(name),
+				err_text(e));
+			return EX_TEMPFAIL;
+		}
+		status = 0;
+	}
+	if (status != 0)
+		fprintf(stderr, "Error: User doesn't exist: %s\n", argv[2]);
+	return status;
+}
+
+static int
 do_quota(struct asking *a, int argc, char **argv)
 {
 	const struct config_account *account;
@@ -228,6 +258,8 @@ do_quota(struct asking *a, int argc, char **argv)
 	struct maildirsize used;
 	uint64_t limit;
 
+	if (argc > 0 && strcmp(argv[0], "recalc") == 0)
+		return do_recalc(a, argc, argv);
 	if (argc != 3 || strcmp(argv[0], "get") != 0 ||
 	    strcmp(argv[1], "-u") != 0)
 		return EX_USAGE;
@@ -237,7 +269,7 @@ do_quota(struct asking *a, int argc, char **argv)
 		return EX_NOUSER;
 	}
 	quota = map_get(&a->config->quota_by_address, account->name);
-	limit = quota ? quota->storage_octets : a->config->default_quota_octets;
+	limit = quota_storage(quota, a->config->default_quota_octets);
 	used = usage_of(a, account->name);
 	fputs(a->is_tab ? "Quota name\tType\tValue\tLimit\t%\n"
 			: "Quota name Type           Value        Limit   %\n",

@@ -60,7 +60,7 @@ static const struct command {
 	  "mailctl alias add info@example1.local user1@example1.local",
 	  "add del list" },
 	{ NULL, "quota", account_main, "how much mail an account may hold",
-	  "mailctl quota set user1@example1.local 5G", "set del" },
+	  "mailctl quota set user1@example1.local 5G", "set del recount" },
 	{ NULL, "relay", account_main, "relay hosts of sender domains",
 	  "mailctl relay add-domain example1.local relay.example.com 587",
 	  "add-auth add-domain exclude-domain" },

@@ -7,6 +7,7 @@
 #include "ctl/pw.h"
 #include "lib/base/check.h"
 #include "lib/mail/accounts.h"
+#include "router/map/main_cf.h"
 
 #include <stdarg.h>
 #include <sysexits.h>
@@ -46,6 +47,8 @@ static const struct verb {
 	  "SIZE as 512M or 5G; 0: no limit" },
 	{ "quota", "quota", "del", 1, 1, setup_quota_del, "ADDRESS",
 	  "back to the default" },
+	{ "quota", "quota", "recount", 1, FOR_EVER, setup_quota_recount,
+	  "ADDRESS...", "counts what the mailboxes hold" },
 	{ "dovecot-master", "master", "add", 1, 2, setup_master_add,
 	  "NAME [PASSWORD]", "may log in as user@domain*NAME" },
 	{ "dovecot-master", "master", "update", 1, 2, setup_master_update,
@@ -113,6 +116,22 @@ setup_address(struct setup *s, const char *word, struct str *out)
 		fprintf(stderr, "%s: taken as %.*s\n", s->edit.command,
 			STR(*out));
 	return true;
+}
+
+bool
+setup_without(struct str targets, struct str target, struct buf *left)
+{
+	bool is_found = false;
+	struct str item;
+
+	while (settings_item(&targets, &item)) {
+		if (str_ieq(item, target)) {
+			is_found = true;
+			continue;
+		}
+		buf_putf(left, "%s%.*s", left->n ? "," : "", STR(item));
+	}
+	return is_found;
 }
 
 bool

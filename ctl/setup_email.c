@@ -182,8 +182,7 @@ static void
 print_account(const struct setup *s, const struct config *c, struct str address)
 {
 	const struct quota *quota = map_get(&c->quota_by_address, address);
-	uint64_t limit =
-		quota ? quota->storage_octets : c->default_quota_octets;
+	uint64_t limit = quota_storage(quota, c->default_quota_octets);
 	uint64_t used = usage_octets(s, address);
 
 	if (s->is_json) {
@@ -291,18 +290,6 @@ remove_mail(const struct setup *s, struct str address)
 	return true;
 }
 
-/* The targets without address; false when none is left. */
-static bool
-without_target(struct str targets, struct str address, struct buf *out)
-{
-	struct str target;
-
-	while (settings_item(&targets, &target))
-		if (!str_ieq(target, address))
-			buf_putf(out, "%s%.*s", out->n ? "," : "", STR(target));
-	return out->n > 0;
-}
-
 /* The first alias that has address as a target; its key goes to key_out. */
 static bool
 find_alias_to(struct setup *s, struct str address, struct buf *key_out,
@@ -337,7 +324,8 @@ remove_from_aliases(struct setup *s, struct str address)
 	while (ok && find_alias_to(s, address, &key, &targets)) {
 		buf_clear(&line);
 		buf_clear(&left);
-		if (without_target(buf_str(&targets), address, &left)) {
+		setup_without(buf_str(&targets), address, &left);
+		if (left.n > 0) {
 			buf_putf(&line, "%.*s %.*s", STR(buf_str(&key)),
 				 STR(buf_str(&left)));
 			ok = edit_set(&s->edit, EDIT_VIRTUAL, buf_str(&key),

@@ -3,6 +3,7 @@
  * of one file each. */
 #include "ctl/setup.h"
 #include "ctl/pw.h"
+#include "ctl/recount.h"
 #include "lib/base/check.h"
 #include "lib/base/json.h"
 #include "lib/mail/quotas.h"
@@ -75,23 +76,6 @@ print_entries(struct setup *s, enum edit_file file, bool is_value_shown)
 
 /* ---- aliases ---- */
 
-/* What stands before and behind a target goes; false: it is not there. */
-static bool
-take_out(struct str targets, struct str target, struct buf *left)
-{
-	bool is_found = false;
-	struct str item;
-
-	while (settings_item(&targets, &item)) {
-		if (str_ieq(item, target)) {
-			is_found = true;
-			continue;
-		}
-		buf_putf(left, "%s%.*s", left->n ? "," : "", STR(item));
-	}
-	return is_found;
-}
-
 /* An alias, or @domain for a whole domain; or a target, which may be anybody's.
  */
 static bool
@@ -119,7 +103,7 @@ setup_alias_add(struct setup *s)
 	else if (!edit_find(&s->edit, EDIT_VIRTUAL, alias, &targets))
 		status = set_line(s, EDIT_VIRTUAL, alias, "%.*s %.*s",
 				  STR(alias), STR(target));
-	else if (take_out(buf_str(&targets), target, &others))
+	else if (setup_without(buf_str(&targets), target, &others))
 		status = setup_fail(s, "%s is a target of %s already",
 				    s->words[1], s->words[0]);
 	else
@@ -140,7 +124,7 @@ setup_alias_del(struct setup *s)
 	int status;
 
 	if (!edit_find(&s->edit, EDIT_VIRTUAL, alias, &targets) ||
-	    !take_out(buf_str(&targets), target, &others))
+	    !setup_without(buf_str(&targets), target, &others))
 		status = setup_fail(s, "%s is no target of %s", s->words[1],
 				    s->words[0]);
 	else if (others.n == 0)
@@ -193,6 +177,29 @@ setup_quota_del(struct setup *s)
 	if (!setup_address(s, s->words[0], &address))
 		return 1;
 	return edit_remove(&s->edit, EDIT_QUOTAS, address) ? 0 : 1;
+}
+
+int
+setup_quota_recount(struct setup *s)
+{
+	int status = 0;
+
+	for (int i = 0; i < s->n_words; i++) {
+		struct str address;
+		enum err e;
+
+		if (!setup_address(s, s->words[i], &address)) {
+			status = 1;
+			continue;
+		}
+		e = recount(s->options, address);
+		if (e != OK)
+			status = setup_fail(s, "%.*s: %s", STR(address),
+					    e == ERR_NOT_FOUND
+						    ? "it has no mailbox yet"
+						    : err_text(e));
+	}
+	return status;
 }
 
 /* ---- master users ---- */

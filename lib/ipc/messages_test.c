@@ -629,7 +629,9 @@ check_route(struct str body, struct arena *arena UNUSED)
 static void
 put_quota(struct buf *out)
 {
-	router_put_quota(out, &(struct router_quota) { true, 1, 2 });
+	router_put_quota(out, &(struct router_quota) {
+				      true, 1, 2, 3, true,
+				      { { "Trash", 4, 5, true } }, 1 });
 }
 
 static enum err
@@ -647,6 +649,13 @@ check_quota(struct str body, struct arena *arena UNUSED)
 	assert_true(m.exists);
 	assert_int_equal(m.storage_octets, 1);
 	assert_int_equal(m.messages, 2);
+	assert_int_equal(m.grace_octets, 3);
+	assert_true(m.is_spanish);
+	assert_int_equal(m.n_folders, 1);
+	assert_string_equal(m.folders[0].mask, "Trash");
+	assert_int_equal(m.folders[0].storage_octets, 4);
+	assert_int_equal(m.folders[0].messages, 5);
+	assert_true(m.folders[0].is_ignored);
 }
 
 static void

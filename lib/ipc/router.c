@@ -87,6 +87,17 @@ router_put_quota(struct buf *out, const struct router_quota *q)
 	wire_put_bool(out, q->exists);
 	wire_put_u64(out, q->storage_octets);
 	wire_put_u64(out, q->messages);
+	wire_put_u64(out, q->grace_octets);
+	wire_put_bool(out, q->is_spanish);
+	wire_put_u8(out, (uint8_t)q->n_folders);
+	for (size_t i = 0; i < q->n_folders; i++) {
+		const struct router_quota_folder *f = &q->folders[i];
+
+		wire_put_str(out, str_c(f->mask));
+		wire_put_u64(out, f->storage_octets);
+		wire_put_u64(out, f->messages);
+		wire_put_bool(out, f->is_ignored);
+	}
 }
 
 enum err
@@ -97,6 +108,19 @@ router_read_quota(struct str body, struct router_quota *out)
 	out->exists = wire_bool(&w);
 	out->storage_octets = wire_u64(&w);
 	out->messages = wire_u64(&w);
+	out->grace_octets = wire_u64(&w);
+	out->is_spanish = wire_bool(&w);
+	out->n_folders = wire_below(&w, ROUTER_QUOTA_FOLDERS + 1);
+	for (size_t i = 0; i < out->n_folders; i++) {
+		struct router_quota_folder *f = &out->folders[i];
+		struct str mask = wire_str_max(&w, ROUTER_MASK_SIZE - 1);
+
+		if (str_to_c(mask, f->mask, sizeof(f->mask)) != OK)
+			return ERR_FORMAT; // it holds a NUL
+		f->storage_octets = wire_u64(&w);
+		f->messages = wire_u64(&w);
+		f->is_ignored = wire_bool(&w);
+	}
 	return wire_end(&w);
 }
 

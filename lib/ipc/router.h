@@ -39,6 +39,8 @@ enum {
 	ROUTER_ASK_MAX_OCTETS = 2048,
 	ROUTER_ADDRESS_MAX_OCTETS = 512,
 	ROUTER_TEXT_MAX_OCTETS = 1024,
+	ROUTER_QUOTA_FOLDERS = 9, // what a file may say, and Trash
+	ROUTER_MASK_SIZE = 128,	  // with its NUL
 };
 
 struct router_ask { // RCPT, RESOLVE, EXPLAIN
@@ -77,10 +79,24 @@ struct router_route {
 	struct str tls_policy; // of smtp_tls_policy_maps, or empty
 };
 
+/* Where a folder has limits of its own: those of the sum of all folders, when
+ * something is put into this one. */
+struct router_quota_folder {
+	char mask[ROUTER_MASK_SIZE]; // quota_mask_matches() of
+				     // lib/mail/quotas.h
+	uint64_t storage_octets;     // 0: no limit
+	uint64_t messages;	     // 0: no limit
+	bool is_ignored;	     // nothing in it counts
+};
+
 struct router_quota {
 	bool exists;
 	uint64_t storage_octets; // 0: no limit
 	uint64_t messages;	 // 0: no limit
+	uint64_t grace_octets;	 // the last message delivered may pass by them
+	bool is_spanish;	 // the language of what is told the user
+	struct router_quota_folder folders[ROUTER_QUOTA_FOLDERS];
+	size_t n_folders;
 };
 
 /* What one listener of the SMTP server works by: main.cf, and above it the

@@ -5,7 +5,12 @@
 #include "lib/base/map.h"
 #include "lib/mail/cflines.h"
 
-enum { FIRST_LIST = 16, KIB = 1024 };
+enum {
+	FIRST_LIST = 16,
+	KIB = 1024,
+	PERCENT = 100,
+	GRACE_PARTS = 10, // one tenth
+};
 
 struct reading {
 	struct arena *arena;
@@ -14,6 +19,7 @@ struct reading {
 	struct map by_address; // -> struct quota
 	struct quotas *out;
 	size_t cap;
+	enum err e; // the arena is full
 };
 
 /* Digits and a unit; a number without one counts in units of bare_octets,
@@ -47,103 +53,223 @@ quota_size(struct str s, uint64_t *octets_out)
 	return true;
 }
 
-/* One limit of a Dovecot rule: storage=, bytes= or messages=. */
+/* "5G", "+50M", "10%": bare_octets as above; 0: a plain count. */
 static bool
-rule_limit(struct str limit, struct quota *q)
+amount_of(struct str s, uint64_t bare, struct quota_amount *out)
 {
-	struct str name;
+	struct quota_amount a = { .how = QUOTA_EXACT };
 
-	if (!str_split(&limit, '=', &name) || limit.p == NULL)
-		return false;
-	if (str_eq(name, S("storage")))
-		return size_of(limit, KIB, &q->storage_octets);
-	if (str_eq(name, S("bytes")))
-		return size_of(limit, 1, &q->storage_octets);
-	if (str_eq(name, S("messages")))
-		return str_to_u64(limit, UINT64_MAX, &q->messages);
-	return false;
-}
-
-/* "*:storage=1G[:messages=N]". False: not understood. A rule for one folder
- * alone ("Trash:storage=+50M") is understood and leaves q as it is. */
-static bool
-rule(struct reading *r, struct str text, struct quota *q)
-{
-	struct str mailbox, limit;
-
-	if (!str_split(&text, ':', &mailbox) || text.p == NULL)
-		return false;
-	if (!str_eq(mailbox, S("*"))) {
-		diag_note(r->d, r->file, q->line,
-			  "a rule for the folder %.*s alone is not applied",
-			  STR(mailbox));
-		return mailbox.n > 0;
+	if (str_starts(s, S("+")) || str_starts(s, S("-"))) {
+		a.how = s.p[0] == '+' ? QUOTA_MORE : QUOTA_LESS;
+		s = str_from(s, 1);
 	}
-	while (str_split(&text, ':', &limit))
-		if (!rule_limit(limit, q))
+	a.is_percent = str_ends(s, S("%"));
+	if (a.is_percent) {
+		s.n -= str_ends(s, S("%%")) ? 2 : 1; // as dovecot.conf has it
+		if (!str_to_u64(s, UINT32_MAX, &a.value))
 			return false;
+	} else if (!size_of(s, bare, &a.value)) {
+		return false;
+	}
+	*out = a;
 	return true;
 }
 
-/* What stands behind the address and its ':'. */
+/* One limit of a rule; f->line is that of the file. */
 static bool
-value(struct reading *r, struct str text, struct quota *q)
+rule_limit(struct str limit, struct quota_folder *f)
 {
-	static const struct str head = STR_INIT("userdb_quota_rule=");
-	static const struct str head_24 =
-		STR_INIT("userdb_quota_storage_size=");
+	struct str name;
 
-	if (str_starts(text, head_24))
-		return size_of(str_from(text, head_24.n), 0,
-			       &q->storage_octets);
-	if (!str_starts(text, head))
-		return quota_size(text, &q->storage_octets);
-	diag_note(r->d, r->file, q->line,
+	if (str_eq(limit, S("ignore"))) {
+		f->is_ignored = true;
+		return true;
+	}
+	if (!str_split(&limit, '=', &name) || limit.p == NULL)
+		return false;
+	if (str_eq(name, S("storage")))
+		return amount_of(limit, KIB, &f->storage);
+	if (str_eq(name, S("bytes")))
+		return amount_of(limit, 1, &f->storage);
+	if (str_eq(name, S("messages")))
+		return amount_of(limit, 1, &f->messages);
+	return false;
+}
+
+static bool
+is_for_all(const struct quota_amount *a)
+{
+	return a->how == QUOTA_UNSAID ||
+	       (a->how == QUOTA_EXACT && !a->is_percent);
+}
+
+static void
+warn_twice(struct reading *r, struct str address, uint32_t first, uint32_t line)
+{
+	diag_warn(r->d, r->file, line,
+		  "%.*s has a quota in line %u already, which counts; remove "
+		  "line %u or line %u",
+		  STR(address), first, first, line);
+}
+
+static void
+set_limit(struct reading *r, struct quota *q, uint32_t line,
+	  uint64_t storage_octets, uint64_t messages)
+{
+	if (q->has_limit) {
+		warn_twice(r, q->address, q->line, line);
+		return;
+	}
+	q->has_limit = true;
+	q->line = line;
+	q->storage_octets = storage_octets;
+	q->messages = messages;
+}
+
+static bool
+add_folder(struct reading *r, struct quota *q, const struct quota_folder *f)
+{
+	struct quota_folder **at = &q->folders, *made;
+
+	for (; *at != NULL; at = &(*at)->next)
+		if (str_eq((*at)->mask, f->mask)) {
+			warn_twice(r, q->address, (*at)->line, f->line);
+			return true;
+		}
+	if (q->n_folders == QUOTA_FOLDERS_MAX ||
+	    f->mask.n > QUOTA_MASK_OCTETS_MAX)
+		return false;
+	made = arena_alloc(r->arena, sizeof(*made));
+	if (made == NULL) {
+		r->e = ERR_LIMIT;
+		return true;
+	}
+	*made = *f;
+	*at = made;
+	q->n_folders++;
+	return true;
+}
+
+/* "*:storage=1G[:messages=N]", "Trash:storage=+50M". False: not understood. */
+static bool
+rule(struct reading *r, struct str text, struct quota *q, uint32_t line)
+{
+	struct quota_folder f = { .line = line };
+	struct str limit;
+
+	if (!str_split(&text, ':', &f.mask) || text.p == NULL || f.mask.n == 0)
+		return false;
+	while (str_split(&text, ':', &limit))
+		if (!rule_limit(limit, &f))
+			return false;
+	if (!str_eq(f.mask, S("*")))
+		return add_folder(r, q, &f);
+	if (f.is_ignored || !is_for_all(&f.storage) || !is_for_all(&f.messages))
+		return false;
+	set_limit(r, q, line, f.storage.value, f.messages.value);
+	return true;
+}
+
+static bool
+is_grace(const struct quota_amount *a)
+{
+	return a->how == QUOTA_EXACT;
+}
+
+/* One "userdb_...=value". */
+static bool
+field(struct reading *r, struct str text, struct quota *q, uint32_t line)
+{
+	static const struct str rule_name = STR_INIT("userdb_quota_rule");
+	struct quota_amount grace;
+	uint64_t octets, number;
+	struct str name;
+
+	if (!str_split(&text, '=', &name) || text.p == NULL)
+		return false;
+	if (str_eq(name, S("userdb_quota_storage_size"))) {
+		if (!size_of(text, 0, &octets))
+			return false;
+		set_limit(r, q, line, octets, 0);
+		return true;
+	}
+	if (str_eq(name, S("userdb_quota_grace"))) {
+		if (!amount_of(text, 0, &grace) || !is_grace(&grace))
+			return false;
+		if (q->grace.how != QUOTA_UNSAID)
+			warn_twice(r, q->address, q->line, line);
+		else
+			q->grace = grace;
+		return true;
+	}
+	if (!str_starts(name, rule_name))
+		return false;
+	name = str_from(name, rule_name.n);
+	if (name.n > 0 && !str_to_u64(name, UINT32_MAX, &number))
+		return false;
+	diag_note(r->d, r->file, line,
 		  "accepted here, but docker-mailserver ignores a quota rule "
 		  "in this file; %.*s:5G is read by both",
 		  STR(q->address));
-	return rule(r, str_from(text, head.n), q);
+	return rule(r, text, q, line);
 }
 
-static enum err
-keep(struct reading *r, const struct quota *q)
+/* What stands behind the address and its ':'. Folders may have blanks in their
+ * names, so a field ends where the next begins. */
+static bool
+value(struct reading *r, struct str text, struct quota *q, uint32_t line)
 {
-	const struct quota *first = map_get(&r->by_address, q->address);
-	struct quota *bigger;
+	static const struct str head = STR_INIT("userdb_");
+	uint64_t octets;
 
-	if (first != NULL) {
-		diag_warn(r->d, r->file, q->line,
-			  "%.*s has a quota in line %u already, which counts; "
-			  "remove line %u or line %u",
-			  STR(q->address), first->line, first->line, q->line);
-		return OK;
+	if (!str_starts(text, head)) {
+		if (!quota_size(text, &octets))
+			return false;
+		set_limit(r, q, line, octets, 0);
+		return true;
 	}
-	if (r->out->n == r->cap) {
-		size_t cap = r->cap == 0 ? FIRST_LIST : r->cap * 2;
+	while (text.n > 0) {
+		ptrdiff_t at = str_find(text, S(" userdb_"));
+		size_t n = at < 0 ? text.n : (size_t)at;
 
+		if (!field(r, str_rtrim(str_first(text, n)), q, line))
+			return false;
+		text = str_ltrim(str_from(text, n));
+	}
+	return true;
+}
+
+/* A new one; NULL: the arena is full. */
+static struct quota *
+quota_new(struct reading *r, struct str address)
+{
+	struct quota *q = arena_alloc(r->arena, sizeof(*q));
+	struct quota **bigger;
+	size_t cap = r->cap == 0 ? FIRST_LIST : r->cap * 2;
+
+	if (q == NULL)
+		return NULL;
+	*q = (struct quota) { .address = address };
+	if (r->out->n == r->cap) {
 		bigger = arena_array(r->arena, cap, sizeof(*bigger));
 		if (bigger == NULL)
-			return ERR_LIMIT;
+			return NULL;
 		if (r->out->n > 0)
 			memcpy(bigger, r->out->list,
 			       r->out->n * sizeof(*bigger));
 		r->out->list = bigger;
 		r->cap = cap;
 	}
-	r->out->list[r->out->n++] = *q;
-	bigger = arena_alloc(r->arena, sizeof(*bigger));
-	if (bigger == NULL)
-		return ERR_LIMIT;
-	*bigger = *q;
-	map_set(&r->by_address, q->address, bigger);
-	return OK;
+	r->out->list[r->out->n++] = q;
+	map_set(&r->by_address, q->address, q);
+	return q;
 }
 
 static enum err
 take_line(struct reading *r, const struct cfline *l)
 {
 	struct str text = cflines_trim(l->text), address;
-	struct quota q = { .line = l->line };
+	struct quota *q, *known, before;
 	char *lower;
 
 	str_split(&text, ':', &address);
@@ -158,17 +284,27 @@ take_line(struct reading *r, const struct cfline *l)
 		return ERR_LIMIT;
 	for (size_t i = 0; i < address.n; i++)
 		lower[i] = ascii_lower(address.p[i]);
-	q.address = (struct str) { lower, address.n };
-	if (!value(r, str_trim(text), &q)) {
+	address = (struct str) { lower, address.n };
+	known = map_get(&r->by_address, address);
+	before = known != NULL ? *known
+			       : (struct quota) { .address = address,
+						  .line = l->line };
+	q = &before;
+	if (!value(r, str_trim(text), q, l->line)) {
 		diag_error(
 			r->d, r->file, l->line,
 			"the size \"%.*s\" is not understood; write a number "
 			"and one of B k M G T, or 0 for no limit: "
 			"%.*s:5G",
-			STR(str_first(text, 64)), STR(q.address));
-		return OK;
+			STR(str_first(text, 64)), STR(address));
+		return r->e;
 	}
-	return keep(r, &q);
+	if (known == NULL)
+		known = quota_new(r, address);
+	if (known == NULL)
+		return ERR_LIMIT;
+	*known = before;
+	return r->e;
 }
 
 enum err
@@ -190,4 +326,72 @@ quotas_parse(struct arena *arena, struct str file, struct str bytes,
 		e = take_line(&r, &line);
 	map_release(&r.by_address);
 	return e;
+}
+
+uint64_t
+quota_storage(const struct quota *q, uint64_t default_octets)
+{
+	return q != NULL && q->has_limit ? q->storage_octets : default_octets;
+}
+
+uint64_t
+quota_amount_of(const struct quota_amount *a, uint64_t base)
+{
+	uint64_t value = a->value, sum;
+
+	if (a->how == QUOTA_UNSAID ||
+	    (base == 0 && (a->is_percent || a->how != QUOTA_EXACT)))
+		return base;
+	if (a->is_percent)
+		value = value > UINT64_MAX / PERCENT ||
+					base > UINT64_MAX / (value + 1)
+				? base / PERCENT * value
+				: base * value / PERCENT;
+	if (a->how == QUOTA_MORE)
+		return __builtin_add_overflow(base, value, &sum) ? UINT64_MAX
+								 : sum;
+	if (a->how == QUOTA_LESS)
+		return base > value ? base - value : 1; // 0 would be no limit
+	return value;
+}
+
+uint64_t
+quota_grace(const struct quota *q, uint64_t limit_octets)
+{
+	if (q == NULL || q->grace.how == QUOTA_UNSAID)
+		return limit_octets / GRACE_PARTS;
+	return q->grace.value == 0 ? 0
+				   : quota_amount_of(&q->grace, limit_octets);
+}
+
+static char
+separator(char c)
+{
+	return c == '.' ? '/' : c;
+}
+
+/* The last '*' alone is gone back to, so the work is mask times name. */
+bool
+quota_mask_matches(struct str mask, struct str folder)
+{
+	size_t m = 0, f = 0, star = SIZE_MAX, star_f = 0;
+
+	while (f < folder.n) {
+		if (m < mask.n && mask.p[m] == '*') {
+			star = m++;
+			star_f = f;
+		} else if (m < mask.n &&
+			   (mask.p[m] == '?' ||
+			    separator(mask.p[m]) == separator(folder.p[f]))) {
+			m++, f++;
+		} else if (star != SIZE_MAX) {
+			m = star + 1;
+			f = ++star_f;
+		} else {
+			return false;
+		}
+	}
+	while (m < mask.n && mask.p[m] == '*')
+		m++;
+	return m == mask.n;
 }

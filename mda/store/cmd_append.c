@@ -425,7 +425,8 @@ add_named(struct co *co, struct session *s, struct appending *a,
 	if (e == OK)
 		e = mailbox_add(co, m, names->strs, NULL, a->n, names->uids);
 	if (e == OK) {
-		quota_commit(s->user, a->reserved_octets, a->reserved_messages);
+		quota_commit(s->user, str_c(m->dir), a->reserved_octets,
+			     a->reserved_messages);
 		a->reserved_octets = a->reserved_messages = 0;
 	} else {
 		for (size_t i = 0; i < a->n; i++)

@@ -280,6 +280,7 @@ forget_moved(struct co *co, struct copying *c)
 static enum err
 copy_locked(struct co *co, struct copying *c)
 {
+	bool from_ignored, to_ignored;
 	enum err e = mailbox_sync(co, c->to, false);
 
 	if (e == OK && c->from != c->to)
@@ -292,18 +293,24 @@ copy_locked(struct co *co, struct copying *c)
 		e = ring_flush(co, c->s->tree->ring);
 	if (e != OK || c->batch.n == 0)
 		return e;
-	if (!c->is_move) {
+	/* A move takes no room, unless it is where what counts begins. */
+	from_ignored = quota_ignores(c->s->user, str_c(c->from->dir));
+	to_ignored = quota_ignores(c->s->user, str_c(c->to->dir));
+	if (!c->is_move || (from_ignored && !to_ignored)) {
 		e = session_reserve(co, c->s, c->to, c->octets, c->batch.n);
 		if (e != OK)
 			return e;
 	}
+	if (c->is_move && from_ignored && !to_ignored)
+		quota_cancel(c->s->user, c->octets, c->batch.n);
 	quota_enter(co, c->s->user);
 	e = make_files(co, c);
 	if (!c->is_move && e == OK)
-		quota_commit(c->s->user, c->octets, c->batch.n);
+		quota_commit(c->s->user, str_c(c->to->dir), c->octets,
+			     c->batch.n);
 	else if (!c->is_move)
 		quota_cancel(c->s->user, c->octets, c->batch.n);
-	if (!c->is_move && e == OK && c->is_unsure)
+	if (e == OK && (c->is_move ? from_ignored != to_ignored : c->is_unsure))
 		quota_forget(c->s->user);
 	quota_leave(c->s->user);
 	if (e == OK && c->is_move)

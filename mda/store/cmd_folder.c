@@ -458,6 +458,7 @@ rename_folder(struct co *co, struct session *s, struct folder_job *job)
 	if (e == OK) {
 		quota_enter(co, s->user);
 		offload(co, rename_in_thread, job);
+		quota_renamed(s->user);
 		quota_leave(s->user);
 		e = job->e;
 		if (e == OK)

@@ -412,7 +412,7 @@ find_room(struct co *co, struct session *s, const struct notes *n)
 	enum err e = OK;
 
 	if (octets > 0 && quota_prepare(co, s->user) == OK) {
-		e = quota_reserve(co, s->user, QUOTA_IMAP, octets, 0);
+		e = quota_reserve(co, s->user, QUOTA_IMAP, S(""), octets, 0);
 		if (e == OK)
 			quota_cancel(s->user, octets, 0);
 	}

@@ -16,13 +16,13 @@ enum err
 session_reserve(struct co *co, struct session *s, const struct mailbox *m,
 		uint64_t octets, uint64_t messages)
 {
-	enum quota_kind kind = mailbox_is_trash(m) ? QUOTA_TRASH : QUOTA_IMAP;
 	enum err e = quota_prepare(co, s->user);
 
 	if (e != OK) // what nobody can tell keeps no user from saving
 		log_warn("quota.unknown", FC("user", s->user->address),
 			 FERR(e));
-	e = quota_reserve(co, s->user, kind, octets, messages);
+	e = quota_reserve(co, s->user, QUOTA_IMAP, str_c(m->dir), octets,
+			  messages);
 	return e == ERR_REFUSED ? ERR_FULL : e;
 }
 

@@ -397,7 +397,7 @@ remove_planned(struct co *co, struct session *s, struct batch *batch,
 		removed[n_removed++] = msg->uid;
 	}
 	if (e == OK && !is_unsure)
-		quota_remove(s->user, octets, messages);
+		quota_remove(s->user, str_c(m->dir), octets, messages);
 	else
 		quota_forget(s->user);
 	quota_leave(s->user);

@@ -104,7 +104,7 @@ room_for(struct co *co, struct tree *t, struct str mailbox, uint64_t size)
 		answer = answer_of(e);
 	} else {
 		size = size > 0 ? size : 1; // not told: it will have some
-		e = quota_reserve(co, u, QUOTA_DELIVERY, size, 1);
+		e = quota_reserve(co, u, QUOTA_DELIVERY, S(""), size, 1);
 		answer = answer_of_quota(e);
 		if (e == OK)
 			quota_cancel(u, size, 1);
@@ -300,6 +300,37 @@ place(struct co *co, const struct delivery *d, struct mailbox *inbox,
 	return e == OK && was_there ? ERR_EXISTS : e;
 }
 
+enum err
+deliver_letter(struct co *co, struct user *u, struct str text)
+{
+	const struct store_delivery what = { .arrived_us = wall_us() };
+	struct buf unique = BUF_INIT(KEY_MAX_OCTETS);
+	struct mailbox *inbox = NULL;
+	struct content content;
+	const struct delivery d = { .tree = u->tree,
+				    .what = &what,
+				    .content = &content };
+	enum err e;
+
+	content_init(&content);
+	tree_unique(u->tree, &unique);
+	e = content_add(co, u->tree, &content, text);
+	if (e == OK)
+		e = mailbox_open(co, u, STR_NONE, &inbox);
+	quota_enter(co, u);
+	if (e == OK)
+		e = place(co, &d, inbox, buf_str(&unique), S(""));
+	if (e == OK)
+		quota_add(u, S(""), content.size_octets, 1);
+	quota_leave(u);
+	if (e == OK)
+		mailbox_wake(inbox);
+	mailbox_drop(&inbox);
+	content_release(&content);
+	buf_release(&unique);
+	return e;
+}
+
 static const struct store_answer *
 deliver_as(struct co *co, const struct delivery *d, struct user *u,
 	   struct str unique, struct str head)
@@ -314,7 +345,7 @@ deliver_as(struct co *co, const struct delivery *d, struct user *u,
 	}
 	if (e != OK)
 		return answer_of(e);
-	e = quota_reserve(co, u, QUOTA_DELIVERY, size, 1);
+	e = quota_reserve(co, u, QUOTA_DELIVERY, S(""), size, 1);
 	if (e != OK)
 		return answer_of_quota(e);
 	e = mailbox_open(co, u, STR_NONE, &inbox);
@@ -322,7 +353,7 @@ deliver_as(struct co *co, const struct delivery *d, struct user *u,
 	if (e == OK)
 		e = place(co, d, inbox, unique, head);
 	if (e == OK)
-		quota_commit(u, size, 1);
+		quota_commit(u, S(""), size, 1);
 	else
 		quota_cancel(u, size, 1);
 	quota_leave(u);

@@ -5,4 +5,10 @@
 
 #include "lib/rt/chan.h"
 
+struct user;
+
 chan_serve_fn serve_room, serve_delivery;
+
+/* Puts a whole message (CRLF) of our own into INBOX, with or without room. */
+enum err
+deliver_letter(struct co *co, struct user *u, struct str text) MUST_USE;

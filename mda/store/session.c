@@ -288,12 +288,6 @@ session_leave(struct session *s)
 	session_save(s, NULL, 0);
 }
 
-bool
-mailbox_is_trash(const struct mailbox *m)
-{
-	return str_eq(str_c(m->dir), S(".Trash"));
-}
-
 /* ---- what is told ---- */
 
 bool

@@ -105,8 +105,6 @@ session_reserve(struct co *co, struct session *s, const struct mailbox *m,
 /* Moves all messages, as MOVE does. */
 enum err session_move_all(struct co *co, struct session *s,
 			  struct mailbox *from, struct mailbox *to) MUST_USE;
-/* Is it the user's Trash? */
-bool mailbox_is_trash(const struct mailbox *m);
 
 /* The special uses of a folder, durably: these and no others. */
 enum err session_set_uses(struct co *co, struct session *s, struct str dir,

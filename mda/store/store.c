@@ -13,6 +13,7 @@
 #include "lib/rt/stream.h"
 #include "lib/rt/watch.h"
 #include "mda/store/delivery.h"
+#include "mda/store/quota_warning.h"
 #include "mda/store/ring.h"
 #include "mda/store/session.h"
 #include "mda/store/tree.h"
@@ -101,6 +102,7 @@ store_start(struct role *role)
 		tree.ring = ring_open(tree.root_fd, role->copy);
 	tree.n_copies = o->n_store;
 	tree.ask_quota = ask_router;
+	tree.tell_quota = quota_warning_send;
 	watch_open();
 	confine_paths(writable, readable);
 	settings_follow(router, on_settings, &tree);

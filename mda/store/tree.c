@@ -149,6 +149,7 @@ free_user(struct user *u)
 	if (u->fd >= 0)
 		close(u->fd);
 	free(u->address);
+	free(u->quota.limits.folders);
 	free(u);
 }
 

@@ -30,6 +30,10 @@ struct ring;
 typedef enum err ask_quota_fn(struct co *co, struct tree *t, struct str address,
 			      struct router_quota *out);
 
+/* The usage rose to so many hundredths of the limit, or fell below it (0). Does
+ * not wait. */
+typedef void tell_quota_fn(struct user *u, unsigned percent);
+
 struct tree {
 	int root_fd, lock_fd;
 	unsigned copy, n_copies; // 0: the only one
@@ -51,6 +55,7 @@ struct tree {
 	struct ring *ring;
 	uint64_t epoch; // rises when limits may have changed
 	ask_quota_fn *ask_quota;
+	tell_quota_fn *tell_quota; // NULL: nobody is told
 };
 
 /* Who owns how much; kept by quota.c. */
@@ -66,7 +71,13 @@ struct quota_state {
 	bool exists;
 	struct {
 		uint64_t octets, messages; // 0: no limit
+		uint64_t grace_octets;
+		struct router_quota_folder *folders; // NULL: none
+		size_t n_folders;
+		bool is_spanish;
 	} limits;
+	bool must_count; // whatever the file says
+	bool has_file;	 // a count left maildirsize, which may be taken away
 	bool is_counted;
 	int64_t octets, messages;
 	int64_t reserved_octets, reserved_messages;

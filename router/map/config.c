@@ -1805,8 +1805,8 @@ load_quotas(struct loading *l)
 		e = quotas_parse(&c->arena, c->quotas_file, bytes, l->d,
 				 &c->quotas);
 	for (size_t i = 0; e == OK && i < c->quotas.n; i++)
-		map_set(&c->quota_by_address, c->quotas.list[i].address,
-			&c->quotas.list[i]);
+		map_set(&c->quota_by_address, c->quotas.list[i]->address,
+			c->quotas.list[i]);
 	return e;
 }
 

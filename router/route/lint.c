@@ -368,7 +368,7 @@ check_quotas(struct lint *l)
 	const struct config *c = l->c;
 
 	for (size_t i = 0; c->is_accounts_known && i < c->quotas.n; i++) {
-		const struct quota *q = &c->quotas.list[i];
+		const struct quota *q = c->quotas.list[i];
 
 		if (config_account(c, q->address) == NULL)
 			diag_warn(l->d, c->quotas_file, q->line,

@@ -933,7 +933,7 @@ set_quota(struct resolver *r, struct route_target *t)
 {
 	const struct quota *q = map_get(&r->c->quota_by_address, t->mailbox);
 
-	t->quota_octets = q ? q->storage_octets : r->c->default_quota_octets;
+	t->quota_octets = quota_storage(q, r->c->default_quota_octets);
 	t->quota_messages = q ? q->messages : 0;
 }
 

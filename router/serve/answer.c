@@ -10,6 +10,7 @@
 
 enum {
 	ANSWER_OCTETS = 16 * 1024,
+	TRASH_EXTRA_OCTETS = 50 << 20, // as docker-mailserver
 	ARENA_OCTETS = 8 << 20,
 	TEXT_OCTETS = 512 * 1024,
 	SEND_S = 30,
@@ -170,6 +171,46 @@ serve_resolve(struct co *co, struct call *call, struct frame *first,
 }
 
 static void
+add_folder(struct router_quota *q, const struct quota_folder *f)
+{
+	struct router_quota_folder *out = &q->folders[q->n_folders];
+
+	if (q->n_folders == ROUTER_QUOTA_FOLDERS ||
+	    str_to_c(f->mask, out->mask, sizeof(out->mask)) != OK)
+		return; // the file was refused for it
+	out->storage_octets = quota_amount_of(&f->storage, q->storage_octets);
+	out->messages = quota_amount_of(&f->messages, q->messages);
+	out->is_ignored = f->is_ignored;
+	q->n_folders++;
+}
+
+/* Trash has room of its own, so that a full mailbox can be emptied: unless the
+ * file says something about it. */
+static void
+put_limits(const struct config *c, const struct quota *quota,
+	   struct router_quota *q)
+{
+	static const struct quota_folder trash = {
+		.mask = STR_INIT("Trash"),
+		.storage = { .value = TRASH_EXTRA_OCTETS, .how = QUOTA_MORE },
+	};
+	bool has_trash = false;
+
+	q->storage_octets = quota_storage(quota, c->default_quota_octets);
+	q->messages = quota ? quota->messages : 0;
+	q->grace_octets = quota_grace(quota, q->storage_octets);
+	q->is_spanish =
+		str_eq(settings_text(&c->settings, "bounce_language"), S("es"));
+	for (const struct quota_folder *f = quota ? quota->folders : NULL;
+	     f != NULL; f = f->next) {
+		has_trash |= str_eq(f->mask, trash.mask);
+		add_folder(q, f);
+	}
+	if (!has_trash && q->storage_octets > 0)
+		add_folder(q, &trash);
+}
+
+static void
 serve_user(struct co *co UNUSED, struct call *call, struct frame *first,
 	   void *owner UNUSED)
 {
@@ -185,9 +226,7 @@ serve_user(struct co *co UNUSED, struct call *call, struct frame *first,
 	if (account != NULL) {
 		quota = map_get(&c->quota_by_address, account->name);
 		q.exists = true;
-		q.storage_octets =
-			quota ? quota->storage_octets : c->default_quota_octets;
-		q.messages = quota ? quota->messages : 0;
+		put_limits(c, quota, &q);
 	}
 	router_put_quota(&body, &q);
 	call_post(call, ROUTER_QUOTA, buf_str(&body), -1, true);

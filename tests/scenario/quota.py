@@ -9,7 +9,7 @@ import re
 import threading
 
 from frame import (deliver, expect, expect_match, expect_true, main,
-                   message, scenario, wait_for)
+                   message, parse, scenario, wait_for)
 
 USER1, USER2 = "user1@example1.local", "user2@example1.local"
 NEW = "user2@example1.local"
@@ -186,6 +186,121 @@ def no_line_is_no_limit(lab):
             expect(code, "OK", f"{rows}")
     except imaplib.IMAP4.error as error:
         raise AssertionError(error) from error
+
+
+def letters(host):
+    """(Subject, text) of the letters that our postmaster wrote, oldest first."""
+    found = []
+    for path in sorted(host.files(NEW), key=os.path.getmtime):
+        with open(path, "rb") as file:
+            letter = parse(file.read())
+        if letter["From"] == "postmaster@example1.local":
+            found.append((letter["Subject"], letter.get_content()))
+    return found
+
+
+def empty(host):
+    with host.imap(NEW) as client:
+        client.select("INBOX")
+        client.store("1:*", "+FLAGS", r"(\Deleted)")
+        client.expunge()
+
+
+def wait_letters(host, want):
+    """Each has one of these words in its text, and there are no others."""
+    wait_for(f"{len(want)} letters", lambda: len(letters(host)) >= len(want))
+    got = letters(host)
+    expect([subject for subject, _ in got], ["quota warning"] * len(want))
+    for (_, text), word in zip(got, want):
+        expect_true(word in text, f"{word} in {text!r}")
+
+
+@scenario
+def warnings_at_80_and_95_percent_and_back(lab):
+    """2.12: plain text from the postmaster, in spite of the quota."""
+    host = lab.mta1
+    empty(host)
+    set_quota(host, f"{NEW}:50k")
+    with host.imap(NEW) as client:
+        def fill(octets):
+            expect(client.append("Sent", None, None, b"S: x\r\n\r\n"
+                                 + b"y" * (octets - 8))[0], "OK")
+        fill(39 * 1024)
+        expect(letters(host), [], "below 80 %")
+        fill(2 * 1024)
+        wait_letters(host, ["80 %"])
+        fill(1024)
+        fill(6 * 1024)
+        wait_letters(host, ["80 %", "95 %"])
+        expect_match(letters(host)[0][1], r" 41 of 50 KiB")
+        # Back: over the limit by the grace, then below it.
+    with host.smtp() as smtp:
+        smtp.ehlo()
+        deliver(smtp, "", NEW, message("last", BODY * 2, recipient=NEW)[1])
+    host.wait_queue_empty()
+    expect(rcpt(host, NEW)[0], 552, "it is full")
+    with host.imap(NEW) as client:
+        client.select("Sent")
+        client.store("1:*", "+FLAGS", r"(\Deleted)")
+        client.expunge()
+    wait_letters(host, ["80 %", "95 %", "room again"])
+    expect(rcpt(host, NEW)[0], 250, "there is room again")
+    empty(host)
+
+
+@scenario
+def rules_of_folders(lab):
+    """Dovecot's rule grammar, through all the processes."""
+    host = lab.mta1
+    empty(host)
+    host.write_config("quotas.cf", f"{NEW}:77k\n")
+    wait_for("77k", lambda: quota(host)[1] == 77, 5)
+    set_quota(host, f"{NEW}:50k\n"
+              f"{NEW}:userdb_quota_rule2=Alt/*:ignore "
+              "userdb_quota_rule3=Spam:storage=-40k userdb_quota_grace=0")
+    with host.imap(NEW) as client:
+        for folder in ("Alt/2020", "Spam"):
+            client.create(folder)
+        big = b"S: x\r\n\r\n" + b"y" * 60000
+        expect(client.append("INBOX", None, None, big)[0], "NO")
+        expect(client.append("Alt/2020", None, None, big)[0], "OK")
+        expect_true(quota(host)[0] <= 2, f"it does not count: {quota(host)}")
+        expect(client.append("Spam", None, None, big[:12000])[0], "NO")
+        expect(client.append("INBOX", None, None, big[:12000])[0], "OK")
+        client.select("Alt/2020")
+        code, rows = client.uid("MOVE", "1:*", "INBOX")
+        expect(code, "NO")
+        expect_match(rows[0], "OVERQUOTA")
+        client.delete("Alt/2020")
+        client.delete("Spam")
+    empty(host)
+
+
+@scenario
+def a_recount_finds_what_nobody_told(lab):
+    """mailctl quota recount, doveadm quota recalc (A34)."""
+    host = lab.mta1
+    empty(host)
+    set_quota(host, f"{NEW}:50k")
+    before = quota(host)[0]
+    commands = (("mailctl", ("quota", "recount", NEW)),
+                ("doveadm", ("quota", "recalc", "-u", NEW)),
+                ("doveadm", ("quota", "recalc", "-A")))
+    for i, (name, arguments) in enumerate(commands):
+        path = os.path.join(host.maildir(NEW, ".Sent"), "cur",
+                            f"{i}.foreign:2,")
+        with open(path, "wb") as file:
+            file.write(b"x" * 2048)
+        expect(quota(host)[0], before + 2 * i, "nobody told")
+        result = host.ctl(*arguments, name=name)
+        expect(result.returncode, 0, result.stderr)
+        expect(quota(host)[0], before + 2 * (i + 1), f"{name} {arguments}")
+    got = host.ctl("-f", "tab", "quota", "get", "-u", NEW, name="doveadm")
+    expect_match(got.stdout, rf"STORAGE\t{before + 6}\t50\t")
+    expect(host.ctl("quota", "recount", "nobody@example1.local").returncode,
+           1)
+    expect(host.ctl("quota", "recalc", "-u", "nobody@example1.local",
+                    name="doveadm").returncode, 67)
 
 
 if __name__ == "__main__":

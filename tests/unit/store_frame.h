@@ -22,7 +22,7 @@ static const char user1[] = "user1@example1.local";
 static struct {
 	char root[64];
 	struct chan *front;
-	struct router_quota quota;
+	struct router_quota quota; // and a tenth's grace, 50 MiB for Trash
 	enum err quota_error;
 	bool is_over;
 } t;
@@ -32,6 +32,14 @@ ask_test(struct co *co UNUSED, struct tree *tr UNUSED,
 	 struct str address UNUSED, struct router_quota *out)
 {
 	*out = t.quota;
+	if (t.quota.storage_octets > 0 && t.quota.n_folders == 0) {
+		out->grace_octets = t.quota.storage_octets / 10;
+		out->n_folders = 1;
+		out->folders[0] = (struct router_quota_folder) {
+			"Trash", t.quota.storage_octets + (50 << 20),
+			t.quota.messages, false
+		};
+	}
 	return t.quota_error;
 }
 
