@@ -50,58 +50,80 @@ read_sizes(struct co *co, struct mailbox *m)
 	return e;
 }
 
-static void
-put_counts(struct session *s, const struct mailbox *m, unsigned items)
-{
-	uint64_t n_unseen = 0, n_recent = 0, n_deleted = 0, octets = 0;
-	uint64_t deleted_octets = 0;
-	bool is_first = true;
+struct counts {
+	struct outline outline;
+	uint64_t n_recent, octets, deleted_octets;
+};
 
+static struct counts
+count(const struct mailbox *m)
+{
+	struct counts c = { .outline = { .n = (uint32_t)m->n,
+					 .uidvalidity = m->uidvalidity,
+					 .next_uid = m->told_next_uid,
+					 .highest = m->change } };
+
+	memcpy(c.outline.guid, m->guid, sizeof(m->guid));
 	for (size_t i = 0; i < m->n; i++) {
 		const struct message *msg = m->messages[i];
 
-		n_unseen += !(msg->flags & IMAP_FLAG_SEEN);
-		n_recent += msg->is_unclaimed;
+		c.outline.counts.n_unseen += !(msg->flags & IMAP_FLAG_SEEN);
+		c.n_recent += msg->is_unclaimed;
 		if (msg->flags & IMAP_FLAG_DELETED) {
-			n_deleted++;
-			deleted_octets += msg->size_octets;
+			c.outline.counts.n_deleted++;
+			c.deleted_octets += msg->size_octets;
 		}
-		octets += msg->wire_size_octets;
+		c.octets += msg->wire_size_octets;
 	}
-	add_item(s, IMAP_STATUS_MESSAGES, m->n, items, &is_first);
-	add_item(s, IMAP_STATUS_RECENT, n_recent, items, &is_first);
-	add_item(s, IMAP_STATUS_UIDNEXT, m->told_next_uid, items, &is_first);
-	add_item(s, IMAP_STATUS_UIDVALIDITY, m->uidvalidity, items, &is_first);
-	add_item(s, IMAP_STATUS_UNSEEN, n_unseen, items, &is_first);
-	add_item(s, IMAP_STATUS_SIZE, octets, items, &is_first);
-	add_item(s, IMAP_STATUS_DELETED, n_deleted, items, &is_first);
+	return c;
+}
+
+static void
+put_counts(struct session *s, const struct counts *c, unsigned items)
+{
+	const struct outline *o = &c->outline;
+	bool is_first = true;
+
+	add_item(s, IMAP_STATUS_MESSAGES, o->n, items, &is_first);
+	add_item(s, IMAP_STATUS_RECENT, c->n_recent, items, &is_first);
+	add_item(s, IMAP_STATUS_UIDNEXT, o->next_uid, items, &is_first);
+	add_item(s, IMAP_STATUS_UIDVALIDITY, o->uidvalidity, items, &is_first);
+	add_item(s, IMAP_STATUS_UNSEEN, o->counts.n_unseen, items, &is_first);
+	add_item(s, IMAP_STATUS_SIZE, c->octets, items, &is_first);
+	add_item(s, IMAP_STATUS_DELETED, o->counts.n_deleted, items, &is_first);
 	add_item(s, IMAP_STATUS_DELETED_STORAGE,
-		 (deleted_octets + STORAGE_UNIT_OCTETS - 1) /
+		 (c->deleted_octets + STORAGE_UNIT_OCTETS - 1) /
 			 STORAGE_UNIT_OCTETS,
 		 items, &is_first);
-	add_item(s, IMAP_STATUS_HIGHESTMODSEQ, m->change, items, &is_first);
+	add_item(s, IMAP_STATUS_HIGHESTMODSEQ, o->highest, items, &is_first);
 	if (items & IMAP_STATUS_MAILBOXID)
 		session_put(s, "%sMAILBOXID (%s)", is_first ? "" : " ",
-			    m->guid);
+			    o->guid);
 }
 
 static enum err
 put_status(struct co *co, struct session *s, struct mailbox *m, struct str wire,
 	   unsigned items)
 {
-	enum err e = mailbox_look(co, m, false);
+	bool has_sizes =
+		items & (IMAP_STATUS_SIZE | IMAP_STATUS_DELETED_STORAGE);
+	struct counts c = { .n_recent = 0 };
+	enum err e = OK;
 
 	if (items & IMAP_STATUS_HIGHESTMODSEQ)
 		session_enable_condstore(s);
-	if (e == OK &&
-	    (items & (IMAP_STATUS_SIZE | IMAP_STATUS_DELETED_STORAGE)))
-		e = read_sizes(co, m);
+	if (has_sizes || !mailbox_outline(co, m, &c.outline)) {
+		e = mailbox_look(co, m, false);
+		if (e == OK && has_sizes)
+			e = read_sizes(co, m);
+		c = count(m);
+	}
 	if (e != OK)
 		return e;
 	session_put(s, "* STATUS ");
 	session_put_mailbox(s, wire);
 	session_put(s, " (");
-	put_counts(s, m, items);
+	put_counts(s, &c, items);
 	session_put(s, ")\r\n");
 	return OK;
 }

@@ -35,16 +35,39 @@ first_unseen(const struct session *s)
 	return 0;
 }
 
+/* Whatever is told of a mailbox that is being opened. */
+static void
+put_outline(struct session *s, const struct outline *o)
+{
+	session_put_mailbox_flags(s);
+	s->told_change = s->told_all = o->highest;
+	s->told_removal = s->mailbox->removal;
+	session_put(s, "* %u EXISTS\r\n", o->n);
+	if (!s->is_rev2)
+		session_put(s, "* %zu RECENT\r\n", s->told_recent);
+	if (!s->is_rev2 && o->counts.first_unseen > 0)
+		session_put(s, "* OK [UNSEEN %u] first unseen\r\n",
+			    o->counts.first_unseen);
+	session_put(s,
+		    "* OK [UIDVALIDITY %u] UIDs are valid\r\n"
+		    "* OK [UIDNEXT %u] next UID\r\n"
+		    "* OK [HIGHESTMODSEQ %llu] highest\r\n"
+		    "* OK [MAILBOXID (%s)] its name for ever\r\n",
+		    o->uidvalidity, o->next_uid, (unsigned long long)o->highest,
+		    o->guid);
+}
+
 static void
 put_state(struct session *s)
 {
 	struct mailbox *m = s->mailbox;
-	uint32_t unseen;
+	struct outline o = {
+		.n = (uint32_t)m->n,
+		.uidvalidity = m->uidvalidity,
+		.next_uid = m->told_next_uid,
+		.highest = m->change,
+	};
 
-	session_put_mailbox_flags(s);
-	s->told_change = m->change;
-	s->told_removal = m->removal;
-	s->told_all = m->change;
 	for (size_t i = 0; i < m->n; i++) {
 		struct message *msg = m->messages[i];
 
@@ -55,19 +78,9 @@ put_state(struct session *s)
 		}
 		s->told_recent += session_is_recent(s, msg);
 	}
-	session_put(s, "* %zu EXISTS\r\n", s->view.n);
-	if (!s->is_rev2)
-		session_put(s, "* %zu RECENT\r\n", s->told_recent);
-	unseen = s->is_rev2 ? 0 : first_unseen(s);
-	if (unseen > 0)
-		session_put(s, "* OK [UNSEEN %u] first unseen\r\n", unseen);
-	session_put(s,
-		    "* OK [UIDVALIDITY %u] UIDs are valid\r\n"
-		    "* OK [UIDNEXT %u] next UID\r\n"
-		    "* OK [HIGHESTMODSEQ %llu] highest\r\n"
-		    "* OK [MAILBOXID (%s)] its name for ever\r\n",
-		    m->uidvalidity, m->told_next_uid,
-		    (unsigned long long)m->change, m->guid);
+	o.counts.first_unseen = first_unseen(s);
+	memcpy(o.guid, m->guid, sizeof(o.guid));
+	put_outline(s, &o);
 }
 
 /* RFC 7162 3.2.5.2: all up to the last pair that is still so is there. */
@@ -117,6 +130,25 @@ put_since(struct co *co, struct session *s, const struct imap_select *what)
 	free(uids);
 }
 
+/* False: answered. */
+static bool
+put_news(struct co *co, struct session *s, const struct imap_select *what)
+{
+	if (s->is_outlined) {
+		if (what->uidvalidity != s->outline.uidvalidity ||
+		    what->modseq >= s->outline.highest)
+			return true;
+		if (session_need_view(co, s) != OK) {
+			if (s->mailbox != NULL)
+				session_fail(s, ERR_UNAVAILABLE);
+			return false;
+		}
+	}
+	if (what->uidvalidity == s->mailbox->uidvalidity)
+		put_since(co, s, what);
+	return true;
+}
+
 static void
 open_selected(struct co *co, struct session *s, bool is_read_only)
 {
@@ -139,14 +171,20 @@ open_selected(struct co *co, struct session *s, bool is_read_only)
 		return;
 	s->has_condstore |= what.has_condstore;
 	enter(s, m, is_read_only);
-	e = mailbox_look(co, m, true);
-	if (e != OK) {
-		session_leave(s);
-		session_fail(s, e);
-		return;
+	if (mailbox_outline(co, m, &s->outline)) {
+		s->is_outlined = true;
+		m->n_outlined++;
+		put_outline(s, &s->outline);
+	} else {
+		e = mailbox_look(co, m, true);
+		if (e != OK) {
+			session_leave(s);
+			session_fail(s, e);
+			return;
+		}
+		snapshot_keep(m);
+		put_state(s);
 	}
-	snapshot_keep(m);
-	put_state(s);
 	if (s->is_rev2) { // RFC 9051 6.3.2
 		session_put(s, "* LIST () \"/\" ");
 		session_put_mailbox(s, imap_name_is_inbox(what.mailbox)
@@ -154,8 +192,8 @@ open_selected(struct co *co, struct session *s, bool is_read_only)
 					       : what.mailbox);
 		session_put(s, "\r\n");
 	}
-	if (what.has_qresync && what.uidvalidity == m->uidvalidity)
-		put_since(co, s, &what);
+	if (what.has_qresync && !put_news(co, s, &what))
+		return;
 	session_answer(s, STORE_OK, "[%s] selected",
 		       is_read_only ? "READ-ONLY" : "READ-WRITE");
 }
@@ -176,15 +214,21 @@ void
 cmd_close(struct co *co, struct session *s)
 {
 	uint64_t before = s->told_all, after;
+	bool has_deleted = !s->is_outlined || s->outline.counts.n_deleted > 0 ||
+			   mailbox_is_beyond_outline(s->mailbox);
 	enum err e = OK;
 
-	if (!s->is_read_only)
+	if (!s->is_read_only && has_deleted)
+		e = session_need_view(co, s);
+	if (s->mailbox == NULL)
+		return;
+	if (e == OK && !s->is_read_only && has_deleted)
 		e = session_expunge(co, s, NULL);
 	if (e != OK) {
 		session_fail(s, e);
 		return;
 	}
-	after = s->mailbox->change;
+	after = s->is_outlined ? before : s->mailbox->change;
 	/* RFC 7162 3.2.8; unless somebody else changed something, too. */
 	if (after == before + 1 && s->mailbox->removal == after) {
 		s->told_all = after;

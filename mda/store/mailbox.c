@@ -73,6 +73,7 @@ free_mailbox(struct mailbox *m)
 	for (size_t i = 0; i < m->n; i++)
 		message_free(m, m->messages[i]);
 	free(m->messages);
+	free(m->first_uids);
 	message_block_release(&m->block);
 	map_release(&m->by_base);
 	buf_release(&m->keywords_file);
@@ -375,8 +376,18 @@ mailbox_bases(struct mailbox *m)
 size_t
 mailbox_place(const struct mailbox *m, uint32_t uid)
 {
-	size_t low = 0, high = m->n;
+	uint32_t first = m->n > 0 ? m->messages[0]->uid : uid;
+	size_t low = 0, high = m->n, n_before, n_missing;
 
+	if (uid <= first)
+		return 0;
+	/* So many UIDs could stand before it, less those that are missing;
+	 * without gaps that is the place. */
+	n_before = uid - first;
+	n_missing = m->messages[m->n - 1]->uid - first + 1 - m->n;
+	high = n_before < high ? n_before : high;
+	if (n_before > n_missing)
+		low = n_before - n_missing < high ? n_before - n_missing : high;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 

@@ -96,6 +96,11 @@ struct mailbox {
 	struct map by_base;
 	bool lacks_bases; // by_base is made when it is needed
 	struct dir_time cur_time, new_time;
+	/* For sessions that were told of an outline: the UIDs that the model
+	 * had when it was made. */
+	unsigned n_outlined;
+	uint32_t *first_uids;
+	size_t n_first_uids;
 	bool must_scan_cur;
 	bool has_new;	 // some message may be in new/
 	bool is_assumed; // cur_time comes from own_change_end()
@@ -140,6 +145,13 @@ mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough) MUST_USE;
 /* The same, with the lock taken and given. */
 enum err
 mailbox_look(struct co *co, struct mailbox *m, bool is_thorough) MUST_USE;
+
+/* What a SELECT tells, without a model, as long as there is none and nothing
+ * has changed since a process that had one. Else false: mailbox_look(). */
+bool
+mailbox_outline(struct co *co, struct mailbox *m, struct outline *out) MUST_USE;
+/* Is there a model by now, or would a look make one? */
+bool mailbox_is_beyond_outline(const struct mailbox *m);
 
 /* From base to message. */
 struct map *mailbox_bases(struct mailbox *m);

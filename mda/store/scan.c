@@ -1118,9 +1118,8 @@ keywords_in_thread(void *arg)
 	read_keywords(arg);
 }
 
-/* What the process before us knew, where that still holds. */
 static void
-load_snapshot(struct co *co, struct mailbox *m)
+load_keywords(struct co *co, struct mailbox *m)
 {
 	struct scan s = { .dir_fd = m->dir_fd,
 			  .keywords_inode = m->keywords_inode,
@@ -1130,7 +1129,6 @@ load_snapshot(struct co *co, struct mailbox *m)
 	offload(co, keywords_in_thread, &s);
 	take_keywords(m, &s);
 	buf_release(&s.keywords);
-	snapshot_load(co, m);
 }
 
 /* ---- from new/ to cur/ ---- */
@@ -1196,13 +1194,53 @@ is_changed(int fd, const struct dir_time *known)
 	       !is_same_time(st.st_mtim, known->at);
 }
 
+bool
+mailbox_outline(struct co *co, struct mailbox *m, struct outline *out)
+{
+	bool ok = false;
+
+	if (m->is_loaded || m->snapshot.is_tried || mailbox_lock(co, m) != OK)
+		return false;
+	if (!m->is_loaded && !m->snapshot.is_tried) {
+		load_keywords(co, m);
+		ok = snapshot_outline(co, m, out) && !out->counts.has_new &&
+		     !out->counts.has_unclaimed;
+	}
+	if (ok)
+		keywords_adopt(&m->keywords, out->counts.keywords);
+	mailbox_unlock(m);
+	return ok;
+}
+
+bool
+mailbox_is_beyond_outline(const struct mailbox *m)
+{
+	return m->is_loaded || is_changed(m->new_fd, &m->new_time) ||
+	       is_changed(m->cur_fd, &m->cur_time);
+}
+
+/* Of the first model, before anything of it changes. */
+static void
+keep_first_uids(struct mailbox *m)
+{
+	if (m->n_outlined == 0 || m->first_uids != NULL || !m->is_loaded)
+		return;
+	m->first_uids = must_alloc((m->n + 1) * sizeof(*m->first_uids));
+	m->n_first_uids = m->n;
+	for (size_t i = 0; i < m->n; i++)
+		m->first_uids[i] = m->messages[i]->uid;
+}
+
 enum err
 mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough)
 {
 	enum err e = OK;
 
-	if (!m->is_loaded && !m->snapshot.is_tried)
-		load_snapshot(co, m);
+	if (!m->is_loaded && !m->snapshot.is_tried) {
+		load_keywords(co, m);
+		snapshot_load(co, m);
+		keep_first_uids(m);
+	}
 	for (int i = 0; i < SYNC_TRIES; i++) {
 		bool wants_new =
 			!m->is_loaded || is_changed(m->new_fd, &m->new_time);
@@ -1215,6 +1253,7 @@ mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough)
 		if (!wants_new && !wants_cur)
 			break;
 		e = scan_once(co, m, wants_new, wants_cur);
+		keep_first_uids(m);
 		if (e == OK && !m->must_scan_cur)
 			break;
 		if (e != OK && e != ERR_MORE)

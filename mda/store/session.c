@@ -30,6 +30,7 @@ enum {
 enum verb_flag {
 	SELECTED = 1,	// needs a selected mailbox
 	WRITES = 2,	// that is not read-only
+	BLIND = 16,	// does without the messages
 	NO_EXPUNGE = 4, // RFC 9051 7.5.1, unless it is the UID form
 	SILENT = 8,	// tells nothing of the mailbox
 };
@@ -40,8 +41,8 @@ static const struct verb {
 } verbs[VERBS] = {
 	[VERB_SELECT] = { cmd_select, SILENT },
 	[VERB_EXAMINE] = { cmd_examine, SILENT },
-	[VERB_CLOSE] = { cmd_close, SELECTED | SILENT },
-	[VERB_UNSELECT] = { cmd_unselect, SELECTED | SILENT },
+	[VERB_CLOSE] = { cmd_close, SELECTED | SILENT | BLIND },
+	[VERB_UNSELECT] = { cmd_unselect, SELECTED | SILENT | BLIND },
 	[VERB_NOOP] = { cmd_noop, 0 },
 	[VERB_FETCH] = { cmd_fetch, SELECTED | NO_EXPUNGE },
 	[VERB_STORE] = { cmd_store, SELECTED | WRITES | NO_EXPUNGE },
@@ -269,6 +270,20 @@ session_begin(struct session *s)
 	s->id = ++last_id == 0 ? ++last_id : last_id;
 }
 
+static void
+end_outline(struct session *s)
+{
+	struct mailbox *m = s->mailbox;
+
+	if (!s->is_outlined)
+		return;
+	s->is_outlined = false;
+	if (--m->n_outlined > 0)
+		return;
+	free(m->first_uids);
+	m->first_uids = NULL;
+}
+
 void
 session_leave(struct session *s)
 {
@@ -277,6 +292,7 @@ session_leave(struct session *s)
 	if (m == NULL)
 		return;
 	TAILQ_REMOVE(&m->seats, &s->seat, link);
+	end_outline(s);
 	if (!s->is_read_only)
 		m->n_writers--;
 	if (TAILQ_EMPTY(&m->seats)) {
@@ -576,11 +592,49 @@ say_bye(struct session *s)
 		       "[UNAVAILABLE] the mailbox is gone, or failed");
 }
 
+/* False: the mailbox is not the one that was told of. */
+static bool
+take_view(struct session *s)
+{
+	const struct mailbox *m = s->mailbox;
+
+	if (m->first_uids == NULL || m->uidvalidity != s->outline.uidvalidity)
+		return false;
+	for (size_t i = 0;
+	     i < m->n_first_uids && m->first_uids[i] < s->outline.next_uid; i++)
+		view_add(&s->view, m->first_uids[i]);
+	return s->view.n == s->outline.n;
+}
+
+enum err
+session_need_view(struct co *co, struct session *s)
+{
+	enum err e;
+	bool ok;
+
+	if (!s->is_outlined)
+		return OK;
+	e = mailbox_look(co, s->mailbox, false);
+	ok = e == OK && take_view(s);
+	if (!ok && !s->mailbox->is_dead && e != OK)
+		return e; // perhaps later
+	end_outline(s);
+	if (ok)
+		return OK;
+	say_bye(s);
+	return ERR_UNAVAILABLE;
+}
+
 static void
 look_and_tell(struct co *co, struct session *s, bool with_expunge)
 {
 	enum err e = OK;
 
+	if (s->is_outlined && !s->mailbox->is_dead) {
+		if (!mailbox_is_beyond_outline(s->mailbox) ||
+		    session_need_view(co, s) != OK)
+			return;
+	}
 	if (!s->mailbox->is_dead)
 		e = mailbox_look(co, s->mailbox, false);
 	if (s->mailbox->is_dead)
@@ -668,6 +722,7 @@ static void
 run(struct co *co, struct session *s)
 {
 	const struct verb *verb = &verbs[s->verb];
+	enum err e;
 
 	if (s->mailbox != NULL && s->mailbox->is_dead) {
 		say_bye(s);
@@ -680,6 +735,14 @@ run(struct co *co, struct session *s)
 	if ((verb->flags & WRITES) && s->is_read_only) {
 		session_answer(s, STORE_NO, "[READ-ONLY] mailbox is read-only");
 		return;
+	}
+	if ((verb->flags & SELECTED) && !(verb->flags & BLIND)) {
+		e = session_need_view(co, s);
+		if (e != OK) {
+			if (s->mailbox != NULL)
+				session_fail(s, e);
+			return;
+		}
 	}
 	verb->run(co, s);
 	if (s->mailbox != NULL && !(verb->flags & SILENT) &&

@@ -32,6 +32,10 @@ struct session {
 	bool is_read_only;
 	struct seat seat;
 	struct view view;
+	/* It was told how many messages there are, but there is no view and,
+	 * perhaps, no model yet: session_need_view(). */
+	bool is_outlined;
+	struct outline outline;
 	struct imap_range *saved; // UIDs: what "$" means (RFC 5182)
 	size_t n_saved;
 	uint64_t told_change; // flag changes up to this one were told
@@ -96,6 +100,9 @@ session_open(struct co *co, struct session *s, struct str wire, bool for_new);
 /* A session as RFC 9051 1.2 means it begins: what was recent to the one before
  * on this connection is not to this one (RFC 3501 2.3.2). */
 void session_begin(struct session *s);
+/* Makes the model and the view that an outline stood for. An error: the session
+ * cannot have this mailbox any more; it has left it, with BYE. */
+enum err session_need_view(struct co *co, struct session *s) MUST_USE;
 /* Leaves the selected mailbox. */
 void session_leave(struct session *s);
 /* Reserves room, as quota_reserve(); ERR_FULL: it does not fit. */

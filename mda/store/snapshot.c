@@ -93,8 +93,8 @@ struct loading {
 	struct message *messages;
 	struct message **order;
 	struct log_vanished *vanished;
-	uint32_t used_keywords;
-	bool has_new;
+	struct snapshot_counts counts;
+	bool is_head_enough;
 	bool is_damaged;
 	enum err e;
 };
@@ -185,8 +185,6 @@ take_message(struct loading *l, struct message *msg,
 	msg->fields = from->fields.n > 0
 			      ? l->names + (from->fields.p - l->names)
 			      : NULL;
-	l->used_keywords |= msg->keywords;
-	l->has_new |= msg->is_in_new;
 }
 
 static enum err
@@ -217,10 +215,15 @@ make_messages(struct loading *l)
 			e = ERR_FORMAT;
 		if (e != OK)
 			break;
+		snapshot_count(&l->counts, &from, (uint32_t)i + 1);
 		take_message(l, &l->messages[i], &from);
 		l->order[i] = &l->messages[i];
 	}
-	return e == OK && r.names.n > 0 ? ERR_FORMAT : e;
+	return e == OK && (r.names.n > 0 ||
+			   !snapshot_counts_are_same(&l->counts,
+						     &l->head.counts))
+		       ? ERR_FORMAT
+		       : e;
 }
 
 static void
@@ -234,14 +237,20 @@ load_in_thread(void *arg)
 		return;
 	}
 	l->e = read_head(l, fd);
-	if (l->e == OK)
+	if (l->e == OK && !l->is_head_enough)
 		l->e = read_body(l, fd);
-	if (l->e == OK)
+	if (l->e == OK && !l->is_head_enough)
 		l->e = make_messages(l);
 	l->is_damaged = l->e == ERR_FORMAT || l->e == ERR_EOF;
 	close(fd);
 	if (l->is_damaged)
 		unlinkat(l->dir_fd, snapshot_name, 0);
+}
+
+static bool
+is_dir_same(const struct loading *l, enum snapshot_file which)
+{
+	return is_same(&l->head.stamps[which], &l->now[which]);
 }
 
 /* A directory with the same time is as it was; another is read again. */
@@ -253,7 +262,7 @@ time_of(const struct loading *l, enum snapshot_file which)
 	return (struct dir_time) {
 		.at = { .tv_sec = then->modified_ns / 1000000000,
 			.tv_nsec = then->modified_ns % 1000000000 },
-		.is_settled = is_same(then, &l->now[which]),
+		.is_settled = is_dir_same(l, which),
 	};
 }
 
@@ -292,7 +301,7 @@ take_model(struct mailbox *m, struct loading *l)
 	m->n = l->head.n;
 	m->cap = m->n + 1;
 	m->lacks_bases = true;
-	m->has_new = l->has_new;
+	m->has_new = l->counts.has_new;
 	m->new_time = time_of(l, SNAPSHOT_NEW);
 	m->cur_time = time_of(l, SNAPSHOT_CUR);
 	take_journal(m, l);
@@ -303,29 +312,65 @@ take_model(struct mailbox *m, struct loading *l)
 		.messages = l->messages,
 	};
 	memcpy(m->snapshot.kept, l->head.stamps, sizeof(m->snapshot.kept));
-	keywords_adopt(&m->keywords, l->used_keywords);
+	keywords_adopt(&m->keywords, l->counts.keywords);
 	l->names = NULL;
 	l->messages = NULL;
 	l->order = NULL;
 	m->is_loaded = true;
 }
 
-void
-snapshot_load(struct co *co, struct mailbox *m)
+static struct loading
+begin_loading(const struct mailbox *m)
 {
-	struct loading l = {
+	return (struct loading) {
 		.dir_fd = m->dir_fd,
 		.fds = { m->new_fd, m->cur_fd },
 		.boot = m->user->tree->boot,
 	};
+}
 
-	m->snapshot.is_tried = true;
-	offload(co, load_in_thread, &l);
-	if (l.is_damaged)
+static void
+run_loading(struct co *co, struct mailbox *m, struct loading *l)
+{
+	offload(co, load_in_thread, l);
+	if (l->is_damaged)
 		log_error("store.snapshot", FC("user", m->user->address),
 			  FC("mailbox", m->dir),
 			  FC("hint", "damaged, or of another version: removed; "
 				     "the directories are read"));
+}
+
+bool
+snapshot_outline(struct co *co, struct mailbox *m, struct outline *out)
+{
+	struct loading l = begin_loading(m);
+
+	l.is_head_enough = true;
+	run_loading(co, m, &l);
+	m->snapshot.is_tried = l.e != OK;
+	if (l.e != OK || l.head.n < MESSAGES_FEW ||
+	    !is_dir_same(&l, SNAPSHOT_NEW) || !is_dir_same(&l, SNAPSHOT_CUR))
+		return false;
+	*out = (struct outline) {
+		.n = l.head.n,
+		.uidvalidity = l.head.uidvalidity,
+		.next_uid = l.head.next_uid,
+		.highest = l.log.highest,
+		.counts = l.head.counts,
+	};
+	memcpy(out->guid, l.head.guid, sizeof(out->guid));
+	m->new_time = time_of(&l, SNAPSHOT_NEW);
+	m->cur_time = time_of(&l, SNAPSHOT_CUR);
+	return true;
+}
+
+void
+snapshot_load(struct co *co, struct mailbox *m)
+{
+	struct loading l = begin_loading(m);
+
+	m->snapshot.is_tried = true;
+	run_loading(co, m, &l);
 	if (l.e == OK && l.head.n >= MESSAGES_FEW)
 		take_model(m, &l);
 	buf_release(&l.table);
@@ -432,6 +477,7 @@ put_model(struct co *co, const struct mailbox *m, struct keeping *k)
 
 		if (!snapshot_put_message(&k->table, &k->names, &state))
 			return false;
+		snapshot_count(&k->head.counts, &state, (uint32_t)i + 1);
 		if (i % AT_ONCE == AT_ONCE - 1)
 			co_breathe(co);
 	}

@@ -16,6 +16,19 @@ struct snapshot {
 	struct snapshot_stamp kept[SNAPSHOT_FILES];
 };
 
+/* What the head of the file tells, where it can be trusted: all of SELECT's
+ * answer. */
+struct outline {
+	uint32_t n, uidvalidity, next_uid;
+	uint64_t highest; // modification sequence
+	struct snapshot_counts counts;
+	char guid[SNAPSHOT_GUID_OCTETS + 1];
+};
+/* Reads it, for a mailbox whose model is not made; that stays so. False: it
+ * cannot be trusted, or something has changed since in the directories. The
+ * lock is held. */
+bool snapshot_outline(struct co *co, struct mailbox *m,
+		      struct outline *out) MUST_USE;
 /* Makes the model from the file, where that can be trusted: then the mailbox is
  * loaded, and the next look finds what has changed since. The lock is held, and
  * the keywords are as their file has them. Nothing of an untrusted file stays

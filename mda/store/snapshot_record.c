@@ -3,12 +3,13 @@
 #include "mda/store/snapshot_record.h"
 
 #include "lib/base/crc32c.h"
+#include "lib/mail/imap_flags.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
-	SNAPSHOT_VERSION = 1,
+	SNAPSHOT_VERSION = 2, // 1 had no counts
 	CRC_AT = SNAPSHOT_HEAD_OCTETS - 4,
 	KEYWORD_BITS = 26,
 	FLAGS_END = 32, // \Recent is of no file
@@ -16,6 +17,70 @@ enum {
 };
 
 static const struct str magic = STR_INIT("EstShot\n");
+
+#define HAS_NEW (1u << 30) // beside the letters
+#define HAS_UNCLAIMED (1u << 31)
+
+void
+snapshot_count(struct snapshot_counts *counts,
+	       const struct snapshot_message *message, uint32_t number)
+{
+	if (!(message->flags & IMAP_FLAG_SEEN)) {
+		if (counts->n_unseen++ == 0)
+			counts->first_unseen = number;
+	}
+	counts->n_deleted += (message->flags & IMAP_FLAG_DELETED) != 0;
+	counts->keywords |= message->keywords;
+	counts->has_new |= (message->bits & SNAPSHOT_IS_NEW) != 0;
+	counts->has_unclaimed |= (message->bits & SNAPSHOT_IS_UNCLAIMED) != 0;
+}
+
+bool
+snapshot_counts_are_same(const struct snapshot_counts *a,
+			 const struct snapshot_counts *b)
+{
+	return a->first_unseen == b->first_unseen &&
+	       a->n_unseen == b->n_unseen && a->n_deleted == b->n_deleted &&
+	       a->keywords == b->keywords && a->has_new == b->has_new &&
+	       a->has_unclaimed == b->has_unclaimed;
+}
+
+static void
+put_counts(struct buf *out, const struct snapshot_counts *counts)
+{
+	wire_put_u32(out, counts->first_unseen);
+	wire_put_u32(out, counts->n_unseen);
+	wire_put_u32(out, counts->n_deleted);
+	wire_put_u32(out, counts->keywords | (counts->has_new ? HAS_NEW : 0) |
+				  (counts->has_unclaimed ? HAS_UNCLAIMED : 0));
+}
+
+static bool
+is_guid(const char *guid)
+{
+	for (size_t i = 0; i < SNAPSHOT_GUID_OCTETS; i++)
+		if (ascii_hex(guid[i]) < 0)
+			return false;
+	return true;
+}
+
+/* False: no n messages can be counted so. */
+static bool
+read_counts(struct wire *w, uint32_t n, struct snapshot_counts *out)
+{
+	uint32_t letters;
+
+	out->first_unseen = wire_u32(w);
+	out->n_unseen = wire_u32(w);
+	out->n_deleted = wire_u32(w);
+	letters = wire_u32(w);
+	out->has_new = letters & HAS_NEW;
+	out->has_unclaimed = letters & HAS_UNCLAIMED;
+	out->keywords = letters & ~(HAS_NEW | HAS_UNCLAIMED);
+	return out->first_unseen <= n && out->n_unseen <= n &&
+	       (out->first_unseen > 0) == (out->n_unseen > 0) &&
+	       out->n_deleted <= n && out->keywords >> KEYWORD_BITS == 0;
+}
 
 static void
 put_stamp(struct buf *out, const struct snapshot_stamp *stamp)
@@ -49,6 +114,7 @@ snapshot_put_head(struct buf *out, const struct snapshot_head *head)
 	wire_put_u32(out, head->extra_octets);
 	wire_put_u32(out, head->body_crc);
 	buf_put(out, str_of(guid, SNAPSHOT_GUID_OCTETS));
+	put_counts(out, &head->counts);
 	while (out->n - begin < CRC_AT)
 		buf_putc(out, '\0');
 	wire_put_u32(out, crc32c(0, str_from(buf_str(out), begin)));
@@ -90,7 +156,9 @@ snapshot_read_head(struct str bytes, struct snapshot_head *out)
 	out->extra_octets = wire_u32(&w);
 	out->body_crc = wire_u32(&w);
 	memcpy(out->guid, w.rest.p, SNAPSHOT_GUID_OCTETS);
-	return out->uidvalidity > 0 && out->next_uid > 0 &&
+	w.rest = str_from(w.rest, SNAPSHOT_GUID_OCTETS);
+	return read_counts(&w, out->n, &out->counts) && is_guid(out->guid) &&
+			       out->uidvalidity > 0 && out->next_uid > 0 &&
 			       out->n <= SNAPSHOT_MESSAGES_MAX &&
 			       out->n_vanished <= SNAPSHOT_VANISHED_MAX &&
 			       out->extra_octets <= SNAPSHOT_EXTRA_MAX_OCTETS &&

@@ -37,6 +37,15 @@ enum snapshot_file {
 	SNAPSHOT_FILES,
 };
 
+/* What SELECT and STATUS tell of the messages. */
+struct snapshot_counts {
+	uint32_t first_unseen; // its number; 0: none
+	uint32_t n_unseen, n_deleted;
+	uint32_t keywords; // that some message has
+	bool has_new;	   // one is in new/
+	bool has_unclaimed;
+};
+
 struct snapshot_head {
 	uint64_t boot;
 	struct snapshot_stamp stamps[SNAPSHOT_FILES];
@@ -46,6 +55,7 @@ struct snapshot_head {
 	uint32_t uidvalidity, next_uid;
 	uint32_t last_uid; // all up to here are in the log
 	uint32_t n, n_vanished, extra_octets;
+	struct snapshot_counts counts;
 	uint32_t body_crc;
 	char guid[SNAPSHOT_GUID_OCTETS + 1];
 };
@@ -67,6 +77,11 @@ struct snapshot_message {
 	struct str fields; // of its uidlist record; a NUL is behind it
 };
 
+/* Counts the next message. number: its place, from 1. */
+void snapshot_count(struct snapshot_counts *counts,
+		    const struct snapshot_message *message, uint32_t number);
+bool snapshot_counts_are_same(const struct snapshot_counts *a,
+			      const struct snapshot_counts *b);
 void snapshot_put_head(struct buf *out, const struct snapshot_head *head);
 /* ERR_FORMAT: another version, damaged, or beyond the limits. */
 enum err

@@ -44,6 +44,11 @@ begin(struct parts *p)
 			  .n = 2,
 			  .n_vanished = 1,
 			  .extra_octets = 5,
+			  .counts = { .first_unseen = 2,
+				      .n_unseen = 1,
+				      .n_deleted = 2,
+				      .keywords = (1u << 26) - 1,
+				      .has_unclaimed = true },
 			  .guid = "0123456789abcdef0123456789abcdef" },
 	};
 	for (int i = 0; i < SNAPSHOT_FILES; i++)
@@ -127,6 +132,11 @@ test_whole(void **state UNUSED)
 	assert_int_equal(-1, head.stamps[SNAPSHOT_CUR].modified_ns);
 	assert_int_equal(4294967294u, head.next_uid);
 	assert_string_equal("0123456789abcdef0123456789abcdef", head.guid);
+	assert_int_equal(2, head.counts.first_unseen);
+	assert_int_equal(1, head.counts.n_unseen);
+	assert_int_equal(2, head.counts.n_deleted);
+	assert_int_equal((1u << 26) - 1, head.counts.keywords);
+	assert_true(head.counts.has_unclaimed && !head.counts.has_new);
 	assert_int_equal(3, got[0].uid);
 	assert_int_equal(1u << 25, got[0].keywords);
 	assert_int_equal(31, got[0].flags);

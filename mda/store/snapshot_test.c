@@ -104,13 +104,16 @@ inbox_of(struct co *co, struct client *c)
 	return map_get(&u->mailboxes, S(""));
 }
 
-/* How often the directories were read for that SELECT. */
+/* How often the directories were read for the messages. */
 static uint64_t
 scans(struct co *co)
 {
 	struct client c;
-	uint64_t n = inbox_of(co, &c)->n_scans;
+	struct mailbox *m = inbox_of(co, &c);
+	uint64_t n;
 
+	DO(FETCH, "1 UID");
+	n = m->n_scans;
 	log_out(&c);
 	return n;
 }
@@ -140,6 +143,112 @@ test_same(struct co *co)
 	assert_int_equal(0, unlink(path_of("estafeta-snapshot", path)));
 	assert_int_equal(1, scans(co));
 	assert_same(see(co), seen, "without");
+	settle(co);
+	free(seen);
+}
+
+/* SELECT, STATUS and what needs no message are answered from the head. */
+static void
+test_outline(struct co *co)
+{
+	struct client c, other;
+	struct mailbox *m;
+	char args[100];
+	uint64_t highest;
+
+	hurry();
+	fill(co);
+	free(see(co));
+	again(co);
+	m = inbox_of(co, &c);
+	DO(UNSELECT, "");
+	assert_has(DO(EXAMINE, "INBOX"), "* 600 EXISTS\r\n* 0 RECENT\r\n"
+					 "* OK [UNSEEN 1] ");
+	assert_has(DO(STATUS, "INBOX (MESSAGES UNSEEN DELETED UIDNEXT)"),
+		   "(MESSAGES 600 UIDNEXT 601 UNSEEN 200 DELETED 0)\r\n");
+	WANT(DO(NOOP, ""), "OK done");
+	DO(CLOSE, "");
+	highest = strtoull(strstr(DO(SELECT, "INBOX"), "HIGHESTMODSEQ ") + 14,
+			   NULL, 10);
+	WANT(DO(CLOSE, ""), "OK closed");
+	DO(ENABLE, "QRESYNC");
+	snprintf(args, sizeof(args), "INBOX (QRESYNC (%u %llu))",
+		 number_after(DO(SELECT, "INBOX"), "UIDVALIDITY "),
+		 (unsigned long long)highest);
+	DO(SELECT, args);
+	assert_false(m->is_loaded);
+	assert_int_equal(1, m->n_outlined);
+	/* Numbers mean what was told, whatever others did meanwhile. */
+	log_in(co, &other);
+	run_command(co, &other, VERB_SELECT, false, "INBOX");
+	assert_int_equal(2, m->n_outlined);
+	run_command(co, &other, VERB_STORE, false,
+		    "2,600 +FLAGS.SILENT (\\Deleted)");
+	run_command(co, &other, VERB_EXPUNGE, false, "");
+	assert_true(m->is_loaded);
+	assert_has(DO(FETCH, "3 UID"), "* 3 FETCH (UID 3)\r\n");
+	assert_has(DO(NOOP, ""), "* VANISHED 2,600\r\n");
+	assert_has(DO(FETCH, "2 UID"), "* 2 FETCH (UID 3)\r\n");
+	assert_int_equal(0, m->n_outlined);
+	assert_null(m->first_uids);
+	log_out(&c);
+	log_out(&other);
+	/* Foreign changes are met, by NOOP as well. */
+	again(co);
+	m = inbox_of(co, &c);
+	make_letter("cur", N + 5, ":2,R");
+	assert_has(DO(NOOP, ""), "* 599 EXISTS\r\n");
+	assert_has(DO(FETCH, "599 FLAGS"), "(\\Answered)");
+	log_out(&c);
+	settle(co);
+}
+
+static void
+damage_end(void)
+{
+	struct buf file = BUF_INIT(1 << 20);
+	char path[512];
+	int fd;
+
+	read_file("estafeta-snapshot", &file);
+	file.p[file.n - 9] ^= 0x41;
+	fd = open(path_of("estafeta-snapshot", path), O_WRONLY | O_TRUNC);
+	assert_int_equal(OK, fs_write_all(fd, buf_str(&file)));
+	close(fd);
+	buf_release(&file);
+}
+
+/* The head was told of, and then the body is found damaged. */
+static void
+test_outline_without_body(struct co *co)
+{
+	char path[512], *seen;
+	struct client c;
+
+	hurry();
+	fill(co);
+	seen = see(co);
+	settle(co);
+	stop(co);
+	damage_end();
+	start();
+	hurry();
+	assert_same(see(co), seen, "damage behind the head");
+	settle(co);
+	stop(co);
+	damage_end();
+	start();
+	hurry();
+	log_in(co, &c);
+	assert_has(DO(SELECT, "INBOX"), "* 600 EXISTS\r\n");
+	path_of("cur/1700000002.M2P1.host,S=10,W=10:2,S", path);
+	assert_int_equal(0, unlink(path));
+	/* Which number was it? Nobody knows. */
+	assert_has(DO(FETCH, "1:* UID"), "BYE ");
+	log_out(&c);
+	log_in(co, &c);
+	assert_has(DO(SELECT, "INBOX"), "* 599 EXISTS\r\n");
+	log_out(&c);
 	settle(co);
 	free(seen);
 }
@@ -282,6 +391,8 @@ test_damage(struct co *co)
 }
 
 SCENARIO(same)
+SCENARIO(outline)
+SCENARIO(outline_without_body)
 SCENARIO(vanished)
 SCENARIO(changed_meanwhile)
 SCENARIO(other_files)
@@ -292,6 +403,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(run_same),
+		cmocka_unit_test(run_outline),
+		cmocka_unit_test(run_outline_without_body),
 		cmocka_unit_test(run_vanished),
 		cmocka_unit_test(run_changed_meanwhile),
 		cmocka_unit_test(run_other_files),
