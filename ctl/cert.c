@@ -44,7 +44,7 @@ make(const struct options *o, enum certs_want want)
 		return EX_CANTCREAT;
 	}
 	printf("made %s/tls/cert.pem for %s\n", o->state_dir, o->hostname);
-	certificate_find(o, &files);
+	certificate_find(o, true, &files);
 	if (!str_ends(str_c(files.path[0]), S("/tls/cert.pem")))
 		printf("but it is not used: %s is\n", files.path[0]);
 	return 0;
@@ -91,7 +91,7 @@ show(const struct options *o)
 	int result = 0;
 	enum err e;
 
-	certificate_find(o, &files);
+	certificate_find(o, true, &files);
 	certs_facts_init(&facts);
 	e = certs_read(files.path[0], &facts);
 	if (e == OK) {

@@ -238,7 +238,7 @@ look_at_certificate(struct doctor *d)
 	struct certs_facts facts;
 	enum err e;
 
-	certificate_find(o, &files);
+	certificate_find(o, true, &files);
 	certs_facts_init(&facts);
 	e = certs_read(files.path[0], &facts);
 	if (e == OK) {

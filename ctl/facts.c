@@ -104,7 +104,7 @@ tell_certificate(const struct options *o)
 	struct tm tm;
 	enum err e;
 
-	certificate_find(o, &files);
+	certificate_find(o, true, &files);
 	certs_facts_init(&facts);
 	e = certs_read(files.path[0], &facts);
 	if (e == OK) {

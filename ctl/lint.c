@@ -7,6 +7,7 @@
 #include "ctl/files.h"
 #include "ctl/keys.h"
 #include "ctl/passwords.h"
+#include "ctl/tls_files.h"
 #include "lib/base/json.h"
 #include "router/route/lint.h"
 
@@ -102,6 +103,8 @@ lint_one(const struct args *args, const char *dir, struct keys *keys,
 	e = files_load(dir, args->options.hostname, &d, out);
 	if (e == OK)
 		route_lint(*out, &d);
+	if (e == OK)
+		tls_files_gather(*out, &d, NULL);
 	passwords_check(dir, &d);
 	keys_check(keys, dir, &d);
 	print_all(&d);

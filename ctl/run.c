@@ -3,13 +3,14 @@
  *
  * Owns: the three programs, and as process 1 whatever orphans come its way.
  * Invariants:
- *  (1) It parses nothing: what reads files or makes keys is a child of its own
- *      that ends soon, so that no bad file can take the system down.
+ *  (1) It parses nothing: what reads files or makes keys is a child of its own,
+ *      so that no bad file can take the system down.
  *  (2) A program whose supervisor dies is told to stop by the kernel. */
 #include "ctl/acme.h"
 #include "ctl/certs.h"
 #include "ctl/commands.h"
 #include "ctl/facts.h"
+#include "ctl/tls_files.h"
 #include "lib/base/check.h"
 #include "lib/rt/clock.h"
 #include "lib/rt/log.h"
@@ -30,6 +31,7 @@ enum {
 	STOP_WAIT_S = 15,
 	CERTIFICATE_CHECK_S = 86400,
 	ACME_CHECK_S = 1,
+	MAIN_CHECK_S = 1,
 	EXEC_FAILED = 127,
 };
 
@@ -54,6 +56,8 @@ static struct {
 	bool is_stopping;
 	int64_t kill_at_us, next_certificate_us;
 	int64_t next_acme_us; // with SSL_TYPE=letsencrypt alone
+	int64_t next_main_us; // main.cf is looked at: certificates
+	pid_t tls_files;      // who looks after those; 0: nobody
 } run = {
 	.programs = { { .name = "router" },
 		      { .name = "mda" },
@@ -132,6 +136,34 @@ start_acme(void)
 	_exit(acme_extract(&run.options) == OK ? 0 : 1);
 }
 
+/* Once, before the programs look for certificates. */
+static pid_t
+start_tls_files(void)
+{
+	pid_t pid = fork_child();
+
+	if (pid != 0)
+		return pid;
+	tls_files_take(&run.options);
+	_exit(0);
+}
+
+/* Another main.cf: somebody else looks after the files that it names. */
+static void
+follow_tls_files(void)
+{
+	run.next_main_us = in_s(MAIN_CHECK_S);
+	if (!tls_files_have_changed(&run.options))
+		return;
+	if (run.tls_files > 0)
+		kill(run.tls_files, SIGTERM);
+	run.tls_files = fork_child();
+	if (run.tls_files == 0) {
+		tls_files_follow(&run.options);
+		_exit(0);
+	}
+}
+
 static void
 start_facts(void)
 {
@@ -191,10 +223,13 @@ reap(void)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == run.tls_files)
+			run.tls_files = 0;
 		for (size_t i = 0; i < N_PROGRAMS; i++)
 			if (run.programs[i].pid == pid)
 				ended(&run.programs[i], status);
+	}
 }
 
 static void
@@ -234,6 +269,8 @@ next_event_us(void)
 		return run.kill_at_us;
 	if (is_certificate_in_acme() && run.next_acme_us < next_us)
 		next_us = run.next_acme_us;
+	if (run.next_main_us < next_us)
+		next_us = run.next_main_us;
 	for (size_t i = 0; i < N_PROGRAMS; i++)
 		if (run.programs[i].pid == 0 &&
 		    run.programs[i].restart_at_us < next_us)
@@ -280,6 +317,8 @@ supervise(void)
 			start_certificate();
 		if (is_certificate_in_acme() && now_us() >= run.next_acme_us)
 			start_acme();
+		if (now_us() >= run.next_main_us)
+			follow_tls_files();
 		wait_for_signal();
 	}
 	while (is_any_alive()) {
@@ -347,11 +386,17 @@ take_signals(void)
 	signal(SIGPIPE, SIG_DFL);
 }
 
+static void
+await(pid_t child)
+{
+	if (child > 0)
+		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+			;
+}
+
 int
 run_main(int argc, char **argv)
 {
-	pid_t maker;
-
 	options_read(&run.options, argc, argv, usage);
 	log_open("run", log_level_named(str_c(run.options.log_level)));
 	if (!log_use_format(run.options.log_format, run.options.hostname)) {
@@ -364,10 +409,8 @@ run_main(int argc, char **argv)
 		return EX_UNAVAILABLE;
 	take_signals();
 	/* The programs look for the certificate when they start. */
-	maker = is_certificate_in_acme() ? start_acme() : start_certificate();
-	if (maker > 0)
-		while (waitpid(maker, NULL, 0) < 0 && errno == EINTR)
-			;
+	await(is_certificate_in_acme() ? start_acme() : start_certificate());
+	await(start_tls_files());
 	start_facts();
 	supervise();
 	log_info("run.stopped");

@@ -110,6 +110,7 @@ struct router_smtpd {
 	struct str proxy_protocol, proxy_networks; // "haproxy"; networks
 	struct str limit_exceptions;		   // networks
 	struct str tls_level, tls_protocols, tls_mandatory_protocols;
+	struct str tls_exclude, tls_mandatory_exclude;
 	uint64_t connection_count, connection_rate;	 // per client
 	uint64_t message_rate, recipient_rate;		 // per client
 	uint64_t auth_rate;				 // per client

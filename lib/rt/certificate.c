@@ -80,13 +80,33 @@ set_given(const struct options *o, struct certificate_files *out)
 	snprintf(out->path[3], CERTIFICATE_PATH_OCTETS, "%s", o->alt_key_path);
 }
 
+/* What main.cf names, if it names any. */
+static bool
+find_main(const struct options *o, bool is_smtp, struct certificate_files *out)
+{
+	struct str type = str_c(o->ssl_type);
+	bool is_free = o->cert_path[0] == '\0' &&
+		       (type.n == 0 || str_ieq(type, S("auto")));
+
+	if (!is_smtp && !is_free)
+		return false;
+	set_in(out, 0, o->state_dir, CERTIFICATE_MAIN, "");
+	if (is_there(out->path[0]))
+		return true;
+	out->path[0][0] = '\0';
+	return false;
+}
+
 void
-certificate_find(const struct options *o, struct certificate_files *out)
+certificate_find(const struct options *o, bool is_smtp,
+		 struct certificate_files *out)
 {
 	struct str type = str_c(o->ssl_type);
 	char ssl[300];
 
 	memset(out, 0, sizeof(*out));
+	if (find_main(o, is_smtp, out))
+		return;
 	snprintf(ssl, sizeof(ssl), "%.200s/ssl", o->config_dir);
 	if (str_ieq(type, S("self-signed"))) {
 		set_in(out, 0, ssl, o->hostname, "-cert.pem");

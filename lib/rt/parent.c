@@ -43,7 +43,7 @@ enum {
 	BACKOFF_MAX_MS = 10000,
 	BACKOFF_FORGET_S = 60, // of quiet life
 	STOP_WAIT_S = 10,
-	PEM_MAX_OCTETS = 1 << 20,
+	PEM_MAX_OCTETS = 64 << 20,
 };
 
 struct child {
@@ -153,7 +153,8 @@ place_files(void)
 	struct watched *w = &parent.files[FILE_CERTIFICATE];
 	struct certificate_files certificate;
 
-	certificate_find(o, &certificate);
+	certificate_find(o, str_eq(str_c(parent.program->name), S("mta")),
+			 &certificate);
 	memcpy(w->path, certificate.path, sizeof(w->path));
 	w = &parent.files[FILE_ACCOUNTS];
 	first_existing(o->config_dir, accounts, w->path[0], sizeof(w->path[0]));

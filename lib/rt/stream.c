@@ -48,6 +48,7 @@ struct stream {
 	bool is_ready;
 	bool is_drained;
 	bool is_without_1_2, is_without_1_3; // TLS, when we accept
+	struct str excluded_ciphers; // until the handshake
 	SSL *ssl;
 	struct tls *tls;
 	struct buf in, out;
@@ -694,6 +695,12 @@ stream_without_tls(struct stream *s, bool without_1_2, bool without_1_3)
 	s->is_without_1_3 = without_1_3;
 }
 
+void
+stream_without_ciphers(struct stream *s, struct str exclude)
+{
+	s->excluded_ciphers = exclude;
+}
+
 enum err
 stream_accept_tls(struct co *co, struct stream *s, struct tls *tls,
 		  int64_t deadline_us)
@@ -706,6 +713,11 @@ stream_accept_tls(struct co *co, struct stream *s, struct tls *tls,
 		SSL_set_min_proto_version(s->ssl, TLS1_3_VERSION);
 	if (s->is_without_1_3)
 		SSL_set_max_proto_version(s->ssl, TLS1_2_VERSION);
+	if (s->excluded_ciphers.n > 0 &&
+	    tls_exclude(s->ssl, s->excluded_ciphers) != OK)
+		log_warn("tls.ciphers", F("excluded", s->excluded_ciphers),
+			 FC("why", "this cannot be; nothing is excluded"));
+	s->excluded_ciphers = STR_NONE;
 	SSL_set_accept_state(s->ssl);
 	e = shake_hands(co, s, deadline_us);
 	if (e == OK && !tls_is_bound(s->ssl)) { // A09

@@ -75,6 +75,9 @@ stream_connect_tls(struct co *co, struct stream *s, struct tls *tls,
 		   const struct tls_peer *peer, int64_t deadline_us) MUST_USE;
 /* Before stream_accept_tls(): which versions it takes; both by default. */
 void stream_without_tls(struct stream *s, bool without_1_2, bool without_1_3);
+/* The same: ciphers that it does without (tls_exclude()). exclude must live
+ * until the handshake is over. */
+void stream_without_ciphers(struct stream *s, struct str exclude);
 bool stream_is_tls(const struct stream *s);
 /* "TLSv1.3 TLS_AES_128_GCM_SHA256", empty when plain; after a handshake that
  * failed, why. */

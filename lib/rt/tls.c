@@ -2,7 +2,9 @@
  * lib/rt/tls.c - OpenSSL contexts. */
 #include "lib/rt/tls.h"
 
+#include "lib/base/arena.h"
 #include "lib/base/check.h"
+#include "lib/base/map.h"
 #include "lib/rt/certificate.h"
 #include "lib/rt/fs.h"
 #include "lib/rt/log.h"
@@ -14,11 +16,23 @@
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
-enum { PEM_MAX_OCTETS = 1 << 20, NAME_OCTETS = 256, CIPHERS_OCTETS = 2048 };
+enum {
+	PEM_MAX_OCTETS = 64 << 20, // with the names, 1 MiB for each file
+	NAME_OCTETS = 256,
+	CIPHERS_OCTETS = 2048,
+	NAMES_OCTETS = 16 << 20,
+};
+
+struct tls_name {
+	struct str name; // lower-cased; ".x.test": all below
+	SSL_CTX *context;
+};
 
 struct tls {
 	SSL_CTX *context;
 	int n_holds;
+	struct map names; // of a server: -> struct tls_name
+	struct arena memory;
 };
 
 static const char ciphers_tls12[] =
@@ -87,6 +101,7 @@ new_tls(const SSL_METHOD *method)
 	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
 	tls->context = c;
 	tls->n_holds = 1;
+	arena_init(&tls->memory, NAMES_OCTETS);
 	return tls;
 }
 
@@ -171,14 +186,113 @@ tls_server_new(struct str chain_pem, struct str key_pem, const char *purpose,
 	return OK;
 }
 
-/* Of another kind of key: the client's list of algorithms decides. */
-static enum err
-add_certificate(struct tls *tls, struct str pem)
+/* Up to the first mark, which goes; *pem is what is behind it. */
+static struct str
+cut(struct str *pem, struct str mark)
 {
-	if (use_chain(tls->context, pem) && use_key(tls->context, pem))
-		return OK;
-	log_reason("the other certificate and key");
-	return ERR_TLS;
+	ptrdiff_t at = str_find(*pem, mark);
+	struct str first = at < 0 ? *pem : str_first(*pem, (size_t)at);
+
+	*pem = at < 0 ? STR_NONE : str_from(*pem, (size_t)at + mark.n);
+	return first;
+}
+
+/* The first chain and key, and those of other kinds of key: of these the
+ * client's list of algorithms takes one. */
+static enum err
+new_server(struct str pem, const char *purpose, struct tls **out)
+{
+	struct str first = cut(&pem, S(CERTIFICATE_SEPARATOR));
+	enum err e = tls_server_new(first, first, purpose, out);
+
+	while (e == OK && pem.n > 0) {
+		first = cut(&pem, S(CERTIFICATE_SEPARATOR));
+		if (use_chain((*out)->context, first) &&
+		    use_key((*out)->context, first))
+			continue;
+		log_reason("the other certificate and key");
+		tls_drop(out);
+		e = ERR_TLS;
+	}
+	return e;
+}
+
+const char *
+tls_why_unfit(struct str pem)
+{
+	static char text[256];
+	SSL_CTX *c = SSL_CTX_new(TLS_server_method());
+
+	check(c != NULL && pem.n <= INT_MAX);
+	text[0] = '\0';
+	if (!use_chain(c, pem))
+		snprintf(text, sizeof(text), "no certificate can be read");
+	else if (!use_key(c, pem))
+		snprintf(text, sizeof(text),
+			 "the private key does not fit the certificate");
+	ERR_clear_error();
+	SSL_CTX_free(c);
+	return text;
+}
+
+/* The name itself, else ".parent" of each of its parents (RFC 6066 3: no IDN,
+ * no dot at its end). Who asks for another name gets the first certificate. */
+static int
+choose_name(SSL *ssl, int *alert UNUSED, void *arg)
+{
+	const char *asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	char name[NAME_OCTETS];
+	const struct tls *tls = arg;
+	const struct tls_name *found;
+	struct str key;
+	size_t n = 0;
+
+	if (asked == NULL || strlen(asked) >= sizeof(name))
+		return SSL_TLSEXT_ERR_NOACK;
+	for (; asked[n] != '\0'; n++)
+		name[n] = ascii_lower(asked[n]);
+	key = str_of(name, n);
+	found = map_get(&tls->names, key);
+	while (found == NULL && key.n > 0) {
+		ptrdiff_t dot = str_chr(str_from(key, 1), '.');
+
+		key = dot < 0 ? S("") : str_from(key, (size_t)dot + 1);
+		if (key.n > 0)
+			found = map_get(&tls->names, key);
+	}
+	if (found == NULL)
+		return SSL_TLSEXT_ERR_NOACK;
+	SSL_set_SSL_CTX(ssl, found->context);
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* "name\nPEM": the name's own context goes over to tls. */
+static enum err
+add_name(struct tls *tls, struct str section, const char *purpose)
+{
+	struct tls_name *n = arena_alloc(&tls->memory, sizeof(*n));
+	struct tls *own = NULL;
+	struct str name = S("");
+	char *lower;
+	enum err e;
+
+	str_split(&section, '\n', &name);
+	lower = arena_alloc(&tls->memory, name.n + 1);
+	if (n == NULL || lower == NULL || tls->names.n == TLS_NAMES_MAX)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < name.n; i++)
+		lower[i] = ascii_lower(name.p[i]);
+	n->name = str_of(lower, name.n);
+	if (map_get(&tls->names, n->name) != NULL)
+		return OK; // the first one counts
+	e = new_server(section, purpose, &own);
+	if (e != OK)
+		return e;
+	n->context = own->context;
+	SSL_CTX_up_ref(n->context);
+	tls_drop(&own);
+	map_set(&tls->names, n->name, n);
+	return OK;
 }
 
 enum err
@@ -187,15 +301,18 @@ tls_server_replace(int fd, const char *purpose, struct tls **tls)
 	struct buf pem = BUF_INIT(PEM_MAX_OCTETS);
 	struct tls *fresh = NULL;
 	enum err e = fs_read_fd(fd, &pem);
-	struct str first = buf_str(&pem);
-	ptrdiff_t at = str_find(first, S(CERTIFICATE_SEPARATOR));
+	struct str rest = buf_str(&pem);
 
-	if (at >= 0)
-		first = str_first(first, (size_t)at);
 	if (e == OK)
-		e = tls_server_new(first, first, purpose, &fresh);
-	if (e == OK && at >= 0)
-		e = add_certificate(fresh, str_from(buf_str(&pem), (size_t)at));
+		e = new_server(cut(&rest, S(CERTIFICATE_NAME)), purpose,
+			       &fresh);
+	while (e == OK && rest.n > 0)
+		e = add_name(fresh, cut(&rest, S(CERTIFICATE_NAME)), purpose);
+	if (e == OK && fresh->names.n > 0) {
+		SSL_CTX_set_tlsext_servername_callback(fresh->context,
+						       choose_name);
+		SSL_CTX_set_tlsext_servername_arg(fresh->context, fresh);
+	}
 	if (e != OK)
 		tls_drop(&fresh);
 	if (e == OK) {
@@ -253,10 +370,17 @@ void
 tls_drop(struct tls **tls_ref)
 {
 	struct tls *tls = *tls_ref;
+	struct str name;
+	void *value;
+	size_t at = 0;
 
 	*tls_ref = NULL;
 	if (tls == NULL || --tls->n_holds > 0)
 		return;
+	while (map_next(&tls->names, &at, &name, &value))
+		SSL_CTX_free(((struct tls_name *)value)->context);
+	map_release(&tls->names);
+	arena_release(&tls->memory);
 	SSL_CTX_free(tls->context);
 	free(tls);
 }
@@ -292,13 +416,13 @@ expect_names(SSL *ssl, const struct tls_peer *peer)
 
 /* The exclusions are a list with ':', ',' or blanks between. */
 static enum err
-exclude_ciphers(SSL *ssl, struct str exclude)
+exclude_ciphers(SSL *ssl, const char *all, struct str exclude)
 {
 	struct buf list = BUF_INIT(CIPHERS_OCTETS);
 	bool is_between = true;
 	enum err e = OK;
 
-	buf_put(&list, str_c(ciphers_tls12));
+	buf_put(&list, str_c(all));
 	for (size_t i = 0; i < exclude.n && e == OK; i++) {
 		char c = exclude.p[i];
 
@@ -329,6 +453,12 @@ tls_is_bound(SSL *ssl)
 }
 
 enum err
+tls_exclude(SSL *ssl, struct str exclude)
+{
+	return exclude_ciphers(ssl, server_ciphers, exclude);
+}
+
+enum err
 tls_expect(SSL *ssl, const struct tls_peer *peer)
 {
 	char name[NAME_OCTETS];
@@ -344,7 +474,7 @@ tls_expect(SSL *ssl, const struct tls_peer *peer)
 	if (e == OK && peer->without_1_3)
 		SSL_set_max_proto_version(ssl, TLS1_2_VERSION);
 	if (e == OK && peer->exclude.n > 0)
-		e = exclude_ciphers(ssl, peer->exclude);
+		e = exclude_ciphers(ssl, ciphers_tls12, peer->exclude);
 	if (e == OK && peer->session != NULL)
 		SSL_set_session(ssl, peer->session); // a wish
 	if (e != OK || !peer->must_verify)

@@ -25,15 +25,20 @@ void tls_use_level(const char *level);
  * 7301). ERR_TLS, with the reason in the log, when they do not fit. */
 enum err tls_server_new(struct str chain_pem, struct str key_pem,
 			const char *purpose, struct tls **out) MUST_USE;
-/* The same from an open file that holds both, chain and key; closes fd. On
- * success *tls becomes the new one (sessions keep the old); else it stays. */
+/* The same from an open file that holds both, chain and key, and more of them
+ * (lib/rt/certificate.h): of other kinds of key, and for names that clients ask
+ * for, at most TLS_NAMES_MAX; closes fd. On success *tls becomes the new one
+ * (sessions keep the old); else it stays. */
 enum err
 tls_server_replace(int fd, const char *purpose, struct tls **tls) MUST_USE;
+/* Do the certificate and the key in that PEM fit? Empty, or the reason; until
+ * the next call. */
+const char *tls_why_unfit(struct str pem);
 /* For the client role. Trusted are the authorities of ca_pem; when that is
  * empty, the system's, whose file is read now. */
 enum err tls_client_new(struct str ca_pem, struct tls **out) MUST_USE;
 
-enum { TLS_PRINT_OCTETS = 32 };
+enum { TLS_PRINT_OCTETS = 32, TLS_NAMES_MAX = 10000 };
 
 /* What a client wants of the server at the other end of one connection. */
 struct tls_peer {
@@ -61,6 +66,10 @@ struct ssl_ctx_st *tls_context(struct tls *tls);
 /* After a handshake as a server: TLS 1.2 has an extended master secret (RFC
  * 7627), or tls_use_level() allowed old clients. */
 bool tls_is_bound(struct ssl_st *ssl);
+/* Before a server's handshake: ciphers of TLS 1.2 that it does without, as
+ * OpenSSL names them, in a list with ':', ',' or blanks between. ERR_FORMAT:
+ * none is left, or a name cannot be. */
+enum err tls_exclude(struct ssl_st *ssl, struct str exclude) MUST_USE;
 /* Before the handshake. ERR_FORMAT: it cannot be had (a bad name). */
 enum err tls_expect(struct ssl_st *ssl, const struct tls_peer *peer) MUST_USE;
 /* After it: has the certificate one of the prints, if there are any? */

@@ -8,6 +8,7 @@
 
 enum {
 	TLS_TIMEOUT_S = 30,
+	TLS_EXCLUDED_OCTETS = 16 * 1024,
 	BANNER_TIMEOUT_S = 30,
 	/* RFC 4954 4: 12288 octets for AUTH; others are checked later. */
 	LINE_MAX_OCTETS = 12288 + 2,
@@ -287,6 +288,13 @@ converse(struct co *co, struct session *s)
 	return e;
 }
 
+static bool
+must_encrypt(const struct session *s)
+{
+	return s->kind == LISTEN_SUBMISSIONS ||
+	       str_ieq(s->rules->tls_level, S("encrypt"));
+}
+
 /* Where TLS is required, what smtpd_tls_mandatory_protocols says holds as well.
  * The router has told what is wrong with a setting. */
 static unsigned
@@ -297,22 +305,43 @@ versions_of(const struct session *s)
 
 	if (!tls_protocols_parse(r->tls_protocols, &with))
 		with = TLS_WITH_1_2 | TLS_WITH_1_3;
-	if (s->kind != LISTEN_SUBMISSIONS &&
-	    !str_ieq(r->tls_level, S("encrypt")))
+	if (!must_encrypt(s))
 		return with;
 	if (!tls_protocols_parse(r->tls_mandatory_protocols, &required))
 		required = TLS_WITH_1_2 | TLS_WITH_1_3;
 	return (with & required) != 0 ? with & required : required;
 }
 
+/* smtpd_tls_exclude_ciphers, and the list of those who must use TLS. */
+static enum err
+put_excluded(const struct session *s, struct buf *out)
+{
+	enum err e = buf_add(out, s->rules->tls_exclude);
+
+	if (e == OK && must_encrypt(s))
+		e = buf_addc(out, ',');
+	if (e == OK && must_encrypt(s))
+		e = buf_add(out, s->rules->tls_mandatory_exclude);
+	return e;
+}
+
 enum err
 session_accept_tls(struct co *co, struct session *s)
 {
 	unsigned with = versions_of(s);
+	struct buf excluded = BUF_INIT(TLS_EXCLUDED_OCTETS);
+	enum err e;
 
 	stream_without_tls(s->stream, !(with & TLS_WITH_1_2),
 			   !(with & TLS_WITH_1_3));
-	return stream_accept_tls(co, s->stream, in.tls, in_s(TLS_TIMEOUT_S));
+	e = put_excluded(s, &excluded);
+	if (e == OK && excluded.n > 1)
+		stream_without_ciphers(s->stream, buf_str(&excluded));
+	if (e == OK)
+		e = stream_accept_tls(co, s->stream, in.tls,
+				      in_s(TLS_TIMEOUT_S));
+	buf_release(&excluded);
+	return e;
 }
 
 static enum err

@@ -757,27 +757,6 @@ check_ciphers(struct loading *l, const struct settings *s)
 	}
 }
 
-/* The parent reads keys, and it reads no main.cf. */
-static void
-check_certificates(struct loading *l, const struct settings *s)
-{
-	static const char *const names[] = { "smtpd_tls_cert_file",
-					     "smtpd_tls_key_file",
-					     "smtpd_tls_chain_files" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		const struct setting *v = map_get(&s->by_name, str_c(names[i]));
-
-		if (v->value.n > 0 && v->file.n > 0 &&
-		    !is_told_elsewhere(l, s, v))
-			diag_warn(l->d, v->file, v->line,
-				  "%s has no effect: name the files by "
-				  "SSL_TYPE=manual, SSL_CERT_PATH and "
-				  "SSL_KEY_PATH in the environment",
-				  names[i]);
-	}
-}
-
 static void
 check_proxies(struct loading *l, const struct settings *s)
 {
@@ -819,7 +798,6 @@ load_master(struct loading *l)
 		check_proxies(l, &l->c->smtpd[i][0]);
 		check_protocols(l, &l->c->smtpd[i][0]);
 		check_ciphers(l, &l->c->smtpd[i][0]);
-		check_certificates(l, &l->c->smtpd[i][0]);
 		e = check_smtpd_networks(l, &l->c->smtpd[i][0]);
 	}
 	return e;
@@ -1267,6 +1245,7 @@ load_all_tables(struct loading *l)
 		  { 0 },
 		  &c->sender_login },
 		{ "header_checks", { { 0 } }, { 0 }, &c->header_checks },
+		{ "tls_server_sni_maps", { { 0 } }, { 0 }, &c->tls_names },
 		{ "mime_header_checks",
 		  { { 0 } },
 		  { 0 },
@@ -1958,6 +1937,7 @@ config_free(struct config **config)
 	table_list_release(&c->tls_policy);
 	table_list_release(&c->sender_login);
 	table_list_release(&c->header_checks);
+	table_list_release(&c->tls_names);
 	table_list_release(&c->mime_header_checks);
 	table_list_release(&c->nested_header_checks);
 	table_list_release(&c->body_checks);

@@ -264,7 +264,12 @@ static const struct known known[] = {
 	ROW("smtpd_recipient_limit", NUMBER, "1000"),
 	ROW("smtpd_tls_chain_files", LIST, ""),
 	ROW("smtpd_tls_cert_file", TEXT, ""),
-	ROW("smtpd_tls_key_file", TEXT, ""),
+	ROW("smtpd_tls_key_file", TEXT, "$smtpd_tls_cert_file"),
+	ROW("smtpd_tls_eccert_file", TEXT, ""),
+	ROW("smtpd_tls_eckey_file", TEXT, "$smtpd_tls_eccert_file"),
+	ROW("tls_server_sni_maps", LIST, ""),
+	ROW("smtpd_tls_exclude_ciphers", LIST, ""),
+	ROW("smtpd_tls_mandatory_exclude_ciphers", LIST, ""),
 	ROW("smtpd_tls_security_level", TEXT, ""),
 	ROW("smtpd_tls_protocols", LIST, ">=TLSv1.2"),
 	ROW("smtpd_tls_mandatory_protocols", LIST, ">=TLSv1.2"),
@@ -344,8 +349,6 @@ static const struct known known[] = {
 	ROW("tls_eecdh_auto_curves", IGNORED, ""),
 	ROW("tls_ffdhe_auto_groups", IGNORED, ""),
 	ROW("smtpd_tls_eecdh_grade", IGNORED, ""),
-	ROW("smtpd_tls_exclude_ciphers", IGNORED, ""),
-	ROW("smtpd_tls_mandatory_exclude_ciphers", IGNORED, ""),
 };
 
 #define N_KNOWN (sizeof(known) / sizeof(*known))

@@ -4,6 +4,7 @@
 
 import socket
 import ssl
+import subprocess
 
 from frame import expect, expect_match, expect_true, main, scenario, wait_for
 
@@ -134,6 +135,117 @@ def ciphers_by_tls_level(lab):
     del host.environment["TLS_LEVEL"]
     host.stop()
     host.start()
+
+
+def make_certificate(host, name, kind="ec"):
+    """Signed by itself: the files' names."""
+    key, cert = (f"{host.config}/{name}.{end}" for end in ("key", "crt"))
+    kinds = {"ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+             "rsa": ["rsa:2048"]}[kind]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-nodes", "-days", "5", "-newkey", *kinds,
+         "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
+         "-keyout", key, "-out", cert], check=True, capture_output=True,
+        timeout=60, stdin=subprocess.DEVNULL)
+    return cert, key
+
+
+def subject(host, service="submissions", sni=None, ciphers=None):
+    """The name in the certificate that a client sees."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if ciphers:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(ciphers)
+    with socket.create_connection(
+            ("127.0.0.1", host.ports[service]), 5) as plain:
+        with context.wrap_socket(plain, server_hostname=sni) as s:
+            der = s.getpeercert(True)
+    text = subprocess.run(
+        ["openssl", "x509", "-inform", "DER", "-noout", "-subject"],
+        input=der, check=True, capture_output=True, timeout=20).stdout
+    return text.decode().strip().rsplit("CN = ", 1)[-1].rsplit("CN=", 1)[-1]
+
+
+@scenario
+def certificates_of_main_cf(lab):
+    host = lab.mta1
+    mark = host.mark()
+    own = subject(host)
+    first = make_certificate(host, "first.example")
+    other = make_certificate(host, "other.example", "rsa")
+    named = make_certificate(host, "named.example")
+    # Chain files begin with the key.
+    with open(f"{host.config}/chain.pem", "wb") as chain:
+        for cert, key in (first, other):
+            for name in (key, cert):
+                with open(name, "rb") as file:
+                    chain.write(file.read())
+    text = host.read_config("main.cf")
+    with socket.create_connection(
+            ("127.0.0.1", host.ports["submissions"]), 10) as plain, \
+            host.tls().wrap_socket(plain, server_hostname="127.0.0.1") as kept:
+        kept.recv(500)
+        host.write_config("main.cf", text + f"""
+smtpd_tls_cert_file = {first[0]}
+smtpd_tls_key_file = {first[1]}
+""")
+        wait_for("the first", lambda: subject(host) == "first.example", 10)
+        host.write_config("main.cf", text + f"""
+smtpd_tls_chain_files = {host.config}/chain.pem
+tls_server_sni_maps = inline:{{ {{ named.example = {named[1]},
+    {named[0]} }}, {{ .below.example = {named[1]} {named[0]} }} }}
+""")
+        wait_for("by name", lambda: subject(host, sni="Named.Example")
+                 == "named.example", 10)
+        expect(subject(host, sni="a.b.below.example"), "named.example")
+        expect(subject(host, sni="below.example"), "first.example")
+        expect(subject(host, sni="first.example"), "first.example")
+        expect(subject(host, ciphers="aRSA"), "other.example", "RSA")
+        expect(subject(host, ciphers="aECDSA"), "first.example", "ECDSA")
+        # What is wrong is told, and changes nothing.
+        for name, wrong, why in (
+                ("the key of another", other[1], "does not fit"),
+                ("no such file", f"{host.config}/none", "no such file"),
+                ("no key", first[0], "no private key")):
+            mark = host.mark()
+            host.write_config("main.cf", text + "\nsmtpd_tls_chain_files = "
+                              + f"{wrong} {first[0] * ('fit' in why)}\n")
+            host.wait_log(rf"main\.cf:\d+: .*smtpd_tls_chain_files.*{why}",
+                          mark)
+            expect(subject(host, sni="named.example"), "named.example", name)
+        kept.sendall(b"NOOP\r\n")
+        expect(kept.recv(3), b"250", "a session lives through all of it")
+    host.write_config("main.cf", text)
+    wait_for("our own again", lambda: subject(host) == own, 10)
+
+
+@scenario
+def excluded_ciphers(lab):
+    host = lab.mta1
+
+    def has_it():
+        try:
+            return subject(host, ciphers="ECDHE-ECDSA-AES128-GCM-SHA256")
+        except ssl.SSLError:
+            return None
+    expect_true(has_it(), "AES128-GCM at first")
+    host.append("main.cf", "smtpd_tls_mandatory_exclude_ciphers = aNULL, "
+                "AES128")
+    wait_for("it is gone", lambda: not has_it(), 10)
+    expect_true(subject(host, ciphers="ECDHE-ECDSA-AES256-GCM-SHA384"),
+                "the others stay")
+    with host.raw("submission") as raw:  # TLS is not required there
+        raw.reply()
+        raw.say("EHLO x")
+        expect(raw.say("STARTTLS"), 220)
+        context = host.tls()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
+        raw.start_tls(context)
+    host.append("main.cf", "smtpd_tls_mandatory_exclude_ciphers =")
+    wait_for("it is back", has_it, 10)
 
 
 @scenario
