@@ -6,7 +6,7 @@
 
 #include <stdalign.h>
 
-enum { BLOCK_SIZE_OCTETS = 4096 - 32 };
+enum { BLOCK_SIZE_OCTETS = 1024 - 32 };
 
 struct arena_block {
 	struct arena_block *next;

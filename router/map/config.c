@@ -2007,24 +2007,12 @@ config_account(const struct config *c, struct str name)
 	return get_folded(&c->account_by_name, name);
 }
 
-static bool
-has_item(struct str list, struct str wanted)
-{
-	struct str item;
-
-	while (settings_item(&list, &item))
-		if (str_eq(item, wanted))
-			return true;
-	return false;
-}
-
 bool
 config_is_relay_domain(const struct config *c, struct str name)
 {
 	bool is_deep =
-		has_item(settings_text(&c->settings, "parent_domain_matches_"
-						     "subdomains"),
-			 S("relay_domains"));
+		settings_lists(&c->settings, "parent_domain_matches_subdomains",
+			       S("relay_domains"));
 	const struct config_domain *d;
 	ptrdiff_t dot;
 

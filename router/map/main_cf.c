@@ -23,6 +23,7 @@ enum {
 	VALUE_MAX_OCTETS = 64 * 1024,
 	EXPAND_DEPTH_MAX = 20,
 	EXPAND_STEPS_MAX = 10000,
+	N_RECENT = 256, // about as many as there are names
 };
 
 /* The kinds of value, and two that have none. TIME_x: unit when none given. */
@@ -1027,6 +1028,37 @@ counts(const struct settings *s, const struct setting *v)
 	return map_get(&s->by_name, v->name) == v;
 }
 
+static enum err
+split_words(struct settings *s, struct setting *v)
+{
+	struct str rest = v->value, word;
+
+	v->n_words = 0;
+	while (settings_item(&rest, &word))
+		v->n_words++;
+	v->words = arena_alloc(s->arena, v->n_words * sizeof(*v->words));
+	if (v->words == NULL)
+		return ERR_LIMIT;
+	rest = v->value;
+	for (size_t i = 0; settings_item(&rest, &word); i++)
+		v->words[i] = word;
+	return OK;
+}
+
+/* So that a question finds it at once. */
+static enum err
+prepare_getters(struct settings *s)
+{
+	struct str name;
+	void *v;
+	enum err e = OK;
+
+	for (size_t at = 0; e == OK && map_next(&s->by_name, &at, &name, &v);)
+		e = split_words(s, v);
+	s->recent = arena_alloc(s->arena, N_RECENT * sizeof(*s->recent));
+	return e == OK && s->recent == NULL ? ERR_LIMIT : e;
+}
+
 enum err
 settings_finish(struct settings *s, struct diag *d)
 {
@@ -1059,6 +1091,8 @@ settings_finish(struct settings *s, struct diag *d)
 			 !is_named(s->elsewhere, v->name))
 			tell_unknown(v, d);
 	}
+	if (e == OK)
+		e = prepare_getters(s);
 	map_release(&used);
 	buf_release(&out);
 	return e;
@@ -1088,12 +1122,26 @@ settings_expand(const struct settings *s, const struct setting *where,
 /* ---- getters ---- */
 
 static const struct setting *
-must_find(const struct settings *s, const char *name)
+look_up(const struct settings *s, struct str name)
 {
-	const struct setting *v = map_get(&s->by_name, str_c(name));
+	const struct setting *v = map_get(&s->by_name, name);
 
 	check(v != NULL);
 	return v;
+}
+
+static const struct setting *
+must_find(const struct settings *s, const char *name)
+{
+	struct str key = str_c(name);
+	const struct setting **at;
+
+	if (s->recent == NULL)
+		return look_up(s, key);
+	at = &s->recent[(uintptr_t)name / 8 % N_RECENT];
+	if (*at == NULL || !str_eq((*at)->name, key))
+		*at = look_up(s, key);
+	return *at;
 }
 
 struct str
@@ -1128,6 +1176,17 @@ bool
 settings_is_on(const struct settings *s, const char *name)
 {
 	return str_ieq(settings_text(s, name), S("yes"));
+}
+
+bool
+settings_lists(const struct settings *s, const char *name, struct str word)
+{
+	const struct setting *v = must_find(s, name);
+
+	for (size_t i = 0; i < v->n_words; i++)
+		if (str_eq(v->words[i], word))
+			return true;
+	return false;
 }
 
 const struct setting *

@@ -20,8 +20,10 @@
 
 struct setting {
 	struct str name;
-	struct str raw;	      // as written
-	struct str value;     // expanded; from settings_finish on
+	struct str raw;	   // as written
+	struct str value;  // expanded; from settings_finish on
+	struct str *words; // its elements, as settings_item() gives them
+	size_t n_words;
 	struct str file;      // empty: a default, or the environment
 	uint32_t line;	      // 0: a default, or the environment
 	struct str origin;    // the variable that preset it, or empty
@@ -32,6 +34,9 @@ struct settings {
 	struct arena *arena;
 	struct map by_name;	      // -> struct setting, the last assignment
 	struct setting *first, *last; // all assignments
+	/* From settings_finish on: those that were asked for lately, by the
+	 * address of the name. */
+	const struct setting **recent;
 	/* Text whose "$name" counts as a use, or empty: postfix-master.cf. */
 	struct str elsewhere;
 };
@@ -69,6 +74,9 @@ struct str settings_text(const struct settings *s, const char *name);
 uint64_t settings_time_s(const struct settings *s, const char *name);
 uint64_t settings_number(const struct settings *s, const char *name);
 bool settings_is_on(const struct settings *s, const char *name);
+/* Is the word an element of that setting? */
+bool
+settings_lists(const struct settings *s, const char *name, struct str word);
 /* With file and line, for messages; NULL when it has its default. */
 const struct setting *settings_find(const struct settings *s, const char *name);
 

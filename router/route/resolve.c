@@ -174,17 +174,6 @@ extension_of(const struct config *c, struct str local)
 	return S("");
 }
 
-static bool
-has_item(struct str list, struct str wanted)
-{
-	struct str item;
-
-	while (settings_item(&list, &item))
-		if (str_eq(item, wanted))
-			return true;
-	return false;
-}
-
 /* ---- lookups ---- */
 
 /* Tells of each table that the answer did not come from. */
@@ -247,11 +236,10 @@ find_in_list(struct resolver *r, enum config_domain_list list,
 {
 	const struct table_list *tables = &r->c->domain_tables[list];
 	struct table_ask ask = { r->arena, r->remote, NULL };
-	bool is_deep =
-		list == DOMAINS_OF_RELAY &&
-		has_item(settings_text(&r->c->settings,
-				       "parent_domain_matches_subdomains"),
-			 S("relay_domains"));
+	bool is_deep = list == DOMAINS_OF_RELAY &&
+		       settings_lists(&r->c->settings,
+				      "parent_domain_matches_subdomains",
+				      S("relay_domains"));
 	struct table_answer answer;
 	enum table_part part = TABLE_WHOLE;
 	enum err e = ERR_NOT_FOUND;
@@ -653,9 +641,8 @@ expand_once(struct expansion *x, size_t at)
 	if (e != OK)
 		return e;
 	x->is_alias = true;
-	x->is_propagating =
-		has_item(settings_text(s, "propagate_unmatched_extensions"),
-			 S("virtual"));
+	x->is_propagating = settings_lists(s, "propagate_unmatched_extensions",
+					   S("virtual"));
 	return replace(x, at, entry.value, extension);
 }
 
@@ -838,10 +825,9 @@ find_transport(struct resolver *r, struct str address, struct table_answer *out,
 	       bool *is_star_out)
 {
 	const struct table_list *tables = &r->c->transport;
-	bool is_parent_bare =
-		has_item(settings_text(&r->c->settings,
-				       "parent_domain_matches_subdomains"),
-			 S("transport_maps"));
+	bool is_parent_bare = settings_lists(&r->c->settings,
+					     "parent_domain_matches_subdomains",
+					     S("transport_maps"));
 	struct str local = local_of(address), name = domain_of(address), key;
 	struct str extension = extension_of(r->c, local);
 	enum err e;
@@ -1329,10 +1315,9 @@ static enum err
 rewrite_once(struct resolver *r, const struct table_list *tables,
 	     struct str *address)
 {
-	bool is_propagating =
-		has_item(settings_text(&r->c->settings,
-				       "propagate_unmatched_extensions"),
-			 S("canonical"));
+	bool is_propagating = settings_lists(&r->c->settings,
+					     "propagate_unmatched_extensions",
+					     S("canonical"));
 	struct str before = *address, extension, value, first;
 	struct table_answer entry;
 	enum err e = find_address(r, tables, before, true, &entry, &extension);
@@ -1381,16 +1366,15 @@ rewrite_as(struct resolver *r, enum route_canonical class, struct str *address)
 	struct str before;
 	enum err e = OK;
 
-	if (has_item(settings_text(s, is_sender
-					      ? "sender_canonical_classes"
-					      : "recipient_canonical_classes"),
-		     words[class]))
+	if (settings_lists(s,
+			   is_sender ? "sender_canonical_classes"
+				     : "recipient_canonical_classes",
+			   words[class]))
 		e = rewrite(r,
 			    is_sender ? &r->c->sender_canonical
 				      : &r->c->recipient_canonical,
 			    address);
-	if (e == OK &&
-	    has_item(settings_text(s, "canonical_classes"), words[class]))
+	if (e == OK && settings_lists(s, "canonical_classes", words[class]))
 		e = rewrite(r, &r->c->canonical, address);
 	before = *address;
 	if (e == OK && masquerade_is_on(r->c, words[class]))
