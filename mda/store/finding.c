@@ -14,7 +14,7 @@
 
 enum {
 	BREATHE_EVERY = 2000,
-	CHUNK = 256, // messages that a lane takes at once
+	CHUNK = 64, // messages that a lane takes at once
 	LANES_MAX = 8,
 	PROGRESS_S = 10,
 	TEXTS_FREE = 20,
@@ -85,6 +85,40 @@ try_without_reading(struct co *co, struct finding *f)
 	}
 }
 
+/* ---- the search index ---- */
+
+/* Of those that would have to be read: which does it decide? */
+static void
+ask_index(struct co *co, struct finding *f)
+{
+	size_t n_questions = f->matcher.n_questions, n = 0, n_missing;
+	struct session *s = f->s;
+
+	if (!s->tree->has_search || n_questions == 0 ||
+	    f->n_open < SEARCH_KEEP_FEW)
+		return;
+	f->known = must_alloc(f->n_open * n_questions);
+	search_ask(co, s, f->matcher.questions, n_questions, f->open_uids,
+		   f->n_open, f->known, &n_missing);
+	for (size_t i = 0; i < f->n_open; i++) {
+		struct facts facts = f->open_facts[i];
+		enum match r;
+
+		if (i % BREATHE_EVERY == BREATHE_EVERY - 1)
+			co_breathe(co);
+		facts.known = f->known + i * n_questions;
+		r = matcher_run(&f->matcher, &facts, NULL);
+		f->results[f->open_places[i]] = r;
+		if (r != MATCH_UNKNOWN)
+			continue;
+		f->open_uids[n] = f->open_uids[i];
+		f->open_places[n] = f->open_places[i];
+		f->open_facts[n++] = facts;
+	}
+	f->n_open = n;
+	f->wants_index = n_missing >= SEARCH_KEEP_FEW;
+}
+
 /* ---- reading, on as many lanes as there are processors ---- */
 
 struct reading {
@@ -126,13 +160,6 @@ is_too_much(const struct reading *r)
 	return r->f->matcher.n_texts > TEXTS_FREE && r->work > WORK_MAX;
 }
 
-/* Nothing comes from front while a command runs, but the end. */
-static bool
-is_given_up(const struct session *s)
-{
-	return s->broken != OK || call_has_input(s->call);
-}
-
 static void
 run_lane(struct co *co, struct reading *r)
 {
@@ -149,7 +176,7 @@ run_lane(struct co *co, struct reading *r)
 				  n, r->depth, match_letter, &lane);
 		r->n_done += n;
 		r->work += lane.octets * f->matcher.n_texts;
-		if (e == OK && is_given_up(f->s))
+		if (e == OK && session_is_given_up(f->s))
 			e = ERR_CANCELED;
 		if (e == OK && is_too_much(r))
 			e = ERR_LIMIT;
@@ -238,9 +265,13 @@ finding_run(struct co *co, struct finding *f, const struct imap_search *program)
 	if (e != OK)
 		return e;
 	try_without_reading(co, f);
-	if (f->n_open == 0)
-		return OK;
-	return read_open(co, f);
+	ask_index(co, f);
+	if (f->n_open > 0)
+		e = read_open(co, f);
+	/* Work for a client that has gone ends with it. */
+	if (f->wants_index && e != ERR_CANCELED)
+		search_keep(m);
+	return e;
 }
 
 void
@@ -267,6 +298,7 @@ finding_release(struct finding *f)
 	free(f->open_uids);
 	free(f->open_facts);
 	free(f->open_places);
+	free(f->known);
 }
 
 size_t

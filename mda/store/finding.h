@@ -17,6 +17,8 @@ struct finding {
 	struct facts *open_facts;
 	size_t *open_places;
 	size_t n_open;
+	uint8_t *known;	  // by the search index, of the open ones
+	bool wants_index; // it had to be read for too many
 };
 
 /* What the arguments of the three commands may say, and mean here. */

@@ -12,6 +12,7 @@
 #include "mda/store/columns.h"
 #include "mda/store/index.h"
 #include "mda/store/journal.h"
+#include "mda/store/search.h"
 #include "mda/store/snapshot.h"
 #include "mda/store/tree.h"
 
@@ -110,6 +111,7 @@ struct mailbox {
 	struct journal journal;
 	struct index index;
 	struct columns columns;
+	struct search_state search;
 	struct snapshot snapshot;
 
 	TAILQ_HEAD(, seat) seats;

@@ -13,10 +13,33 @@ enum {
 	TEXTS_MAX_OCTETS = 16 << 20,
 };
 
+struct needle {
+	struct str text; // folded
+	int question;	 // -1: none
+};
+
 static struct str
 key_of(const struct imap_search_node *const *node)
 {
 	return str_of(node, sizeof(*node));
+}
+
+static int
+add_question(struct matcher *m, const struct imap_search_node *node,
+	     struct str needle)
+{
+	struct search_question *q = &m->questions[m->n_questions];
+
+	if (needle.n == 0 || m->n_questions == SEARCH_QUESTIONS_MAX)
+		return -1;
+	*q = (struct search_question) {
+		.needle = needle,
+		.where = node->key == IMAP_SEARCH_BODY	 ? SEARCH_IN_BODY
+			 : node->key == IMAP_SEARCH_TEXT ? SEARCH_IN_BOTH
+							 : SEARCH_IN_HEADER,
+		.is_field = node->key == IMAP_SEARCH_HEADER,
+	};
+	return (int)m->n_questions++;
 }
 
 static enum err
@@ -25,16 +48,17 @@ fold(struct matcher *m, const struct imap_search_node *node)
 	struct buf out = BUF_INIT(FOLDED_MAX_OCTETS);
 	const struct imap_search_node **key =
 		arena_alloc(m->arena, sizeof(*key));
-	struct str *folded = arena_alloc(m->arena, sizeof(*folded));
+	struct needle *folded = arena_alloc(m->arena, sizeof(*folded));
 	enum err e = search_text_fold(&out, node->text);
 
 	if (key == NULL || folded == NULL)
 		e = ERR_LIMIT;
 	if (e == OK)
-		e = arena_str(m->arena, buf_str(&out), folded);
+		e = arena_str(m->arena, buf_str(&out), &folded->text);
 	buf_release(&out);
 	if (e != OK)
 		return e;
+	folded->question = add_question(m, node, folded->text);
 	*key = node;
 	map_set(&m->folded, key_of(key), folded);
 	return OK;
@@ -104,13 +128,19 @@ matcher_release(struct matcher *m)
 	map_release(&m->folded);
 }
 
+static const struct needle *
+needle_of(const struct matcher *m, const struct imap_search_node *node)
+{
+	const struct needle *needle = map_get(&m->folded, key_of(&node));
+
+	check(needle != NULL);
+	return needle;
+}
+
 static struct str
 folded_of(const struct matcher *m, const struct imap_search_node *node)
 {
-	const struct str *folded = map_get(&m->folded, key_of(&node));
-
-	check(folded != NULL);
-	return *folded;
+	return needle_of(m, node)->text;
 }
 
 static bool
@@ -273,11 +303,32 @@ run_children(const struct matcher *m, const struct imap_search_node *node,
 }
 
 static bool
-needs_letter(enum imap_search_key key)
+has_needle(enum imap_search_key key)
 {
 	return key == IMAP_SEARCH_HEADER || key == IMAP_SEARCH_BODY ||
-	       key == IMAP_SEARCH_TEXT || key == IMAP_SEARCH_SENTBEFORE ||
+	       key == IMAP_SEARCH_TEXT;
+}
+
+static bool
+needs_letter(enum imap_search_key key)
+{
+	return has_needle(key) || key == IMAP_SEARCH_SENTBEFORE ||
 	       key == IMAP_SEARCH_SENTON || key == IMAP_SEARCH_SENTSINCE;
+}
+
+static enum match
+run_on_letter(const struct matcher *m, const struct imap_search_node *node,
+	      const struct facts *f, const struct letter *l, struct texts *t)
+{
+	int question = -1;
+
+	if (f->known != NULL && has_needle(node->key))
+		question = needle_of(m, node)->question;
+	if (question >= 0 && f->known[question] != MATCH_UNKNOWN)
+		return f->known[question];
+	if (l == NULL)
+		return MATCH_UNKNOWN;
+	return test_letter(m, node, l, t) ? MATCH_YES : MATCH_NO;
 }
 
 static enum match
@@ -290,10 +341,8 @@ run(const struct matcher *m, const struct imap_search_node *node,
 		r = run_children(m, node, f, l, t);
 	else if (!needs_letter(node->key))
 		r = test_facts(m, node, f) ? MATCH_YES : MATCH_NO;
-	else if (l == NULL)
-		r = MATCH_UNKNOWN;
 	else
-		r = test_letter(m, node, l, t) ? MATCH_YES : MATCH_NO;
+		r = run_on_letter(m, node, f, l, t);
 	if (r == MATCH_UNKNOWN || !node->is_not)
 		return r;
 	return r == MATCH_YES ? MATCH_NO : MATCH_YES;

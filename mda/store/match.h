@@ -9,13 +9,17 @@
 #include "lib/mail/keywords.h"
 #include "mda/store/letter.h"
 #include "mda/store/object_id.h"
+#include "mda/store/search.h"
 
 enum match { MATCH_NO, MATCH_YES, MATCH_UNKNOWN };
 
 /* A program made ready: its texts folded once. */
 struct matcher {
 	const struct imap_search_node *root;
-	struct map folded; // node -> struct str
+	struct map folded; // node -> struct needle
+	/* What a search index is asked, in the order of facts.known. */
+	struct search_question questions[SEARCH_QUESTIONS_MAX];
+	size_t n_questions;
 	struct arena *arena;
 	struct keywords keywords; // names in the arena
 	int64_t now_s;
@@ -41,6 +45,7 @@ struct facts {
 	int date_offset_min;
 	int64_t saved_s;
 	char email_id[EMAIL_ID_SIZE]; // if it is needed
+	const uint8_t *known; // enum match of each question; NULL: nothing
 };
 
 /* letter NULL: UNKNOWN where the message must be read. */

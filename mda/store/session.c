@@ -189,6 +189,12 @@ session_send_some(struct co *co, struct session *s)
 		session_send(co, s);
 }
 
+bool
+session_is_given_up(const struct session *s)
+{
+	return s->broken != OK || call_has_input(s->call);
+}
+
 void
 session_send_body(struct co *co, struct session *s, int fd, uint64_t offset,
 		  uint64_t n_octets)

@@ -85,6 +85,9 @@ void session_put_number(struct session *s, uint64_t number);
 /* Sends when there is much; a place where others run. */
 void session_send_some(struct co *co, struct session *s);
 void session_send(struct co *co, struct session *s);
+/* Nobody waits for the answer any more: nothing comes from front while a
+ * command runs, but the end. */
+bool session_is_given_up(const struct session *s);
 /* Sends octets of a file behind what was put. */
 void session_send_body(struct co *co, struct session *s, int fd,
 		       uint64_t offset, uint64_t n_octets);

@@ -101,6 +101,7 @@ store_start(struct role *role)
 	if (tree_open(&tree, o->mail_dir, role->copy, str_c(o->hostname)) == OK)
 		tree.ring = ring_open(tree.root_fd, role->copy);
 	tree.n_copies = o->n_store;
+	tree.has_search = !str_ieq(str_c(o->search_index), S("no"));
 	tree.ask_quota = ask_router;
 	tree.tell_quota = quota_warning_send;
 	watch_open();

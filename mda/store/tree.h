@@ -44,6 +44,9 @@ struct tree {
 	/* Snapshots: directories must settle before, and a pause after each. */
 	int64_t snapshot_soon_ms, snapshot_pause_ms;
 	unsigned n_snapshots_due;
+	bool has_search; // search indexes are made and asked
+	bool is_search_kept;
+	struct gate search_turn;
 	uint64_t n_names;
 	struct map users; // by address
 	TAILQ_HEAD(, user) idle_users;
