@@ -22,7 +22,7 @@ $(O)/tests/moved.so: tests/clock/moved.c
 	@$(CC) $(filter-out -Wmissing-prototypes,$(BASE_FLAGS)) -O2 -shared \
 		-fPIC $< -o $@
 
-.PHONY: test-tools model model-imap rows slow
+.PHONY: test-tools model model-imap imapstress rows slow
 test-tools: $(TEST_TOOLS)
 N ?= 20000
 model: ## random SMTP against a reference model: make model N=1000000
@@ -31,6 +31,10 @@ model: ## random SMTP against a reference model: make model N=1000000
 model-imap: ## random IMAP against a reference: make model-imap N=1000000
 	@$(SUBMAKE) -s all
 	@IMAP_COMMANDS=$(N) $(PYTHON) tests/scenario/imap_model.py --show
+MINUTES ?= 10
+imapstress: ## 100 IMAP clients, mail, and kill -9 once a minute: MINUTES=10
+	@$(SUBMAKE) -s all
+	@$(PYTHON) tests/interop/imapstress --minutes $(MINUTES)
 rows: ## the catalogue of attacks: which test names which row
 	@$(PYTHON) tests/lint/test_rows --show
 slow: ## slow clients and 100 good ones: make slow N=10000

@@ -47,7 +47,8 @@ def random_commands_agree_with_the_model(lab):
            if os.environ.get("IMAP_ONLY") else [])],
         stdin=subprocess.DEVNULL, capture_output=True, text=True)
     text = result.stdout + result.stderr
-    expect_true(result.returncode == 0, f"seed {SEED}\n{text[-12000:]}")
+    why = re.findall(r"^seed .*", result.stderr, re.M)
+    expect_true(result.returncode == 0, f"{why[:1]}\n{text[-12000:]}")
     if SHOW:
         print(text + f"{COMMANDS / (time.monotonic() - began):.0f} "
               "commands/s", flush=True)
