@@ -3,13 +3,18 @@
 
 MODEL_SRC := $(wildcard tests/model/*.c)
 TEST_TOOLS := $(O)/tests/smtp_model $(O)/tests/slow \
-	$(O)/tests/bench/spoolfill $(O)/tests/moved.so
+	$(O)/tests/bench/spoolfill $(O)/tests/moved.so $(O)/tests/idle
 
 # OpenSSL alone: they share no code with what they test.
 $(O)/tests/smtp_model: $(MODEL_SRC) $(wildcard tests/model/*.h)
 	@mkdir -p $(@D)
 	@echo "  CC   $@"
 	@$(CC) $(BASE_FLAGS) -O2 $(MODEL_SRC) -o $@ -lssl -lcrypto
+
+$(O)/tests/idle: tests/slow/idle.c
+	@mkdir -p $(@D)
+	@echo "  CC   $@"
+	@$(CC) $(BASE_FLAGS) -O2 $< -o $@ -lssl -lcrypto
 
 $(O)/tests/slow: tests/slow/slow.c
 	@mkdir -p $(@D)
@@ -22,7 +27,7 @@ $(O)/tests/moved.so: tests/clock/moved.c
 	@$(CC) $(filter-out -Wmissing-prototypes,$(BASE_FLAGS)) -O2 -shared \
 		-fPIC $< -o $@
 
-.PHONY: test-tools model model-imap imapstress rows slow
+.PHONY: test-tools model model-imap imapstress idle rows slow
 test-tools: $(TEST_TOOLS)
 N ?= 20000
 model: ## random SMTP against a reference model: make model N=1000000
@@ -35,6 +40,9 @@ MINUTES ?= 10
 imapstress: ## 100 IMAP clients, mail, and kill -9 once a minute: MINUTES=10
 	@$(SUBMAKE) -s all
 	@$(PYTHON) tests/interop/imapstress --minutes $(MINUTES)
+idle: ## idle IMAP connections, memory of each and delay: make idle N=20000
+	@$(SUBMAKE) -s all test-tools
+	@IDLE_CLIENTS=$(N) $(PYTHON) tests/scenario/idle_many.py
 rows: ## the catalogue of attacks: which test names which row
 	@$(PYTHON) tests/lint/test_rows --show
 slow: ## slow clients and 100 good ones: make slow N=10000
