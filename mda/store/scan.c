@@ -529,6 +529,8 @@ new_validity(struct mailbox *m)
 {
 	uint32_t v = (uint32_t)wall_s();
 
+	if (v <= m->user->tree->started_s)
+		v = m->user->tree->started_s + 1;
 	if (v <= m->user->last_validity)
 		v = m->user->last_validity + 1;
 	if (v <= m->uidvalidity)
@@ -554,14 +556,15 @@ keep_in_thread(void *arg)
 	buf_release(&file);
 }
 
-/* One that is not behind the clock would come again after a restart. */
+/* One that is ahead of the clock could come again after a restart. Another
+ * could not: those of a process are above the time of its start. */
 static enum err
 keep_validity(struct co *co, const struct mailbox *m)
 {
 	struct keeping k = { .user_fd = m->user->fd,
 			     .validity = m->user->last_validity };
 
-	if (k.validity < (uint32_t)wall_s())
+	if (k.validity <= (uint32_t)wall_s())
 		return OK;
 	offload(co, keep_in_thread, &k);
 	return k.e;

@@ -125,6 +125,7 @@ tree_open(struct tree *t, const char *root, unsigned copy, struct str host)
 		t->host[0] = '\0';
 	check(getrandom(&t->salt, sizeof(t->salt), 0) == sizeof(t->salt));
 	t->boot = read_boot();
+	t->started_s = (uint32_t)wall_s();
 	t->snapshot_soon_ms = SNAPSHOT_SOON_MS;
 	t->snapshot_pause_ms = SNAPSHOT_PAUSE_MS;
 	set_budget(t);
@@ -145,6 +146,8 @@ free_user(struct user *u)
 {
 	struct tree *t = u->tree;
 
+	if (u->last_validity == (uint32_t)wall_s())
+		t->forgotten_s = u->last_validity;
 	map_remove(&t->users, str_c(u->address));
 	map_release(&u->mailboxes);
 	if (u->fd >= 0)
@@ -531,7 +534,9 @@ tree_user(struct co *co, struct tree *t, struct str address, struct user **out)
 			o->root_fd = t->root_fd;
 			offload(co, open_in_thread, o);
 			u->fd = o->fd;
-			u->last_validity = o->validity;
+			u->last_validity = o->validity > t->forgotten_s
+						   ? o->validity
+						   : t->forgotten_s;
 			e = o->e;
 		}
 		lock_give(&u->lock);

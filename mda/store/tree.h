@@ -41,6 +41,9 @@ struct tree {
 	char host[65]; // in the names of new messages
 	uint64_t salt; // of this process's names
 	uint64_t boot; // of the machine; 0: not known
+	/* New UIDVALIDITYs of this process are above the first, and those of a
+	 * user who was forgotten meanwhile above the second. */
+	uint32_t started_s, forgotten_s;
 	/* Snapshots: directories must settle before, and a pause after each. */
 	int64_t snapshot_soon_ms, snapshot_pause_ms;
 	unsigned n_snapshots_due;

@@ -32,6 +32,7 @@ ROUNDS = int(os.environ.get("ROUNDS", "3"))
 WORDS = [f"{a}{b}{c}" for a in ("ka", "so", "mi", "te", "rul", "ven", "pos")
          for b in ("no", "lar", "di", "que", "s", "tre") for c in
          ("a", "on", "es", "ir", "um")]
+REST_S = 2  # then what a server keeps for later is written
 EVERY = 100  # bodies are read of each such message
 
 #   key, what, at most this part of Dovecot's time
@@ -42,12 +43,14 @@ ROWS = [
     ("cold_envelope", "FETCH 1:* (ENVELOPE BODYSTRUCTURE), first", None),
     ("envelope", "FETCH 1:* (ENVELOPE BODYSTRUCTURE), again", 0.5),
     ("bodies", f"FETCH BODY.PEEK[] of each {EVERY}th", 0.5),
+    ("singles", "  the same, a command each", 0.5),
     ("search", "SEARCH BODY of a word that nobody has", 0.2),
     ("text", "SEARCH TEXT of it", 0.2),
     ("cold_sort", "SORT (SUBJECT) UTF-8 ALL, first", None),
     ("sort", "SORT (SUBJECT) UTF-8 ALL, again", 0.5),
     ("thread", "THREAD REFERENCES UTF-8 ALL", 0.5),
-    ("restarted", "SELECT after a restart", None),
+    ("restarted", "SELECT after a restart", 1.0),
+    ("restarted_flags", "  and FLAGS, first", None),
     ("restarted_envelope", "  and ENVELOPE BODYSTRUCTURE", None),
 ]
 
@@ -153,6 +156,9 @@ def one_round(server, host, n):
     chosen = ",".join(str(i) for i in range(1, n + 1, EVERY))
     out["bodies"] = min(client.run(f"FETCH {chosen} (BODY.PEEK[])")[0]
                         for _ in range(3))
+    out["singles"] = min(
+        sum(client.run(f"FETCH {i} (BODY.PEEK[])")[0]
+            for i in range(1, n + 1, EVERY)) for _ in range(2))
     out["search"] = min(client.run('SEARCH BODY "needle-nowhere"')[0]
                         for _ in range(2))
     out["text"] = min(client.run('SEARCH TEXT "needle-nowhere"')[0]
@@ -164,10 +170,12 @@ def one_round(server, host, n):
     out["thread"] = min(client.run("THREAD REFERENCES UTF-8 ALL")[0]
                         for _ in range(2))
     client.close()
+    time.sleep(REST_S)
     server.stop()
     server.start()
     client = Client(server.port, user)
     out["restarted"], _ = client.run("SELECT INBOX")
+    out["restarted_flags"], _ = client.run("FETCH 1:* (FLAGS)")
     out["restarted_envelope"], _ = client.run(
         "FETCH 1:* (ENVELOPE BODYSTRUCTURE)")
     client.close()
