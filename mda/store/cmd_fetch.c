@@ -26,7 +26,8 @@
 enum {
 	TEXT_PIECE_OCTETS = 64 * 1024,
 	HEADER_MAX_OCTETS = 32 << 20,
-	BREATHE_EVERY = 500, // messages that need no reading
+	BREATHE_EVERY = 512, // messages that need no reading
+	READING = 32,	     // is as much work as so many of them
 	/* RFC 8970 3.2: what a lazy client does not want to wait for. */
 	LAZY_MAX_OCTETS = 1 << 20,
 };
@@ -41,6 +42,7 @@ struct fetching {
 	struct index_window window;
 	struct index_batch *batch; // what the index lacks
 	const struct uid_list *list;
+	size_t work;		     // since the last breath
 	struct letters_ahead *ahead; // NULL: nothing was
 	/* Of the message at hand. */
 	struct index_entry entry;
@@ -501,6 +503,7 @@ read_letter(struct co *co, struct fetching *f, size_t at, int depth,
 						       depth } };
 	size_t n = 1;
 
+	f->work += READING;
 	if (letters_ahead_take(f->ahead, m, &wishes[0], out))
 		return OK;
 	for (size_t i = at + 1; i < list->n && n < LETTERS_AHEAD; i++) {
@@ -602,8 +605,10 @@ fetch(struct co *co, struct session *s, const struct uid_list *list,
 	for (size_t i = 0; i < list->n && f.e == OK && s->broken == OK; i++) {
 		fetch_one(co, &f, i);
 		session_send_some(co, s);
-		if (i % BREATHE_EVERY == BREATHE_EVERY - 1)
+		if (++f.work >= BREATHE_EVERY) {
+			f.work = 0;
 			co_breathe(co);
+		}
 	}
 	if (f.batch != NULL) {
 		index_write(co, s->mailbox, f.batch);
