@@ -629,9 +629,10 @@ check_route(struct str body, struct arena *arena UNUSED)
 static void
 put_quota(struct buf *out)
 {
-	router_put_quota(out, &(struct router_quota) {
-				      true, 1, 2, 3, true,
-				      { { "Trash", 4, 5, true } }, 1 });
+	router_put_quota(
+		out,
+		&(struct router_quota) {
+			true, 1, 2, 3, true, { { "Trash", 4, 5, true } }, 1 });
 }
 
 static enum err

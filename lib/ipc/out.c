@@ -32,6 +32,7 @@ out_put_job(struct buf *out, const struct out_job *job)
 		wire_put_str(out, job->rcpts[i].address);
 		wire_put_str(out, job->rcpts[i].mailbox);
 		wire_put_str(out, job->rcpts[i].orcpt);
+		wire_put_str(out, job->rcpts[i].original);
 		wire_put_u8(out, job->rcpts[i].notify);
 		wire_put_u32(out, job->rcpts[i].index);
 	}
@@ -74,6 +75,8 @@ out_read_job(struct str body, struct arena *arena, struct out_job *job)
 		rcpts[i].mailbox =
 			wire_str_max(&w, ENVELOPE_ADDRESS_MAX_OCTETS);
 		rcpts[i].orcpt = wire_str_max(&w, ENVELOPE_TEXT_MAX_OCTETS);
+		rcpts[i].original =
+			wire_str_max(&w, ENVELOPE_ADDRESS_MAX_OCTETS);
 		rcpts[i].notify = wire_below(&w, NOTIFY_BITS_ALL + 1);
 		rcpts[i].index = wire_u32(&w);
 	}

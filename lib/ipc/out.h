@@ -62,6 +62,7 @@ struct out_rcpt {
 	struct str address; // RCPT TO; local: with extension
 	struct str mailbox; // local: account that owns the mailbox
 	struct str orcpt;
+	struct str original; // local: who was written to, if somebody else
 	uint8_t notify;
 	uint32_t index; // in the message; XID is "<id>.<index>"
 };

@@ -84,9 +84,9 @@ struct router_route {
 struct router_quota_folder {
 	char mask[ROUTER_MASK_SIZE]; // quota_mask_matches() of
 				     // lib/mail/quotas.h
-	uint64_t storage_octets;     // 0: no limit
-	uint64_t messages;	     // 0: no limit
-	bool is_ignored;	     // nothing in it counts
+	uint64_t storage_octets; // 0: no limit
+	uint64_t messages;	 // 0: no limit
+	bool is_ignored;	 // nothing in it counts
 };
 
 struct router_quota {
@@ -209,6 +209,8 @@ struct router_snapshot {
 	uint32_t maximal_lifetime_s, bounce_lifetime_s, delay_warning_s;
 	uint32_t destination_concurrency;
 	struct str recipient_delimiter; // one character, or empty
+	bool saves_to_detail;		// user+folder goes into that folder
+	uint32_t duplicate_s; // a Message-ID again within it is dropped; 0: no
 	struct router_queue queue;
 	struct router_report reports[ROUTER_REPORTS];
 	struct str smtp; // encoded: router_read_smtp()

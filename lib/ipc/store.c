@@ -114,11 +114,13 @@ store_put_delivery(struct buf *out, const struct store_delivery *d)
 	wire_put_str(out, d->sender);
 	wire_put_i64(out, d->arrived_us);
 	wire_put_u64(out, d->size_octets);
+	wire_put_u32(out, d->duplicate_s);
 	wire_put_u32(out, (uint32_t)d->n_rcpts);
 	for (size_t i = 0; i < d->n_rcpts; i++) {
 		wire_put_str(out, d->rcpts[i].mailbox);
 		wire_put_str(out, d->rcpts[i].address);
 		wire_put_str(out, d->rcpts[i].orig);
+		wire_put_str(out, d->rcpts[i].folder);
 		wire_put_u32(out, d->rcpts[i].index);
 	}
 }
@@ -135,6 +137,7 @@ store_read_delivery(struct str body, struct arena *arena,
 	out->sender = wire_str_max(&w, 512);
 	out->arrived_us = wire_i64(&w);
 	out->size_octets = wire_u64(&w);
+	out->duplicate_s = wire_u32(&w);
 	out->n_rcpts = wire_u32(&w);
 	if (w.is_bad || out->n_rcpts > STORE_MAX_RECIPIENTS)
 		return ERR_FORMAT;
@@ -145,6 +148,7 @@ store_read_delivery(struct str body, struct arena *arena,
 		rcpts[i].mailbox = wire_str_max(&w, STORE_USER_MAX_OCTETS);
 		rcpts[i].address = wire_str_max(&w, 512);
 		rcpts[i].orig = wire_str_max(&w, 512);
+		rcpts[i].folder = wire_str_max(&w, 512);
 		rcpts[i].index = wire_u32(&w);
 	}
 	out->rcpts = rcpts;

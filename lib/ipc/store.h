@@ -127,6 +127,7 @@ struct store_rcpt {
 	struct str mailbox; // user@domain of the account
 	struct str address; // final recipient, for Delivered-To
 	struct str orig;    // X-Original-To, or empty
+	struct str folder;  // where it goes, if there is one; empty: INBOX
 	uint32_t index;	    // in the message
 };
 
@@ -136,6 +137,7 @@ struct store_delivery {
 	struct str sender;
 	int64_t arrived_us;
 	uint64_t size_octets; // 0 when not known
+	uint32_t duplicate_s; // a Message-ID again within it is dropped; 0: no
 	const struct store_rcpt *rcpts;
 	size_t n_rcpts;
 };

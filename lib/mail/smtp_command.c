@@ -397,6 +397,20 @@ param_orcpt(const struct param *p, struct smtp_mail_args *mail UNUSED,
 							       : SMTP_BAD_PARAM;
 }
 
+static enum smtp_syntax
+param_xorig(const struct param *p, struct smtp_mail_args *mail UNUSED,
+	    struct smtp_rcpt_args *rcpt)
+{
+	enum smtp_syntax s =
+		p->value.n > SMTP_ORCPT_MAX
+			? SMTP_BAD_PARAM
+			: decode_value(p->value, p->arena, &rcpt->original);
+
+	if (s != SMTP_OK)
+		return s;
+	return rcpt->original.n > 0 ? SMTP_OK : SMTP_BAD_PARAM;
+}
+
 enum { ON_MAIL = 1, ON_RCPT = 2 };
 
 static const struct param_kind {
@@ -415,6 +429,7 @@ static const struct param_kind {
 	{ STR_INIT("XID"), ON_MAIL | ON_RCPT, SMTP_WITH_OWN, param_xid },
 	{ STR_INIT("NOTIFY"), ON_RCPT, SMTP_WITH_DSN, param_notify },
 	{ STR_INIT("ORCPT"), ON_RCPT, SMTP_WITH_DSN, param_orcpt },
+	{ STR_INIT("XORIG"), ON_RCPT, SMTP_WITH_ORIGINAL, param_xorig },
 };
 
 static enum smtp_syntax

@@ -107,6 +107,7 @@ enum {
 	SMTP_WITH_AUTH = 8,
 	SMTP_WITH_OWN = 16,	   // XID=, XTRY=: only from our own hosts
 	SMTP_WITH_LONG_LOCAL = 32, // ADDRESS_LONG_LOCAL
+	SMTP_WITH_ORIGINAL = 64,   // XORIG=: only from our own queue
 };
 
 enum smtp_body {
@@ -151,6 +152,7 @@ struct smtp_rcpt_args {
 	struct str orcpt_type; // "rfc822", as written
 	struct str orcpt;      // decoded: no controls
 	struct str xid;
+	struct str original; // who was written to, decoded: no controls
 };
 
 /* arg is that of the command: "FROM:<..> ..." and "TO:<..> ...". Blanks after

@@ -218,6 +218,8 @@ mail_arguments(void **state UNUSED)
 		  SMTP_OK },
 		{ STR_INIT("FROM:<a@b> XID=3f"), ALL & ~SMTP_WITH_OWN,
 		  SMTP_UNKNOWN_PARAM },
+		{ STR_INIT("FROM:<a@b> XORIG=c@d"), ALL | SMTP_WITH_ORIGINAL,
+		  SMTP_UNKNOWN_PARAM },
 		{ STR_INIT("FROM:<a@b> XTRY=1"), ALL & ~SMTP_WITH_OWN,
 		  SMTP_UNKNOWN_PARAM },
 		{ STR_INIT("FROM:<a@b> XTRY=0"), SMTP_WITH_OWN,
@@ -454,6 +456,42 @@ rcpt_arguments(void **state UNUSED)
 	}
 }
 
+/* XORIG is a word of our own queue to our own mda. */
+static void
+who_was_written_to(void **state UNUSED)
+{
+	static const struct {
+		struct str in;
+		unsigned with;
+		enum smtp_syntax want;
+		struct str original;
+	} cases[] = {
+		{ STR_INIT("TO:<a@b> XORIG=all+2Bx@b"), SMTP_WITH_ORIGINAL,
+		  SMTP_OK, STR_INIT("all+x@b") },
+		{ STR_INIT("TO:<a@b> XORIG=all@b"), ALL, SMTP_UNKNOWN_PARAM,
+		  { 0 } },
+		{ STR_INIT("TO:<a@b> XORIG="), SMTP_WITH_ORIGINAL,
+		  SMTP_BAD_PARAM, { 0 } },
+		{ STR_INIT("TO:<a@b> XORIG=a+0D+0AX: y"), SMTP_WITH_ORIGINAL,
+		  SMTP_BAD_PARAM, { 0 } },
+		{ STR_INIT("TO:<a@b> XORIG=a+00b"), SMTP_WITH_ORIGINAL,
+		  SMTP_BAD_PARAM, { 0 } },
+	};
+
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct arena a = ARENA_INIT(10000);
+		struct smtp_rcpt_args args;
+		enum smtp_syntax s =
+			smtp_rcpt_parse(cases[i].in, cases[i].with, &a, &args);
+
+		if (s != cases[i].want)
+			fail_msg("%s: %d", cases[i].in.p, s);
+		if (s == SMTP_OK)
+			assert_str_eq(args.original, cases[i].original);
+		arena_release(&a);
+	}
+}
+
 /* S09 */
 static void
 bdat_arguments(void **state UNUSED)
@@ -527,6 +565,7 @@ main(void)
 		cmocka_unit_test(mail_arguments),
 		cmocka_unit_test(mail_values),
 		cmocka_unit_test(rcpt_arguments),
+		cmocka_unit_test(who_was_written_to),
 		cmocka_unit_test(bdat_arguments),
 		cmocka_unit_test(a_full_arena_is_our_failure_not_theirs),
 	};

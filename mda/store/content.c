@@ -115,6 +115,21 @@ content_add(struct co *co, struct tree *t, struct content *c, struct str piece)
 	return e;
 }
 
+void
+content_first(const struct content *c, struct buf *out, size_t max)
+{
+	size_t n = c->in_file < max ? (size_t)c->in_file : max;
+
+	buf_clear(out);
+	if (n > 0 && buf_reserve(out, n) == OK) {
+		ssize_t got = pread(c->fd, out->p, n, 0);
+
+		out->n = got > 0 ? (size_t)got : 0;
+	}
+	if (out->n == n)
+		buf_put(out, str_first(buf_str(&c->tail), max - n));
+}
+
 enum err
 content_write(const struct content *c, struct str head, int fd)
 {

@@ -25,6 +25,9 @@ void content_release(struct content *c);
 /* Takes a piece. ERR_FULL, ERR_IO, ERR_LIMIT; then the content is of no use. */
 enum err content_add(struct co *co, struct tree *t, struct content *c,
 		     struct str piece) MUST_USE;
+/* Its first octets, at most max of them; fewer when they cannot be read. May
+ * block for a page of the file. */
+void content_first(const struct content *c, struct buf *out, size_t max);
 /* Writes all of it to a file; in a thread. */
 enum err
 content_write(const struct content *c, struct str head, int fd) MUST_USE;

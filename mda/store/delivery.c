@@ -13,6 +13,8 @@
 
 #include "lib/base/check.h"
 #include "lib/ipc/store.h"
+#include "lib/mail/header.h"
+#include "lib/mail/imap_mailbox_name.h"
 #include "lib/mail/maildir_name.h"
 #include "lib/mail/trace.h"
 #include "lib/rt/counters.h"
@@ -21,6 +23,7 @@
 #include "mda/store/mailbox.h"
 #include "mda/store/quota.h"
 #include "mda/store/ring.h"
+#include "mda/store/seen.h"
 
 #include <dirent.h>
 #include <unistd.h>
@@ -29,6 +32,8 @@ enum {
 	HEAD_MAX_OCTETS = 8192,
 	KEY_MAX_OCTETS = 1024,
 	ARENA_MAX_OCTETS = 2 << 20,
+	HEADER_SCAN_OCTETS = 64 * 1024, // a Message-ID behind it is none
+	MESSAGE_ID_MAX_OCTETS = 998,
 	WORKERS_MAX = 16, // recipients of one message at a time
 	CHUNK_TIMEOUT_S = 600,
 	SEND_TIMEOUT_S = 60,
@@ -38,6 +43,9 @@ static const struct store_answer delivered = { 250, STR_INIT("2.0.0"),
 					       STR_INIT("delivered") };
 static const struct store_answer had_before = { 250, STR_INIT("2.0.0"),
 						STR_INIT("delivered before") };
+static const struct store_answer duplicate = {
+	250, STR_INIT("2.0.0"), STR_INIT("a duplicate, dropped")
+};
 static const struct store_answer no_user = { 550, STR_INIT("5.1.1"),
 					     STR_INIT("no such user here") };
 static const struct store_answer over_quota = { 552, STR_INIT("5.2.2"),
@@ -209,6 +217,7 @@ struct delivery {
 	const struct store_delivery *what;
 	const struct content *content;
 	struct shared_file *shared; // NULL: there is one reader
+	struct str message_id;	    // when duplicates are to be dropped
 	const struct store_answer **answers;
 	size_t next, n_running;
 	struct co *co;
@@ -227,11 +236,20 @@ put_address_field(struct buf *head, const char *name, struct str address)
 	buf_put(head, S("\r\n"));
 }
 
-/* As Dovecot: the fields that name the reader stand where there is one. */
+/* One file is for all who were written to by the same address. */
+static bool
+is_shared(const struct delivery *d, const struct store_rcpt *rcpt)
+{
+	return d->shared != NULL && str_eq(rcpt->orig, d->what->rcpts[0].orig);
+}
+
+/* As Dovecot: the field that names the reader stands where there is one. */
 static void
-put_head(struct buf *head, const struct store_delivery *what,
+put_head(struct buf *head, const struct delivery *d,
 	 const struct store_rcpt *rcpt)
 {
+	const struct store_delivery *what = d->what;
+
 	buf_put(head, S("Return-Path: <"));
 	for (size_t i = 0; i < what->sender.n; i++) {
 		char c = what->sender.p[i];
@@ -239,9 +257,8 @@ put_head(struct buf *head, const struct store_delivery *what,
 		buf_putc(head, c == '\r' || c == '\n' || c == '\0' ? '?' : c);
 	}
 	buf_put(head, S(">\r\n"));
-	if (what->n_rcpts > 1)
-		return; // one file for all of them
-	put_address_field(head, "Delivered-To", rcpt->address);
+	if (!is_shared(d, rcpt))
+		put_address_field(head, "Delivered-To", rcpt->address);
 	if (rcpt->orig.n > 0)
 		put_address_field(head, "X-Original-To", rcpt->orig);
 }
@@ -250,15 +267,16 @@ static bool
 has_sane_lengths(const struct store_delivery *what,
 		 const struct store_rcpt *rcpt)
 {
-	return what->sender.n + rcpt->address.n + rcpt->orig.n <
+	return what->sender.n + rcpt->address.n + rcpt->orig.n +
+		       rcpt->folder.n <
 	       HEAD_MAX_OCTETS / 2;
 }
 
 /* Writes the file; OK when it is durable in new/, ERR_EXISTS when it was there
  * before and is durable. */
 static enum err
-place(struct co *co, const struct delivery *d, struct mailbox *inbox,
-      struct str unique, struct str head)
+place(struct co *co, const struct delivery *d, struct shared_file *shared,
+      struct mailbox *to, struct str unique, struct str head)
 {
 	struct buf name = BUF_INIT(MAILDIR_NAME_OCTETS_MAX * 2);
 	struct placing *p = must_alloc(sizeof(*p));
@@ -276,14 +294,13 @@ place(struct co *co, const struct delivery *d, struct mailbox *inbox,
 	if (e == OK)
 		e = str_to_c(buf_str(&name), p->name, sizeof(p->name));
 	if (e == OK) {
-		p->tmp_fd = inbox->tmp_fd;
-		p->to_fd = inbox->new_fd;
+		p->tmp_fd = to->tmp_fd;
+		p->to_fd = to->new_fd;
 		p->head = head;
 		p->content = d->content;
 		p->date_us = d->what->arrived_us;
 		tree_temporary(d->tree, p->temporary, sizeof(p->temporary));
-		p->e = d->shared ? shared_file_place(co, d->shared, p)
-				 : ERR_REFUSED;
+		p->e = shared ? shared_file_place(co, shared, p) : ERR_REFUSED;
 		if (p->e == ERR_REFUSED)
 			offload(co, content_place, p);
 		was_there = p->e == ERR_EXISTS;
@@ -294,7 +311,7 @@ place(struct co *co, const struct delivery *d, struct mailbox *inbox,
 	free(p);
 	buf_release(&name);
 	if (e == OK)
-		e = shared_sync(co, &inbox->new_sync, inbox->new_fd);
+		e = shared_sync(co, &to->new_sync, to->new_fd);
 	if (e == ERR_NOT_FOUND || e == ERR_FORMAT)
 		e = ERR_UNAVAILABLE; // not the user's absence
 	return e == OK && was_there ? ERR_EXISTS : e;
@@ -319,7 +336,7 @@ deliver_letter(struct co *co, struct user *u, struct str text)
 		e = mailbox_open(co, u, STR_NONE, &inbox);
 	quota_enter(co, u);
 	if (e == OK)
-		e = place(co, &d, inbox, buf_str(&unique), S(""));
+		e = place(co, &d, NULL, inbox, buf_str(&unique), S(""));
 	if (e == OK)
 		quota_add(u, S(""), content.size_octets, 1);
 	quota_leave(u);
@@ -331,29 +348,47 @@ deliver_letter(struct co *co, struct user *u, struct str text)
 	return e;
 }
 
+/* The folder that the address names, if there is one; else INBOX. */
+static enum err
+open_target(struct co *co, struct user *u, const struct store_rcpt *rcpt,
+	    struct mailbox **out)
+{
+	struct buf name = BUF_INIT(IMAP_NAME_OCTETS_MAX);
+	struct buf dir = BUF_INIT(IMAP_NAME_OCTETS_MAX);
+	enum err e = ERR_NOT_FOUND;
+
+	for (size_t i = 0; i < rcpt->folder.n; i++) {
+		char c = rcpt->folder.p[i];
+
+		buf_putc(&name, c == '.' ? '/' : c);
+	}
+	if (rcpt->folder.n > 0 &&
+	    imap_name_check(buf_str(&name)) == IMAP_NAME_FINE &&
+	    imap_name_to_dir(buf_str(&name), &dir) == OK)
+		e = mailbox_open(co, u, buf_str(&dir), out);
+	if (e == ERR_NOT_FOUND)
+		e = mailbox_open(co, u, STR_NONE, out);
+	buf_release(&name);
+	buf_release(&dir);
+	return e;
+}
+
 static const struct store_answer *
-deliver_as(struct co *co, const struct delivery *d, struct user *u,
-	   struct str unique, struct str head)
+deliver_into(struct co *co, const struct delivery *d, struct user *u,
+	     const struct store_rcpt *rcpt, struct mailbox *to,
+	     struct str unique, struct str head)
 {
 	uint64_t size = head.n + d->content->size_octets;
-	struct mailbox *inbox;
-	enum err e = d->what->is_repeat ? look_for_repeat(co, u, unique) : OK;
+	struct shared_file *shared = is_shared(d, rcpt) ? d->shared : NULL;
+	struct str dir = str_c(to->dir);
+	enum err e = quota_reserve(co, u, QUOTA_DELIVERY, dir, size, 1);
 
-	if (e == ERR_EXISTS) {
-		quota_forget(u); // who placed it may have died before it told
-		return &had_before;
-	}
-	if (e != OK)
-		return answer_of(e);
-	e = quota_reserve(co, u, QUOTA_DELIVERY, S(""), size, 1);
 	if (e != OK)
 		return answer_of_quota(e);
-	e = mailbox_open(co, u, STR_NONE, &inbox);
 	quota_enter(co, u);
+	e = place(co, d, shared, to, unique, head);
 	if (e == OK)
-		e = place(co, d, inbox, unique, head);
-	if (e == OK)
-		quota_commit(u, S(""), size, 1);
+		quota_commit(u, dir, size, 1);
 	else
 		quota_cancel(u, size, 1);
 	quota_leave(u);
@@ -363,12 +398,61 @@ deliver_as(struct co *co, const struct delivery *d, struct user *u,
 	}
 	if (e == OK) {
 		ring_add(d->tree->ring, str_c(u->address), unique);
-		mailbox_wake(inbox);
-	} else if (inbox != NULL && inbox->new_sync.failure != OK) {
-		mailbox_kill(inbox);
+		mailbox_wake(to);
+	} else if (to->new_sync.failure != OK) {
+		mailbox_kill(to);
 	}
-	mailbox_drop(&inbox);
 	return e == ERR_NOT_FOUND ? &unavailable : answer_of(e);
+}
+
+static const struct store_answer *
+deliver_as(struct co *co, const struct delivery *d, struct user *u,
+	   const struct store_rcpt *rcpt, struct str unique, struct str head)
+{
+	const struct store_answer *answer;
+	struct mailbox *to = NULL;
+	enum err e = d->what->is_repeat ? look_for_repeat(co, u, unique) : OK;
+
+	if (e == ERR_EXISTS) {
+		quota_forget(u); // who placed it may have died before it told
+		return &had_before;
+	}
+	if (e == OK)
+		e = open_target(co, u, rcpt, &to);
+	if (e != OK)
+		return e == ERR_NOT_FOUND ? &unavailable : answer_of(e);
+	answer = deliver_into(co, d, u, rcpt, to, unique, head);
+	mailbox_drop(&to);
+	return answer;
+}
+
+/* The same Message-ID, for the same user: once, and one at a time. */
+static const struct store_answer *
+deliver_new(struct co *co, const struct delivery *d, struct user *u,
+	    const struct store_rcpt *rcpt, struct str unique, struct str head)
+{
+	struct str user = str_c(u->address);
+	struct tree *t = d->tree;
+	const struct store_answer *answer;
+	struct seen_key key;
+	struct str name;
+
+	if (d->message_id.n == 0)
+		return deliver_as(co, d, u, rcpt, unique, head);
+	if (t->seen == NULL)
+		t->seen = seen_open(t->root_fd, t->copy);
+	key = seen_key_of(user, d->message_id);
+	name = str_of((const char *)key.octets, sizeof(key.octets));
+	if (seen_has(t->seen, &key, wall_s(), d->what->duplicate_s))
+		return &duplicate;
+	if (map_get(&t->deliveries, name) != NULL)
+		return &under_way;
+	map_set(&t->deliveries, name, &key);
+	answer = deliver_as(co, d, u, rcpt, unique, head);
+	map_remove(&t->deliveries, name);
+	if (answer == &delivered)
+		seen_add(t->seen, &key, wall_s());
+	return answer;
 }
 
 /* The same message for the same user is under way at most once: an attempt that
@@ -385,7 +469,7 @@ deliver_once(struct co *co, const struct delivery *d, struct user *u,
 	if (maildir_delivery_unique(d->what->id, rcpt->index, &unique) == OK &&
 	    has_sane_lengths(d->what, rcpt)) {
 		buf_putf(&key, "%s/%.*s", u->address, STR(buf_str(&unique)));
-		put_head(&head, d->what, rcpt);
+		put_head(&head, d, rcpt);
 		answer = NULL;
 	}
 	if (answer == NULL &&
@@ -393,7 +477,8 @@ deliver_once(struct co *co, const struct delivery *d, struct user *u,
 		answer = &under_way;
 	if (answer == NULL) {
 		map_set(&d->tree->deliveries, buf_str(&key), &key);
-		answer = deliver_as(co, d, u, buf_str(&unique), buf_str(&head));
+		answer = deliver_new(co, d, u, rcpt, buf_str(&unique),
+				     buf_str(&head));
 		map_remove(&d->tree->deliveries, buf_str(&key));
 	}
 	buf_release(&unique);
@@ -460,6 +545,25 @@ deliver_all(struct co *co, struct delivery *d)
 		co_park(co);
 }
 
+/* Its Message-ID without blanks around it; empty when there is none. */
+static struct str
+message_id_of(const struct content *c, struct buf *memory)
+{
+	struct buf value = BUF_INIT(MESSAGE_ID_MAX_OCTETS);
+	struct header_field field;
+
+	content_first(c, memory, HEADER_SCAN_OCTETS);
+	if (header_find(buf_str(memory), S("Message-ID"), &field) &&
+	    header_unfold(&value, field.value) == OK) {
+		buf_clear(memory);
+		buf_put(memory, buf_str(&value));
+	} else {
+		buf_clear(memory);
+	}
+	buf_release(&value);
+	return str_trim(buf_str(memory));
+}
+
 static enum err
 receive(struct co *co, struct call *call, struct tree *t, struct content *c,
 	bool is_over)
@@ -506,12 +610,15 @@ serve_what(struct co *co, struct call *call, struct tree *t,
 		.shared = what->n_rcpts > 1 ? &shared : NULL,
 		.co = co,
 	};
+	struct buf header = BUF_INIT(HEADER_SCAN_OCTETS);
 	enum err e;
 
 	shared_file_init(&shared);
 	content_init(&content);
 	e = receive(co, call, t, &content, is_over);
 	if (e == OK && what->n_rcpts > 0) {
+		if (what->duplicate_s > 0)
+			d.message_id = message_id_of(&content, &header);
 		d.answers = must_alloc(what->n_rcpts * sizeof(*d.answers));
 		deliver_all(co, &d);
 		answer_all(co, call, &d, NULL);
@@ -522,6 +629,7 @@ serve_what(struct co *co, struct call *call, struct tree *t,
 			   e == ERR_FULL ? &disk_full : &unavailable);
 	}
 	content_release(&content);
+	buf_release(&header);
 }
 
 void

@@ -15,6 +15,7 @@
 #include "lib/mail/subscriptions.h"
 #include "lib/rt/log.h"
 #include "mda/store/mailbox.h"
+#include "mda/store/seen.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -170,6 +171,7 @@ tree_close(struct tree *t)
 	check(t->users.n == 0);
 	map_release(&t->users);
 	map_release(&t->deliveries);
+	seen_close(&t->seen);
 	if (t->lock_fd >= 0)
 		close(t->lock_fd);
 	if (t->root_fd >= 0)

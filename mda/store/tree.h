@@ -25,6 +25,7 @@ struct mailbox;
 struct user;
 struct tree;
 struct ring;
+struct seen;
 
 /* Asks for a user's limits. ERR_UNAVAILABLE: nobody can tell now. */
 typedef enum err ask_quota_fn(struct co *co, struct tree *t, struct str address,
@@ -59,7 +60,8 @@ struct tree {
 	size_t max_idle_users, max_idle_mailboxes;
 	struct map deliveries; // address and unique part, now under way
 	struct ring *ring;
-	uint64_t epoch; // rises when limits may have changed
+	struct seen *seen; // NULL until somebody asks
+	uint64_t epoch;	   // rises when limits may have changed
 	ask_quota_fn *ask_quota;
 	tell_quota_fn *tell_quota; // NULL: nobody is told
 };

@@ -233,6 +233,17 @@ put_notify(struct buf *out, unsigned notify)
 	}
 }
 
+/* What cannot be written is left out: it is for the reader's eyes alone. */
+static void
+put_original(struct buf *out, struct str original)
+{
+	size_t before = out->n;
+
+	buf_put(out, S(" XORIG="));
+	if (xtext_encode(out, original) != OK)
+		buf_truncate(out, before);
+}
+
 bool
 command_rcpt(struct buf *out, const struct out_rcpt *rcpt,
 	     const struct offers *offers)
@@ -251,6 +262,8 @@ command_rcpt(struct buf *out, const struct out_rcpt *rcpt,
 		put_orcpt(out, rcpt->orcpt);
 	if (offers->has_own)
 		buf_putf(out, " XID=%u", (unsigned)rcpt->index);
+	if (offers->has_own && rcpt->original.n > 0)
+		put_original(out, rcpt->original);
 	buf_put(out, S("\r\n"));
 	return true;
 }

@@ -182,6 +182,13 @@ test_rcpt(void **state UNUSED)
 		  &all,
 		  STR_INIT("RCPT TO:<a@b.test> NOTIFY=NEVER "
 			   "ORCPT=x400;/S+3Dj/ XID=0\r\n") },
+		{ "who was written to",
+		  { .address = STR_INIT("a@b.test"),
+		    .original = STR_INIT("all+x@b.test"),
+		    .index = 7 },
+		  &everything,
+		  STR_INIT("RCPT TO:<a@b.test> XID=7 "
+			   "XORIG=all+2Bx@b.test\r\n") },
 		{ "pipe",
 		  { .address = STR_INIT("|id@b.test") },
 		  &nothing,

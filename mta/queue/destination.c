@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 enum {
-	LOCAL_CONCURRENCY = 256,	  // their fsyncs run in parallel
+	LOCAL_CONCURRENCY = 256,  // their fsyncs run in parallel
 	RUSH_CONCURRENCY = 1,	  // of local deliveries while many hand over
 	RUSH_HELD_MAX_S = 10,	  // and nothing longer than this
 	WAITING_MAX = 200,	  // of a destination, deliveries; others sleep
@@ -396,6 +396,11 @@ put_job(struct buf *body, const struct delivery *d,
 			.address = r->address,
 			.mailbox = d->mailboxes[i],
 			.orcpt = original->orcpt,
+			.original = d->protocol == OUT_LOCAL &&
+						    !str_ieq(original->address,
+							     r->address)
+					    ? original->address
+					    : S(""),
 			.notify = original->notify,
 			.index = d->indexes[i],
 		};

@@ -65,6 +65,8 @@ static const struct known known[] = {
 	ROW("smtputf8_enable", BOOL, "yes"),
 	/* Where mail goes. */
 	ROW("recipient_delimiter", TEXT, "+"),
+	ROW("lmtp_save_to_detail_mailbox", BOOL, "no"),
+	ROW("duplicate_suppression_time", TIME_S, "0s"),
 	ROW("relayhost", LIST, ""),
 	ROW("relay_domains", LIST, ""),
 	ROW("relay_recipient_maps", LIST, ""),

@@ -348,6 +348,9 @@ put_snapshot(struct buf *body)
 		.destination_concurrency =
 			count(s, "default_destination_concurrency_limit"),
 		.recipient_delimiter = settings_text(s, "recipient_delimiter"),
+		.saves_to_detail =
+			settings_is_on(s, "lmtp_save_to_detail_mailbox"),
+		.duplicate_s = seconds(s, "duplicate_suppression_time"),
 	};
 	struct buf smtp = BUF_INIT(FRAME_BODY_MAX_OCTETS);
 
@@ -356,8 +359,8 @@ put_snapshot(struct buf *body)
 		const struct bounce_words *w = &serving.config->reports[i];
 
 		snapshot.reports[i] = (struct router_report) {
-			w->charset, w->from, w->subject, w->copy_subject,
-			w->text,
+			w->charset,	 w->from, w->subject,
+			w->copy_subject, w->text,
 		};
 	}
 	put_smtp(&smtp);

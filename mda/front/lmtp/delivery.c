@@ -12,6 +12,7 @@
 
 #include "lib/base/check.h"
 #include "lib/mail/smtp_data.h"
+#include "lib/rt/settings.h"
 
 enum {
 	CHUNK_AT_OCTETS = 64 * 1024,
@@ -39,16 +40,36 @@ static const struct store_answer later = {
 
 /* ---- the beginning ---- */
 
+/* "folder" of user+folder@domain; empty when the mailbox is another's. */
+static struct str
+detail_of(const struct lmtp_rcpt *r, const struct router_snapshot *now)
+{
+	struct str local =
+		str_first(r->address, (size_t)str_rchr(r->address, '@'));
+	struct str name =
+		str_first(r->mailbox, (size_t)str_chr(r->mailbox, '@'));
+
+	if (str_rchr(r->address, '@') < 0 || str_chr(r->mailbox, '@') < 0 ||
+	    !str_istarts(local, name) || local.n <= name.n + 1 ||
+	    str_chr(now->recipient_delimiter, local.p[name.n]) < 0)
+		return S("");
+	return str_from(local, name.n + 1);
+}
+
 static void
 put_delivery(struct buf *out, const struct lmtp_transaction *t, unsigned store)
 {
 	struct store_rcpt *rcpts = must_alloc(t->n_rcpts * sizeof(*rcpts));
+	struct settings *settings = settings_hold();
+	const struct router_snapshot *now =
+		settings ? settings_of(settings) : NULL;
 	struct store_delivery d = {
 		.id = t->id,
 		.is_repeat = t->is_repeat,
 		.sender = t->sender,
 		.arrived_us = wall_us(),
 		.size_octets = t->size_octets,
+		.duplicate_s = now ? now->duplicate_s : 0,
 		.rcpts = rcpts,
 	};
 
@@ -59,10 +80,15 @@ put_delivery(struct buf *out, const struct lmtp_transaction *t, unsigned store)
 			rcpts[d.n_rcpts++] = (struct store_rcpt) {
 				.mailbox = r->mailbox,
 				.address = r->address,
+				.orig = r->original,
+				.folder = now && now->saves_to_detail
+						  ? detail_of(r, now)
+						  : S(""),
 				.index = r->index,
 			};
 	}
 	store_put_delivery(out, &d);
+	settings_drop(&settings);
 	free(rcpts);
 }
 

@@ -106,7 +106,8 @@ copy_args(struct lmtp_session *s, const struct smtp_rcpt_args *args,
 	}
 	rcpt->index = (uint32_t)index;
 	is_good = address_format(&b, &args->to) == OK &&
-		  arena_str(&s->t.arena, buf_str(&b), &rcpt->address) == OK;
+		  arena_str(&s->t.arena, buf_str(&b), &rcpt->address) == OK &&
+		  arena_str(&s->t.arena, args->original, &rcpt->original) == OK;
 	buf_release(&b);
 	if (!is_good)
 		lmtp_reply_later(s);
@@ -128,7 +129,7 @@ add_rcpt(struct lmtp_transaction *t, const struct lmtp_rcpt *rcpt)
 		t->rcpts = rcpts;
 		t->rcpts_cap = cap;
 	}
-	t->rcpt_octets += rcpt->address.n + rcpt->mailbox.n;
+	t->rcpt_octets += rcpt->address.n + rcpt->mailbox.n + rcpt->original.n;
 	t->rcpts[t->n_rcpts++] = *rcpt;
 	return true;
 }
@@ -161,7 +162,8 @@ accept_rcpt(struct co *co, struct lmtp_session *s,
 void
 lmtp_rcpt(struct co *co, struct lmtp_session *s, struct str arg)
 {
-	unsigned with = SMTP_WITH_OWN | SMTP_WITH_LONG_LOCAL |
+	unsigned with = SMTP_WITH_OWN | SMTP_WITH_ORIGINAL |
+			SMTP_WITH_LONG_LOCAL |
 			(s->t.is_smtputf8 ? SMTP_WITH_UTF8 : 0u);
 	struct smtp_rcpt_args args;
 	enum smtp_syntax syntax;

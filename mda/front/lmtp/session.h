@@ -21,6 +21,7 @@ struct lmtp_delivery; // a message whose content comes: delivery.c
 
 struct lmtp_rcpt {
 	struct str address, mailbox;
+	struct str original; // who was written to, if somebody else
 	uint32_t index;
 	unsigned store;
 	struct store_answer answer; // code 0: none yet
