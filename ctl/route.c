@@ -102,17 +102,23 @@ add_steps(struct buf *out, struct str text)
 	return e == OK ? buf_addc(out, ']') : e;
 }
 
-/* The envelope's sender as the steps leave it. */
+/* What stands behind a mark at the start of a line. */
 static struct str
-sender_after(struct str text, struct str sender)
+line_after(struct str text, struct str mark, struct str otherwise)
 {
-	static const struct str mark = STR_INIT("envelope sender becomes ");
 	struct str line;
 
 	while (str_line(&text, &line))
 		if (str_starts(line, mark))
 			return str_from(line, mark.n);
-	return sender;
+	return otherwise;
+}
+
+/* The envelope's sender as the steps leave it. */
+static struct str
+sender_after(struct str text, struct str sender)
+{
+	return line_after(text, S("envelope sender becomes "), sender);
 }
 
 static enum err
@@ -154,6 +160,12 @@ print_json(const struct router_ask *ask, struct str text,
 	if (e == OK)
 		e = add_member(&out, "envelope_sender",
 			       sender_after(text, ask->sender));
+	if (e == OK)
+		e = buf_addc(&out, ',');
+	if (e == OK)
+		e = add_member(&out, "rcpt",
+			       line_after(text, S("RCPT from a stranger: "),
+					  S("")));
 	if (e == OK)
 		e = buf_addc(&out, ',');
 	if (e == OK)

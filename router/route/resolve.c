@@ -1350,34 +1350,45 @@ rewrite(struct resolver *r, const struct table_list *tables,
 	return e == ERR_NOT_FOUND || e == ERR_UNAVAILABLE ? OK : e;
 }
 
+static const struct str class_words[] = {
+	[CANONICAL_ENVELOPE_SENDER] = STR_INIT("envelope_sender"),
+	[CANONICAL_ENVELOPE_RECIPIENT] = STR_INIT("envelope_recipient"),
+	[CANONICAL_HEADER_SENDER] = STR_INIT("header_sender"),
+	[CANONICAL_HEADER_RECIPIENT] = STR_INIT("header_recipient"),
+};
+
 /* What canonical(5) makes of an address. ERR_LIMIT: put it off. */
 static enum err
-rewrite_as(struct resolver *r, enum route_canonical class, struct str *address)
+rewrite_by_maps(struct resolver *r, enum route_canonical class,
+		struct str *address)
 {
-	static const struct str words[] = {
-		[CANONICAL_ENVELOPE_SENDER] = STR_INIT("envelope_sender"),
-		[CANONICAL_ENVELOPE_RECIPIENT] = STR_INIT("envelope_recipient"),
-		[CANONICAL_HEADER_SENDER] = STR_INIT("header_sender"),
-		[CANONICAL_HEADER_RECIPIENT] = STR_INIT("header_recipient"),
-	};
 	bool is_sender = class == CANONICAL_ENVELOPE_SENDER ||
 			 class == CANONICAL_HEADER_SENDER;
 	const struct settings *s = &r->c->settings;
-	struct str before;
 	enum err e = OK;
 
 	if (settings_lists(s,
 			   is_sender ? "sender_canonical_classes"
 				     : "recipient_canonical_classes",
-			   words[class]))
+			   class_words[class]))
 		e = rewrite(r,
 			    is_sender ? &r->c->sender_canonical
 				      : &r->c->recipient_canonical,
 			    address);
-	if (e == OK && settings_lists(s, "canonical_classes", words[class]))
+	if (e == OK &&
+	    settings_lists(s, "canonical_classes", class_words[class]))
 		e = rewrite(r, &r->c->canonical, address);
-	before = *address;
-	if (e == OK && masquerade_is_on(r->c, words[class]))
+	return e;
+}
+
+/* The same, and masquerade_domains. */
+static enum err
+rewrite_as(struct resolver *r, enum route_canonical class, struct str *address)
+{
+	enum err e = rewrite_by_maps(r, class, address);
+	struct str before = *address;
+
+	if (e == OK && masquerade_is_on(r->c, class_words[class]))
 		e = masquerade(r->c, before, r->arena, address);
 	if (e == OK && !str_eq(before, *address))
 		say_setting(r, "masquerade_domains", *address);
@@ -1548,7 +1559,6 @@ static enum err
 explain_header(struct resolver *r, struct str sender, struct str rcpt)
 {
 	struct str from = sender, to = rcpt;
-	size_t before = r->trace->n;
 	enum err e = OK;
 
 	if (sender.n > 0)
@@ -1557,7 +1567,7 @@ explain_header(struct resolver *r, struct str sender, struct str rcpt)
 	if (e == OK)
 		e = explain_rewriting(r, CANONICAL_HEADER_RECIPIENT,
 				      "To, Cc become", &to);
-	if (e == OK && r->trace->n > before)
+	if (e == OK && (!str_eq(from, sender) || !str_eq(to, rcpt)))
 		say_setting(r, "local_header_rewrite_clients",
 			    settings_text(&r->c->settings,
 					  "local_header_rewrite_clients"));
@@ -1600,6 +1610,19 @@ explain_copies(struct resolver *r)
 	return OK;
 }
 
+/* What the question at RCPT would get, but for restriction lists. */
+static enum err
+explain_rcpt(struct resolver *r, struct str sender, struct str rcpt)
+{
+	struct route_verdict v;
+	enum err e = route_check_rcpt(r->c, sender, rcpt, false, r->remote, &v);
+
+	if (e == OK)
+		say(r, "RCPT from a stranger: %u %.*s %.*s", v.reply,
+		    STR(v.code), STR(v.text));
+	return e;
+}
+
 enum err
 route_explain(const struct config *c, struct str sender, struct str rcpt,
 	      struct remote *remote, struct buf *out)
@@ -1624,6 +1647,8 @@ route_explain(const struct config *c, struct str sender, struct str rcpt,
 		e = explain_header(&r, sender, rcpt);
 	if (e == OK)
 		e = explain_copies(&r);
+	if (e == OK)
+		e = explain_rcpt(&r, sender, rcpt);
 	r.is_deferred = false;
 	if (e == OK)
 		e = resolve(&r, &is_alias, &result);
@@ -1778,8 +1803,10 @@ route_check_rcpt(const struct config *c, struct str sender, struct str rcpt,
 		if (out->reply == 550 && is_postmaster(address) &&
 		    is_local_domain(&r, domain_of(address)))
 			set_verdict(out, 250, S("2.1.5"), S("Ok"));
+		/* Masquerading makes nobody known, as with Postfix. */
 		if (out->reply == 250 && !is_alias &&
-		    rewrite_recipient(&r, &address) == OK)
+		    rewrite_by_maps(&r, CANONICAL_ENVELOPE_RECIPIENT,
+				    &address) == OK)
 			judge_listed(&r, address, out);
 		if (r.is_asking)
 			e = ERR_MORE;

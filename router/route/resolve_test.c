@@ -1045,6 +1045,9 @@ a_recipient_is_listed_as_canonical_maps_leave_it(void **state UNUSED)
 			  "{gone@example1.local=nobody@example1.local}}\n"));
 	expect_reply(S("old@example1.local"), false, 250, "2.1.5");
 	expect_reply(S("gone@example1.local"), false, 550, "5.1.1");
+	LOAD(F("main.cf", "masquerade_domains = local\n"
+			  "masquerade_classes = envelope_recipient\n"));
+	expect_reply(S("nobody@example1.local"), false, 550, "5.1.1");
 }
 
 /* postconf(5): local_recipient_maps, virtual_mailbox_maps. */

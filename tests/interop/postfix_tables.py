@@ -6,6 +6,9 @@ Part 1 makes random tables of each type and asks `postmap -q -` of both. Part 2
 runs a Postfix of its own (private configuration and queue, no delivery), sends
 recipients through its cleanup(8), asks its trivial-rewrite(8) where each result
 goes, and compares with `mailctl route explain --json` over the same files.
+Part 3 does the same with what docker-mailserver makes of RELAY_HOST,
+DEFAULT_RELAY_HOST and postfix-relaymap.cf, for many senders, and with
+catch-alls. Part 4 compares the replies to RCPT of a stranger.
 
 Differences that are meant stand in doc/differences.md; each has a rule in
 INTENDED here. Any other one fails.
@@ -180,7 +183,6 @@ mydestination = $myhostname, localhost.$mydomain, localhost
 myorigin = $myhostname
 virtual_mailbox_domains = box.test, two.test
 virtual_alias_domains = alias.test
-relay_domains = relay.test
 recipient_delimiter = +
 """
 POSTFIX = """queue_directory = %(top)s/queue
@@ -299,6 +301,17 @@ def make_set(rnd, top):
     main += "relocated_maps = texthash:%s/relocated\n" % top
     main += "sender_dependent_default_transport_maps = " \
             "texthash:%s/sender_transport\n" % top
+    main += "relay_domains = %s\n" % rnd.choice([
+        "relay.test", "!sub.relay.test, relay.test",
+        "pcre:{{/^relay\\.test$$/ x}}", "regexp:{{/relay/ x}}, localhost",
+        "static:all", "relay.test, inline:{a.out.test=x}"])
+    main += rnd.choice(["", "", "mydestination = $myhostname, "
+                        "localhost.$mydomain, pcre:{{/^localhost$$/ x}}\n"])
+    main += rnd.choice(["", "", "virtual_mailbox_domains = "
+                        "regexp:{{/^(box|two)\\.test$$/ x}}\n"])
+    main += rnd.choice(["", "", "masquerade_domains = out.test, test\n"
+                        "masquerade_classes = envelope_recipient\n"
+                        "masquerade_exceptions = u1\n"])
     main += rnd.choice(["", "relayhost = [rh]:26\n", "relayhost = rh.test\n"])
     main += rnd.choice(["", "", "propagate_unmatched_extensions =\n"])
     main += rnd.choice(["", "", "default_transport = smtp:[dt]\n"])
@@ -341,9 +354,9 @@ class Postfix:
         shutil.copy("/etc/postfix/dynamicmaps.cf", self.conf)
         os.chmod(top, 0o755)
 
-    def start(self, main):
+    def start(self, main, more=""):
         with open(self.conf + "/main.cf", "w", encoding="utf-8") as file:
-            file.write(main + POSTFIX % {"top": self.top})
+            file.write(POSTFIX % {"top": self.top} + main + more)
         with open(self.conf + "/master.cf", "w", encoding="utf-8") as file:
             file.write(MASTER_CF % self.port)
         with open(self.top + "/master.out", "ab") as out:
@@ -463,71 +476,279 @@ def is_meant(sender, recipient, theirs, ours):
     return False
 
 
-def ask_ours(mailctl, top, questions):
+def ask_ours(mailctl, top, questions, environment=None):
     run = subprocess.run([mailctl, "route", "explain", "-", "--offline",
                           "--json", "--config", top], check=True, text=True,
                          input="".join("%s %s\n" % q for q in questions),
+                         env=dict(os.environ, **(environment or {})),
                          stdout=subprocess.PIPE)
     return [json.loads(line) for line in run.stdout.split("\n") if line]
 
 
-def compare_set(rnd, mailctl, postfix, top, count):
+def show(files):
+    for name in sorted(files):
+        print("--- %s\n%s" % (name, files[name]))
+
+
+class Count:
+    def __init__(self):
+        self.total = self.meant = self.bad = 0
+        self.kinds = {}
+
+    def kind(self, name):
+        self.kinds[name] = self.kinds.get(name, 0) + 1
+
+    def __str__(self):
+        return "%d asked, %d meant to differ, %d differ; %s" % (
+            self.total, self.meant, self.bad,
+            " ".join("%s %d" % x for x in sorted(self.kinds.items())))
+
+
+def compare_sender(count, mailctl, postfix, top, sender, recipients,
+                   environment=None):
+    """Where mail of one sender goes."""
+    expanded = postfix.expand(sender, recipients)
+    asked = [r for r in recipients if r in expanded]
+    answers = ask_ours(mailctl, top, [(r, sender) for r in asked], environment)
+    for recipient, answer in zip(asked, answers):
+        if expanded[recipient] is None:
+            theirs = ["retry 4.6.0 %s" % LOOP]
+        else:
+            theirs = sorted({as_text(*postfix.resolve(sender, final))
+                             for final in expanded[recipient]})
+        ours = sorted({ours_as_text(t) for t in answer["targets"]})
+        count.total += 1
+        for text in theirs:
+            count.kind(text.split()[0])
+        if theirs == ours:
+            continue
+        if is_meant(sender, recipient, theirs, ours):
+            count.meant += 1
+            continue
+        count.bad += 1
+        print("from <%s> to %s\n postfix %s\n ours    %s\n  %s" % (
+            sender, recipient, theirs, ours, "\n  ".join(answer["steps"])))
+
+
+def compare_set(count, rnd, mailctl, postfix, top):
     files = make_set(rnd, top)
-    sender = rnd.choice(SENDERS)
-    recipients = sorted({address(rnd) for _ in range(count)})
-    bad = n = meant = 0
-    kinds = {}
+    recipients = sorted({address(rnd) for _ in range(700)})
     try:
         postfix.start(files["main.cf"])
-        expanded = postfix.expand(sender, recipients)
-        asked = [r for r in recipients if r in expanded]
-        answers = ask_ours(mailctl, top, [(r, sender) for r in asked])
-        for recipient, answer in zip(asked, answers):
-            if expanded[recipient] is None:
-                theirs = ["retry 4.6.0 %s" % LOOP]
-            else:
-                theirs = sorted({as_text(*postfix.resolve(sender, final))
-                                 for final in expanded[recipient]})
-            ours = sorted({ours_as_text(t) for t in answer["targets"]})
-            n += 1
-            for text in theirs:
-                kind = text.split()[0]
-                kinds[kind] = kinds.get(kind, 0) + 1
-            if theirs == ours:
-                continue
-            if is_meant(sender, recipient, theirs, ours):
-                meant += 1
-                continue
-            bad += 1
-            print("from <%s> to %s\n postfix %s\n ours    %s\n  %s" % (
-                sender, recipient, theirs, ours,
-                "\n  ".join(answer["steps"])))
+        compare_sender(count, mailctl, postfix, top, rnd.choice(SENDERS),
+                       recipients)
     finally:
         postfix.stop()
-    if bad:
-        for name in sorted(files):
-            print("--- %s\n%s" % (name, files[name]))
-    return n, meant, bad, kinds
+    if count.bad:
+        show(files)
 
 
-def compare_routes(rnd, mailctl, count):
-    total = meant = bad = 0
-    kinds = {}
-    while total < count and not bad:
+# ---- part 3: docker-mailserver's relay hosts -------------------------------
+
+HOSTED = ["box.test", "two.test", "xbox.test", "boxxtest.test", "own.test"]
+
+
+def dms_relaymap(rnd):
+    """(lines of postfix-relaymap.cf, what becomes of those with a value)."""
+    lines = []
+    for key in rnd.sample(["u1@box.test", "u2@two.test", "@box.test",
+                           "@two.test", "@xbox.test", "@stranger.test",
+                           "u1@stranger.test", "BIG@Own.Test", "@own.test"],
+                          rnd.randrange(0, 7)):
+        value = rnd.choice(RELAYS + ["[r6]:465", "r7.test"])
+        if key.startswith("@") and rnd.random() < 0.3:
+            lines.append(key + rnd.choice(["", " ", "\t"]))  # opted out
+        else:
+            lines.append(key + rnd.choice(["\t\t", " ", "   "]) + value)
+    return lines
+
+
+def dms_set(rnd, top):
+    """A folder and an environment, and the main.cf and the tables that
+    docker-mailserver 15 makes of them (helpers/relay.sh)."""
+    accounts = ["%s@%s" % (local, rnd.choice(HOSTED[:3]))
+                for local in ("u1", "u2", "u3", "info")]
+    virtual = rnd.sample(["@two.test u1@box.test", "u2@two.test u2@two.test",
+                          "@own.test @box.test", "sales@own.test x@out.test",
+                          "u1@box.test u1@box.test, keep@out.test",
+                          "@box.test u2@out.test", "info@box.test info@box.test"],
+                         rnd.randrange(0, 6))
+    lines = dms_relaymap(rnd)
+    environment = {}
+    if rnd.random() < 0.7:
+        environment["RELAY_HOST"] = "default.relay.test"
+        if rnd.random() < 0.5:
+            environment["RELAY_PORT"] = "2525"
+    if rnd.random() < 0.4:
+        environment["DEFAULT_RELAY_HOST"] = rnd.choice(
+            ["[global.test]:587", "global.test"])
+    hosted = sorted({a.split("@")[1] for a in accounts} |
+                    {line.split()[0].split("@")[1] for line in virtual})
+    table = [line for line in lines if len(line.split()) == 2]
+    if "RELAY_HOST" in environment:
+        told = {line.split()[0] for line in lines}
+        table += ["@%s [%s]:%s" % (domain, environment["RELAY_HOST"],
+                                   environment.get("RELAY_PORT", "25"))
+                  for domain in hosted if "@" + domain not in
+                  {key.lower() for key in told}]
+    common = ("compatibility_level = 3.6\nmyhostname = mail.host.test\n"
+              "mydestination = $myhostname, localhost\n"
+              "recipient_delimiter = +\n")
+    files = {
+        "postfix-main.cf": common,
+        "postfix-accounts.cf": "".join(
+            "%s|{PLAIN}x%d\n" % (a, i) for i, a in enumerate(accounts)),
+        "postfix-virtual.cf": "\n".join(virtual) + "\n",
+        "postfix-relaymap.cf": "\n".join(lines) + "\n",
+    }
+    theirs = common + (
+        "virtual_mailbox_domains = %s\n"
+        "virtual_alias_maps = texthash:%s/postfix-virtual.cf\n"
+        "sender_dependent_relayhost_maps = texthash:%s/made\n" % (
+            " ".join(hosted), top, top))
+    if "DEFAULT_RELAY_HOST" in environment:
+        theirs += "relayhost = %s\n" % environment["DEFAULT_RELAY_HOST"]
+    for name, text in dict(files, made="\n".join(table) + "\n").items():
+        path = os.path.join(top, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.utime(path, OLD)
+    return theirs, dict(files, environment=str(environment)), environment
+
+
+def compare_relay(count, rnd, mailctl, postfix, top):
+    theirs, files, environment = dms_set(rnd, top)
+    recipients = ["x@out.test", "u1@box.test", "u1+tag@box.test",
+                  "any@two.test", "u2@two.test", "u2+z@two.test",
+                  "any+y@own.test", "sales@own.test", "info@box.test",
+                  "nobody@box.test", "INFO@Box.Test"]
+    senders = ["u1@box.test", "u1+x@box.test", "u9@box.test", "u2@two.test",
+               "a@xbox.test", "a@own.test", "big@own.test", "u1@stranger.test",
+               "b@stranger.test", "c@sub.box.test", "", "U1@BOX.TEST",
+               "a@boxxtest.test"]
+    try:
+        postfix.start(theirs)
+        for sender in senders:
+            compare_sender(count, mailctl, postfix, top, sender,
+                           [r for r in recipients if rnd.random() < 0.7],
+                           environment)
+    finally:
+        postfix.stop()
+    if count.bad:
+        show(files)
+
+
+# ---- part 4: RCPT of a stranger --------------------------------------------
+
+STRANGER = """mynetworks = 192.0.2.0/24
+smtpd_relay_restrictions = reject_unauth_destination
+smtpd_recipient_restrictions = permit
+smtpd_reject_unlisted_recipient = yes
+smtpd_error_sleep_time = 0
+smtpd_hard_error_limit = 100000
+smtpd_junk_command_limit = 100000
+smtpd_recipient_limit = 100000
+smtpd_recipient_overshoot_limit = 100000
+"""
+
+
+def rcpt_set(rnd, top):
+    """Settings that say who is known; the other host has no accounts, so it
+    gets those as virtual_mailbox_maps."""
+    accounts = ["u1@box.test", "u2@box.test", "u3@two.test"]
+    files = make_set(rnd, top)
+    # Masquerading recipients: see doc/differences.md.
+    files["main.cf"] = re.sub(r"^masquerade_.*\n", "", files["main.cf"],
+                              flags=re.M)
+    files["boxes"] = "".join("%s x/\n" % a for a in accounts)
+    files["known"] = some(rnd, ["u1@box.test", "u3@box.test", "info@two.test",
+                                "@two.test", "u2@two.test"], ["x/"], 1, 5)
+    files["local"] = some(rnd, ["u1", "info@mta1.own.test", "sales", "a.b",
+                                "@localhost"], ["x"], 1, 5)
+    files["relayed"] = some(rnd, ["u1@relay.test", "@sub.relay.test", "u2",
+                                  "info@relay.test"], ["x"], 1, 4)
+    both = rnd.choice(["", "relay_recipient_maps = texthash:%s/relayed\n" % top])
+    ours, theirs = "", "virtual_mailbox_maps = texthash:%s/boxes\n" % top
+    if rnd.random() < 0.6:
+        both += ("virtual_transport = smtp:[inner]\nvirtual_mailbox_maps = "
+                 "texthash:%s/known\n" % top)
+        theirs = ""
+    if rnd.random() < 0.6:
+        both += ("local_transport = smtp:[inner]\nlocal_recipient_maps = "
+                 "texthash:%s/local\n" % top)
+    else:
+        theirs += "local_recipient_maps = inline:{none=x}\n"
+    files["main.cf"] += both
+    for name in ("main.cf", "boxes", "known", "local", "relayed"):
+        path = os.path.join(top, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(files[name] + (ours if name == "main.cf" else ""))
+        os.utime(path, OLD)
+    return files, theirs
+
+
+def rcpt_meant(recipient, theirs, answer):
+    """The rules of doc/differences.md for RCPT; theirs: first digit."""
+    ours, steps = answer["rcpt"][0], "\n".join(answer["steps"])
+    classes = {t["class"] for t in answer["targets"]}
+    if recipient.lower().startswith("postmaster@"):
+        return True  # somebody always reads it here
+    if theirs != "2":
+        return False
+    if ours == "4":
+        return classes == {"retry"}  # put off at once, not in the queue
+    # Nothing but bounces: refused, for whatever reason it bounces.
+    return classes == {"error"} and (
+        "accounts: no " in steps or re.search(
+            r"^(virtual_alias_maps|recipient_canonical_maps): .* is in ",
+            steps, re.M) is not None)
+
+
+def compare_rcpt(count, rnd, mailctl, postfix, top):
+    files, theirs = rcpt_set(rnd, top)
+    recipients = sorted({address(rnd) for _ in range(400)})
+    codes = {}
+    try:
+        postfix.start(files["main.cf"] + theirs, STRANGER)
+        with smtplib.SMTP("127.0.0.1", postfix.port, timeout=60) as smtp:
+            smtp.ehlo("test")
+            smtp.mail("a@stranger.example")
+            for recipient in recipients:
+                codes[recipient] = smtp.rcpt(recipient)
+    finally:
+        postfix.stop()
+    answers = ask_ours(mailctl, top,
+                       [(r, "a@stranger.example") for r in recipients])
+    for recipient, answer in zip(recipients, answers):
+        code, text = codes[recipient]
+        count.total += 1
+        count.kind(str(code))
+        if str(code)[0] == answer["rcpt"][0]:
+            continue
+        if rcpt_meant(recipient, str(code)[0], answer):
+            count.meant += 1
+            continue
+        count.bad += 1
+        print("RCPT %s\n postfix %s %s\n ours    %s\n  %s" % (
+            recipient, code, text, answer["rcpt"],
+            "\n  ".join(answer["steps"])))
+    if count.bad:
+        show(dict(files, theirs=theirs))
+
+
+def compare_many(name, compare, rnd, mailctl, wanted):
+    """Sets until so many questions were asked, each with its own Postfix."""
+    count = Count()
+    while count.total < wanted and not count.bad:
         top = tempfile.mkdtemp(prefix="tables-")
         try:
             postfix = Postfix(os.path.join(top, "postfix"))
             os.chmod(top, 0o755)
-            n, m, b, k = compare_set(rnd, mailctl, postfix, top, 700)
+            compare(count, rnd, mailctl, postfix, top)
         finally:
             shutil.rmtree(top, ignore_errors=True)
-        total, meant, bad = total + n, meant + m, bad + b
-        for kind, number in k.items():
-            kinds[kind] = kinds.get(kind, 0) + number
-    print("routes: %d addresses, %d meant to differ, %d differ; %s" % (
-        total, meant, bad, " ".join("%s %d" % x for x in sorted(
-            kinds.items()))))
-    return bad == 0 and meant * 5 < total
+    print("%s: %s" % (name, count))
+    return count.bad == 0 and count.meant * 5 < count.total
 
 
 def main():
@@ -554,7 +775,11 @@ def main():
         postmap = os.path.join(directory, "postmap")
         os.symlink(mailctl, postmap)
         is_good = compare_tables(rnd, postmap, directory, options.tables)
-    is_good = compare_routes(rnd, mailctl, options.addresses) and is_good
+    for name, compare, wanted in (
+            ("routes", compare_set, options.addresses),
+            ("relay hosts", compare_relay, options.addresses // 4),
+            ("RCPT", compare_rcpt, options.addresses // 2)):
+        is_good = compare_many(name, compare, rnd, mailctl, wanted) and is_good
     return 0 if is_good else 1
 
 
