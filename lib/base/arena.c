@@ -6,7 +6,10 @@
 
 #include <stdalign.h>
 
-enum { BLOCK_SIZE_OCTETS = 1024 - 32 };
+enum {
+	FIRST_BLOCK_OCTETS = 1024 - 32, // most have no other
+	BLOCK_SIZE_OCTETS = 4096 - 32,
+};
 
 struct arena_block {
 	struct arena_block *next;
@@ -56,10 +59,11 @@ arena_clear(struct arena *a)
 static bool
 add_block(struct arena *a, size_t size)
 {
+	size_t usual = a->blocks ? BLOCK_SIZE_OCTETS : FIRST_BLOCK_OCTETS;
 	struct arena_block *b;
 
-	if (size < BLOCK_SIZE_OCTETS)
-		size = BLOCK_SIZE_OCTETS;
+	if (size < usual)
+		size = usual;
 	if (size > a->max - a->used)
 		size = a->max - a->used;
 	b = must_alloc(sizeof(*b) + size);

@@ -100,14 +100,6 @@ fs_read_at(int fd, char *to, size_t n, int64_t offset)
 	return OK;
 }
 
-bool
-fs_read_cached(int fd, char *to, size_t n, int64_t offset)
-{
-	struct iovec whole = { .iov_base = to, .iov_len = n };
-
-	return preadv2(fd, &whole, 1, offset, RWF_NOWAIT) == (ssize_t)n;
-}
-
 int
 fs_open_regular(int dir_fd, const char *name)
 {

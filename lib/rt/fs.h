@@ -22,9 +22,6 @@ enum err fs_write_both(int fd, struct str first, struct str second) MUST_USE;
 enum err fs_write_all_at(int fd, struct str bytes, int64_t offset) MUST_USE;
 /* Reads exactly n octets; ERR_EOF when the file is shorter. */
 enum err fs_read_at(int fd, char *to, size_t n, int64_t offset) MUST_USE;
-/* The same if all of them are in the system's memory, without waiting for a
- * disk. */
-bool fs_read_cached(int fd, char *to, size_t n, int64_t offset);
 /* Appends a whole regular file to out, at most out->max. ERR_NOT_FOUND,
  * ERR_LIMIT. dir_fd may be AT_FDCWD. */
 enum err fs_read_file(int dir_fd, const char *name, struct buf *out) MUST_USE;

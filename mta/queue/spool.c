@@ -973,7 +973,7 @@ spool_reading_run_cached(struct spool_reading *r)
 {
 	make_room(r);
 	if (r->fd < 0 ||
-	    !fs_read_cached(r->fd, r->bytes.p, r->bytes.n, (int64_t)head_of(r)))
+	    !fs_read_now(r->fd, r->bytes.p, r->bytes.n, (int64_t)head_of(r)))
 		return false;
 	r->result = OK;
 	judge(r);
