@@ -251,8 +251,10 @@ static void
 put_out_job(struct buf *out)
 {
 	static const struct out_rcpt rcpts[] = {
-		{ STR_INIT("a@x"), STR_INIT("m@x"), STR_INIT("o"), 3, 7 },
-		{ STR_INIT("b@x"), STR_INIT(""), STR_INIT(""), 0, 9 },
+		{ STR_INIT("a@x"), STR_INIT("m@x"), STR_INIT("o"),
+		  STR_INIT("w@x"), 3, 7 },
+		{ STR_INIT("b@x"), STR_INIT(""), STR_INIT(""), STR_INIT(""), 0,
+		  9 },
 	};
 
 	out_put_job(out, &(struct out_job) {
@@ -314,6 +316,7 @@ check_out_job(struct str body, struct arena *arena)
 	assert_str(m.rcpts[0].address, "a@x");
 	assert_str(m.rcpts[0].mailbox, "m@x");
 	assert_str(m.rcpts[0].orcpt, "o");
+	assert_str(m.rcpts[0].original, "w@x");
 	assert_int_equal(m.rcpts[0].notify, 3);
 	assert_int_equal(m.rcpts[0].index, 7);
 	assert_str(m.rcpts[1].address, "b@x");
@@ -850,13 +853,15 @@ static void
 put_delivery(struct buf *out)
 {
 	static const struct store_rcpt rcpts[] = {
-		{ STR_INIT("m@x"), STR_INIT("a@x"), STR_INIT("o"), 4 },
-		{ STR_INIT("n@x"), STR_INIT("b@x"), STR_INIT(""), 5 },
+		{ STR_INIT("m@x"), STR_INIT("a@x"), STR_INIT("o"),
+		  STR_INIT("f"), 4 },
+		{ STR_INIT("n@x"), STR_INIT("b@x"), STR_INIT(""), STR_INIT(""),
+		  5 },
 	};
 
 	store_put_delivery(out,
 			   &(struct store_delivery) { S("ID"), true, S("s@y"),
-						      6, 7, rcpts, 2 });
+						      6, 7, 8, rcpts, 2 });
 }
 
 static enum err
@@ -880,6 +885,8 @@ check_delivery(struct str body, struct arena *arena)
 	assert_str(m.rcpts[0].mailbox, "m@x");
 	assert_str(m.rcpts[0].address, "a@x");
 	assert_str(m.rcpts[0].orig, "o");
+	assert_str(m.rcpts[0].folder, "f");
+	assert_int_equal(m.duplicate_s, 8);
 	assert_int_equal(m.rcpts[0].index, 4);
 	assert_str(m.rcpts[1].mailbox, "n@x");
 	assert_int_equal(m.rcpts[1].index, 5);

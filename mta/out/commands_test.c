@@ -186,7 +186,7 @@ test_rcpt(void **state UNUSED)
 		  { .address = STR_INIT("a@b.test"),
 		    .original = STR_INIT("all+x@b.test"),
 		    .index = 7 },
-		  &everything,
+		  &all,
 		  STR_INIT("RCPT TO:<a@b.test> XID=7 "
 			   "XORIG=all+2Bx@b.test\r\n") },
 		{ "pipe",

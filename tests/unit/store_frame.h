@@ -93,8 +93,9 @@ struct letter {
 static UNUSED int
 deliver_in_steps(struct co *co, const struct letter *l, size_t step)
 {
-	struct store_rcpt rcpt = { str_c(l->to), str_c(l->to), STR_NONE,
-				   l->index };
+	struct store_rcpt rcpt = { .mailbox = str_c(l->to),
+				   .address = str_c(l->to),
+				   .index = l->index };
 	struct store_delivery d = {
 		.id = str_c(l->id),
 		.is_repeat = l->is_repeat,
