@@ -28,6 +28,7 @@ enum {
 	HEADER_MAX_OCTETS = 32 << 20,
 	BREATHE_EVERY = 512, // messages that need no reading
 	READING = 32,	     // is as much work as so many of them
+	UNREAD_MAX = 1000,   // then it is not the messages
 	/* RFC 8970 3.2: what a lazy client does not want to wait for. */
 	LAZY_MAX_OCTETS = 1 << 20,
 };
@@ -36,7 +37,7 @@ struct fetching {
 	struct session *s;
 	const struct imap_fetch *what;
 	bool is_flags_due; // \Seen was set by this command
-	size_t n_gone;
+	size_t n_gone, n_unread;
 	bool has_unknown_encoding; // of a part that BINARY asked for
 	enum err e;
 	struct index_window window;
@@ -565,6 +566,9 @@ fetch_one(struct co *co, struct fetching *f, size_t at)
 	msg = mailbox_find(m, uid);
 	if (msg == NULL || e == ERR_NOT_FOUND)
 		put_gone(f, uid);
+	else if ((e == ERR_IO || e == ERR_UNAVAILABLE) &&
+		 f->n_unread < UNREAD_MAX)
+		f->n_unread++; // F01, F05: the others are told all the same
 	else if (e != OK)
 		f->e = e;
 	else
@@ -618,8 +622,8 @@ fetch(struct co *co, struct session *s, const struct uid_list *list,
 	index_window_release(&f.window);
 	letters_ahead_free(&f.ahead);
 	buf_release(&f.made);
-	if (f.e != OK)
-		session_fail(s, f.e);
+	if (f.e != OK || f.n_unread > 0)
+		session_fail(s, f.e != OK ? f.e : ERR_IO);
 	else if (f.has_unknown_encoding)
 		session_answer(s, STORE_NO,
 			       "[UNKNOWN-CTE] a part cannot be decoded");
