@@ -780,8 +780,8 @@ check_append(struct str body, struct arena *arena UNUSED)
 static void
 put_done(struct buf *out)
 {
-	store_put_done(out,
-		       &(struct store_done) { STORE_BYE, S("done"), true });
+	store_put_done(
+		out, &(struct store_done) { STORE_BYE, S("done"), true, true });
 }
 
 static enum err
@@ -799,6 +799,7 @@ check_done(struct str body, struct arena *arena UNUSED)
 	assert_int_equal(m.status, STORE_BYE);
 	assert_str(m.text, "done");
 	assert_true(m.is_selected);
+	assert_true(m.is_notifying);
 }
 
 static void

@@ -59,6 +59,7 @@ store_put_done(struct buf *out, const struct store_done *done)
 	wire_put_u8(out, (uint8_t)done->status);
 	wire_put_str(out, done->text);
 	wire_put_bool(out, done->is_selected);
+	wire_put_bool(out, done->is_notifying);
 }
 
 enum err
@@ -69,6 +70,7 @@ store_read_done(struct str body, struct store_done *out)
 	out->status = wire_below(&w, STORE_STATUSES);
 	out->text = wire_str(&w);
 	out->is_selected = wire_bool(&w);
+	out->is_notifying = wire_bool(&w);
 	return wire_end(&w);
 }
 

@@ -6,6 +6,7 @@
  *   STORE_SESSION  user                  opens; -> STORE_DONE (OK, or NO:
  * retry) STORE_COMMAND  command               -> (STORE_TEXT | STORE_BODY) ...,
  *                                           then STORE_DONE
+ * Between commands nothing comes, unless STORE_DONE said is_notifying.
  *   STORE_IDLE     one octet, 1 on, 0 off. While on, STORE_TEXT may come at any
  *                  time (untagged responses); off -> STORE_DONE. STORE_DONE
  *                  with BYE may come at any time, too, and ends the session
@@ -87,6 +88,7 @@ enum store_verb {
 	VERB_ENABLE,
 	VERB_GETMETADATA,
 	VERB_SETMETADATA,
+	VERB_NOTIFY,
 	VERB_POP_LIST,
 	VERB_POP_READ,
 	VERB_POP_SEEN,
@@ -116,7 +118,8 @@ struct store_done {
 	enum store_status status;
 	/* Text of the tagged response, with its code: "[READ-WRITE] done". */
 	struct str text;
-	bool is_selected; // a mailbox is selected now
+	bool is_selected;  // a mailbox is selected now
+	bool is_notifying; // STORE_TEXT may come at any time (RFC 5465)
 };
 
 struct store_body {

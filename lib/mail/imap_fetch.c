@@ -345,33 +345,67 @@ read_modifiers(struct imap_reader *r, unsigned features, struct imap_fetch *out)
 	return r->fault == IMAP_FINE;
 }
 
+static bool
+begin_list(struct imap_reader *r, struct item_list *list,
+	   struct imap_fetch *out)
+{
+	*list = (struct item_list) {
+		.items = arena_array(r->arena, IMAP_FETCH_ITEMS_MAX,
+				     sizeof(*list->items)),
+	};
+	*out = (struct imap_fetch) { .items = list->items };
+	return list->items != NULL ||
+	       imap_reader_fail(r, IMAP_FAULT_LIMIT, "Command is too large");
+}
+
+static bool
+end_list(struct imap_reader *r, const struct item_list *list,
+	 struct imap_fetch *out)
+{
+	out->n = list->n;
+	for (size_t i = 0; i < list->n; i++)
+		out->sets_seen |= !list->items[i].is_peek;
+	if (r->fault == IMAP_FINE && list->n == 0)
+		imap_reader_fail(r, IMAP_FAULT_SYNTAX, "No FETCH items");
+	return r->fault == IMAP_FINE;
+}
+
+static void
+read_list(struct imap_reader *r, unsigned features, struct item_list *list)
+{
+	imap_reader_open(r);
+	for (size_t n = 0; imap_reader_next(r, n); n++)
+		read_item(r, features, take_name(r), list);
+}
+
+bool
+imap_fetch_read_list(struct imap_reader *r, unsigned features,
+		     struct imap_fetch *out)
+{
+	struct item_list list;
+
+	if (!begin_list(r, &list, out))
+		return false;
+	read_list(r, features, &list);
+	return end_list(r, &list, out);
+}
+
 bool
 imap_fetch_read(struct imap_reader *r, unsigned features,
 		struct imap_fetch *out)
 {
-	struct item_list list = {
-		.items = arena_array(r->arena, IMAP_FETCH_ITEMS_MAX,
-				     sizeof(*list.items)),
-	};
+	struct item_list list;
 
-	*out = (struct imap_fetch) { .items = list.items };
-	if (list.items == NULL)
-		return imap_reader_fail(r, IMAP_FAULT_LIMIT,
-					"Command is too large");
-	if (imap_reader_peek(r) == '(') {
-		imap_reader_open(r);
-		for (size_t n = 0; imap_reader_next(r, n); n++)
-			read_item(r, features, take_name(r), &list);
-	} else {
+	if (!begin_list(r, &list, out))
+		return false;
+	if (imap_reader_peek(r) == '(')
+		read_list(r, features, &list);
+	else
 		read_macro_or_item(r, features, &list);
-	}
-	if (r->fault == IMAP_FINE && list.n == 0)
-		return imap_reader_fail(r, IMAP_FAULT_SYNTAX, "No FETCH items");
+	if (!end_list(r, &list, out))
+		return false;
 	if (imap_reader_try(r, ' '))
 		read_modifiers(r, features, out);
-	out->n = list.n;
-	for (size_t i = 0; i < list.n; i++)
-		out->sets_seen |= !list.items[i].is_peek;
 	return imap_reader_end(r);
 }
 

@@ -83,6 +83,9 @@ struct imap_fetch {
  * Arrays live in the reader's arena. Twice the same simple item is one. */
 bool imap_fetch_read(struct imap_reader *r, unsigned features,
 		     struct imap_fetch *out);
+/* "(UID FLAGS ...)" alone, in the middle of other arguments. */
+bool imap_fetch_read_list(struct imap_reader *r, unsigned features,
+			  struct imap_fetch *out);
 /* Adds a simple item unless it is there ("UID FETCH" always answers UID, RFC
  * 9051 6.4.9). False when the arena is full. */
 bool imap_fetch_add_kind(struct imap_fetch *f, enum imap_fetch_kind kind,

@@ -453,7 +453,7 @@ add_all(struct co *co, struct session *s, struct appending *a, uint32_t *uids)
 	if (e == OK)
 		e = add_named(co, s, a, &names);
 	mailbox_unlock(a->m);
-	mailbox_wake(a->m);
+	mailbox_wake(a->m, NOTIFY_MESSAGE_NEW | NOTIFY_MESSAGE_EXPUNGE, s->id);
 	for (size_t i = 0; i < a->n; i++)
 		buf_release(&names.bufs[i]);
 	free(names.bufs);

@@ -341,8 +341,9 @@ with_locks(struct co *co, struct copying *c)
 			mailbox_unlock(second);
 	}
 	mailbox_unlock(first);
-	mailbox_wake(first);
-	mailbox_wake(second);
+	mailbox_wake(c->to, NOTIFY_MESSAGE_NEW, c->s->id);
+	mailbox_wake(c->from, c->is_move ? NOTIFY_MESSAGE_EXPUNGE : 0,
+		     c->s->id);
 	return e;
 }
 

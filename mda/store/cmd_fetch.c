@@ -33,6 +33,11 @@ enum {
 	LAZY_MAX_OCTETS = 1 << 20,
 };
 
+const unsigned fetch_features =
+	IMAP_FETCH_HAS_CONDSTORE | IMAP_FETCH_HAS_QRESYNC |
+	IMAP_FETCH_HAS_SAVEDATE | IMAP_FETCH_HAS_OBJECTID |
+	IMAP_FETCH_HAS_BINARY | IMAP_FETCH_HAS_PARTIAL | IMAP_FETCH_HAS_PREVIEW;
+
 struct fetching {
 	struct session *s;
 	const struct imap_fetch *what;
@@ -591,37 +596,56 @@ set_seen(struct co *co, struct fetching *f, const struct uid_list *list)
 }
 
 static void
+put_list(struct co *co, struct fetching *f)
+{
+	const struct imap_fetch *what = f->what;
+	const struct uid_list *list = f->list;
+	struct session *s = f->s;
+
+	buf_init(&f->made, INDEX_BLOBS_MAX_OCTETS);
+	if (needs_index(what)) {
+		f->batch = must_alloc(sizeof(*f->batch));
+		index_load(co, s->mailbox);
+	}
+	for (size_t i = 0; i < what->n; i++)
+		if (what->items[i].kind == IMAP_FETCH_INTERNALDATE)
+			letters_read_dates(co, s->mailbox, list->uids, list->n);
+	for (size_t i = 0; i < list->n && f->e == OK && s->broken == OK; i++) {
+		fetch_one(co, f, i);
+		session_send_some(co, s);
+		if (++f->work >= BREATHE_EVERY) {
+			f->work = 0;
+			co_breathe(co);
+		}
+	}
+	if (f->batch != NULL) {
+		index_write(co, s->mailbox, f->batch);
+		buf_release(&f->batch->blobs);
+		free(f->batch);
+	}
+	index_window_release(&f->window);
+	letters_ahead_free(&f->ahead);
+	buf_release(&f->made);
+}
+
+void
+session_put_fetch(struct co *co, struct session *s, const struct uid_list *list,
+		  const struct imap_fetch *what)
+{
+	struct fetching f = { .s = s, .what = what, .list = list };
+
+	put_list(co, &f);
+}
+
+static void
 fetch(struct co *co, struct session *s, const struct uid_list *list,
       const struct imap_fetch *what)
 {
 	struct fetching f = { .s = s, .what = what, .list = list };
 
-	buf_init(&f.made, INDEX_BLOBS_MAX_OCTETS);
-	if (needs_index(what)) {
-		f.batch = must_alloc(sizeof(*f.batch));
-		index_load(co, s->mailbox);
-	}
 	if (what->sets_seen && !s->is_read_only)
 		set_seen(co, &f, list);
-	for (size_t i = 0; i < what->n; i++)
-		if (what->items[i].kind == IMAP_FETCH_INTERNALDATE)
-			letters_read_dates(co, s->mailbox, list->uids, list->n);
-	for (size_t i = 0; i < list->n && f.e == OK && s->broken == OK; i++) {
-		fetch_one(co, &f, i);
-		session_send_some(co, s);
-		if (++f.work >= BREATHE_EVERY) {
-			f.work = 0;
-			co_breathe(co);
-		}
-	}
-	if (f.batch != NULL) {
-		index_write(co, s->mailbox, f.batch);
-		buf_release(&f.batch->blobs);
-		free(f.batch);
-	}
-	index_window_release(&f.window);
-	letters_ahead_free(&f.ahead);
-	buf_release(&f.made);
+	put_list(co, &f);
 	if (f.e != OK || f.n_unread > 0)
 		session_fail(s, f.e != OK ? f.e : ERR_IO);
 	else if (f.has_unknown_encoding)
@@ -686,13 +710,7 @@ put_vanished(struct session *s, size_t set_at, uint64_t since)
 static void
 read_items(struct session *s, struct imap_fetch *what)
 {
-	bool ok = imap_fetch_read(
-		&s->args,
-		IMAP_FETCH_HAS_CONDSTORE | IMAP_FETCH_HAS_QRESYNC |
-			IMAP_FETCH_HAS_SAVEDATE | IMAP_FETCH_HAS_OBJECTID |
-			IMAP_FETCH_HAS_BINARY | IMAP_FETCH_HAS_PARTIAL |
-			IMAP_FETCH_HAS_PREVIEW,
-		what);
+	bool ok = imap_fetch_read(&s->args, fetch_features, what);
 
 	if (ok && what->has_vanished &&
 	    (!s->is_uid || !s->has_qresync || !what->has_changed_since))

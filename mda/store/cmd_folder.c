@@ -192,6 +192,8 @@ create(struct co *co, struct session *s, struct str dir, unsigned uses)
 		return;
 	e = run_locked(co, s, create_in_thread, &job);
 	if (e == OK)
+		notify_post(s->user, dir, NOTIFY_MAILBOX_NAME, s->id);
+	if (e == OK)
 		answer_created(co, s, dir);
 	else
 		session_fail(s, e);
@@ -342,6 +344,7 @@ static void delete (struct co *co, struct session *s, struct str dir)
 		session_fail(s, e);
 		return;
 	}
+	notify_post(s->user, dir, NOTIFY_MAILBOX_NAME, s->id);
 	offload(co, empty_in_thread, &job);
 	session_answer(s, STORE_OK, "deleted");
 }
@@ -465,10 +468,13 @@ rename_folder(struct co *co, struct session *s, struct folder_job *job)
 			rename_open(s->user, job);
 		lock_give(&s->user->lock);
 	}
-	if (e == OK)
+	if (e == OK) {
+		notify_post_rename(s->user, str_c(job->dir), str_c(job->to),
+				   s->id);
 		session_answer(s, STORE_OK, "renamed");
-	else
+	} else {
 		session_fail(s, e);
+	}
 }
 
 /* RFC 9051 6.3.6: INBOX stays, its messages go. */
@@ -556,10 +562,13 @@ subscribe(struct co *co, struct session *s, bool is_wanted)
 	if (session_args_ok(s) && session_dir_of(s, name, &dir) &&
 	    set_names(s, &job, buf_str(&dir), STR_NONE)) {
 		e = run_locked(co, s, subscribe_in_thread, &job);
-		if (e == OK)
+		if (e == OK) {
+			notify_post(s->user, buf_str(&dir),
+				    NOTIFY_SUBSCRIPTION_CHANGE, s->id);
 			session_answer(s, STORE_OK, "done");
-		else
+		} else {
 			session_fail(s, e);
+		}
 	}
 	buf_release(&dir);
 }

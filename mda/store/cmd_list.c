@@ -101,17 +101,15 @@ put_counts(struct session *s, const struct counts *c, unsigned items)
 			    o->guid);
 }
 
-static enum err
-put_status(struct co *co, struct session *s, struct mailbox *m, struct str wire,
-	   unsigned items)
+enum err
+session_put_status(struct co *co, struct session *s, struct mailbox *m,
+		   struct str wire, unsigned items)
 {
 	bool has_sizes =
 		items & (IMAP_STATUS_SIZE | IMAP_STATUS_DELETED_STORAGE);
 	struct counts c = { .n_recent = 0 };
 	enum err e = OK;
 
-	if (items & IMAP_STATUS_HIGHESTMODSEQ)
-		session_enable_condstore(s);
 	if (has_sizes || !mailbox_outline(co, m, &c.outline)) {
 		e = mailbox_look(co, m, false);
 		if (e == OK && has_sizes)
@@ -145,8 +143,10 @@ cmd_status(struct co *co, struct session *s)
 	m = session_open(co, s, name, false);
 	if (m == NULL)
 		return;
-	e = put_status(co, s, m, imap_name_is_inbox(name) ? S("INBOX") : name,
-		       items);
+	if (items & IMAP_STATUS_HIGHESTMODSEQ)
+		session_enable_condstore(s);
+	e = session_put_status(
+		co, s, m, imap_name_is_inbox(name) ? S("INBOX") : name, items);
 	if (e == OK)
 		session_answer(s, STORE_OK, "status given");
 	else
@@ -200,7 +200,7 @@ list_contents(struct co *co, struct listing *l, struct str wire, unsigned uses)
 	if (session_dir_of(l->s, wire, &dir))
 		e = mailbox_open(co, l->s->user, buf_str(&dir), &m);
 	if (e == OK && (list->return_bits & IMAP_LIST_RETURN_STATUS) &&
-	    put_status(co, l->s, m, wire, list->status_items) != OK)
+	    session_put_status(co, l->s, m, wire, list->status_items) != OK)
 		session_put(l->s, "* NO status is unavailable\r\n");
 	if (e == OK && (list->return_bits & IMAP_LIST_RETURN_METADATA))
 		session_put_metadata(co, l->s, m, wire, uses, &list->entries);
@@ -289,6 +289,8 @@ cmd_list(struct co *co, struct session *s)
 	imap_list_read(&s->args, status_items, &l.list);
 	if (!session_args_ok(s))
 		return;
+	if (l.list.status_items & IMAP_STATUS_HIGHESTMODSEQ)
+		session_enable_condstore(s);
 	if (!l.list.asks_separator) {
 		list(co, &l, put_folders);
 		return;

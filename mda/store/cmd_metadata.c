@@ -439,6 +439,20 @@ set_locked(struct co *co, struct session *s, struct notes *n,
 }
 
 static void
+post_set(struct session *s, const struct notes *n,
+	 const struct imap_setmetadata *asked)
+{
+	struct str dir = n->mailbox ? str_c(n->mailbox->dir) : S("/");
+	unsigned event =
+		n->mailbox ? NOTIFY_MAILBOX_METADATA : NOTIFY_SERVER_METADATA;
+
+	for (size_t i = 0; i < asked->entries.n; i++)
+		notify_post_entry(s->user, dir, event, asked->entries.names[i],
+				  s->id);
+	session_answer(s, STORE_OK, "set");
+}
+
+static void
 set(struct co *co, struct session *s, struct notes *n, struct setting *x)
 {
 	enum err e;
@@ -459,7 +473,7 @@ set(struct co *co, struct session *s, struct notes *n, struct setting *x)
 	else if (e != OK)
 		session_fail(s, e);
 	else
-		session_answer(s, STORE_OK, "set");
+		post_set(s, n, x->asked);
 }
 
 void

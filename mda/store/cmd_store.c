@@ -203,7 +203,7 @@ session_change_flags(struct co *co, struct session *s,
 		e = ERR_MORE;
 	}
 	mailbox_unlock(m);
-	mailbox_wake(m);
+	mailbox_wake(m, NOTIFY_FLAG_CHANGE, s->id);
 	return e == ERR_MORE ? ERR_TIMEOUT : e;
 }
 
@@ -431,7 +431,7 @@ remove_messages(struct co *co, struct session *s, const struct uid_list *list,
 		free(uids);
 	}
 	mailbox_unlock(m);
-	mailbox_wake(m);
+	mailbox_wake(m, NOTIFY_MESSAGE_EXPUNGE, s->id);
 	return e;
 }
 

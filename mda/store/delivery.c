@@ -21,6 +21,7 @@
 #include "lib/rt/log.h"
 #include "mda/store/content.h"
 #include "mda/store/mailbox.h"
+#include "mda/store/notify.h"
 #include "mda/store/quota.h"
 #include "mda/store/ring.h"
 #include "mda/store/seen.h"
@@ -341,7 +342,7 @@ deliver_letter(struct co *co, struct user *u, struct str text)
 		quota_add(u, S(""), content.size_octets, 1);
 	quota_leave(u);
 	if (e == OK)
-		mailbox_wake(inbox);
+		mailbox_wake(inbox, NOTIFY_MESSAGE_NEW, 0);
 	mailbox_drop(&inbox);
 	content_release(&content);
 	buf_release(&unique);
@@ -398,7 +399,7 @@ deliver_into(struct co *co, const struct delivery *d, struct user *u,
 	}
 	if (e == OK) {
 		ring_add(d->tree->ring, str_c(u->address), unique);
-		mailbox_wake(to);
+		mailbox_wake(to, NOTIFY_MESSAGE_NEW, 0);
 	} else if (to->new_sync.failure != OK) {
 		mailbox_kill(to);
 	}

@@ -12,6 +12,8 @@
  */
 #include "mda/store/mailbox.h"
 
+#include "mda/store/notify.h"
+
 #include "lib/base/check.h"
 #include "lib/mail/maildir_name.h"
 #include "lib/rt/log.h"
@@ -154,7 +156,7 @@ mailbox_kill(struct mailbox *m)
 	m->is_dead = true;
 	TAILQ_INSERT_TAIL(&m->user->dead_mailboxes, m, dead_link);
 	mailbox_watch(m, false); // the next one watches these directories
-	mailbox_wake(m);
+	mailbox_wake(m, 0, 0);
 }
 
 void
@@ -494,10 +496,11 @@ mailbox_flush(struct co *co, struct mailbox *m)
 }
 
 void
-mailbox_wake(struct mailbox *m)
+mailbox_wake(struct mailbox *m, unsigned events, unsigned session)
 {
 	struct seat *s;
 
+	notify_post(m->user, str_c(m->dir), events, session);
 	TAILQ_FOREACH (s, &m->seats, link) {
 		s->is_woken = true;
 		if (s->idle != NULL)
@@ -508,7 +511,7 @@ mailbox_wake(struct mailbox *m)
 static void
 on_change(void *arg)
 {
-	mailbox_wake(arg);
+	mailbox_wake(arg, NOTIFY_OF_MESSAGES, 0);
 }
 
 void

@@ -209,7 +209,8 @@ mailbox_keywords(struct co *co, struct mailbox *m, const struct str *names,
 /* Flushes cur/; a failure kills the mailbox. */
 enum err mailbox_flush(struct co *co, struct mailbox *m) MUST_USE;
 
-/* Something is to be told: wakes the idle sessions. */
-void mailbox_wake(struct mailbox *m);
+/* Something is to be told: wakes the idle sessions, and tells those that want
+ * to hear of these events (enum imap_notify_event) unless they did it. */
+void mailbox_wake(struct mailbox *m, unsigned events, unsigned session);
 /* Watches the directories as long as sessions have it selected. */
 void mailbox_watch(struct mailbox *m, bool is_on);

@@ -65,6 +65,7 @@ static const struct verb {
 	[VERB_ENABLE] = { cmd_enable, 0 },
 	[VERB_GETMETADATA] = { cmd_getmetadata, 0 },
 	[VERB_SETMETADATA] = { cmd_setmetadata, 0 },
+	[VERB_NOTIFY] = { cmd_notify, 0 },
 	[VERB_POP_LIST] = { cmd_pop_list, SELECTED | SILENT },
 	[VERB_POP_READ] = { cmd_pop_read, SELECTED | SILENT },
 	[VERB_POP_SEEN] = { cmd_pop_seen, SELECTED | SILENT },
@@ -214,7 +215,7 @@ session_done(struct co *co, struct session *s)
 	struct buf text = BUF_INIT(DONE_MAX_OCTETS);
 	struct buf b = BUF_INIT(2 * DONE_MAX_OCTETS);
 	struct store_done done = { s->status, buf_str(&s->text),
-				   s->mailbox != NULL };
+				   s->mailbox != NULL, notify_is_on(s) };
 
 	if (s->answers_modseq && s->has_qresync && s->status == STORE_OK) {
 		buf_putf(&text, "[HIGHESTMODSEQ %llu] %.*s",
@@ -562,6 +563,34 @@ tell_flags(struct co *co, struct session *s, uint64_t since, uint32_t last_uid)
 	free(uids);
 }
 
+/* What this session wants to hear now: enum imap_notify_event. Its own EXPUNGE
+ * is always told (RFC 5465 5). */
+static unsigned
+wanted_now(const struct session *s)
+{
+	unsigned wanted = notify_selected(s);
+
+	if (s->verb == VERB_EXPUNGE || s->verb == VERB_MOVE)
+		wanted |= NOTIFY_MESSAGE_NEW | NOTIFY_MESSAGE_EXPUNGE;
+	return wanted;
+}
+
+/* RFC 5465 5.2: attributes of new messages. */
+static void
+tell_attributes(struct co *co, struct session *s, uint32_t last_uid)
+{
+	const struct imap_fetch *what = notify_fetch(s);
+	size_t at = view_place(&s->view, last_uid + 1) - 1;
+	struct uid_list list = { NULL, s->view.n - at };
+
+	if (what == NULL || list.n == 0)
+		return;
+	list.uids = must_alloc(list.n * sizeof(*list.uids));
+	memcpy(list.uids, s->view.uids + at, list.n * sizeof(*list.uids));
+	session_put_fetch(co, s, &list, what);
+	free(list.uids);
+}
+
 void
 session_tell(struct co *co, struct session *s, bool with_expunge)
 {
@@ -569,15 +598,18 @@ session_tell(struct co *co, struct session *s, bool with_expunge)
 	uint64_t since = s->told_change;
 	bool has_changed = m->change > since;
 	uint32_t last_uid = view_last(&s->view); // those behind it are new
+	unsigned wanted = wanted_now(s);
 	size_t n_recent;
 
+	if (!(wanted & NOTIFY_MESSAGE_NEW))
+		return;
 	if (session_has_new_keywords(s))
 		session_put_mailbox_flags(s);
 	if (with_expunge && m->removal > s->told_removal)
 		tell_gone(s);
 	if (has_changed)
 		s->told_change = m->change;
-	if (m->removal <= s->told_removal)
+	if (m->removal <= s->told_removal && (wanted & NOTIFY_FLAG_CHANGE))
 		s->told_all = s->told_change;
 	if (!has_changed)
 		return;
@@ -587,7 +619,9 @@ session_tell(struct co *co, struct session *s, bool with_expunge)
 	if (n_recent != s->told_recent && !s->is_rev2)
 		session_put(s, "* %zu RECENT\r\n", n_recent);
 	s->told_recent = n_recent;
-	tell_flags(co, s, since, last_uid);
+	tell_attributes(co, s, last_uid);
+	if (wanted & NOTIFY_FLAG_CHANGE)
+		tell_flags(co, s, since, last_uid);
 }
 
 static void
@@ -774,16 +808,13 @@ do_command(struct co *co, struct session *s, struct str body)
 	return s->broken;
 }
 
-static enum err
-do_idle(struct co *co, struct session *s, struct str body)
+/* Tells what happens until front says something. False: the session is over.
+ */
+static bool
+tell_until_input(struct co *co, struct session *s, bool with_expunge)
 {
-	if (body.n != 1)
-		return ERR_FORMAT;
 	session_answer(s, STORE_OK, "done");
-	if (body.p[0] == 0) {
-		session_done(co, s);
-		return s->broken;
-	}
+	s->verb = VERBS;
 	call_set_listener(s->call, co);
 	co_shrink(co);
 	while (!call_has_input(s->call) && s->broken == OK &&
@@ -791,7 +822,8 @@ do_idle(struct co *co, struct session *s, struct str body)
 		s->seat.is_woken = false;
 		s->seat.idle = co;
 		if (s->mailbox != NULL)
-			look_and_tell(co, s, true);
+			look_and_tell(co, s, with_expunge);
+		notify_tell(co, s);
 		session_send(co, s);
 		if (s->status == STORE_BYE || s->seat.is_woken ||
 		    call_has_input(s->call))
@@ -802,9 +834,28 @@ do_idle(struct co *co, struct session *s, struct str body)
 	s->seat.idle = NULL;
 	call_set_listener(s->call, NULL);
 	if (s->status != STORE_BYE || s->broken != OK)
-		return s->broken;
+		return s->broken == OK;
 	session_done(co, s); // nothing follows, whatever is on its way
-	return ERR_EOF;
+	return false;
+}
+
+static enum err
+over(const struct session *s)
+{
+	return s->broken != OK ? s->broken : ERR_EOF;
+}
+
+static enum err
+do_idle(struct co *co, struct session *s, struct str body)
+{
+	if (body.n != 1)
+		return ERR_FORMAT;
+	if (body.p[0] == 0) {
+		session_answer(s, STORE_OK, "done");
+		session_done(co, s);
+		return s->broken;
+	}
+	return tell_until_input(co, s, true) ? OK : over(s);
 }
 
 static enum err
@@ -834,6 +885,11 @@ serve_frames(struct co *co, struct session *s)
 	while (e == OK) {
 		struct frame f;
 
+		if (notify_is_on(s) &&
+		    !tell_until_input(co, s, notify_is_immediate(s))) {
+			e = over(s);
+			break;
+		}
 		e = call_recv(co, s->call, NEVER_US, &f);
 		if (e != OK)
 			break;
@@ -867,6 +923,7 @@ serve_session(struct co *co, struct call *call, struct frame *first,
 		session_done(co, s);
 	}
 	session_leave(s);
+	notify_free(&s->notify);
 	if (s->has_maildrop)
 		s->user->has_pop3 = false;
 	user_drop(&s->user);

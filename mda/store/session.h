@@ -13,6 +13,7 @@
 #include "lib/mail/imap_seqset.h"
 #include "lib/rt/chan.h"
 #include "mda/store/mailbox.h"
+#include "mda/store/notify.h"
 #include "mda/store/view.h"
 
 enum {
@@ -48,7 +49,8 @@ struct session {
 	size_t told_recent;
 	uint32_t told_keywords; // the letters that had names
 
-	bool has_maildrop; // a POP3 session: user->has_pop3 is ours
+	struct notify *notify; // NULL: it never said NOTIFY
+	bool has_maildrop;     // a POP3 session: user->has_pop3 is ours
 
 	struct arena arena; // of the command
 	struct imap_reader args;
@@ -116,6 +118,9 @@ session_reserve(struct co *co, struct session *s, const struct mailbox *m,
 enum err session_move_all(struct co *co, struct session *s,
 			  struct mailbox *from, struct mailbox *to) MUST_USE;
 
+/* "* STATUS name (...)"; items: enum imap_status_item. */
+enum err session_put_status(struct co *co, struct session *s, struct mailbox *m,
+			    struct str wire, unsigned items) MUST_USE;
 /* The special uses of a folder, durably: these and no others. */
 enum err session_set_uses(struct co *co, struct session *s, struct str dir,
 			  unsigned uses) MUST_USE;
@@ -134,6 +139,13 @@ struct uid_list {
 	uint32_t *uids;
 	size_t n;
 };
+
+/* enum imap_fetch_features: what is announced. */
+extern const unsigned fetch_features;
+/* FETCH of these without an answer; \Seen stays as it is. */
+void
+session_put_fetch(struct co *co, struct session *s, const struct uid_list *list,
+		  const struct imap_fetch *what);
 
 /* Reads the set that the command begins with, of UIDs or of numbers. The list
  * is of those messages that the session was told of, rising. False: answered.
@@ -199,7 +211,7 @@ command_fn cmd_select, cmd_examine, cmd_close, cmd_unselect, cmd_noop,
 	cmd_move, cmd_expunge, cmd_list, cmd_lsub, cmd_status, cmd_create,
 	cmd_delete, cmd_rename, cmd_subscribe, cmd_unsubscribe, cmd_getquota,
 	cmd_getquotaroot, cmd_enable, cmd_getmetadata, cmd_setmetadata,
-	cmd_pop_list, cmd_pop_read, cmd_pop_seen, cmd_pop_delete;
+	cmd_notify, cmd_pop_list, cmd_pop_read, cmd_pop_seen, cmd_pop_delete;
 /* STORE_APPEND and the chunks behind it; ERR_* when the call is over. */
 enum err
 session_append(struct co *co, struct session *s, struct str body) MUST_USE;

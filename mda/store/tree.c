@@ -501,6 +501,7 @@ find_or_add(struct tree *t, char *address)
 	u->n_holds = 1;
 	lock_init(&u->lock);
 	TAILQ_INIT(&u->dead_mailboxes);
+	TAILQ_INIT(&u->listeners);
 	lock_init(&u->quota.lock);
 	gate_init(&u->quota.gate);
 	map_set(&t->users, str_c(u->address), u);

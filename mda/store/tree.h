@@ -26,6 +26,7 @@ struct user;
 struct tree;
 struct ring;
 struct seen;
+struct notify;
 
 /* Asks for a user's limits. ERR_UNAVAILABLE: nobody can tell now. */
 typedef enum err ask_quota_fn(struct co *co, struct tree *t, struct str address,
@@ -103,6 +104,7 @@ struct user {
 	struct map mailboxes;		      // by directory name
 	TAILQ_HEAD(, mailbox) dead_mailboxes; // somebody holds them yet
 	struct lock lock;		      // opening, folders, subscriptions
+	TAILQ_HEAD(, notify) listeners;	      // sessions: notify.h
 	bool has_pop3;			      // a POP3 session has the maildrop
 	uint32_t last_validity; // the largest UIDVALIDITY seen or given
 	struct quota_state quota;

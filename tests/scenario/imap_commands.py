@@ -512,7 +512,7 @@ CAPABILITIES = {
     "THREAD=REFS": cap_thread_refs, "PARTIAL": cap_partial,
     "I18NLEVEL=1": cap_i18nlevel, "AUTH=PLAIN": cap_none,
     "METADATA": cap_metadata, "PREVIEW": cap_preview,
-    "INPROGRESS": cap_tested_elsewhere,
+    "INPROGRESS": cap_tested_elsewhere, "NOTIFY": cap_tested_elsewhere,
     "LIST-METADATA": cap_list_metadata,
     "AUTH=LOGIN": cap_none, "STARTTLS": cap_none,
 }

@@ -62,8 +62,9 @@ after_login(void **state UNUSED)
 		STR_INIT("IDLE"),
 		STR_INIT("CREATE-SPECIAL-USE"),
 	};
-	const struct capability_view v = { .is_logged_in = true, .may_starttls = true,
-					  .may_login = true };
+	const struct capability_view v = { .is_logged_in = true,
+					   .may_starttls = true,
+					   .may_login = true };
 
 	for (size_t i = 0; i < N_OF(wanted); i++)
 		if (!has(&v, wanted[i]))
@@ -89,7 +90,8 @@ static void
 one_blank_between(void **state UNUSED)
 {
 	struct buf b = BUF_INIT(CAPABILITY_MAX_OCTETS);
-	const struct capability_view v = { .is_logged_in = true, .may_login = true };
+	const struct capability_view v = { .is_logged_in = true,
+					   .may_login = true };
 
 	capability_put(&b, &v);
 	assert_true(str_starts(buf_str(&b), S("IMAP4rev1 ")));

@@ -31,14 +31,17 @@ take_input(struct imap_session *s, struct idle *idle)
 	return idle->is_over || idle->n == sizeof(idle->word);
 }
 
+/* What is there, and more until a line ends: nobody else may speak before. */
 static enum err
 copy_news(struct co *co, struct imap_session *s)
 {
-	while (!s->conn.is_quit && call_has_input(s->conn.store)) {
+	while (!s->conn.is_quit &&
+	       (call_has_input(s->conn.store) || s->conn.is_mute)) {
 		struct frame f;
-		enum err e = call_recv(co, s->conn.store, NEVER_US, &f);
+		enum err e =
+			call_recv(co, s->conn.store, in_s(STORE_TIMEOUT_S), &f);
 
-		if (e == OK && f.type == STORE_TEXT)
+		if (e == OK && (f.type == STORE_TEXT || f.type == STORE_BODY))
 			e = imap_relay_text(co, s, &f);
 		else
 			e = e == OK ? imap_relay_bye(s, &f)
@@ -50,36 +53,59 @@ copy_news(struct co *co, struct imap_session *s)
 	return conn_flush(co, &s->conn);
 }
 
-/* So that translators of addresses do not forget the connection. */
-static void
-notify(struct imap_session *s, struct idle *idle)
-{
-	stream_put(s->conn.stream, S("* OK Still here\r\n"));
-	idle->notify_us = in_s(front.role->options->imap_notify_s);
-}
-
 static enum err
-wait_for_news(struct co *co, struct imap_session *s, struct idle *idle)
+wait_for_news(struct co *co, struct imap_session *s, int64_t deadline_us)
 {
-	int64_t until_us = idle->notify_us < idle->deadline_us
-				   ? idle->notify_us
-				   : idle->deadline_us;
 	enum err e;
 
 	if (call_has_input(s->conn.store))
 		return OK; // it came while the last news was sent
+	if (front.is_stopping)
+		front_end(&s->conn.client, "the server is stopping");
+	s->conn.client.is_resting = true;
 	call_set_listener(s->conn.store, co);
-	e = stream_wait(co, s->conn.stream, until_us);
+	e = stream_wait(co, s->conn.stream, deadline_us);
 	call_set_listener(s->conn.store, NULL);
 	if (e == OK && stream_has_input(s->conn.stream))
-		e = stream_fill(co, s->conn.stream, idle->deadline_us);
-	if (e == ERR_TIMEOUT && until_us < idle->deadline_us) {
-		notify(s, idle);
-		return OK;
-	}
-	if (e == ERR_TIMEOUT)
-		s->conn.bye = "Autologout, idle for too long";
+		e = stream_fill(co, s->conn.stream, deadline_us);
+	s->conn.client.is_resting = false;
 	return e;
+}
+
+enum err
+imap_wait_with_news(struct co *co, struct imap_session *s, int64_t deadline_us)
+{
+	for (;;) {
+		enum err e = copy_news(co, s);
+
+		if (e == OK && s->conn.is_quit)
+			e = ERR_EOF;
+		if (e != OK || stream_peek(s->conn.stream).n > 0)
+			return e;
+		e = wait_for_news(co, s, deadline_us);
+		if (e != OK)
+			return e;
+	}
+}
+
+/* So that translators of addresses do not forget the connection. */
+static enum err
+wait_or_notify(struct co *co, struct imap_session *s, struct idle *idle)
+{
+	int64_t until_us = idle->notify_us < idle->deadline_us
+				   ? idle->notify_us
+				   : idle->deadline_us;
+	enum err e = wait_for_news(co, s, until_us);
+
+	if (e != ERR_TIMEOUT)
+		return e;
+	if (until_us == idle->deadline_us) {
+		s->conn.bye = "Autologout, idle for too long";
+		return e;
+	}
+	stream_put(s->conn.stream, S("* OK Still here\r\n"));
+	idle->notify_us = in_s(front.role->options->imap_notify_s);
+	return OK;
 }
 
 static enum err
@@ -90,11 +116,7 @@ wait_for_done(struct co *co, struct imap_session *s, struct idle *idle)
 
 		if (e != OK || s->conn.is_quit || take_input(s, idle))
 			return e;
-		if (front.is_stopping)
-			front_end(&s->conn.client, "the server is stopping");
-		s->conn.client.is_resting = true;
-		e = wait_for_news(co, s, idle);
-		s->conn.client.is_resting = false;
+		e = wait_or_notify(co, s, idle);
 		if (e != OK)
 			return e;
 	}

@@ -23,8 +23,8 @@ imap_send_store(struct co *co, struct imap_session *s, enum store_type type,
 
 /* ---- what store says ---- */
 
-enum err
-imap_relay_text(struct co *co, struct imap_session *s, const struct frame *f)
+static enum err
+relay_text(struct co *co, struct imap_session *s, const struct frame *f)
 {
 	stream_put(s->conn.stream, f->body);
 	if (f->body.n > 0)
@@ -57,6 +57,13 @@ relay_body(struct co *co, struct imap_session *s, const struct frame *f)
 		range.n_octets -= n;
 	}
 	return e;
+}
+
+enum err
+imap_relay_text(struct co *co, struct imap_session *s, const struct frame *f)
+{
+	return f->type == STORE_BODY ? relay_body(co, s, f)
+				     : relay_text(co, s, f);
 }
 
 static void
@@ -95,6 +102,7 @@ end_command(struct imap_session *s, const struct frame *f, bool is_final,
 	if (store_read_done(f->body, &done) != OK)
 		return imap_lost_store(s);
 	s->state = done.is_selected ? IMAP_SELECTED : IMAP_AUTHENTICATED;
+	s->is_notified = done.is_notifying;
 	if (status_out != NULL)
 		*status_out = done.status;
 	if (is_final || done.status != STORE_OK)
@@ -167,10 +175,8 @@ imap_relay(struct co *co, struct imap_session *s, bool is_final,
 		if (e != OK)
 			return e == ERR_CANCELED ? e : imap_lost_store(s);
 		is_done = f.type == STORE_DONE;
-		if (f.type == STORE_TEXT)
+		if (f.type == STORE_TEXT || f.type == STORE_BODY)
 			e = imap_relay_text(co, s, &f);
-		else if (f.type == STORE_BODY)
-			e = relay_body(co, s, &f);
 		else if (is_done)
 			e = end_command(s, &f, is_final, status_out);
 		else

@@ -90,6 +90,10 @@ rest(struct co *co, struct imap_session *s, int64_t deadline_us)
 
 	if (stream_peek(s->conn.stream).n > 0)
 		return OK;
+	if (s->is_notified) {
+		arena_release(&s->arena);
+		return imap_wait_with_news(co, s, deadline_us);
+	}
 	if (front.is_stopping)
 		front_end(&s->conn.client, "the server is stopping");
 	s->conn.client.is_resting = true;

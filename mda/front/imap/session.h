@@ -19,8 +19,8 @@ enum imap_state {
 enum {
 	AUTOLOGOUT_S = 30 * 60,	   // RFC 9051 5.4: at least 30 minutes
 	STORE_TIMEOUT_S = 10 * 60, // from one frame of store to the next
-	LOOK_AFTER_S = 1, // whether the client is still there
-	PROGRESS_S = 10, // RFC 9585 4: every 10 to 15 seconds
+	LOOK_AFTER_S = 1,	   // whether the client is still there
+	PROGRESS_S = 10,	   // RFC 9585 4: every 10 to 15 seconds
 	FILE_PIECE_OCTETS = 256 * 1024,
 	COMMAND_MAX = 192 * 1024,
 	LITERAL_MAX = 128 * 1024,
@@ -34,6 +34,7 @@ struct imap_session {
 	enum imap_state state;
 	struct imap_command command;
 	struct arena arena; // of the command
+	bool is_notified;   // store speaks at any time (RFC 5465)
 	char tag[IMAP_TAG_MAX];
 	size_t n_tag;
 };
@@ -62,7 +63,7 @@ enum err imap_send_store(struct co *co, struct imap_session *s,
  * NULL. */
 enum err imap_relay(struct co *co, struct imap_session *s, bool is_final,
 		    enum store_status *status_out) MUST_USE;
-/* One frame of the kind that comes at any time. */
+/* One frame of text or of a body. */
 enum err imap_relay_text(struct co *co, struct imap_session *s,
 			 const struct frame *f) MUST_USE;
 /* The STORE_DONE that ends the session: tells the client. */
@@ -84,4 +85,7 @@ enum err imap_append_message(struct co *co, struct imap_session *s) MUST_USE;
 /* APPEND and REPLACE that came whole. */
 enum err imap_append_text(struct co *co, struct imap_session *s) MUST_USE;
 /* idle.c */
+/* Waits for octets of the client; what store says meanwhile goes to it. */
+enum err imap_wait_with_news(struct co *co, struct imap_session *s,
+			     int64_t deadline_us) MUST_USE;
 enum err imap_idle(struct co *co, struct imap_session *s) MUST_USE;
