@@ -15,6 +15,7 @@
 #include "lib/rt/log.h"
 #include "mda/store/folders.h"
 #include "mda/store/quota.h"
+#include "mda/store/renaming.h"
 #include "mda/store/ring.h"
 #include "mda/store/session.h"
 
@@ -33,6 +34,7 @@ struct folder_job {
 	char dir[TREE_NAME_SIZE], to[TREE_NAME_SIZE];
 	unsigned uses;
 	bool is_wanted; // subscription
+	bool is_left_out;
 	enum err e;
 };
 
@@ -364,63 +366,13 @@ cmd_delete(struct co *co, struct session *s)
 
 /* ---- RENAME ---- */
 
-static bool
-is_there(int user_fd, const char *name)
-{
-	return faccessat(user_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-/* The folders below: ".a.b" and ".a.c.d" of ".a". First it is looked whether
- * all may go, so that a name that is taken stops it before anything has. */
-static enum err
-rename_below(const struct folder_job *job, bool is_look)
-{
-	int fd = fs_open_dir(job->user_fd, ".");
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	size_t n = strlen(job->dir);
-	struct dirent *entry;
-	enum err e = OK;
-
-	if (dir == NULL && fd >= 0)
-		close(fd);
-	if (dir == NULL)
-		return ERR_UNAVAILABLE;
-	while (e == OK && (entry = readdir(dir)) != NULL) {
-		char to[2 * TREE_NAME_SIZE];
-
-		if (strncmp(entry->d_name, job->dir, n) != 0 ||
-		    entry->d_name[n] != '.')
-			continue;
-		snprintf(to, sizeof(to), "%s%s", job->to, entry->d_name + n);
-		if (strlen(to) >= TREE_NAME_SIZE || is_there(job->user_fd, to))
-			e = ERR_EXISTS;
-		if (is_look || e != OK)
-			continue;
-		e = fs_move(job->user_fd, entry->d_name, job->user_fd, to);
-		rewinddir(dir);
-	}
-	closedir(dir);
-	return e;
-}
-
 static void
 rename_in_thread(void *arg)
 {
 	struct folder_job *job = arg;
 
-	if (is_there(job->user_fd, job->to)) {
-		job->e = ERR_EXISTS;
-		return;
-	}
-	job->e = rename_below(job, true);
-	if (job->e == OK)
-		job->e = fs_move(job->user_fd, job->dir, job->user_fd, job->to);
-	if (job->e == OK)
-		job->e = rename_below(job, false);
-	if (job->e == OK)
-		job->e = fs_sync_dir(job->user_fd);
-	if (job->e == OK && change_uses(job, 0, job->to) != OK)
-		log_warn("store.special-use", FC("folder", job->dir));
+	job->e = renaming_run(job->user_fd, job->dir, job->to,
+			      &job->is_left_out);
 }
 
 /* Open mailboxes go along: they have their descriptors. */
@@ -441,6 +393,23 @@ rename_open(struct user *u, const struct folder_job *job)
 		snprintf(to, sizeof(to), "%s%.*s", job->to,
 			 STR(str_from(key, n)));
 		mailbox_rename(value, str_c(to));
+		at = 0; // the map has changed
+	}
+}
+
+/* Nobody knows which names they have. */
+static void
+kill_open(struct user *u)
+{
+	struct str key;
+	void *value;
+	size_t at = 0;
+
+	while (map_next(&u->mailboxes, &at, &key, &value)) {
+		struct mailbox *m = mailbox_hold(value);
+
+		mailbox_kill(m);
+		mailbox_drop(&m);
 		at = 0; // the map has changed
 	}
 }
@@ -466,6 +435,8 @@ rename_folder(struct co *co, struct session *s, struct folder_job *job)
 		e = job->e;
 		if (e == OK)
 			rename_open(s->user, job);
+		else if (job->is_left_out)
+			kill_open(s->user);
 		lock_give(&s->user->lock);
 	}
 	if (e == OK) {

@@ -15,6 +15,7 @@
 #include "lib/mail/subscriptions.h"
 #include "lib/rt/log.h"
 #include "mda/store/mailbox.h"
+#include "mda/store/renaming.h"
 #include "mda/store/seen.h"
 
 #include <dirent.h>
@@ -448,6 +449,9 @@ open_in_thread(void *arg)
 	if (o->e != OK)
 		return;
 	if (faccessat(o->fd, "cur", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		/* Where what was left stands is not known to the usage. */
+		if (renaming_finish(o->fd))
+			unlinkat(o->fd, "maildirsize", 0);
 		o->validity = read_validity(o->fd);
 		clean_tmp(o->fd);
 		clean_deleted(o->fd);

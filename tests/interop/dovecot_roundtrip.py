@@ -4,8 +4,9 @@
 
 Each generation is one server's: it makes random changes by IMAP (and, ours, by
 SMTP), tells what it sees, and stops. The other starts on the same tree and must
-tell the same: folders, UIDVALIDITY, UIDs, flags, keywords, sizes, dates, content
-and subscriptions; UIDNEXT must not be lower.
+tell the same: folders, UIDVALIDITY, UIDs, flags, keywords, sizes, dates, content,
+subscriptions and quota usage, which must be what lies on the disk; UIDNEXT must
+not be lower.
 
 Clients with QRESYNC (RFC 7162) look on: one that goes to whichever server is up,
 one to ours alone. What each believes after a SELECT with what it knew must be
@@ -37,6 +38,7 @@ MAIL_UID = 5000
 FLAGS = ("\\Seen", "\\Answered", "\\Flagged", "\\Draft", "\\Deleted")
 KEYWORDS = ("$Forwarded", "$MDNSent", "Junk", "NonJunk", "work", "later", "k7",
             "k8", "k9")
+QUOTA_RULE = "storage=20M:messages=5000"
 CONFIG = """
 instance_name = roundtrip
 base_dir = {base}/run
@@ -59,6 +61,15 @@ passdb {{
 userdb {{
   driver = static
   args = uid={uid} gid={uid}
+}}
+mail_plugins = quota
+protocol imap {{
+  mail_plugins = quota imap_quota
+}}
+plugin {{
+  quota = maildir:User quota
+  quota_rule = *:{rule}
+  quota_rule2 = Trash:storage=+50M
 }}
 namespace inbox {{
   inbox = yes
@@ -89,7 +100,8 @@ class Dovecot:
         with open(self.config, "w") as file:
             file.write(CONFIG.format(
                 base=self.base, mail=host.mail, port=self.port, uid=MAIL_UID,
-                password=frame.PASSWORD, separator=separator))
+                password=frame.PASSWORD, separator=separator,
+                rule=QUOTA_RULE))
         self.process = None
 
     def start(self):
@@ -197,13 +209,43 @@ def see(client):
                     b'INTERNALDATE "' + date + b'"'))),
                 hashlib.sha256(row[1]).hexdigest()[:16])
         seen[name] = (validity, uid_next, messages)
-    return seen, set(folders(client, "lsub"))
+    return seen, set(folders(client, "lsub")), usage(client)
+
+
+def usage(client):
+    """(KiB, messages) of GETQUOTAROOT."""
+    rows = must(client.getquotaroot("INBOX"), "GETQUOTAROOT")
+    text = b" ".join(row for part in rows for row in part if row).decode()
+    return tuple(int(re.search(rf"{what} (\d+) ", text).group(1))
+                 for what in ("STORAGE", "MESSAGE"))
+
+
+def usage_on_disk(home):
+    octets = n = 0
+    for directory, _, names in os.walk(home):
+        if os.path.basename(directory) in ("cur", "new"):
+            n += len(names)
+            octets += sum(os.stat(os.path.join(directory, name)).st_size
+                          for name in names)
+    return octets, n
+
+
+def usage_faults(told, home):
+    octets, n = usage_on_disk(home)
+    if told[1] == n and abs(told[0] - octets / 1024) < 1:
+        return []
+    return [f"quota: {told[0]} KiB, {told[1]} messages are told, "
+            f"{octets / 1024:.1f} KiB, {n} messages lie on the disk"]
 
 
 def differences(before, after):
     """What the second server sees otherwise."""
-    (old, old_subscribed), (new, new_subscribed) = before, after
+    old, old_subscribed, old_usage = before
+    new, new_subscribed, new_usage = after
     found = []
+    # One rounds up, the other down.
+    if old_usage[1] != new_usage[1] or abs(old_usage[0] - new_usage[0]) > 1:
+        found.append(f"quota usage: {old_usage}, now {new_usage}")
     for name in sorted(set(old) ^ set(new)):
         found.append(f"folder {name}: only {'before' if name in old else 'now'}")
     for name in sorted(set(old) & set(new)):
@@ -458,6 +500,18 @@ def look(server, users):
     return seen
 
 
+def all_usage_faults(host, seen):
+    return [f"{user}: {fault}" for user in host.users
+            for fault in usage_faults(seen[user][2], host.maildir(user))]
+
+
+def has_quota(host):
+    client = host.imap(host.users[0])
+    rows = client.getquotaroot("INBOX")[1]
+    client.logout()
+    return b"MESSAGE" in b" ".join(row for part in rows for row in part if row)
+
+
 def separator_of(host):
     client = host.imap(host.users[0])
     row = must(client.list('""', '""'), "LIST")[0]
@@ -469,6 +523,9 @@ def play(lab, rng, n_generations, n_changes, counts):
     host = lab.mta1
     ours = Ours(host)
     ours.start()
+    host.write_config("quotas.cf", "".join(
+        f"{user}:userdb_quota_rule=*:{QUOTA_RULE}\n" for user in host.users))
+    frame.wait_for("the quota is in force", lambda: has_quota(host), 5)
     separator = separator_of(host)
     dovecot = Dovecot(host, separator)
     before, faults = None, []
@@ -490,6 +547,8 @@ def play(lab, rng, n_generations, n_changes, counts):
                     faults += [f"generation {generation}, {server.name}, "
                                f"{user}: {fault}" for fault in
                                differences(before[user], after[user])]
+                faults += [f"generation {generation}, {server.name}, {fault}"
+                           for fault in all_usage_faults(host, after)]
                 counts["messages compared"] += sum(
                     len(folder[2]) for seen in after.values()
                     for folder in seen[0].values())
@@ -501,6 +560,9 @@ def play(lab, rng, n_generations, n_changes, counts):
                 changes.separator = separator
                 changes.run(n_changes)
             before = look(server, host.users)
+            faults += [f"generation {generation}, {server.name}, after its "
+                       f"changes, {fault}"
+                       for fault in all_usage_faults(host, before)]
             faults += watch(generation, server)
             server.stop()
         server = (ours, dovecot)[n_generations % 2]
@@ -521,8 +583,8 @@ def main():
     arguments = [int(a) for a in sys.argv[1:]]
     seed = arguments[0] if arguments else random.SystemRandom().randrange(
         10**6)
-    n_generations = arguments[1] if len(arguments) > 1 else 5
-    n_changes = arguments[2] if len(arguments) > 2 else 40
+    n_generations = arguments[1] if len(arguments) > 1 else 10
+    n_changes = arguments[2] if len(arguments) > 2 else 25
     if shutil.which("dovecot") is None or os.geteuid() != 0:
         print("no Dovecot here, or not root")
         return 77
