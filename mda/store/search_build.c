@@ -35,7 +35,8 @@ enum {
 };
 
 struct entry {
-	uint32_t at; // of its octets
+	uint64_t key; // key_of() the word
+	uint32_t at;  // of its octets
 	uint32_t n;
 	uint32_t last_slot; // + 1; 0: none yet
 };
@@ -113,21 +114,41 @@ mix(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+/* The first eight octets; of a shorter word all that it has, in some order, so
+ * that words of one length up to there are equal if their keys are. */
+static uint64_t
+key_of(struct str word)
+{
+	uint32_t first, last;
+	uint64_t key;
+
+	if (word.n >= sizeof(key)) {
+		memcpy(&key, word.p, sizeof(key));
+		return key;
+	}
+	if (word.n >= sizeof(first)) {
+		memcpy(&first, word.p, sizeof(first));
+		memcpy(&last, word.p + word.n - sizeof(last), sizeof(last));
+		return first | (uint64_t)last << 32;
+	}
+	return (uint64_t)(unsigned char)word.p[0] << 16 |
+	       (uint64_t)(unsigned char)word.p[word.n / 2] << 8 |
+	       (unsigned char)word.p[word.n - 1];
+}
+
 /* Faster than hash_bytes(), which a table of so many short words would wait
  * for; the secrets keep strangers from choosing where words meet. */
 static uint64_t
-hash_word(const struct search_builder *b, struct str word)
+hash_word(const struct search_builder *b, struct str word, uint64_t key)
 {
-	uint64_t hash = b->secrets[1] + word.n, last = 0;
-	size_t i = 0;
+	uint64_t hash = mix(key ^ b->secrets[1], b->secrets[0] + 2 * word.n);
 
-	for (; i + sizeof(last) <= word.n; i += sizeof(last)) {
-		memcpy(&last, word.p + i, sizeof(last));
-		hash = mix(hash ^ last, b->secrets[0]);
-	}
-	last = 0;
-	memcpy(&last, word.p + i, word.n - i);
-	return mix(hash ^ last, b->secrets[0] ^ b->secrets[1]);
+	if (word.n <= sizeof(key))
+		return hash;
+	for (word = str_from(word, sizeof(key)); word.n > sizeof(key);
+	     word = str_from(word, sizeof(key)))
+		hash = mix(hash ^ key_of(word), b->secrets[0]);
+	return mix(hash ^ key_of(word), b->secrets[0]);
 }
 
 static struct str
@@ -148,7 +169,8 @@ grow_table(struct search_builder *b)
 
 		if (old->entry == 0)
 			continue;
-		at = hash_word(b, word_of(b, &b->entries[old->entry - 1])) &
+		at = hash_word(b, word_of(b, &b->entries[old->entry - 1]),
+			       b->entries[old->entry - 1].key) &
 		     mask;
 		while (table[at].entry != 0)
 			at = (at + 1) & mask;
@@ -161,7 +183,7 @@ grow_table(struct search_builder *b)
 
 /* NULL: no more fit. */
 static struct entry *
-new_entry(struct search_builder *b, struct str word)
+new_entry(struct search_builder *b, struct str word, uint64_t key)
 {
 	struct entry *entry;
 
@@ -173,7 +195,8 @@ new_entry(struct search_builder *b, struct str word)
 					  b->cap_entries * sizeof(*b->entries));
 	}
 	entry = &b->entries[b->n_entries];
-	*entry = (struct entry) { .at = (uint32_t)b->octets.n,
+	*entry = (struct entry) { .key = key,
+				  .at = (uint32_t)b->octets.n,
 				  .n = (uint32_t)word.n };
 	if (buf_add(&b->octets, word) != OK)
 		return NULL;
@@ -181,10 +204,20 @@ new_entry(struct search_builder *b, struct str word)
 	return entry;
 }
 
+static bool
+is_word(const struct search_builder *b, const struct entry *entry,
+	struct str word, uint64_t key)
+{
+	return entry->key == key && entry->n == word.n &&
+	       (word.n <= sizeof(key) ||
+		memcmp(b->octets.p + entry->at + sizeof(key),
+		       word.p + sizeof(key), word.n - sizeof(key)) == 0);
+}
+
 static struct entry *
 find_entry(struct search_builder *b, struct str word, bool *is_new_out)
 {
-	uint64_t hash = hash_word(b, word);
+	uint64_t key = key_of(word), hash = hash_word(b, word, key);
 	uint32_t tag = (uint32_t)(hash >> 32);
 	size_t at = hash & b->mask;
 	struct entry *entry;
@@ -194,11 +227,10 @@ find_entry(struct search_builder *b, struct str word, bool *is_new_out)
 		if (b->table[at].tag != tag)
 			continue;
 		entry = &b->entries[b->table[at].entry - 1];
-		if (entry->n == word.n &&
-		    memcmp(b->octets.p + entry->at, word.p, word.n) == 0)
+		if (is_word(b, entry, word, key))
 			return entry;
 	}
-	entry = new_entry(b, word);
+	entry = new_entry(b, word, key);
 	if (entry == NULL)
 		return NULL;
 	*is_new_out = true;

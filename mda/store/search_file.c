@@ -163,7 +163,7 @@ search_postings_open(const struct search_file *f,
 	size_t n = search_n_blocks(s);
 
 	*out = (struct search_postings) { .file = f, .segment = s };
-	out->octets = must_alloc(s->postings_octets + 1);
+	out->octets = must_realloc(NULL, s->postings_octets + 1);
 	out->is_read = must_alloc(n + 1);
 	return read_part(f, search_blocks_at(s), n * CRC_OCTETS, s->blocks_crc,
 			 &out->crcs);

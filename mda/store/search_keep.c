@@ -5,8 +5,8 @@
  * Process: store.  Format: search_record.h.  Design: doc/design/search.md.
  * Owns: a hold on the mailbox while it works; the tree's turn.
  * Invariants:
- *  (1) One mailbox of a process at a time, one thread: the rest of the machine
- *      is for those who wait.
+ *  (1) One mailbox of a process at a time, on as many threads as there are
+ *      processors, four at most.
  *  (2) A segment is appended behind the good part, whole; who asks meanwhile
  *      sees it or not.
  *  (3) What becomes of less use is copied without it, to a draft that takes the
@@ -16,6 +16,7 @@
 #include "lib/mail/search_text.h"
 #include "lib/rt/log.h"
 #include "mda/store/letter.h"
+#include "mda/store/lock.h"
 #include "mda/store/search.h"
 #include "mda/store/search_build.h"
 #include "mda/store/search_file.h"
@@ -29,6 +30,7 @@ enum {
 	COPY_OCTETS = 256 * 1024,
 	SMALL_DOCS = SEARCH_DOCS_MAX / 2,
 	SMALL_SEGMENTS_MAX = 16, // more are made to few
+	LANES_MAX = 4,
 	RETRY_S = 600,
 };
 
@@ -41,11 +43,10 @@ struct keeping {
 	size_t n_uids;
 	const char *reason; // why it was not as it should be
 	enum err e;
-	/* One segment. */
-	struct search_builder *builder;
-	const uint32_t *adding;
-	bool *is_added;
-	struct buf bytes;
+	struct co *owner;
+	size_t next; // of the UIDs
+	unsigned n_lanes;
+	struct lock lock; // of the end of the file
 };
 
 /* ---- what is there ---- */
@@ -240,75 +241,140 @@ begin_in_thread(void *arg)
 
 /* ---- segments ---- */
 
+struct lane {
+	struct keeping *k;
+	uint32_t uids[SEARCH_DOCS_MAX]; // to be added
+	bool is_added[SEARCH_DOCS_MAX];
+	size_t n;
+	struct search_builder *builder;
+	struct buf header, body; // of one message
+	struct buf bytes;	 // of the segment
+	enum err e;
+};
+
+/* In a thread, one after the other. */
 static void
 add_letter(size_t at, const struct letter *letter, void *arg)
 {
-	struct keeping *k = arg;
-	struct buf header = BUF_INIT(TEXT_MAX_OCTETS);
-	struct buf body = BUF_INIT(TEXT_MAX_OCTETS);
-	uint32_t uid = k->adding[at];
-	struct str bytes;
+	struct lane *l = arg;
+	uint32_t uid = l->uids[at];
 
-	if (search_builder_is_full(k->builder))
+	if (search_builder_is_full(l->builder))
 		return;
-	k->is_added[at] = true;
-	if (letter == NULL || letter->root == NULL) {
-		search_builder_add_unread(k->builder, uid);
-		return;
-	}
-	bytes = buf_str(&letter->bytes);
+	l->is_added[at] = true;
+	buf_clear(&l->header);
+	buf_clear(&l->body);
 	/* Where a key would look at another header than TEXT does, it must. */
-	if (letter->root->header.n == letter->head_octets &&
-	    search_text_gather(&header, &body, bytes, letter->root) == OK)
-		search_builder_add(k->builder, uid, buf_str(&header),
-				   buf_str(&body), letter->size_octets);
+	if (letter != NULL && letter->root != NULL &&
+	    letter->root->header.n == letter->head_octets &&
+	    search_text_gather(&l->header, &l->body, buf_str(&letter->bytes),
+			       letter->root) == OK)
+		search_builder_add(l->builder, uid, buf_str(&l->header),
+				   buf_str(&l->body), letter->size_octets);
 	else
-		search_builder_add_unread(k->builder, uid);
-	buf_release(&header);
-	buf_release(&body);
+		search_builder_add_unread(l->builder, uid);
 }
 
 static void
 append_in_thread(void *arg)
 {
-	struct keeping *k = arg;
+	struct lane *l = arg;
+	struct search_file *f = &l->k->file;
 
-	buf_clear(&k->bytes);
-	search_builder_put(k->builder, &k->bytes, k->file.end);
-	k->e = fs_write_all_at(k->file.fd, buf_str(&k->bytes),
-			       (int64_t)k->file.end);
-	if (k->e == OK)
-		k->file.end += k->bytes.n;
-	else if (ftruncate(k->file.fd, (off_t)k->file.end) != 0)
-		k->e = ERR_IO; // it is found cut
+	buf_clear(&l->bytes);
+	search_builder_put(l->builder, &l->bytes, f->end);
+	l->e = fs_write_all_at(f->fd, buf_str(&l->bytes), (int64_t)f->end);
+	if (l->e == OK)
+		f->end += l->bytes.n;
+	else if (ftruncate(f->fd, (off_t)f->end) != 0)
+		l->e = ERR_IO; // it is found cut
 }
 
-/* A segment of the first of what is lacking. */
+/* A segment of what the lane has; when that is full, some are left. */
 static void
-add_segment(struct co *co, struct keeping *k)
+add_segment(struct co *co, struct lane *l)
 {
-	size_t n = k->n_uids < SEARCH_DOCS_MAX ? k->n_uids : SEARCH_DOCS_MAX;
-	size_t n_left = 0;
+	size_t n = 0;
 
-	k->builder = search_builder_new();
-	k->adding = k->uids;
-	memset(k->is_added, 0, SEARCH_DOCS_MAX * sizeof(*k->is_added));
-	k->e = letters_visit(co, k->m, k->uids, n, LETTER_PARTS, add_letter, k);
-	if (k->e == OK && search_builder_n_docs(k->builder) > 0)
-		offload(co, append_in_thread, k);
-	search_builder_free(&k->builder);
-	/* When it was full, some of them are for the next. */
-	for (size_t i = 0; i < k->n_uids; i++)
-		if (i >= n || !k->is_added[i])
-			k->uids[n_left++] = k->uids[i];
-	k->n_uids = n_left;
+	l->builder = search_builder_new();
+	memset(l->is_added, 0, sizeof(l->is_added));
+	l->e = letters_visit(co, l->k->m, l->uids, l->n, LETTER_PARTS,
+			     add_letter, l);
+	if (l->e == OK && search_builder_n_docs(l->builder) > 0)
+		l->e = lock_take(co, &l->k->lock, NEVER_US);
+	if (l->e == OK && search_builder_n_docs(l->builder) > 0) {
+		offload(co, append_in_thread, l);
+		lock_give(&l->k->lock);
+	}
+	search_builder_free(&l->builder);
+	for (size_t i = 0; i < l->n; i++)
+		if (!l->is_added[i])
+			l->uids[n++] = l->uids[i];
+	l->n = n;
+}
+
+static bool
+goes_on(struct co *co, const struct keeping *k)
+{
+	return k->e == OK && !k->m->is_dead && !co_is_canceled(co);
+}
+
+static void
+run_lane(struct co *co, struct keeping *k)
+{
+	struct lane *l = must_alloc(sizeof(*l));
+
+	l->k = k;
+	buf_init(&l->header, TEXT_MAX_OCTETS);
+	buf_init(&l->body, TEXT_MAX_OCTETS);
+	buf_init(&l->bytes, SEGMENT_MAX_OCTETS);
+	while (k->next < k->n_uids && goes_on(co, k)) {
+		size_t n = k->n_uids - k->next;
+
+		l->n = n < SEARCH_DOCS_MAX ? n : SEARCH_DOCS_MAX;
+		memcpy(l->uids, k->uids + k->next, l->n * sizeof(*l->uids));
+		k->next += l->n;
+		while (l->n > 0 && goes_on(co, k)) {
+			add_segment(co, l);
+			if (k->e == OK)
+				k->e = l->e;
+		}
+	}
+	buf_release(&l->header);
+	buf_release(&l->body);
+	buf_release(&l->bytes);
+	free(l);
+}
+
+static void
+lane_main(struct co *co, void *arg)
+{
+	struct keeping *k = arg;
+
+	run_lane(co, k);
+	k->n_lanes--;
+	co_wake(k->owner);
+}
+
+static void
+add_all(struct co *co, struct keeping *k)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	lock_init(&k->lock);
+	k->owner = co;
+	for (long i = 1; i < n && i < LANES_MAX; i++)
+		if (co_spawn(lane_main, k, "search-index") != NULL)
+			k->n_lanes++;
+	run_lane(co, k);
+	while (k->n_lanes > 0)
+		co_park(co);
 }
 
 static void
 keep_now(struct co *co, struct keeping *k)
 {
 	struct mailbox *m = k->m;
-	size_t n;
 
 	k->dir_fd = m->dir_fd;
 	k->uidvalidity = m->uidvalidity;
@@ -316,14 +382,11 @@ keep_now(struct co *co, struct keeping *k)
 	for (size_t i = 0; i < m->n; i++)
 		k->uids[k->n_uids++] = m->messages[i]->uid;
 	offload(co, begin_in_thread, k);
-	n = k->n_uids;
 	if (k->reason != NULL)
 		log_warn("store.search", FC("user", m->user->address),
 			 FC("mailbox", m->dir), FC("reason", k->reason),
 			 FC("hint", "the search index is mended"));
-	while (k->e == OK && k->n_uids > 0 && !m->is_dead &&
-	       !co_is_canceled(co))
-		add_segment(co, k);
+	add_all(co, k);
 	if (k->e != OK) {
 		m->search.retry_us = in_s(RETRY_S);
 		log_warn("store.search", FC("user", m->user->address),
@@ -331,7 +394,7 @@ keep_now(struct co *co, struct keeping *k)
 			 FC("hint", "searches read the messages"));
 	}
 	log_debug("store.search", FC("user", m->user->address),
-		  FC("mailbox", m->dir), FN("added", n - k->n_uids),
+		  FC("mailbox", m->dir), FN("added", k->next),
 		  FN("octets", k->file.end));
 }
 
@@ -347,16 +410,12 @@ keep(struct co *co, void *arg)
 			break;
 	if (!t->is_search_kept && !m->is_dead && m->is_loaded) {
 		t->is_search_kept = true;
-		k.is_added = must_alloc(SEARCH_DOCS_MAX * sizeof(*k.is_added));
-		buf_init(&k.bytes, SEGMENT_MAX_OCTETS);
 		keep_now(co, &k);
 		t->is_search_kept = false;
 		gate_wake_one(&t->search_turn);
 	}
 	search_file_release(&k.file);
-	buf_release(&k.bytes);
 	free(k.uids);
-	free(k.is_added);
 	m->search.is_building = false;
 	mailbox_drop(&m);
 }

@@ -2,34 +2,23 @@
  * mda/store/words.c - folded text cut into words. */
 #include "mda/store/words.h"
 
-enum {
-	LEAD_LATIN_1 = 0xc2,	 // U+0080 to U+00BF: signs
-	LEAD_PUNCTUATION = 0xe2, // U+2000 and all that is above
-	FIRST_NOT_ASCII = 0x80,
-	CHAR_MAX_OCTETS = 4,
-};
+enum { CHAR_MAX_OCTETS = 4 };
 
 enum kind { KIND_NONE, KIND_RUN, KIND_SINGLE };
+
+/* Of a character's first octet; others are in runs. */
+static const uint8_t kinds[256] = {
+	['0' ... '9'] = KIND_RUN,      ['A' ... 'Z'] = KIND_RUN,
+	[0x80 ... 0xc1] = KIND_RUN,
+	[0xc2] = KIND_SINGLE, // U+0080 to U+00BF: signs
+	[0xc3 ... 0xe1] = KIND_RUN,
+	[0xe2 ... 0xff] = KIND_SINGLE, // U+2000 and all that is above
+};
 
 static enum kind
 kind_of(char c)
 {
-	static const uint8_t is_in_run[FIRST_NOT_ASCII] = {
-		['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1,
-		['5'] = 1, ['6'] = 1, ['7'] = 1, ['8'] = 1, ['9'] = 1,
-		['A'] = 1, ['B'] = 1, ['C'] = 1, ['D'] = 1, ['E'] = 1,
-		['F'] = 1, ['G'] = 1, ['H'] = 1, ['I'] = 1, ['J'] = 1,
-		['K'] = 1, ['L'] = 1, ['M'] = 1, ['N'] = 1, ['O'] = 1,
-		['P'] = 1, ['Q'] = 1, ['R'] = 1, ['S'] = 1, ['T'] = 1,
-		['U'] = 1, ['V'] = 1, ['W'] = 1, ['X'] = 1, ['Y'] = 1,
-		['Z'] = 1,
-	};
-	unsigned char octet = (unsigned char)c;
-
-	if (octet < FIRST_NOT_ASCII)
-		return is_in_run[octet] ? KIND_RUN : KIND_NONE;
-	return octet == LEAD_LATIN_1 || octet >= LEAD_PUNCTUATION ? KIND_SINGLE
-								  : KIND_RUN;
+	return kinds[(unsigned char)c];
 }
 
 static bool
