@@ -83,6 +83,9 @@ bool gate_is_empty(const struct gate *g);
  * arg and never waits by other means. This is the only place with threads. */
 typedef void offload_fn(void *arg);
 void offload(struct co *co, offload_fn *fn, void *arg);
+/* The same behind all others, though never for ever: a flush that comes after
+ * more of what it flushes is worth more. */
+void offload_behind(struct co *co, offload_fn *fn, void *arg);
 /* Sets the number of threads; call before the first offload(). */
 void offload_set_threads(unsigned n);
 /* Starts all threads now, before the system call filter closes. */

@@ -494,6 +494,70 @@ cancel_worker(struct co *co UNUSED, void *arg)
 	assert_false(w->is_seen);
 }
 
+enum { N_BEHIND = 3, N_BEFORE = 40, N_JOBS = N_BEHIND + N_BEFORE };
+
+static sem_t all_are_given;
+static char taken[N_JOBS + 1]; // by the only thread
+static size_t n_taken;
+
+static void
+take_behind(void *arg UNUSED)
+{
+	taken[n_taken++] = 'b';
+}
+
+static void
+take_before(void *arg UNUSED)
+{
+	taken[n_taken++] = '.';
+}
+
+static void
+wait_for_all(void *arg UNUSED)
+{
+	while (sem_wait(&all_are_given) != 0)
+		;
+}
+
+static void
+offload_first(struct co *co, void *arg UNUSED)
+{
+	offload(co, wait_for_all, NULL);
+}
+
+static void
+offload_one_behind(struct co *co, void *arg UNUSED)
+{
+	offload_behind(co, take_behind, NULL);
+}
+
+static void
+offload_one_before(struct co *co, void *arg)
+{
+	if (arg != NULL) // the last
+		sem_post(&all_are_given);
+	offload(co, take_before, NULL);
+}
+
+static void
+those_behind_wait_but_not_for_ever(void **state UNUSED)
+{
+	n_taken = 0;
+	sem_init(&all_are_given, 0, 0);
+	offload_set_threads(1);
+	spawn(offload_first, NULL);
+	for (int i = 0; i < N_BEHIND; i++)
+		spawn(offload_one_behind, NULL);
+	for (int i = 0; i < N_BEFORE; i++)
+		spawn(offload_one_before, i + 1 == N_BEFORE ? taken : NULL);
+	loop_run();
+	offload_set_threads(THREADS_DEFAULT);
+	assert_int_equal(n_taken, N_JOBS);
+	assert_memory_equal(taken, "..........", 10);
+	assert_non_null(memchr(taken, 'b', LATER_TURN + 1));
+	assert_int_equal(taken[N_JOBS - 1], 'b');
+}
+
 static void
 an_offload_is_deaf_to_cancel(void **state UNUSED)
 {
@@ -619,6 +683,7 @@ main(void)
 		T(a_wake_from_elsewhere_does_not_open_the_gate),
 		T(many_offloads_each_get_their_result),
 		T(one_coroutines_offloads_are_in_order),
+		T(those_behind_wait_but_not_for_ever),
 		T(an_offload_is_deaf_to_cancel),
 		T(shrinking_keeps_what_lives),
 #ifdef ESTAFETA_SANITIZED

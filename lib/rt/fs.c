@@ -326,7 +326,7 @@ sync_in_turn(struct co *co, struct shared_sync *s, int fd)
 		}
 		s->is_running = true;
 		s->n_started++;
-		offload(co, sync_in_thread, &job);
+		offload_behind(co, sync_in_thread, &job);
 		s->is_running = false;
 		s->n_done = s->n_started;
 		if (job.result != OK)

@@ -7,7 +7,7 @@
  *
  * Owns: the threads, from the first job or offload_start() to offload_end().
  * Invariants:
- *  (1) A job is in one place: given, in a thread, or done.
+ *  (1) A job is in one place: given, behind those, in a thread, or done.
  *  (2) While jobs are given no thread is idle.
  *  (3) Whoever makes the list of done jobs not empty tells the loop. */
 #include "lib/rt/co.h"
@@ -21,7 +21,10 @@
 #include <sys/queue.h>
 #include <uv.h>
 
-enum { THREADS_DEFAULT = 4 };
+enum {
+	THREADS_DEFAULT = 4,
+	LATER_TURN = 16, // each job of so many comes from those behind
+};
 
 struct job {
 	STAILQ_ENTRY(job) link;
@@ -50,7 +53,8 @@ static struct {
 	uv_async_t async;
 
 	pthread_mutex_t lock; // what follows
-	struct job_list given, done;
+	struct job_list given, later, done;
+	unsigned n_taken;
 	SLIST_HEAD(, thread) idle;
 	bool is_ending;
 } pool;
@@ -68,8 +72,26 @@ offload_init(void)
 	memset(&pool, 0, sizeof(pool));
 	pthread_mutex_init(&pool.lock, NULL);
 	STAILQ_INIT(&pool.given);
+	STAILQ_INIT(&pool.later);
 	STAILQ_INIT(&pool.done);
 	SLIST_INIT(&pool.idle);
+}
+
+static struct job *
+next_job(void)
+{
+	bool is_their_turn = ++pool.n_taken % LATER_TURN == 0;
+	struct job_list *from = &pool.given;
+	struct job *job;
+
+	if (STAILQ_EMPTY(&pool.given) ||
+	    (is_their_turn && !STAILQ_EMPTY(&pool.later)))
+		from = &pool.later;
+	job = STAILQ_FIRST(from);
+
+	if (job != NULL)
+		STAILQ_REMOVE_HEAD(from, link);
+	return job;
 }
 
 /* Puts away the job that is done, if any, and takes the next; NULL: none, the
@@ -84,11 +106,9 @@ change_jobs(struct thread *t, struct job *done, bool *has_ended_out)
 	must_tell = done != NULL && STAILQ_EMPTY(&pool.done);
 	if (done != NULL)
 		STAILQ_INSERT_TAIL(&pool.done, done, link);
-	next = STAILQ_FIRST(&pool.given);
+	next = next_job();
 	*has_ended_out = next == NULL && pool.is_ending;
-	if (next != NULL)
-		STAILQ_REMOVE_HEAD(&pool.given, link);
-	else if (!pool.is_ending)
+	if (next == NULL && !pool.is_ending)
 		SLIST_INSERT_HEAD(&pool.idle, t, link);
 	pthread_mutex_unlock(&pool.lock);
 	if (must_tell)
@@ -153,7 +173,7 @@ offload_start(void)
 }
 
 static void
-give(struct job *job)
+give(struct job *job, struct job_list *list)
 {
 	struct thread *t;
 
@@ -162,7 +182,7 @@ give(struct job *job)
 	if (t != NULL)
 		SLIST_REMOVE_HEAD(&pool.idle, link);
 	else
-		STAILQ_INSERT_TAIL(&pool.given, job, link);
+		STAILQ_INSERT_TAIL(list, job, link);
 	pthread_mutex_unlock(&pool.lock);
 	if (t != NULL) {
 		t->job = job;
@@ -172,17 +192,29 @@ give(struct job *job)
 
 /* The job lies on the coroutine's stack, so it must not return before the
  * thread is done, cancelled or not. */
-void
-offload(struct co *co, offload_fn *fn, void *arg)
+static void
+run_in_thread(struct co *co, offload_fn *fn, void *arg, struct job_list *list)
 {
 	struct job job = { .co = co, .fn = fn, .arg = arg };
 
 	offload_start();
 	if (pool.n_out++ == 0)
 		uv_ref((uv_handle_t *)&pool.async);
-	give(&job);
+	give(&job, list);
 	while (!job.is_done)
 		co_park(co);
+}
+
+void
+offload(struct co *co, offload_fn *fn, void *arg)
+{
+	run_in_thread(co, fn, arg, &pool.given);
+}
+
+void
+offload_behind(struct co *co, offload_fn *fn, void *arg)
+{
+	run_in_thread(co, fn, arg, &pool.later);
 }
 
 void
