@@ -3,13 +3,19 @@
 
 MODEL_SRC := $(wildcard tests/model/*.c)
 TEST_TOOLS := $(O)/tests/smtp_model $(O)/tests/slow \
-	$(O)/tests/bench/spoolfill $(O)/tests/moved.so $(O)/tests/idle
+	$(O)/tests/bench/spoolfill $(O)/tests/moved.so $(O)/tests/idle \
+	$(O)/tests/storm
 
 # OpenSSL alone: they share no code with what they test.
 $(O)/tests/smtp_model: $(MODEL_SRC) $(wildcard tests/model/*.h)
 	@mkdir -p $(@D)
 	@echo "  CC   $@"
 	@$(CC) $(BASE_FLAGS) -O2 $(MODEL_SRC) -o $@ -lssl -lcrypto
+
+$(O)/tests/storm: tests/slow/storm.c
+	@mkdir -p $(@D)
+	@echo "  CC   $@"
+	@$(CC) $(BASE_FLAGS) -O2 $< -o $@
 
 $(O)/tests/idle: tests/slow/idle.c
 	@mkdir -p $(@D)
@@ -27,7 +33,7 @@ $(O)/tests/moved.so: tests/clock/moved.c
 	@$(CC) $(filter-out -Wmissing-prototypes,$(BASE_FLAGS)) -O2 -shared \
 		-fPIC $< -o $@
 
-.PHONY: test-tools model model-imap imapstress idle rows slow
+.PHONY: test-tools model model-imap imapstress idle storm rows slow
 test-tools: $(TEST_TOOLS)
 N ?= 20000
 model: ## random SMTP against a reference model: make model N=1000000
@@ -43,6 +49,9 @@ imapstress: ## 100 IMAP clients, mail, and kill -9 once a minute: MINUTES=10
 idle: ## idle IMAP connections, memory of each and delay: make idle N=20000
 	@$(SUBMAKE) -s all test-tools
 	@IDLE_CLIENTS=$(N) $(PYTHON) tests/scenario/idle_many.py
+storm: ## wrong passwords by the hundred, and users who must not notice
+	@$(SUBMAKE) -s all test-tools
+	@STORM_SECONDS=30 $(PYTHON) tests/scenario/login_storm.py
 rows: ## the catalogue of attacks: which test names which row
 	@$(PYTHON) tests/lint/test_rows --show
 slow: ## slow clients and 100 good ones: make slow N=10000

@@ -35,8 +35,8 @@ enum {
 	FILE_MAX_OCTETS = 64 << 20,
 	DIAG_MAX_OCTETS = 1 << 20,
 	MAX_THREADS = 8,
-	MAX_WAITING = 512,
-	WAIT_MAX_S = 20, // for a thread; a client's patience ends soon after
+	MAX_WAITING = 2048, // of one queue: 1.5 s of usual hashes
+	WAIT_MAX_S = 20,    // for a thread; a client's patience ends soon after
 	/* Failed checks that sleep: further ones are answered at once, so that
 	 * a flood of guesses costs no memory. */
 	MAX_DELAYED = 4096,
@@ -68,8 +68,13 @@ static struct {
 	struct throttle throttle;
 	uint8_t decoy_key[CACHE_KEY_OCTETS]; // salts of logins there are not
 	TAILQ_HEAD(, subscriber) subscribers;
-	unsigned max_running, n_running, n_waiting, n_delayed;
-	struct gate has_thread;
+	unsigned max_running, n_running, n_delayed;
+	/* For a thread. Who is known goes before all others, so that a storm of
+	 * guesses holds up nobody who has logged in before. */
+	struct queue {
+		struct gate has_thread;
+		unsigned n_waiting;
+	} known, strangers;
 	bool is_examining;
 	struct listener *listener;
 } auth;
@@ -90,19 +95,27 @@ run_work(void *arg)
 	w->is_right = verify_password(w->scheme, w->hash, w->password);
 }
 
+static bool
+must_wait(const struct queue *queue)
+{
+	return auth.n_running >= auth.max_running ||
+	       (queue == &auth.strangers &&
+		!gate_is_empty(&auth.known.has_thread));
+}
+
 /* ERR_UNAVAILABLE when too many wait already, or for too long. */
 static enum err
-take_thread(struct co *co)
+take_thread(struct co *co, struct queue *queue)
 {
 	int64_t deadline_us = in_s(WAIT_MAX_S);
 	enum err e = OK;
 
-	if (auth.n_running >= auth.max_running && auth.n_waiting >= MAX_WAITING)
+	if (must_wait(queue) && queue->n_waiting >= MAX_WAITING)
 		return ERR_UNAVAILABLE;
-	auth.n_waiting++;
-	while (auth.n_running >= auth.max_running && e == OK)
-		e = gate_wait(co, &auth.has_thread, deadline_us);
-	auth.n_waiting--;
+	queue->n_waiting++;
+	while (must_wait(queue) && e == OK)
+		e = gate_wait(co, &queue->has_thread, deadline_us);
+	queue->n_waiting--;
 	if (e == OK)
 		auth.n_running++;
 	return e == ERR_TIMEOUT ? ERR_UNAVAILABLE : e;
@@ -111,8 +124,12 @@ take_thread(struct co *co)
 static void
 give_thread(void)
 {
+	struct queue *next = gate_is_empty(&auth.known.has_thread)
+				     ? &auth.strangers
+				     : &auth.known;
+
 	auth.n_running--;
-	gate_wake_one(&auth.has_thread);
+	gate_wake_one(&next->has_thread);
 }
 
 /* One verification; set is held by the caller. */
@@ -182,7 +199,9 @@ decide(struct co *co, const struct throttle_try *try, struct set *const *from,
 		return AUTH_OK;
 	if (!throttle_begin(&auth.throttle, try, now_us()))
 		return AUTH_UNAVAILABLE;
-	if (take_thread(co) != OK) {
+	if (take_thread(co, throttle_is_known(&auth.throttle, try)
+				    ? &auth.known
+				    : &auth.strangers) != OK) {
 		throttle_end(&auth.throttle, try, now_us());
 		return AUTH_UNAVAILABLE;
 	}
@@ -844,7 +863,8 @@ auth_start(struct role *role)
 	throttle_init(&auth.throttle);
 	check(RAND_bytes(auth.decoy_key, sizeof(auth.decoy_key)) == 1);
 	TAILQ_INIT(&auth.subscribers);
-	gate_init(&auth.has_thread);
+	gate_init(&auth.known.has_thread);
+	gate_init(&auth.strangers.has_thread);
 	role->incoming = on_sibling;
 	role->file = on_file;
 	if (role->unix_fd >= 0)

@@ -169,8 +169,8 @@ put_pair(struct buf *out, const struct throttle_try *try)
 	put_source(out, try->source);
 }
 
-static bool
-is_known(struct throttle *t, const struct throttle_try *try)
+bool
+throttle_is_known(const struct throttle *t, const struct throttle_try *try)
 {
 	struct buf key = BUF_INIT(KEY_OCTETS);
 	bool is_there;
@@ -195,7 +195,7 @@ throttle_is_open(struct throttle *t, const struct throttle_try *try,
 {
 	struct tally *source;
 
-	if (is_known(t, try))
+	if (throttle_is_known(t, try))
 		return true;
 	if (login_of(t, try, now_us)->blocked_until_us > now_us)
 		return false;
@@ -210,7 +210,7 @@ throttle_begin(struct throttle *t, const struct throttle_try *try,
 	struct tally *source = source_of(t, try, now_us);
 
 	if (source->n_running >= THROTTLE_RUNNING_MAX &&
-	    !is_shared(source, try) && !is_known(t, try))
+	    !is_shared(source, try) && !throttle_is_known(t, try))
 		return false;
 	source->n_running++;
 	return true;

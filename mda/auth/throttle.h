@@ -52,6 +52,9 @@ struct throttle_try {
 void throttle_init(struct throttle *t);
 void throttle_release(struct throttle *t);
 
+/* Has this login succeeded from this source before? */
+bool
+throttle_is_known(const struct throttle *t, const struct throttle_try *try);
 /* May a password be tried now? */
 bool throttle_is_open(struct throttle *t, const struct throttle_try *try,
 		      int64_t now_us);

@@ -61,7 +61,9 @@ test_one_login_from_everywhere(void **state UNUSED)
 	char source[32];
 	unsigned n = 0;
 
+	assert_false(throttle_is_known(&t, &home));
 	throttle_right(&t, &home, 0);
+	assert_true(throttle_is_known(&t, &home));
 	for (int64_t s = 0; s < 3600; s++) {
 		snprintf(source, sizeof(source), "10.%d.%d.1",
 			 (int)(s / 256 % 256), (int)(s % 256));
