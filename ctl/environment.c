@@ -50,7 +50,8 @@ static const char stdout_log[] =
 	"logs go to standard output, and the container engine rotates them";
 static const char no_update_check[] = "nothing here asks for newer versions";
 static const char no_dnsbl[] =
-	"write reject_rbl_client into smtpd_recipient_restrictions";
+	"write postscreen_dnsbl_sites, or reject_rbl_client into "
+	"smtpd_recipient_restrictions, in main.cf";
 static const char maildir_only[] = "mail is kept as Maildir";
 
 static const struct row rows[] = {
@@ -116,7 +117,8 @@ static const struct row rows[] = {
 	ROW("FAIL2BAN_BLOCKTYPE", NOTHING, "", by_throttle),
 	ROW("ENABLE_DNSBL", OFF, "0", no_dnsbl),
 	ROW("POSTSCREEN_ACTION", NOTHING, "",
-	    "set postscreen_greet_action in main.cf"),
+	    "set postscreen_greet_action and postscreen_dnsbl_action in "
+	    "main.cf"),
 	ROW("ENABLE_POSTGREY", OFF, "0", no_greylists),
 	ROW("POSTGREY_DELAY", NOTHING, "", no_greylists),
 	ROW("POSTGREY_MAX_AGE", NOTHING, "", no_greylists),

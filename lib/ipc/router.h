@@ -4,6 +4,10 @@
  *   ROUTER_RCPT      sender, rcpt, may relay?   -> ROUTER_VERDICT
  *   ROUTER_RESOLVE   sender, rcpt               -> ROUTER_ROUTE ..., end
  *   ROUTER_USER      mailbox address            -> ROUTER_QUOTA
+ *   ROUTER_KEYWORDS  client's numeric address   -> ROUTER_TEXT keywords that
+ *                    it is not offered (smtpd_discard_ehlo_keyword_
+ *                    address_maps); nothing: no entry; "*": all, because it
+ *                    cannot be known
  *   ROUTER_EXPLAIN   sender, rcpt               -> ROUTER_TEXT
  *   ROUTER_POLICY, ROUTER_HEADER, ROUTER_CONTENT    see lib/ipc/policy.h
  *   ROUTER_SETTINGS  (nothing)  -> ROUTER_SNAPSHOT now and after each change of
@@ -33,12 +37,14 @@ enum router_type {
 	ROUTER_CONTENT,
 	ROUTER_PIECE,
 	ROUTER_CONTENT_ANSWER,
+	ROUTER_KEYWORDS,
 };
 
 enum {
 	ROUTER_ASK_MAX_OCTETS = 2048,
 	ROUTER_ADDRESS_MAX_OCTETS = 512,
 	ROUTER_TEXT_MAX_OCTETS = 1024,
+	ROUTER_DNSBL_SITES_MAX = 64, // of postscreen_dnsbl_sites
 	ROUTER_QUOTA_FOLDERS = 9, // what a file may say, and Trash
 	ROUTER_MASK_SIZE = 128,	  // with its NUL
 };
@@ -106,6 +112,10 @@ struct router_quota {
 struct router_smtpd {
 	struct str banner, discard_ehlo_keywords, origin;
 	struct str forbid_bare_newline, greet_action;
+	struct str dnsbl_sites, dnsbl_action; // postscreen_dnsbl_..
+	uint64_t dnsbl_threshold, dnsbl_ttl_s;
+	uint64_t greet_wait_s, greet_ttl_s; // postscreen_greet_..
+	struct str discard_ehlo_maps;	    // ROUTER_KEYWORDS is asked
 	struct str xclient_hosts;		   // networks
 	struct str proxy_protocol, proxy_networks; // "haproxy"; networks
 	struct str limit_exceptions;		   // networks
@@ -162,7 +172,7 @@ struct router_smtp {
 	uint64_t connect_s, helo_s, starttls_s, mail_s, rcpt_s, rset_s;
 	uint64_t data_init_s, data_xfer_s, data_done_s;
 	uint64_t cache_s, reuse_s, reuse_count; // of sessions kept open
-	bool has_wrapper, skips_5xx_greeting, is_cache_on;
+	bool has_wrapper, skips_5xx_greeting, is_cache_on, is_bind_enforced;
 	bool has_checks; // smtp_header_checks or its kin: the router is asked
 	struct str authorities; // PEM, of smtp_tls_CAfile and CApath
 };

@@ -324,6 +324,10 @@ static const struct rule rules_client[] = {
 	  { IS(0, AF_INET6),
 	    { 1, SCMP_CMP_MASKED_EQ, SOCK_TYPES, SOCK_STREAM },
 	    IS(2, 0) } },
+	/* smtp_bind_address: of IPv4 and IPv6, by the lengths of their
+	 * addresses. Nothing can listen. */
+	{ ALLOWED, SCMP_SYS(bind), 1, { IS(2, sizeof(struct sockaddr_in)) } },
+	{ ALLOWED, SCMP_SYS(bind), 1, { IS(2, sizeof(struct sockaddr_in6)) } },
 };
 static const struct rule rules_resolver[] = {
 	{ ALLOWED, SCMP_SYS(sendto), 0, { { 0 } } },

@@ -132,13 +132,23 @@ enum err
 dial(struct co *co, const union address_any *to, socklen_t n,
      int64_t deadline_us, int *fd_out)
 {
+	return dial_from(co, NULL, to, n, deadline_us, fd_out);
+}
+
+enum err
+dial_from(struct co *co, const union address_any *from,
+	  const union address_any *to, socklen_t n, int64_t deadline_us,
+	  int *fd_out)
+{
 	int fd = socket(to->any.sa_family,
 			SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	enum err e = OK;
 
 	if (fd < 0)
 		return ERR_IO;
-	if (connect(fd, &to->any, n) != 0)
+	if (from != NULL && bind(fd, &from->any, n) != 0)
+		e = ERR_EXISTS;
+	else if (connect(fd, &to->any, n) != 0)
 		e = errno == EINPROGRESS ? wait_connected(co, fd, deadline_us)
 					 : ERR_REFUSED;
 	if (e != OK) {

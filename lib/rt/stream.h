@@ -123,6 +123,11 @@ enum err address_from_host(struct str host, uint16_t port,
 /* Connects; the socket is the caller's. */
 enum err dial(struct co *co, const union address_any *to, socklen_t n,
 	      int64_t deadline_us, int *fd_out) MUST_USE;
+/* The same from an address of this host, of the same family; any port. NULL:
+ * dial(). ERR_EXISTS: it cannot be had, and errno tells why. */
+enum err dial_from(struct co *co, const union address_any *from,
+		   const union address_any *to, socklen_t n,
+		   int64_t deadline_us, int *fd_out) MUST_USE;
 
 /* A bound and listening socket, or -1 with errno. For the parent. */
 int listen_at(const union address_any *at, socklen_t n, bool is_v6_only);

@@ -345,6 +345,10 @@ do_rcpt(struct co *co, struct session *s, struct str argument)
 		session_syntax(s, bad);
 		return OK;
 	}
+	if (s->listed != NULL) {
+		screen_refuse(s);
+		return OK;
+	}
 	if (!policy_admits(co, s, POLICY_AT_RCPT, address, &may_relay))
 		return OK;
 	if (recipient_check(co, s, address, may_relay, rcpt_parameters(s),

@@ -4,7 +4,7 @@
 #include "lib/mail/xclient.h"
 #include "mta/in/session.h"
 
-enum { LINES_MAX_OCTETS = 2048 };
+enum { LINES_MAX_OCTETS = 2048, KEYWORDS_WAIT_S = 30 };
 
 uint64_t
 hello_size_limit(const struct settings *settings)
@@ -84,11 +84,22 @@ put_limits(const struct session *s, struct buf *out)
 		 (unsigned long long)session_recipient_limit(s));
 }
 
-static bool
-is_discarded(struct str list, struct str name)
+/* What this client is not offered: as its address has it, else as all have. */
+static struct str
+discarded_of(const struct session *s)
 {
-	struct str word;
+	return s->discarded.n > 0 ? s->discarded
+				  : s->rules->discard_ehlo_keywords;
+}
 
+/* "*": what cannot be known is not offered. */
+static bool
+is_discarded(const struct session *s, struct str name)
+{
+	struct str list = discarded_of(s), word;
+
+	if (str_eq(list, S("*")))
+		return true;
 	while (settings_word(&list, &word))
 		if (str_ieq(word, name))
 			return true;
@@ -99,7 +110,25 @@ is_discarded(struct str list, struct str name)
 static bool
 may_binary(const struct session *s)
 {
-	return !is_discarded(s->rules->discard_ehlo_keywords, S("CHUNKING"));
+	return !is_discarded(s, S("CHUNKING"));
+}
+
+/* smtpd_discard_ehlo_keyword_address_maps */
+static void
+find_discarded(struct co *co, struct session *s)
+{
+	struct frame f = { .fd = -1 };
+	enum err e;
+
+	s->discarded = STR_NONE;
+	if (s->rules->discard_ehlo_maps.n == 0)
+		return;
+	e = peer_ask(co, in.router, ROUTER_KEYWORDS, session_client(s),
+		     in_s(KEYWORDS_WAIT_S), &f);
+	if (e != OK || f.type != ROUTER_TEXT ||
+	    arena_str(&s->session_memory, f.body, &s->discarded) != OK)
+		s->discarded = S("*");
+	frame_release(&f);
 }
 
 static const struct keyword {
@@ -133,8 +162,7 @@ put_offers(struct session *s, struct buf *out)
 	for (size_t i = 0; i < sizeof(keywords) / sizeof(*keywords); i++) {
 		const struct keyword *k = &keywords[i];
 
-		if (!k->is_offered(s) ||
-		    is_discarded(s->rules->discard_ehlo_keywords, k->name))
+		if (!k->is_offered(s) || is_discarded(s, k->name))
 			continue;
 		s->offers |= k->offer;
 		buf_putf(out, "\r\n250-%.*s", STR(k->name));
@@ -183,6 +211,7 @@ hello_ehlo(struct co *co, struct session *s, struct str argument)
 
 	if (hello(co, s, argument, true) != OK)
 		return OK;
+	find_discarded(co, s);
 	buf_putf(&lines, "250-%.*s", STR(settings_of(s->current)->hostname));
 	put_offers(s, &lines);
 	last = str_rchr(buf_str(&lines), '\n');

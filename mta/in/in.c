@@ -73,6 +73,8 @@ session_set_client(struct session *s, struct str address)
 	char text[RATES_KEY_OCTETS];
 
 	leave_client(s);
+	free(s->listed);
+	s->listed = NULL;
 	check(str_to_c(address, s->client_address, sizeof(s->client_address)) ==
 	      OK);
 	s->is_trusted = is_within(&in.networks, address);
@@ -257,6 +259,7 @@ serve(struct co *co, void *arg)
 	counter_down(COUNT_SMTP_SESSIONS_NOW);
 	in.is_stressed = in.n_sessions > STRESS_SESSIONS;
 	leave_client(s);
+	free(s->listed);
 	stream_free(&s->stream);
 	arena_release(&s->session_memory);
 	arena_release(&s->memory);

@@ -297,11 +297,11 @@ take_from_dns(struct co *co, struct session *s, struct question *q,
 }
 
 /* Block lists, side by side: all have one time together. */
-static enum err
-fetch_lists(struct co *co, struct session *s, const struct policy_answer *need)
+enum err
+policy_fetch_lists(struct co *co, struct session *s, const struct str *names,
+		   size_t n)
 {
 	int64_t deadline_us = in_s(DNS_TIMEOUT_S);
-	size_t n = 1 + need->n_more;
 	struct question *list = must_alloc(n * sizeof(*list));
 	struct chan *chan = NULL;
 	enum err e = peer_chan(co, in.dns, deadline_us, &chan);
@@ -311,7 +311,7 @@ fetch_lists(struct co *co, struct session *s, const struct policy_answer *need)
 		list[i].fact = (struct policy_fact) {
 			.kind = POLICY_ADDRESSES_V4,
 			.status = POLICY_TEMPORARY,
-			.key = i == 0 ? need->need_key : need->more[i - 1],
+			.key = names[i],
 		};
 		if (e == OK)
 			put_off_to_dns(co, chan, &list[i], deadline_us);
@@ -324,6 +324,30 @@ fetch_lists(struct co *co, struct session *s, const struct policy_answer *need)
 	}
 	free(list);
 	return is_canceled ? ERR_CANCELED : OK;
+}
+
+static enum err
+fetch_lists(struct co *co, struct session *s, const struct policy_answer *need)
+{
+	struct str names[1 + POLICY_MAX_MORE];
+
+	names[0] = need->need_key;
+	for (size_t i = 0; i < need->n_more; i++)
+		names[1 + i] = need->more[i];
+	return policy_fetch_lists(co, s, names, 1 + need->n_more);
+}
+
+struct str
+policy_addresses(const struct session *s, struct str name)
+{
+	const struct policy_session *p = s->policy;
+
+	for (size_t i = p == NULL ? 0 : p->n_facts; i-- > 0;)
+		if (p->facts[i].kind == POLICY_ADDRESSES_V4 &&
+		    p->facts[i].status == POLICY_FOUND &&
+		    str_eq(p->facts[i].key, name))
+			return p->facts[i].value;
+	return STR_NONE;
 }
 
 static enum err

@@ -29,6 +29,9 @@ struct rate_entry {
 	unsigned n_open; // connections
 	uint32_t counts[RATE_KINDS];
 	int64_t since_us;
+	/* It waited for the greeting, and was on no list: until when that is
+	 * believed (screen.c). */
+	int64_t quiet_until_us, unlisted_until_us;
 };
 
 struct rates {

@@ -110,7 +110,7 @@ session_reset(struct session *s)
 	arena_clear(&s->session_memory);
 	s->has_greeted = s->is_extended = false;
 	s->offers = 0;
-	s->helo = s->login = s->client_name = STR_NONE;
+	s->helo = s->login = s->client_name = s->discarded = STR_NONE;
 }
 
 bool
@@ -166,30 +166,13 @@ session_banner(struct session *s)
 		    STR(str_first(text, BANNER_MAX_OCTETS)));
 }
 
-/* S07: a client that talks before the banner is no mail server. */
-static bool
-is_pregreeting(struct session *s)
-{
-	if (s->kind != LISTEN_SMTP || s->is_trusted ||
-	    !stream_has_octets(s->stream))
-		return false;
-	SESSION_LOG(s, LOG_WARN, "smtp.pregreet",
-		    F("client", session_client(s)),
-		    F("action", s->rules->greet_action));
-	return !str_ieq(s->rules->greet_action, S("ignore"));
-}
-
 static enum err
 greet(struct co *co, struct session *s)
 {
 	bool is_relay_decided;
 
-	if (is_pregreeting(s)) {
-		session_reply(s, 554, S("5.5.1"),
-			      S("you spoke before I greeted"));
-		session_hang_up(s);
+	if (!screen_admits(co, s))
 		return OK;
-	}
 	if (!policy_admits(co, s, POLICY_AT_CONNECT, S(""),
 			   &is_relay_decided)) {
 		session_hang_up(s);

@@ -80,6 +80,7 @@ struct session {
 	bool is_local;
 	uid_t uid;
 	char rate_key[RATES_KEY_OCTETS];
+	char *listed;	  // the block list that refuses it, owned; or NULL
 	bool may_xclient; // the connection's other end may say it
 	bool is_exempt;	  // from limits of rates and connections
 	/* The newest snapshot when the last command came; rules is the part of
@@ -92,6 +93,7 @@ struct session {
 	unsigned offers;	       // enum offer, since the last EHLO
 	struct arena session_memory;   // lives until STARTTLS or the end
 	struct str helo, login;
+	struct str discarded; // keywords that its address is not offered
 	unsigned n_errors, n_junk, n_auth_failures;
 	struct policy_session *policy; // facts for the lists; NULL: none
 
@@ -176,6 +178,11 @@ uint64_t hello_size_limit(const struct settings *settings);
 /* command.c: one command; errors are those of the connection. */
 enum err
 command_run(struct co *co, struct session *s, struct str line) MUST_USE;
+/* screen.c: is it worth a greeting? Otherwise what is to be said has been. Free
+ * where postscreen_greet_wait and postscreen_dnsbl_sites say nothing. */
+bool screen_admits(struct co *co, struct session *s);
+/* RCPT of a client that a list refuses. */
+void screen_refuse(struct session *s);
 /* xclient.c */
 enum err
 xclient_run(struct co *co, struct session *s, struct str argument) MUST_USE;
@@ -211,6 +218,12 @@ policy_check_header(struct co *co, struct session *s, bool is_whole) MUST_USE;
  * such: s->out becomes what the rules leave of it. */
 enum err
 policy_check_content(struct co *co, struct session *s, bool is_end) MUST_USE;
+/* Asks DNS for the addresses of these names, side by side; what comes is kept
+ * as the session's facts. ERR_CANCELED alone. */
+enum err policy_fetch_lists(struct co *co, struct session *s,
+			    const struct str *names, size_t n) MUST_USE;
+/* Of the session: lines, or empty when the name has none. */
+struct str policy_addresses(const struct session *s, struct str name);
 /* Did they refuse the message? Then that has been said. */
 bool policy_says_refused(struct session *s);
 /* The transaction, and the session, is over. */

@@ -20,6 +20,7 @@
 #include "mta/out/service.h"
 #include "mta/out/session.h"
 
+#include <errno.h>
 #include <openssl/ssl.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -59,6 +60,39 @@ dial_unix(struct co *co, struct str path, int64_t deadline_us, int *fd_out)
 	return e == OK ? dial(co, &at, sizeof(*un), deadline_us, fd_out) : e;
 }
 
+/* smtp_bind_address and smtp_bind_address6; false: none for this family. */
+static bool
+own_address(const struct router_smtp *m, const union address_any *to,
+	    union address_any *from)
+{
+	struct str text = to->any.sa_family == AF_INET6 ? m->bind_address6
+							: m->bind_address;
+	socklen_t n;
+
+	return text.n > 0 && address_from_host(text, 0, from, &n) == OK &&
+	       from->any.sa_family == to->any.sa_family;
+}
+
+static enum err
+dial_remote(struct co *co, const struct router_smtp *m,
+	    const union address_any *to, socklen_t n, int64_t deadline_us,
+	    int *fd_out)
+{
+	union address_any from;
+	bool has_own = own_address(m, to, &from);
+	enum err e = dial_from(co, has_own ? &from : NULL, to, n, deadline_us,
+			       fd_out);
+
+	if (e != ERR_EXISTS)
+		return e;
+	log_warn("smtp.bind-address", FERRNO(errno),
+		 F("address", to->any.sa_family == AF_INET6 ? m->bind_address6
+							    : m->bind_address));
+	if (m->is_bind_enforced)
+		return ERR_UNAVAILABLE;
+	return dial(co, to, n, deadline_us, fd_out);
+}
+
 static enum err
 dial_target(struct co *co, const struct target *target,
 	    const struct setup *setup, int *fd_out)
@@ -71,7 +105,9 @@ dial_target(struct co *co, const struct target *target,
 	if (target->unix_path.n > 0)
 		return dial_unix(co, target->unix_path, deadline_us, fd_out);
 	e = address_from_host(target->address, target->port, &at, &n);
-	return e == OK ? dial(co, &at, n, deadline_us, fd_out) : e;
+	return e == OK ? dial_remote(co, &setup->smtp, &at, n, deadline_us,
+				     fd_out)
+		       : e;
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "lib/base/check.h"
 #include "lib/ipc/router.h"
 #include "lib/mail/accounts.h"
+#include "lib/mail/dnsbl.h"
 #include "router/map/docker.h"
 #include "lib/mail/tls_policy.h"
 
@@ -698,6 +699,7 @@ check_choices(struct loading *l, const struct settings *s)
 		{ "smtpd_upstream_proxy_protocol", "haproxy" },
 		{ "smtpd_forbid_bare_newline", "yes no note normalize reject" },
 		{ "postscreen_greet_action", "ignore enforce drop" },
+		{ "postscreen_dnsbl_action", "ignore enforce drop" },
 		{ "smtpd_tls_security_level", "none may encrypt" },
 	};
 
@@ -758,6 +760,36 @@ check_ciphers(struct loading *l, const struct settings *s)
 }
 
 static void
+check_dnsbl(struct loading *l, const struct settings *s)
+{
+	const struct setting *v =
+		map_get(&s->by_name, S("postscreen_dnsbl_sites"));
+	struct str list = v->value, item;
+	struct dnsbl_site site;
+	size_t n = 0;
+
+	if (list.n == 0 || is_told_elsewhere(l, s, v))
+		return;
+	while (settings_item(&list, &item)) {
+		if (++n > ROUTER_DNSBL_SITES_MAX)
+			diag_error(l->d, v->file, v->line,
+				   "postscreen_dnsbl_sites: more than %d",
+				   ROUTER_DNSBL_SITES_MAX);
+		if (n > ROUTER_DNSBL_SITES_MAX)
+			return;
+		if (!dnsbl_site_parse(item, &site))
+			diag_error(l->d, v->file, v->line,
+				   "postscreen_dnsbl_sites: %.*s is not "
+				   "domain=127.d.d.d*weight",
+				   STR(str_first(item, 100)));
+	}
+	if (str_ieq(settings_text(s, "postscreen_dnsbl_action"), S("ignore")))
+		diag_note(l->d, v->file, v->line,
+			  "postscreen_dnsbl_action is ignore: what the lists "
+			  "say is logged, and nobody is refused");
+}
+
+static void
 check_proxies(struct loading *l, const struct settings *s)
 {
 	const struct setting *v =
@@ -796,6 +828,7 @@ load_master(struct loading *l)
 		check_lengths(l, &l->c->smtpd[i][0]);
 		check_choices(l, &l->c->smtpd[i][0]);
 		check_proxies(l, &l->c->smtpd[i][0]);
+		check_dnsbl(l, &l->c->smtpd[i][0]);
 		check_protocols(l, &l->c->smtpd[i][0]);
 		check_ciphers(l, &l->c->smtpd[i][0]);
 		e = check_smtpd_networks(l, &l->c->smtpd[i][0]);
@@ -1245,6 +1278,10 @@ load_all_tables(struct loading *l)
 		  { 0 },
 		  &c->sender_login },
 		{ "header_checks", { { 0 } }, { 0 }, &c->header_checks },
+		{ "smtpd_discard_ehlo_keyword_address_maps",
+		  { { 0 } },
+		  { 0 },
+		  &c->discard_ehlo },
 		{ "tls_server_sni_maps", { { 0 } }, { 0 }, &c->tls_names },
 		{ "mime_header_checks",
 		  { { 0 } },
@@ -1388,6 +1425,32 @@ check_smtp_tls(struct loading *l)
 			   "one");
 }
 
+static void
+check_bind_addresses(struct loading *l)
+{
+	static const struct {
+		const char *setting;
+		bool is_v6;
+	} all[] = { { "smtp_bind_address", false },
+		    { "smtp_bind_address6", true } };
+	uint8_t octets[16];
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		const struct setting *v =
+			settings_find(&l->c->settings, all[i].setting);
+
+		if (v == NULL || v->value.n == 0)
+			continue;
+		if (!cidr_address(v->value, octets) ||
+		    (str_chr(v->value, ':') >= 0) != all[i].is_v6)
+			diag_error(l->d, v->file, v->line,
+				   "%s = %.*s is no IPv%c address",
+				   all[i].setting,
+				   STR(str_first(v->value, 100)),
+				   all[i].is_v6 ? '6' : '4');
+	}
+}
+
 /* Appends one file of certificates. What is no certificate in a directory is
  * passed over. */
 static enum err
@@ -1452,6 +1515,7 @@ load_authorities(struct loading *l)
 	enum err e = OK;
 
 	check_smtp_tls(l);
+	check_bind_addresses(l);
 	if (file != NULL && file->value.n > 0 &&
 	    !str_starts(file->value, S(SYSTEM_AUTHORITIES))) {
 		e = join(l, file->value, S(""), &path);
@@ -1938,6 +2002,7 @@ config_free(struct config **config)
 	table_list_release(&c->sender_login);
 	table_list_release(&c->header_checks);
 	table_list_release(&c->tls_names);
+	table_list_release(&c->discard_ehlo);
 	table_list_release(&c->mime_header_checks);
 	table_list_release(&c->nested_header_checks);
 	table_list_release(&c->body_checks);

@@ -101,7 +101,7 @@ struct config {
 		recipient_bcc, sender_bcc, relay_recipient, header_checks,
 		mime_header_checks, nested_header_checks, body_checks,
 		smtp_header_checks, smtp_mime_header_checks,
-		smtp_nested_header_checks, smtp_body_checks, tls_names, local_recipient,
+		smtp_nested_header_checks, smtp_body_checks, tls_names, discard_ehlo, local_recipient,
 		virtual_mailbox;
 	/* mime_header_checks and nested_header_checks, or header_checks where
 	 * they are not set. */

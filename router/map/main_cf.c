@@ -130,6 +130,7 @@ static const struct known known[] = {
 	ROW("smtp_helo_name", TEXT, "$myhostname"),
 	ROW("smtp_bind_address", TEXT, ""),
 	ROW("smtp_bind_address6", TEXT, ""),
+	ROW("smtp_bind_address_enforce", BOOL, "no"),
 	ROW("smtp_address_preference", TEXT, "any"),
 	ROW("proxy_interfaces", LIST, ""),
 	ROW("smtp_mx_address_limit", NUMBER, "5"),
@@ -286,7 +287,11 @@ static const struct known known[] = {
 	ROW("postscreen_dnsbl_sites", LIST, ""),
 	ROW("postscreen_dnsbl_threshold", NUMBER, "1"),
 	ROW("postscreen_greet_action", TEXT, "enforce"),
-	ROW("postscreen_greet_wait", TEXT, "6s"),
+	ROW("postscreen_greet_wait", TIME_S, "0s"),
+	ROW("postscreen_greet_ttl", TIME_D, "1d"),
+	ROW("postscreen_dnsbl_action", TEXT, "ignore"),
+	ROW("postscreen_dnsbl_max_ttl", TIME_H, "1h"),
+	ROW("smtpd_discard_ehlo_keyword_address_maps", LIST, ""),
 	ROW("disable_vrfy_command", BOOL, "no"),
 	ROW("hopcount_limit", NUMBER, "50"),
 	/* Known to Postfix, without effect here. */
@@ -905,11 +910,6 @@ static const char *const not_yet[] = {
 	"inet_interfaces",
 	"milter_default_action",
 	"non_smtpd_milters",
-	"postscreen_dnsbl_sites",
-	"postscreen_dnsbl_threshold",
-	"postscreen_greet_wait",
-	"smtp_bind_address",
-	"smtp_bind_address6",
 	"smtpd_milters",
 };
 

@@ -5,89 +5,22 @@
  * default_rbl_reply. Owns: nothing; works in the caller's arena. Invariants:
  * those of access.c.
  */
+#include "lib/mail/dnsbl.h"
 #include "router/route/access_private.h"
 
 #include "lib/mail/address.h"
 #include "lib/mail/cflines.h"
 
-/* Does an octet match "127", "[2..11]" or "[1;4..6]"? Takes it from *pattern.
- */
-static bool
-match_octet(struct str *pattern, unsigned octet)
-{
-	struct str part, range, low, high;
-	uint64_t from, to;
-	ptrdiff_t end;
-	bool is_found = false;
-
-	if (!str_starts(*pattern, S("["))) {
-		size_t n = 0;
-
-		while (n < pattern->n && ascii_is_digit(pattern->p[n]))
-			n++;
-		if (!str_to_u64(str_first(*pattern, n), 255, &from))
-			return false;
-		*pattern = str_from(*pattern, n);
-		return from == octet;
-	}
-	end = str_chr(*pattern, ']');
-	if (end < 0)
-		return false;
-	part = str_sub(*pattern, 1, (size_t)end - 1);
-	*pattern = str_from(*pattern, (size_t)end + 1);
-	while (str_split(&part, ';', &range)) {
-		ptrdiff_t dots = str_find(range, S(".."));
-
-		low = str_first(range, dots < 0 ? range.n : (size_t)dots);
-		high = dots < 0 ? low : str_from(range, (size_t)dots + 2);
-		if (str_to_u64(low, 255, &from) && str_to_u64(high, 255, &to) &&
-		    from <= octet && octet <= to)
-			is_found = true;
-	}
-	return is_found;
-}
-
-static bool
-match_filter(struct str filter, struct str address)
-{
-	uint8_t octets[16];
-
-	if (filter.n == 0)
-		return true;
-	if (!cidr_address(address, octets))
-		return false;
-	for (size_t i = 12; i < 16; i++) {
-		if (!match_octet(&filter, octets[i]))
-			return false;
-		if (i < 15 && !str_starts(filter, S(".")))
-			return false;
-		if (i < 15)
-			filter = str_from(filter, 1);
-	}
-	return filter.n == 0;
-}
-
-/* "2.0.0.127.zen.example" or nibbles (RFC 5782 2.1, 2.4). */
 static struct str
 reversed(struct eval *e, struct str address, struct str list)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	char text[72];
-	uint8_t a[16];
-	size_t n = 0;
+	struct buf name = BUF_INIT(DNSBL_NAME_MAX_OCTETS);
+	struct str found = S("");
 
-	if (!cidr_address(address, a))
-		return S("");
-	if (memcmp(a, mapped, sizeof(mapped)) == 0)
-		return access_text(e, "%u.%u.%u.%u.%.*s", a[15], a[14], a[13],
-				   a[12], STR(list));
-	for (size_t i = 16; i-- > 0;) {
-		text[n++] = "0123456789abcdef"[a[i] & 15];
-		text[n++] = '.';
-		text[n++] = "0123456789abcdef"[a[i] >> 4];
-		text[n++] = '.';
-	}
-	return access_text(e, "%.*s%.*s", (int)n, text, STR(list));
+	if (dnsbl_name(&name, address, list) == OK)
+		found = access_text(e, "%.*s", STR(buf_str(&name)));
+	buf_release(&name);
+	return found;
 }
 
 /* What a $name in a reply about a list stands for. */
@@ -292,7 +225,7 @@ access_check_list(struct eval *e)
 		access_order(e, EFFECT_NOTE, S("the list does not answer"));
 	lines = f->status == FACT_FOUND ? f->value : STR_NONE;
 	while (str_split(&lines, '\n', &line))
-		if (match_filter(rule->filter, line))
+		if (dnsbl_filter_fits(rule->filter, line))
 			return rule->is_permit
 				       ? PERMIT
 				       : refuse_listed(e, &s, query, what);

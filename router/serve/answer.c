@@ -406,6 +406,34 @@ serve_settings(struct co *co, struct call *call, struct frame *first UNUSED,
 	}
 }
 
+static void
+serve_keywords(struct co *co, struct call *call, struct frame *first,
+	       void *owner UNUSED)
+{
+	struct arena arena = ARENA_INIT(ARENA_OCTETS);
+	struct table_answer found;
+	struct str text = S("");
+	struct asking a;
+	enum err e = ERR_NOT_FOUND;
+
+	asking_init(&a);
+	if (serving.config != NULL)
+		do {
+			struct table_ask ask = { &arena, a.remote, NULL };
+
+			e = table_list_find(&serving.config->discard_ehlo,
+					    first->body, TABLE_WHOLE, &ask,
+					    &found, NULL);
+		} while (asking_again(co, &a, e));
+	if (e == OK)
+		text = str_first(found.value, ROUTER_TEXT_MAX_OCTETS);
+	else if (e != ERR_NOT_FOUND)
+		text = S("*");
+	call_post(call, ROUTER_TEXT, text, -1, true);
+	asking_release(&a);
+	arena_release(&arena);
+}
+
 const struct chan_rule answer_rules[] = {
 	{ ROUTER_RCPT, ROUTER_ASK_MAX_OCTETS, MAX_QUESTIONS, false, serve_rcpt,
 	  "router.rcpt" },
@@ -421,6 +449,8 @@ const struct chan_rule answer_rules[] = {
 	  policy_serve_header, "router.header" },
 	{ ROUTER_CONTENT, POLICY_HEADER_ASK_MAX_OCTETS, MAX_QUESTIONS, false,
 	  policy_serve_content, "router.content" },
+	{ ROUTER_KEYWORDS, 64, MAX_QUESTIONS, false, serve_keywords,
+	  "router.keywords" },
 	{ ROUTER_SETTINGS, 16, 4, false, serve_settings, "router.settings" },
 	{ 0 },
 };

@@ -693,7 +693,7 @@ static const struct {
 	{ ACT(connect_used_socket), SERVER | FILES },
 	{ ACT(connect_by_sending), SERVER | FILES },
 	{ ACT(connect_by_sendmsg), SERVER | FILES },
-	{ ACT(bind_port), SERVER | CLIENT | FILES },
+	{ ACT(bind_port), SERVER | FILES }, // smtp_bind_address
 	{ ACT(listen_anew), ANYBODY },
 	{ ACT(attach_filter), SERVER | CLIENT | FILES },
 	{ ACT(set_protocol), SERVER | CLIENT | FILES },
