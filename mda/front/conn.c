@@ -11,6 +11,7 @@
 #include "mda/front/conn.h"
 
 #include "lib/base/check.h"
+#include "lib/mail/cidr.h"
 
 enum { BYE_TIMEOUT_S = 2, EVENT_OCTETS = 32 };
 
@@ -39,6 +40,25 @@ conn_start_tls(struct co *co, struct conn *c)
 	if (e != OK)
 		c->is_mute = true;
 	return e;
+}
+
+struct str
+conn_client(const struct conn *c)
+{
+	return c->origin[0] != '\0' ? str_c(c->origin) : stream_peer(c->stream);
+}
+
+void
+conn_speaks_for(struct conn *c, struct str address)
+{
+	uint8_t octets[16];
+
+	if (c->is_known || !cidr_address(address, octets) ||
+	    !front_is_trusted(stream_peer(c->stream)) ||
+	    str_to_c(address, c->origin, sizeof(c->origin)) != OK)
+		return;
+	log_at(LOG_DEBUG, str_c(c->client.id), "front.origin",
+	       F("client", address), F("webmail", stream_peer(c->stream)));
 }
 
 static void

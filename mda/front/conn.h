@@ -13,6 +13,7 @@ enum {
 	CONN_LOGIN_TIMEOUT_S = 60,
 	CONN_WRITE_TIMEOUT_S = 5 * 60, // for a piece of output
 	CONN_OUT_PIECE_OCTETS = 32 * 1024,
+	CONN_ADDRESS_SIZE = 46, // INET6_ADDRSTRLEN
 };
 
 struct conn;
@@ -66,7 +67,15 @@ struct conn {
 	 * written to: nothing more may be said. */
 	bool is_mute;
 	const char *bye; // said before closing, or NULL
+	/* Whom a trusted webmail speaks for, or empty. */
+	char origin[CONN_ADDRESS_SIZE];
 };
+
+/* The numeric address of who logs in. */
+struct str conn_client(const struct conn *c);
+/* The peer says for whom it speaks: a numeric address. It counts when the peer
+ * is in mynetworks and nobody has logged in. */
+void conn_speaks_for(struct conn *c, struct str address);
 
 /* Begins a session of the accepted socket, in memory of the protocol that
  * begins with a struct conn; in_max: octets of input that it may hold. It is

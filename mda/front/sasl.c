@@ -52,7 +52,7 @@ log_login(const struct conn *c)
 
 	snprintf(event, sizeof(event), "%s.login", c->protocol->name);
 	log_at(LOG_INFO, str_c(c->client.id), event, F("user", c->client.user),
-	       F("client", stream_peer(c->stream)),
+	       F("client", conn_client(c)),
 	       F("tls", stream_tls_text(c->stream)));
 }
 
@@ -92,7 +92,7 @@ try_password(struct co *co, struct conn *c, struct str user,
 {
 	const struct auth_check asked = { user, password,
 					  str_c(c->protocol->name),
-					  stream_peer(c->stream), false };
+					  conn_client(c), false };
 	enum auth_result result = front_check_password(co, &c->client, &asked);
 
 	if (co_is_canceled(co))
@@ -269,7 +269,7 @@ run_scram_as(struct co *co, struct conn *c, struct str initial,
 		.is_plus = is_plus,
 		.is_plus_offered = may_bind(c),
 		.protocol = str_c(c->protocol->name),
-		.client = stream_peer(c->stream),
+		.client = conn_client(c),
 	};
 	struct frame f = { .fd = -1 };
 	uint64_t n_gone = front.n_gone;

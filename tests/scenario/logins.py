@@ -402,6 +402,35 @@ def changes_while_auth_is_away_end_sessions(lab):
 
 
 @scenario
+def a_webmail_speaks_for_its_user(lab):
+    """A06: x-originating-ip of ID counts, from mynetworks alone and before the
+    login."""
+    before = lab.mta1.read_config("main.cf")
+    lab.mta1.write_config("main.cf", re.sub(
+        r"(?m)^mynetworks = .*$", "mynetworks = 127.0.0.2/32", before))
+
+    def client_of(source, address, quoted='"{}"'):
+        mark = lab.mta1.mark()
+        with lab.mta1.raw("imaps", source=source) as raw:
+            raw.start_tls(lab.mta1.tls())
+            raw.line()
+            raw.tagged("a", 'ID ("name" "x" "X-Originating-IP" '
+                       + quoted.format(address) + ")")
+            raw.tagged("b", f"LOGIN {USER2} wrong")
+        lab.mta1.wait_log("auth.failed", mark)
+        return re.search(r"ev=auth.failed .*client=(\S+)",
+                         lab.mta1.log_since(mark)).group(1)
+    wait_for("the settings are in force", lambda: client_of(
+        "127.0.0.2", "192.0.2.7") == "192.0.2.7")
+    expect(client_of("127.0.0.2", "2001:db8::7"), "2001:db8::7")
+    expect(client_of("127.0.0.3", "192.0.2.7"), "127.0.0.3", "a stranger")
+    for wrong in ("", "192.0.2", "192.0.2.7 user=x", "x" * 100):
+        expect(client_of("127.0.0.2", wrong), "127.0.0.2", wrong)
+    lab.mta1.write_config("main.cf", before)
+    forget(lab.mta1)
+
+
+@scenario
 def stopping_waits_for_no_login(lab):
     """Nobody is left who could answer it, so it is answered at once."""
     host = lab.mta1

@@ -146,11 +146,12 @@ do_logout(struct co *co UNUSED, struct imap_session *s)
 	return OK;
 }
 
-/* What the client says of itself is checked and forgotten. */
+/* What the client says of itself is checked and forgotten, but for whom a
+ * webmail speaks, as Dovecot's clients say it. */
 static bool
-read_id(struct imap_reader *r)
+read_id(struct imap_reader *r, struct str *origin_out)
 {
-	struct str word;
+	struct str word, name = STR_NONE;
 	size_t n = 0;
 
 	if (imap_reader_try_word(r, S("NIL")))
@@ -158,23 +159,27 @@ read_id(struct imap_reader *r)
 	imap_reader_open(r);
 	for (; imap_reader_next(r, n) && n <= ID_MAX_STRINGS; n++)
 		if (n % 2 == 0)
-			imap_reader_string(r, &word);
-		else
-			imap_reader_nstring(r, &word);
+			imap_reader_string(r, &name);
+		else if (imap_reader_nstring(r, &word) &&
+			 str_ieq(name, S("x-originating-ip")))
+			*origin_out = word;
 	return n <= ID_MAX_STRINGS && n % 2 == 0 && imap_reader_end(r);
 }
 
 static enum err
 do_id(struct co *co UNUSED, struct imap_session *s)
 {
+	struct str origin = STR_NONE;
 	struct imap_reader r;
 
 	imap_reader_init(&r, s->command.args, &s->arena);
-	if (!read_id(&r)) {
+	if (!read_id(&r, &origin)) {
 		imap_answer(s, "BAD", "Expected NIL or a list of pairs");
 		s->conn.n_bad++;
 		return OK;
 	}
+	if (origin.n > 0)
+		conn_speaks_for(&s->conn, origin);
 	stream_put(s->conn.stream, S("* ID (\"name\" \"Estafeta\")\r\n"));
 	imap_answer(s, "OK", "Done");
 	return OK;

@@ -73,11 +73,12 @@ static bool
 is_id(struct str args)
 {
 	struct arena a = ARENA_INIT(100000);
+	struct str origin = STR_NONE;
 	struct imap_reader r;
 	bool is_good;
 
 	imap_reader_init(&r, args, &a);
-	is_good = read_id(&r);
+	is_good = read_id(&r, &origin);
 	arena_release(&a);
 	return is_good;
 }
