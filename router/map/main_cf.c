@@ -1132,18 +1132,23 @@ look_up(const struct settings *s, struct str name)
 	return v;
 }
 
+/* Threads ask too (patterns, header_checks): a place is read once and written
+ * once, whole, so that at worst two look up the same. */
 static const struct setting *
 must_find(const struct settings *s, const char *name)
 {
 	struct str key = str_c(name);
-	const struct setting **at;
+	const struct setting *v, **at;
 
 	if (s->recent == NULL)
 		return look_up(s, key);
 	at = &s->recent[(uintptr_t)name / 8 % N_RECENT];
-	if (*at == NULL || !str_eq((*at)->name, key))
-		*at = look_up(s, key);
-	return *at;
+	v = __atomic_load_n(at, __ATOMIC_RELAXED);
+	if (v == NULL || !str_eq(v->name, key)) {
+		v = look_up(s, key);
+		__atomic_store_n(at, v, __ATOMIC_RELAXED);
+	}
+	return v;
 }
 
 struct str

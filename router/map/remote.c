@@ -7,8 +7,7 @@
 void
 remote_init(struct remote *r, struct arena *arena)
 {
-	r->arena = arena;
-	r->n = 0;
+	*r = (struct remote) { .arena = arena, .steps_left = UINT64_MAX };
 }
 
 static bool
@@ -47,7 +46,10 @@ remote_find(struct remote *r, const struct remote_place *place, struct str key,
 		*text_out = q->text;
 		return q->result;
 	}
-	if (r->n == REMOTE_MAX_QUESTIONS) {
+	if (r->list == NULL)
+		r->list = arena_array(r->arena, REMOTE_MAX_QUESTIONS,
+				      sizeof(*r->list));
+	if (r->list == NULL || r->n == REMOTE_MAX_QUESTIONS) {
 		*text_out = S("too many questions to other hosts");
 		return ERR_UNAVAILABLE;
 	}

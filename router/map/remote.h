@@ -36,11 +36,15 @@ struct remote_question {
 
 struct remote {
 	struct arena *arena;
-	struct remote_question list[REMOTE_MAX_QUESTIONS];
+	struct remote_question *list; // NULL: nothing was asked yet
 	size_t n;
+	/* Not of other hosts, but of the decision too: steps of patterns that
+	 * all its lookups may take together. 0: they ran out, and what was
+	 * decided is "later". */
+	uint64_t steps_left;
 };
 
-/* Answers are kept in the arena. */
+/* Answers are kept in the arena. Steps are not bounded. */
 void remote_init(struct remote *r, struct arena *arena);
 /* The answer, if it is known; else notes the question and gives ERR_MORE.
  * ERR_UNAVAILABLE, with *text_out: too many questions, or a key that the

@@ -652,8 +652,10 @@ take_steps(struct asking *a, size_t n)
 		return false;
 	if (a->steps_left == NULL)
 		return true;
-	if (*a->steps_left < n)
+	if (*a->steps_left < n) {
+		*a->steps_left = 0; // how who asked knows
 		return false;
+	}
 	*a->steps_left -= n;
 	return true;
 }

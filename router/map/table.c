@@ -729,8 +729,13 @@ static enum err
 find_rule(const struct table *t, struct str key, const struct table_ask *ask,
 	  struct table_answer *out)
 {
-	enum err e = rules_find(t->rules, key, ask->arena, ask->steps_left,
-				&out->value, &out->line);
+	uint64_t *steps_left = ask->steps_left;
+	enum err e;
+
+	if (steps_left == NULL && ask->remote != NULL)
+		steps_left = &ask->remote->steps_left;
+	e = rules_find(t->rules, key, ask->arena, steps_left, &out->value,
+		       &out->line);
 
 	return e == ERR_UNAVAILABLE ? unavailable(out, out->value) : e;
 }

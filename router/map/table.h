@@ -115,8 +115,8 @@ void table_release(struct table *t);
 struct table_ask {
 	struct arena *arena;   // for values that are put together
 	struct remote *remote; // NULL: no other host can be asked
-	uint64_t *steps_left;  // of patterns, over all lookups; NULL: no bound
-			       // but each lookup's
+	uint64_t *steps_left;  // of patterns, over all lookups; NULL: remote's,
+			       // or no bound but each lookup's
 };
 
 struct table_answer {

@@ -24,72 +24,85 @@ static const struct router_verdict not_ready = {
 	.text = STR_INIT("the configuration is not ready, try again later"),
 };
 
+/* One recipient's question, and what is made of it. */
+struct rcpt_work {
+	const struct router_ask *ask;
+	struct arena *arena;
+	struct route_verdict verdict;
+	struct route_result routes;
+	struct str copy;
+};
+
+static enum err
+check_rcpt(const struct config *c, struct remote *remote, void *arg)
+{
+	struct rcpt_work *w = arg;
+
+	return route_check_rcpt(c, w->ask->sender, w->ask->rcpt,
+				w->ask->may_relay, remote, &w->verdict);
+}
+
+static enum err
+resolve(const struct config *c, struct remote *remote, void *arg)
+{
+	struct rcpt_work *w = arg;
+
+	return route_resolve(c, w->ask->sender, w->ask->rcpt, w->arena, remote,
+			     &w->routes);
+}
+
+static enum err
+find_copy(const struct config *c, struct remote *remote, void *arg)
+{
+	struct rcpt_work *w = arg;
+
+	return route_copy(c, w->ask->rcpt, w->arena, remote, &w->copy);
+}
+
 /* The account that a local delivery to this address is for: LMTP needs it, and
  * the check of its quota at RCPT. */
 static void
-find_mailbox(struct co *co, struct asking *a, const struct router_ask *ask,
-	     struct arena *arena, struct router_verdict *v)
+take_mailbox(struct rcpt_work *w, struct router_verdict *v)
 {
-	struct route_result r;
-	enum err e;
+	struct str mailbox = S("");
 
-	do
-		e = route_resolve(serving.config, ask->sender, ask->rcpt, arena,
-				  a->remote, &r);
-	while (asking_again(co, a, e));
-	if (e != OK)
-		return;
-	for (size_t i = 0; i < r.n; i++) {
-		if (r.list[i].class != ROUTE_LOCAL)
+	for (size_t i = 0; i < w->routes.n; i++) {
+		const struct route_target *t = &w->routes.list[i];
+
+		if (t->class != ROUTE_LOCAL)
 			continue;
 		v->is_local = true;
-		if (v->mailbox.n == 0 || str_ieq(r.list[i].address, ask->rcpt))
-			v->mailbox = r.list[i].mailbox;
+		if (mailbox.n == 0 || str_ieq(t->address, w->ask->rcpt))
+			mailbox = t->mailbox;
 	}
+	if (arena_str(w->arena, mailbox, &v->mailbox) != OK)
+		v->mailbox = S("");
 }
 
-/* Who gets a copy; what cannot be said puts the recipient off. */
+/* What cannot be decided leaves the verdict as it was: later. Strings are
+ * copied, because each step may wait, and the set be replaced. */
 static void
-find_copy(struct co *co, struct asking *a, const struct router_ask *ask,
-	  struct arena *arena, struct router_verdict *v)
+judge_rcpt(struct co *co, struct asking *a, struct rcpt_work *w,
+	   struct router_verdict *v)
 {
-	enum err e;
-
-	do
-		e = route_copy(serving.config, ask->rcpt, arena, a->remote,
-			       &v->bcc);
-	while (asking_again(co, a, e));
-	if (e != OK)
-		*v = (struct router_verdict) { .code = 451,
-					       .enhanced = S("4.3.0"),
-					       .text = S("Try again later") };
-}
-
-/* What cannot be decided leaves the verdict as it was: later. Its strings are
- * copied, because finding the mailbox may wait, and the set be replaced. */
-static void
-judge_rcpt(struct co *co, struct asking *a, const struct router_ask *ask,
-	   struct arena *arena, struct router_verdict *v)
-{
-	struct route_verdict found;
 	struct str code, text;
-	enum err e;
 
-	do
-		e = route_check_rcpt(serving.config, ask->sender, ask->rcpt,
-				     ask->may_relay, a->remote, &found);
-	while (asking_again(co, a, e));
-	if (e != OK || arena_str(arena, found.code, &code) != OK ||
-	    arena_str(arena, str_first(found.text, ROUTER_TEXT_MAX_OCTETS),
+	if (asking_decide(co, a, check_rcpt, w) != OK ||
+	    arena_str(w->arena, w->verdict.code, &code) != OK ||
+	    arena_str(w->arena,
+		      str_first(w->verdict.text, ROUTER_TEXT_MAX_OCTETS),
 		      &text) != OK)
 		return;
-	v->code = (uint16_t)found.reply;
+	if (w->verdict.reply == 250) {
+		if (asking_decide(co, a, resolve, w) == OK)
+			take_mailbox(w, v);
+		if (asking_decide(co, a, find_copy, w) != OK ||
+		    arena_str(w->arena, w->copy, &v->bcc) != OK)
+			return;
+	}
+	v->code = (uint16_t)w->verdict.reply;
 	v->enhanced = code;
 	v->text = text;
-	if (v->code == 250)
-		find_mailbox(co, a, ask, arena, v);
-	if (v->code == 250)
-		find_copy(co, a, ask, arena, v);
 }
 
 static void
@@ -99,14 +112,16 @@ serve_rcpt(struct co *co, struct call *call, struct frame *first,
 	struct arena arena = ARENA_INIT(ARENA_OCTETS);
 	struct router_verdict v = not_ready;
 	struct buf body = BUF_INIT(ANSWER_OCTETS);
+	struct rcpt_work work;
 	struct router_ask ask;
 	struct asking a;
 
 	if (router_read_ask(first->body, &ask) != OK)
 		return;
 	asking_init(&a);
+	work = (struct rcpt_work) { .ask = &ask, .arena = &arena };
 	if (serving.config != NULL)
-		judge_rcpt(co, &a, &ask, &arena, &v);
+		judge_rcpt(co, &a, &work, &v);
 	router_put_verdict(&body, &v);
 	call_post(call, ROUTER_VERDICT, buf_str(&body), -1, true);
 	buf_release(&body);
@@ -144,26 +159,23 @@ serve_resolve(struct co *co, struct call *call, struct frame *first,
 		.code = S("4.3.0"),
 		.text = S("the configuration is not ready"),
 	};
-	struct route_result r = { &later, 1 };
+	struct rcpt_work work = { .arena = &arena };
+	struct route_result *r = &work.routes;
 	struct router_ask ask;
 	struct asking a;
-	enum err e = OK;
 
 	if (router_read_ask(first->body, &ask) != OK)
 		return;
 	later.address = ask.rcpt;
+	work.ask = &ask;
 	asking_init(&a);
-	do
-		if (serving.config != NULL)
-			e = route_resolve(serving.config, ask.sender, ask.rcpt,
-					  &arena, a.remote, &r);
-	while (asking_again(co, &a, e));
-	if (e != OK)
-		r = (struct route_result) { &later, 1 };
-	for (size_t i = 0; i < r.n; i++) {
+	if (asking_decide(co, &a, resolve, &work) != OK)
+		*r = (struct route_result) { &later, 1 };
+	for (size_t i = 0; i < r->n; i++) {
 		buf_clear(&body);
-		put_target(&body, &r.list[i]);
-		call_post(call, ROUTER_ROUTE, buf_str(&body), -1, i + 1 == r.n);
+		put_target(&body, &r->list[i]);
+		call_post(call, ROUTER_ROUTE, buf_str(&body), -1,
+			  i + 1 == r->n);
 	}
 	buf_release(&body);
 	asking_release(&a);
@@ -233,14 +245,28 @@ serve_user(struct co *co UNUSED, struct call *call, struct frame *first,
 	buf_release(&body);
 }
 
+struct explain_work {
+	const struct router_ask *ask;
+	struct buf *text;
+};
+
+static enum err
+explain(const struct config *c, struct remote *remote, void *arg)
+{
+	struct explain_work *w = arg;
+
+	buf_clear(w->text);
+	return route_explain(c, w->ask->sender, w->ask->rcpt, remote, w->text);
+}
+
 static void
 serve_explain(struct co *co, struct call *call, struct frame *first,
 	      void *owner UNUSED)
 {
 	struct buf text = BUF_INIT(TEXT_OCTETS);
 	struct router_ask ask;
+	struct explain_work work = { &ask, &text };
 	struct asking a;
-	enum err e = OK;
 
 	if (router_read_ask(first->body, &ask) != OK)
 		return;
@@ -248,13 +274,7 @@ serve_explain(struct co *co, struct call *call, struct frame *first,
 	if (serving.config == NULL)
 		buf_put(&text, S("there is no good configuration yet; "
 				 "see mailctl lint\n"));
-	else
-		do {
-			buf_clear(&text);
-			e = route_explain(serving.config, ask.sender, ask.rcpt,
-					  a.remote, &text);
-		} while (asking_again(co, &a, e));
-	if (e != OK)
+	else if (asking_decide(co, &a, explain, &work) != OK)
 		log_warn("explain.cut", FA("to", ask.rcpt));
 	call_post(call, ROUTER_TEXT, buf_str(&text), -1, true);
 	asking_release(&a);

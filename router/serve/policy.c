@@ -13,7 +13,6 @@
 enum {
 	ARENA_OCTETS = 8 << 20,
 	TEXT_MAX_OCTETS = 1024, // ROUTER_TEXT_MAX_OCTETS
-	HEADER_WAIT_S = 60,	// for a thread; `in` waits longer
 	PIECE_WAIT_S = 600,	// a client sends slowly
 };
 
@@ -116,6 +115,20 @@ not_now(void)
 	};
 }
 
+struct judging {
+	const struct access_facts *facts;
+	struct arena *arena;
+	struct access_result *out;
+};
+
+static enum err
+judge(const struct config *c, struct remote *remote, void *arg)
+{
+	struct judging *j = arg;
+
+	return access_check(c, j->facts, j->arena, remote, j->out);
+}
+
 static enum err
 decide(struct co *co, struct asking *a, const struct policy_ask *ask,
        struct arena *arena, struct access_result *out)
@@ -123,7 +136,7 @@ decide(struct co *co, struct asking *a, const struct policy_ask *ask,
 	struct access_fact *known =
 		arena_array(arena, ask->n_facts, sizeof(*known));
 	struct access_facts facts = facts_of(ask, known);
-	enum err e;
+	struct judging judging = { &facts, arena, out };
 
 	if (known == NULL && ask->n_facts > 0)
 		return ERR_LIMIT;
@@ -134,10 +147,7 @@ decide(struct co *co, struct asking *a, const struct policy_ask *ask,
 			ask->facts[i].key,
 			ask->facts[i].value,
 		};
-	do
-		e = access_check(serving.config, &facts, arena, a->remote, out);
-	while (asking_again(co, a, e));
-	return e;
+	return asking_decide(co, a, judge, &judging);
 }
 
 void
@@ -152,8 +162,7 @@ policy_serve(struct co *co, struct call *call, struct frame *first,
 
 	asking_init(&a);
 	if (policy_read_ask(first->body, &arena, &ask) == OK) {
-		if (serving.config == NULL ||
-		    decide(co, &a, &ask, &arena, result) != OK ||
+		if (decide(co, &a, &ask, &arena, result) != OK ||
 		    result->need_key.n > POLICY_FACT_MAX_OCTETS)
 			*result = not_now();
 		put_result(&body, result);
@@ -209,30 +218,10 @@ check_header(void *arg)
 	buf_release(&checked);
 }
 
-/* One of few at once. */
-static enum err
-take_turn(struct co *co)
-{
-	enum err e = OK;
-
-	while (serving.n_checks >= HEADER_CHECKS_AT_ONCE && e == OK)
-		e = gate_wait(co, &serving.may_check, in_s(HEADER_WAIT_S));
-	if (e == OK)
-		serving.n_checks++;
-	return e == OK ? OK : ERR_UNAVAILABLE;
-}
-
-static void
-end_turn(void)
-{
-	serving.n_checks--;
-	gate_wake_one(&serving.may_check);
-}
-
 static enum err
 check_in_thread(struct co *co, struct header_work *w)
 {
-	enum err e = take_turn(co);
+	enum err e = asking_take_turn(co);
 
 	if (e != OK)
 		return e;
@@ -242,7 +231,7 @@ check_in_thread(struct co *co, struct header_work *w)
 		w->config = config_hold(serving.config);
 		offload(co, check_header, w);
 	}
-	end_turn();
+	asking_end_turn();
 	return w->e;
 }
 
@@ -263,7 +252,8 @@ policy_serve_header(struct co *co, struct call *call, struct frame *first,
 	enum err e;
 
 	asking_init(&a);
-	work.remote = a.remote;
+	a.remote.steps_left = CONTENT_MAX_STEPS; // of canonical maps
+	work.remote = &a.remote;
 	e = policy_read_header_ask(first->body, &work.ask);
 	if (e == OK)
 		do {
@@ -313,12 +303,12 @@ piece_in_thread(struct co *co, struct content_work *w)
 
 	asking_init(&a);
 	do {
-		e = take_turn(co);
+		e = asking_take_turn(co);
 		if (e != OK)
 			break;
-		w->remote = a.remote;
+		w->remote = &a.remote;
 		offload(co, check_piece, w);
-		end_turn();
+		asking_end_turn();
 		e = w->e;
 	} while (asking_again(co, &a, e));
 	asking_release(&a);

@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-enum { THREADS = 1 + HEADER_CHECKS_AT_ONCE }; // one loads
+enum { THREADS = 1 + PATTERNS_AT_ONCE }; // one loads
 
 struct serving serving;
 

@@ -6,8 +6,8 @@
 #include "lib/rt/role.h"
 #include "router/map/config.h"
 
-/* Patterns of header_checks take their time, but not each other's. */
-enum { HEADER_CHECKS_AT_ONCE = 2 };
+/* Patterns that take their time, in threads; the pool has others. */
+enum { PATTERNS_AT_ONCE = 2 };
 
 /* The set in force; NULL until there was a good one. A coroutine that waits
  * must not keep it: it may be replaced meanwhile. */
@@ -16,7 +16,7 @@ struct serving {
 	struct config *config;
 	uint64_t number; // of the snapshot
 	struct gate changed;
-	/* Headers whose patterns run, in threads. */
+	/* Headers and questions whose patterns run, in threads. */
 	unsigned n_checks;
 	struct gate may_check;
 	/* Account names, as mda/auth told them last. */
@@ -39,35 +39,50 @@ void watch_kick(void);
 /* names.c */
 void names_start(void);
 
-/* remote.c: tables of other hosts, while one thing is decided:
+/* asking.c: one thing that is decided, with all that this may need:
+ * tables of other hosts are asked, and patterns that take long run in a thread.
  *
  *   asking_init(&a);
- *   do
- *           e = route_resolve(serving.config, ..., a.remote, ...);
- *   while (asking_again(co, &a, e));
- *
- * remote stays NULL, and nothing is waited for, when the set in force has no
- * such table. serving.config may be another one after asking_again(). */
+ *   e = asking_decide(co, &a, fn, &arg);
+ *   ...                         use what was decided
+ *   asking_release(&a);
+ */
 struct asking {
 	struct arena arena;
-	struct remote *remote;
-	int64_t deadline_us;
+	struct remote remote;
+	int64_t deadline_us; // of other hosts
+	struct config *held; // what a thread decided by; or NULL
 };
+
+/* Decides by c alone: pure. Runs again from the start when an answer was
+ * missing (ERR_MORE), and in a thread when its patterns took too long. */
+typedef enum err
+decide_fn(const struct config *c, struct remote *remote, void *arg);
 
 void remote_start(void);
 void asking_init(struct asking *a);
+/* What fn gives in the end. Strings of the configuration that it left in arg
+ * live until the next call of this, the next wait, or asking_release(): whoever
+ * goes on copies them. ERR_UNAVAILABLE: there is no configuration, or no turn
+ * for a thread within a minute. */
+enum err
+asking_decide(struct co *co, struct asking *a, decide_fn *fn, void *arg);
 /* Answers what was missing; false: nothing was. Takes 20 s at most for one
- * struct asking; what has no answer then is "later". */
+ * struct asking; what has no answer then is "later". For who runs threads
+ * itself. */
 bool asking_again(struct co *co, struct asking *a, enum err e);
 void asking_release(struct asking *a);
+/* One of few threads at once; ERR_UNAVAILABLE: no turn came. */
+enum err asking_take_turn(struct co *co) MUST_USE;
+void asking_end_turn(void);
 
 /* policy.c */
 void policy_serve(struct co *co, struct call *call, struct frame *first,
 		  void *owner);
 void policy_serve_header(struct co *co, struct call *call, struct frame *first,
 			 void *owner);
-void policy_serve_content(struct co *co, struct call *call,
-			  struct frame *first, void *owner);
+void policy_serve_content(struct co *co, struct call *call, struct frame *first,
+			  void *owner);
 /* 1 << enum policy_content_way: there are such rules. */
 uint8_t policy_content_bits(const struct config *c);
 /* What the snapshot says of a service: which stages have lists. */

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * router/serve/remote.c - gets the answers of tables that other hosts keep,
- * through mta/out: the router opens no connection itself.
+ * router/serve/asking.c - decides one thing, with all that it may need.
+ *
+ * Gets the answers of tables that other hosts keep, through mta/out: the router
+ * opens no connection itself. Patterns run on the loop as long as they are
+ * quick; a decision whose patterns take longer begins again in a thread, with
+ * its own hold of the configuration, so that a stranger's address delays nobody
+ * else.
  *
  * An answer is kept for KEEP_S, so that the recipients and stages of one
  * transaction, which are decided one by one, ask it once; that a host does not
@@ -22,6 +27,10 @@ enum {
 	KEEP_ERROR_S = 2,
 	KEEP_SLOTS = 1024, // power of two
 	KEEP_MAX_OCTETS = 4096,
+	TURN_S = 60, // for a thread; who asked waits less, and it is cheap
+	/* About a millisecond, which nobody notices, and a second. */
+	STEPS_ON_LOOP = 20000,
+	STEPS_IN_THREAD = 20000000,
 };
 
 /* What was asked last in this place of the cache. */
@@ -53,20 +62,15 @@ void
 asking_init(struct asking *a)
 {
 	arena_init(&a->arena, ARENA_OCTETS);
-	a->remote = NULL;
-	a->deadline_us = 0;
-	if (serving.config == NULL || serving.config->table_hosts.n == 0)
-		return;
-	a->remote = must_alloc(sizeof(*a->remote));
-	remote_init(a->remote, &a->arena);
+	remote_init(&a->remote, &a->arena);
 	a->deadline_us = in_s(DECISION_S);
+	a->held = NULL;
 }
 
 void
 asking_release(struct asking *a)
 {
-	free(a->remote);
-	a->remote = NULL;
+	config_drop(&a->held);
 	arena_release(&a->arena);
 }
 
@@ -175,7 +179,7 @@ answer(struct co *co, struct asking *a, struct remote_question *q)
 		log_warn("router.table", F("host", q->place.host),
 			 F("port", q->place.port), F("key", q->key),
 			 F("why", text));
-	remote_answer(a->remote, q, e, text);
+	remote_answer(&a->remote, q, e, text);
 	keep(q);
 }
 
@@ -184,17 +188,89 @@ asking_again(struct co *co, struct asking *a, enum err e)
 {
 	struct remote_question *q;
 
-	if (e != ERR_MORE || a->remote == NULL)
+	if (e != ERR_MORE)
 		return false;
-	while ((q = remote_next(a->remote)) != NULL) {
+	while ((q = remote_next(&a->remote)) != NULL) {
 		bool is_there;
 		struct kept *k = find_kept(q, &is_there);
 
 		if (is_there)
-			remote_answer(a->remote, q, k->result,
+			remote_answer(&a->remote, q, k->result,
 				      buf_str(&k->text));
 		else
 			answer(co, a, q);
 	}
 	return true;
+}
+
+/* ---- patterns that take long ---- */
+
+enum err
+asking_take_turn(struct co *co)
+{
+	enum err e = OK;
+
+	while (serving.n_checks >= PATTERNS_AT_ONCE && e == OK)
+		e = gate_wait(co, &serving.may_check, in_s(TURN_S));
+	if (e == OK)
+		serving.n_checks++;
+	return e == OK ? OK : ERR_UNAVAILABLE;
+}
+
+void
+asking_end_turn(void)
+{
+	serving.n_checks--;
+	gate_wake_one(&serving.may_check);
+}
+
+struct decision {
+	const struct config *c;
+	struct remote *remote;
+	decide_fn *fn;
+	void *arg;
+	enum err e;
+};
+
+static void
+run_decision(void *arg)
+{
+	struct decision *d = arg;
+
+	d->e = d->fn(d->c, d->remote, d->arg);
+}
+
+static enum err
+decide_in_thread(struct co *co, struct asking *a, decide_fn *fn, void *arg)
+{
+	struct decision d = { NULL, &a->remote, fn, arg, ERR_UNAVAILABLE };
+	enum err e = asking_take_turn(co);
+
+	if (e != OK)
+		return e;
+	if (serving.config != NULL) {
+		config_drop(&a->held);
+		a->held = config_hold(serving.config);
+		a->remote.steps_left = STEPS_IN_THREAD;
+		d.c = a->held;
+		offload(co, run_decision, &d);
+	}
+	asking_end_turn();
+	return d.e;
+}
+
+enum err
+asking_decide(struct co *co, struct asking *a, decide_fn *fn, void *arg)
+{
+	enum err e;
+
+	do {
+		if (serving.config == NULL)
+			return ERR_UNAVAILABLE;
+		a->remote.steps_left = STEPS_ON_LOOP;
+		e = fn(serving.config, &a->remote, arg);
+		if (a->remote.steps_left == 0)
+			e = decide_in_thread(co, a, fn, arg);
+	} while (asking_again(co, a, e));
+	return e;
 }
