@@ -426,30 +426,40 @@ serve_settings(struct co *co, struct call *call, struct frame *first UNUSED,
 	}
 }
 
+struct keywords_work {
+	struct str client;
+	struct arena *arena;
+	struct str text;
+};
+
+/* What the client with this address is not offered; empty: all of EHLO. */
+static enum err
+find_keywords(const struct config *c, struct remote *remote, void *arg)
+{
+	struct keywords_work *w = arg;
+	struct table_ask ask = { w->arena, remote, NULL };
+	struct table_answer found;
+	enum err e = table_list_find(&c->discard_ehlo, w->client, TABLE_WHOLE,
+				     &ask, &found, NULL);
+
+	if (e == OK)
+		w->text = str_first(found.value, ROUTER_TEXT_MAX_OCTETS);
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
 static void
 serve_keywords(struct co *co, struct call *call, struct frame *first,
 	       void *owner UNUSED)
 {
 	struct arena arena = ARENA_INIT(ARENA_OCTETS);
-	struct table_answer found;
-	struct str text = S("");
+	struct keywords_work work = { first->body, &arena, S("") };
 	struct asking a;
-	enum err e = ERR_NOT_FOUND;
 
 	asking_init(&a);
-	if (serving.config != NULL)
-		do {
-			struct table_ask ask = { &arena, a.remote, NULL };
-
-			e = table_list_find(&serving.config->discard_ehlo,
-					    first->body, TABLE_WHOLE, &ask,
-					    &found, NULL);
-		} while (asking_again(co, &a, e));
-	if (e == OK)
-		text = str_first(found.value, ROUTER_TEXT_MAX_OCTETS);
-	else if (e != ERR_NOT_FOUND)
-		text = S("*");
-	call_post(call, ROUTER_TEXT, text, -1, true);
+	if (serving.config != NULL &&
+	    asking_decide(co, &a, find_keywords, &work) != OK)
+		work.text = S("*");
+	call_post(call, ROUTER_TEXT, work.text, -1, true);
 	asking_release(&a);
 	arena_release(&arena);
 }
