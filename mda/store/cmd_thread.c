@@ -46,6 +46,25 @@ gather(struct finding *f, enum imap_thread_algorithm algorithm,
 	}
 }
 
+struct threading {
+	enum imap_thread_algorithm algorithm;
+	struct imap_thread_message *messages;
+	size_t n;
+	uint64_t *references;
+	struct buf out;
+	enum err e;
+};
+
+/* In a thread: of many messages it takes long. */
+static void
+write_in_thread(void *arg)
+{
+	struct threading *t = arg;
+
+	t->e = imap_thread_write(&t->out, t->algorithm, t->messages, t->n,
+				 t->references);
+}
+
 static enum err
 tell_threads(struct co *co, struct finding *f, enum imap_thread_algorithm kind)
 {
@@ -53,10 +72,11 @@ tell_threads(struct co *co, struct finding *f, enum imap_thread_algorithm kind)
 	struct mailbox *m = s->mailbox;
 	size_t n = finding_collect(f);
 	uint32_t *uids = must_alloc((n + 1) * sizeof(*uids));
-	struct imap_thread_message *messages =
-		must_alloc((n + 1) * sizeof(*messages));
-	struct buf out = BUF_INIT(THREADS_MAX_OCTETS);
+	struct threading t = { .algorithm = kind, .n = n };
 	enum err e;
+
+	t.messages = must_alloc((n + 1) * sizeof(*t.messages));
+	buf_init(&t.out, THREADS_MAX_OCTETS);
 
 	for (size_t i = 0; i < n; i++)
 		uids[i] = f->uids[f->open_places[i]];
@@ -64,19 +84,25 @@ tell_threads(struct co *co, struct finding *f, enum imap_thread_algorithm kind)
 	columns_hold(m);
 	e = columns_fill(co, m, COLUMN_THREAD, uids, n);
 	if (e == OK) {
-		const void *references = m->columns.kinds[COLUMN_THREAD].text.p;
+		const struct buf *text = &m->columns.kinds[COLUMN_THREAD].text;
 
-		gather(f, kind, uids, n, messages);
-		e = imap_thread_write(&out, kind, messages, n, references);
+		/* Others may add to the column meanwhile. */
+		gather(f, kind, uids, n, t.messages);
+		t.references = must_realloc(NULL, text->n + 1);
+		if (text->n > 0)
+			memcpy(t.references, text->p, text->n);
+		offload(co, write_in_thread, &t);
+		e = t.e;
 	}
 	columns_drop(m);
 	if (e == OK) {
 		session_put_str(s, S("* THREAD"));
-		session_put_str(s, buf_str(&out));
+		session_put_str(s, buf_str(&t.out));
 		session_put_str(s, S("\r\n"));
 	}
-	buf_release(&out);
-	free(messages);
+	buf_release(&t.out);
+	free(t.messages);
+	free(t.references);
 	free(uids);
 	return e;
 }

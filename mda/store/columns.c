@@ -30,6 +30,9 @@ enum {
 	DEAD_FEW = 1000,
 };
 
+/* Of a rank among what was read just now. */
+static const uint64_t is_fresh = UINT64_C(1) << 63;
+
 /* Read, but not yet in the column. */
 struct filling {
 	enum column_kind kind;
@@ -230,9 +233,9 @@ keep_letter(size_t at, const struct letter *letter, void *arg)
 /* ---- ranks ---- */
 
 static struct str
-text_of(const struct column *c, size_t i)
+text_of(const struct buf *text, const struct column_entry *entry)
 {
-	return str_sub(buf_str(&c->text), c->entries[i].at, c->entries[i].n);
+	return str_sub(buf_str(text), entry->at, entry->n);
 }
 
 static uint64_t
@@ -248,30 +251,50 @@ first_octets(struct str text)
 static int
 compare_texts(const void *a, const void *b, void *arg)
 {
+	const struct filling *f = arg;
 	const struct radix_item *x = a, *y = b;
 
-	return str_cmp(text_of(arg, x->value), text_of(arg, y->value));
+	return str_cmp(text_of(&f->text, &f->entries[x->value]),
+		       text_of(&f->text, &f->entries[y->value]));
 }
 
 /* First by eight octets, then those that are equal so far. */
 static void
-sort_texts(struct column *c, struct radix_item *items, size_t n)
+sort_texts(struct filling *f, struct radix_item *items)
 {
-	for (size_t i = 0; i < n; i++)
-		items[i].key = first_octets(text_of(c, items[i].value));
-	radix_sort(items, n);
-	for (size_t i = 0; i < n;) {
+	for (size_t i = 0; i < f->n; i++)
+		items[i] = (struct radix_item) {
+			first_octets(text_of(&f->text, &f->entries[i])), i
+		};
+	radix_sort(items, f->n);
+	for (size_t i = 0; i < f->n;) {
 		size_t begin = i++;
 
-		while (i < n && items[i].key == items[begin].key)
+		while (i < f->n && items[i].key == items[begin].key)
 			i++;
 		if (i - begin > 1)
 			qsort_r(items + begin, i - begin, sizeof(*items),
-				compare_texts, c);
+				compare_texts, f);
 	}
 }
 
-/* The old ones, by the ranks that they have, and the sorted new ones. */
+/* In a thread: ranks among what was read. */
+static void
+rank_in_thread(void *arg)
+{
+	struct filling *f = arg;
+	struct radix_item *items = must_alloc((f->n + 1) * sizeof(*items));
+	uint64_t rank = 0;
+
+	sort_texts(f, items);
+	for (size_t i = 0; i < f->n; i++) {
+		rank += i > 0 && compare_texts(&items[i - 1], &items[i], f);
+		f->entries[items[i].value].key = is_fresh | rank;
+	}
+	free(items);
+}
+
+/* One order of two. */
 static void
 rank_merged(struct column *c, const struct radix_item *old, size_t n_old,
 	    const struct radix_item *fresh, size_t n_fresh)
@@ -281,20 +304,22 @@ rank_merged(struct column *c, const struct radix_item *old, size_t n_old,
 	uint64_t rank = 0;
 
 	while (i < n_old || k < n_fresh) {
-		bool is_old =
-			k == n_fresh ||
-			(i < n_old && compare_texts(&old[i], &fresh[k], c) < 0);
-		size_t next = is_old ? old[i++].value : fresh[k++].value;
-		struct str text = text_of(c, next);
+		struct column_entry *a = &c->entries[old[i].value];
+		struct column_entry *b = &c->entries[fresh[k].value];
+		bool is_old = k == n_fresh ||
+			      (i < n_old && str_cmp(text_of(&c->text, a),
+						    text_of(&c->text, b)) < 0);
+		struct str text = text_of(&c->text, is_old ? a : b);
 
-		rank += i + k > 1 && !str_eq(before, text);
-		c->entries[next].key = rank;
+		rank += i + k > 0 && !str_eq(before, text);
+		(is_old ? a : b)->key = rank;
 		before = text;
+		i += is_old;
+		k += !is_old;
 	}
 }
 
-static const uint64_t unranked = UINT64_MAX;
-
+/* Linear, as what was read has its ranks. */
 static void
 rank(struct column *c)
 {
@@ -302,15 +327,22 @@ rank(struct column *c)
 	struct radix_item *fresh = must_alloc((c->n + 1) * sizeof(*fresh));
 	size_t n_old = 0, n_fresh = 0;
 
-	for (size_t i = 0; i < c->n; i++)
-		if (c->entries[i].key == unranked)
-			fresh[n_fresh++].value = i;
+	for (size_t i = 0; i < c->n; i++) {
+		struct radix_item item = { c->entries[i].key, i };
+
+		if (item.key & is_fresh)
+			fresh[n_fresh++] = item;
 		else
-			old[n_old++] =
-				(struct radix_item) { c->entries[i].key, i };
-	radix_sort(old, n_old);
-	sort_texts(c, fresh, n_fresh);
-	rank_merged(c, old, n_old, fresh, n_fresh);
+			old[n_old++] = item;
+	}
+	if (n_old == 0) {
+		for (size_t i = 0; i < c->n; i++)
+			c->entries[i].key &= ~is_fresh;
+	} else {
+		radix_sort(old, n_old);
+		radix_sort(fresh, n_fresh);
+		rank_merged(c, old, n_old, fresh, n_fresh);
+	}
 	free(old);
 	free(fresh);
 }
@@ -351,10 +383,7 @@ merge(struct column *c, const struct filling *f)
 			continue;
 		}
 		both[n] = f->entries[k++];
-		both[n].at += offset;
-		if (f->kind != COLUMN_SENT)
-			both[n].key = unranked;
-		n++;
+		both[n++].at += offset;
 	}
 	free(c->entries);
 	c->entries = both;
@@ -367,6 +396,7 @@ columns_fill(struct co *co, struct mailbox *m, enum column_kind kind,
 	     const uint32_t *uids, size_t n)
 {
 	struct column *c = &m->columns.kinds[kind];
+	bool is_text = kind != COLUMN_SENT && kind != COLUMN_THREAD;
 	struct filling f = { .kind = kind };
 	enum err e = OK;
 
@@ -379,9 +409,11 @@ columns_fill(struct co *co, struct mailbox *m, enum column_kind kind,
 	list_missing(c, uids, n, &f);
 	if (f.n > 0)
 		e = fields_visit(co, m, f.uids, f.n, keep_letter, &f);
+	if (f.n > 0 && e == OK && is_text)
+		offload(co, rank_in_thread, &f);
 	if (f.n > 0 && e == OK)
 		e = merge(c, &f);
-	if (f.n > 0 && e == OK && kind != COLUMN_SENT && kind != COLUMN_THREAD)
+	if (f.n > 0 && e == OK && is_text)
 		rank(c);
 	free(f.entries);
 	free(f.uids);

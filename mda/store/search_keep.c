@@ -393,7 +393,7 @@ keep_now(struct co *co, struct keeping *k)
 			 FC("mailbox", m->dir), FERR(k->e),
 			 FC("hint", "searches read the messages"));
 	}
-	log_debug("store.search", FC("user", m->user->address),
+	log_info("store.search", FC("user", m->user->address),
 		  FC("mailbox", m->dir), FN("added", k->next),
 		  FN("octets", k->file.end));
 }

@@ -383,4 +383,4 @@ def i04_a_long_search_ends_with_its_client(lab):
 
 
 if __name__ == "__main__":
-    main(hosts=1, environment={"LOG_LEVEL": "debug"})
+    main(hosts=1)
