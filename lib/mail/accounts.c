@@ -11,6 +11,7 @@ enum {
 	LOGIN_MAX_OCTETS = 254, // RFC 5321 4.5.3.1.3, without the brackets
 	SHA512_CRYPT_DIGEST_OCTETS = 86,
 	FIRST_LIST = 64,
+	SHARED_TOLD = 10, // one by one
 };
 
 static const struct {
@@ -156,6 +157,8 @@ struct reading {
 	struct map by_hash;
 	struct accounts *out;
 	size_t cap;
+	size_t n_shared; // accounts whose hash another has, too
+	uint32_t shared_line;
 	bool is_masters;
 };
 
@@ -251,11 +254,25 @@ check_shared_hash(struct reading *r, const struct account *a)
 {
 	const struct account *first = map_get(&r->by_hash, a->hash);
 
-	if (first != NULL)
+	if (first == NULL)
+		return;
+	r->shared_line = a->line;
+	if (++r->n_shared <= SHARED_TOLD)
 		diag_warn(r->d, r->file, a->line,
 			  "%.*s and %.*s (line %u) have the identical hash; "
 			  "make one for each, with a salt of its own",
 			  STR(a->login), STR(first->login), first->line);
+}
+
+static void
+tell_more_shared(const struct reading *r)
+{
+	if (r->n_shared > SHARED_TOLD)
+		diag_warn(r->d, r->file, r->shared_line,
+			  "%zu accounts more have the identical hash as an "
+			  "account before them; make one for each, with a salt "
+			  "of its own",
+			  r->n_shared - SHARED_TOLD);
 }
 
 static enum err
@@ -382,6 +399,7 @@ parse_list(struct arena *arena, struct str file, struct str bytes,
 	cflines_init(&lines, bytes, arena);
 	while (e == OK && cflines_next_plain(&lines, &line))
 		e = take_line(&r, &line);
+	tell_more_shared(&r);
 	if (!is_masters)
 		check_scram(&r);
 	map_release(&r.by_login);

@@ -176,6 +176,23 @@ a_hash_shared_by_two_is_warned_of_but_not_shown(void **state UNUSED)
 }
 
 static void
+many_with_one_hash_are_counted(void **state UNUSED)
+{
+	struct buf text = BUF_INIT(1 << 20);
+
+	for (int i = 0; i < 1000; i++)
+		buf_putf(&text, "user%d@d.e|{SHA512-CRYPT}$6$salt$%s\n", i,
+			 "abcdefghijabcdefghijabcdefghijabcdefghijabcd"
+			 "efghijabcdefghijabcdefghijabcdefghijabcdef");
+	assert_int_equal(parse(buf_str(&text)), OK);
+	assert_int_equal(got.n, 1000);
+	assert_int_equal(diag.n_warnings, 11);
+	assert_true(str_find(diag.last->text, S("989 accounts more")) >= 0);
+	assert_int_equal(diag.last->line, 1000);
+	buf_release(&text);
+}
+
+static void
 a_cut_hash_and_a_clear_password_are_warned_of(void **state UNUSED)
 {
 	assert_int_equal(parse(S("a@d.e|{SHA512-CRYPT}$6$salt$abc\n"
@@ -282,6 +299,7 @@ main(void)
 		cmocka_unit_test(a_repeated_line_is_skipped_with_a_warning),
 		cmocka_unit_test(
 			a_hash_shared_by_two_is_warned_of_but_not_shown),
+		cmocka_unit_test(many_with_one_hash_are_counted),
 		cmocka_unit_test(a_cut_hash_and_a_clear_password_are_warned_of),
 		cmocka_unit_test(masters_have_no_domain),
 		cmocka_unit_test(logins_of_masters_are_cut_at_the_star),
