@@ -36,6 +36,8 @@ static const struct {
 	[EDIT_MASTERS] = { "masters.cf", "dovecot-masters.cf", LISTFILE_PIPE,
 			   0600 },
 	[EDIT_MAIN] = { "main.cf", "postfix-main.cf", LISTFILE_EQUALS, 0644 },
+	[EDIT_MASTER] = { "master.cf", "postfix-master.cf", LISTFILE_EQUALS,
+			  0644 },
 };
 
 enum { N_FILES = sizeof(files) / sizeof(*files) };

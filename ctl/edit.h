@@ -27,6 +27,7 @@ enum edit_file {
 	EDIT_RECEIVE_ACCESS,
 	EDIT_MASTERS,
 	EDIT_MAIN,
+	EDIT_MASTER,
 };
 
 enum listfile_kind edit_kind(enum edit_file file);

@@ -5,6 +5,7 @@
 #include "ctl/commands.h"
 #include "ctl/edit.h"
 #include "ctl/files.h"
+#include "ctl/services.h"
 #include "lib/base/json.h"
 #include "lib/base/check.h"
 
@@ -20,11 +21,15 @@ static const char help[] =
 	"[NAME...]\n"
 	"       mailctl config set NAME=VALUE...\n"
 	"       mailctl config unset NAME...\n"
+	"       mailctl config services [--json] "
+	"[SERVICE[/inet[/NAME]]...]\n"
 	"\n"
 	"Prints settings as main.cf has them (all of them, or those named):\n"
 	"--set only what main.cf or the environment sets, --default what\n"
 	"holds without them, --expand with $name put in. set and unset change\n"
-	"main.cf; what changes is in force within 2 seconds.\n"
+	"main.cf, or master.cf for submission/inet/NAME; what changes is in\n"
+	"force within 2 seconds. services: what master.cf sets for each "
+	"listener.\n"
 	"\n"
 	"$ mailctl config --expand smtpd_banner\n";
 
@@ -32,6 +37,12 @@ static const char postconf_help[] =
 	"usage: postconf [-c DIRECTORY] [-dhHnx] [NAME...]\n"
 	"       postconf [-c DIRECTORY] -e NAME=VALUE...\n"
 	"       postconf [-c DIRECTORY] -X NAME...\n"
+	"       postconf [-c DIRECTORY] -M [SERVICE[/inet]...]\n"
+	"       postconf [-c DIRECTORY] -P [SERVICE[/inet[/NAME]]...]\n"
+	"       postconf [-c DIRECTORY] -P -e SERVICE/inet/NAME=VALUE... (or "
+	"-X)\n"
+	"       postconf -m\n"
+	"-M listeners, -P what master.cf sets for them, -m types of tables,\n"
 	"-n what is set, -d defaults, -x expanded, -h values alone, -H names\n"
 	"alone, -e sets, -X removes. The same with long names: mailctl config "
 	"--help\n";
@@ -190,9 +201,21 @@ show(const char *dir, const char *hostname, const struct shown *how,
 
 /* ---- changes ---- */
 
+/* "submission/inet/smtpd_timeout" is master.cf's. */
+static enum edit_file
+file_of(const char *word)
+{
+	size_t n = strcspn(word, "=");
+
+	return memchr(word, '/', n) != NULL ? EDIT_MASTER : EDIT_MAIN;
+}
+
 static bool
 set_one(struct edit *e, const char *word)
 {
+	enum edit_file file = file_of(word);
+	const char *sign = file == EDIT_MASTER ? "=" : " = ";
+
 	struct str value = str_c(word), name;
 	struct buf line = BUF_INIT(LINE_MAX_OCTETS);
 	bool ok = strchr(word, '=') != NULL && strchr(word, '\n') == NULL;
@@ -204,9 +227,9 @@ set_one(struct edit *e, const char *word)
 	}
 	str_split(&value, '=', &name);
 	name = str_trim(name);
-	ok = buf_addf(&line, "%.*s = %.*s", STR(name), STR(str_trim(value))) ==
-		     OK &&
-	     edit_set(e, EDIT_MAIN, name, buf_str(&line));
+	ok = buf_addf(&line, "%.*s%s%.*s", STR(name), sign,
+		      STR(str_trim(value))) == OK &&
+	     edit_set(e, file, name, buf_str(&line));
 	buf_release(&line);
 	return ok;
 }
@@ -220,10 +243,42 @@ change(const char *command, const char *dir, char **words, bool is_to_set)
 	if (!edit_begin(&e, command, dir))
 		return 1;
 	for (; ok && *words != NULL; words++)
-		ok = is_to_set ? set_one(&e, *words)
-			       : edit_remove(&e, EDIT_MAIN, str_c(*words));
+		ok = is_to_set
+			     ? set_one(&e, *words)
+			     : edit_remove(&e, file_of(*words), str_c(*words));
 	edit_end(&e);
 	return ok ? 0 : 1;
+}
+
+/* ---- listeners ---- */
+
+static int
+show_services(const char *dir, const char *hostname, enum services_form form,
+	      char **patterns)
+{
+	struct config *c = NULL;
+	struct diag d;
+	int status = EX_CONFIG;
+
+	diag_init(&d, DIAG_MAX_OCTETS);
+	if (files_load(dir, hostname, &d, &c) == OK)
+		status = services_show(c, form, patterns) ? 0 : 1;
+	else
+		fprintf(stderr, "%s: %zu errors; mailctl lint %s tells them\n",
+			dir, d.n_errors, dir);
+	config_free(&c);
+	diag_release(&d);
+	return status;
+}
+
+static int
+show_types(void)
+{
+	struct str name;
+
+	for (size_t i = 0; (name = table_type_name(i)).n > 0; i++)
+		printf("%.*s\n", STR(name));
+	return 0;
 }
 
 int
@@ -247,6 +302,11 @@ config_main(int argc, char **argv)
 	if (args.n_words > 1 && strcmp(args.words[0], "unset") == 0)
 		return change(argv[0], args.options.config_dir, args.words + 1,
 			      false);
+	if (args.n_words > 0 && strcmp(args.words[0], "services") == 0)
+		return show_services(
+			args.options.config_dir, args.options.hostname,
+			how.is_json ? SERVICES_JSON : SERVICES_PARAMETERS,
+			args.words + 1);
 	return show(args.options.config_dir, args.options.hostname, &how,
 		    args.words);
 }
@@ -267,11 +327,12 @@ postconf_main(int argc, char **argv)
 	}
 	args_read(&args, 1, nothing, NULL, ""); // variables alone
 	dir = args.options.config_dir;
-	while ((letter = getopt(argc, argv, "c:dehHnXx")) != -1) {
+	while ((letter = getopt(argc, argv, "c:dehfHmMnpPXx")) != -1) {
 		if (letter == 'c')
 			dir = optarg;
-		else if (strchr("eX", letter) != NULL)
-			what = (char)letter;
+		else if (strchr("eX", letter) != NULL ||
+			 (strchr("mMP", letter) != NULL && what == 's'))
+			what = (char)letter; // -P -e: the words tell
 		how.is_default |= letter == 'd';
 		how.is_set_only |= letter == 'n';
 		how.is_expanded |= letter == 'x';
@@ -282,6 +343,13 @@ postconf_main(int argc, char **argv)
 			return 1;
 		}
 	}
+	if (what == 'm')
+		return show_types();
+	if (what == 'M' || what == 'P')
+		return show_services(dir, args.options.hostname,
+				     what == 'M' ? SERVICES_TABLE
+						 : SERVICES_PARAMETERS,
+				     argv + optind);
 	if (what == 's')
 		return show(dir, args.options.hostname, &how, argv + optind);
 	return change("postconf", dir, argv + optind, what == 'e');

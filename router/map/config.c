@@ -809,18 +809,18 @@ static enum err
 load_master(struct loading *l)
 {
 	struct str path = S(""), bytes;
-	struct master m = { 0 };
+	struct master *m = &l->c->master;
 	enum err e = find_file(l, MASTER, &path);
 
 	if (e == OK)
 		e = read_file(l, path, &bytes);
 	if (e == OK)
-		e = master_parse(&l->c->arena, path, bytes, l->d, &m);
+		e = master_parse(&l->c->arena, path, bytes, l->d, m);
 	if (e == ERR_NOT_FOUND || e == ERR_IO)
 		e = OK;
 	for (unsigned i = 0; e == OK && i < MASTER_SERVICES; i++)
 		for (unsigned k = 0; e == OK && k < 2; k++)
-			e = master_settings(&m, path, (enum master_service)i,
+			e = master_settings(m, path, (enum master_service)i,
 					    k == 1, &l->c->settings,
 					    k == 0 ? l->d : NULL,
 					    &l->c->smtpd[i][k]);

@@ -92,6 +92,7 @@ struct config {
 	struct arena arena;
 	struct str dir;
 	struct settings settings;
+	struct master master; // what master.cf says
 	/* Of each listener: main.cf and master.cf; [1]: with $stress set. */
 	struct settings smtpd[MASTER_SERVICES][2];
 
@@ -101,8 +102,8 @@ struct config {
 		recipient_bcc, sender_bcc, relay_recipient, header_checks,
 		mime_header_checks, nested_header_checks, body_checks,
 		smtp_header_checks, smtp_mime_header_checks,
-		smtp_nested_header_checks, smtp_body_checks, tls_names, discard_ehlo, local_recipient,
-		virtual_mailbox;
+		smtp_nested_header_checks, smtp_body_checks, tls_names,
+		discard_ehlo, local_recipient, virtual_mailbox;
 	/* mime_header_checks and nested_header_checks, or header_checks where
 	 * they are not set. */
 	const struct table_list *mime_checks, *nested_checks;
@@ -114,7 +115,7 @@ struct config {
 	struct table_list domain_tables[DOMAIN_LISTS];
 	struct str smtp_authorities; // PEM: smtp_tls_CAfile, smtp_tls_CApath
 	struct bounce_words reports[BOUNCE_VERIFY]; // bounce_template_file
-	struct policy_set policies;  // smtpd_*_restrictions
+	struct policy_set policies;		    // smtpd_*_restrictions
 
 	/* Hosts that tables ask, each once, as OUT_ASK_TABLE names them,
 	 * separated by LF: nothing else is connected to for a table. */

@@ -13,6 +13,7 @@
 
 #include "lib/base/check.h"
 #include "lib/mail/cflines.h"
+#include "lib/rt/version.h"
 
 #include <ini.h>
 
@@ -61,6 +62,7 @@ static const struct known known[] = {
 	ROW("inet_interfaces", LIST, "all"),
 	ROW("inet_protocols", LIST, "all"),
 	ROW("mail_name", TEXT, "Estafeta"),
+	ROW("mail_version", TEXT, ESTAFETA_VERSION),
 	ROW("config_directory", TEXT, "/tmp/docker-mailserver"),
 	ROW("smtputf8_enable", BOOL, "yes"),
 	/* Where mail goes. */

@@ -654,6 +654,15 @@ find_type(struct str name)
 	return NULL;
 }
 
+struct str
+table_type_name(size_t at)
+{
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+		if (types[i].open != NULL && at-- == 0)
+			return types[i].name;
+	return S("");
+}
+
 bool
 table_is_reference(struct str text)
 {

@@ -160,3 +160,5 @@ const struct table_entry *table_get(const struct table *t, struct str key);
 /* Does text have the form "type:name" of a type that is known here, or that
  * Postfix has? Names of hosts and of transports have not. */
 bool table_is_reference(struct str text);
+/* The i-th type that tables here may have, from 0; empty at the end. */
+struct str table_type_name(size_t i);

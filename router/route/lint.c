@@ -628,6 +628,7 @@ route_lint(const struct config *c, struct diag *d)
 		&c->smtp_mime_header_checks,
 		&c->smtp_nested_header_checks,
 		&c->smtp_body_checks,
+		&c->discard_ehlo,
 		&c->local_recipient,
 		&c->virtual_mailbox,
 	};

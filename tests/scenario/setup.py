@@ -182,6 +182,24 @@ def settings_are_shown_and_changed(lab):
             return client.say_text("EHLO x.example")[1]
 
     wait_for("it is in force", lambda: "SIZE 123456" in offered(), 5)
+    # master.cf: what Postfix's postconf -P and -M print (3.7).
+    postconf("-P", "-e", "submission/inet/smtpd_timeout=61s")
+    expect(postconf("-P", "submission/inet"),
+           "submission/inet/smtpd_timeout = 61s\n")
+    expect(postconf("-M", "submission"),
+           "submission inet  n       -       n       -       -       smtpd\n"
+           "    -o smtpd_timeout=61s\n")
+    expect_match(postconf("-M"), r"(?s)^smtp       inet .*^submissions inet ")
+    expect(json.loads(host.ctl("config", "services", "--json").stdout),
+           {"smtp/inet": {}, "submission/inet": {"smtpd_timeout": "61s"},
+            "submissions/inet": {}})
+    postconf("-P", "nothing/inet", status=1)
+    postconf("-P", "-X", "submission/inet/smtpd_timeout")
+    expect(postconf("-P"), "")
+    types = postconf("-m").split()
+    expect_true({"texthash", "regexp", "pcre", "cidr", "socketmap"}
+                <= set(types) and "mysql" not in types, types)
+    expect_match(postconf("-dh", "mail_version"), r"^\d+\.\d+\.\d+$")
     postconf("-X", "own_name")
     postconf("own_name", status=1)
     expect(host.ctl("config", "set", "message_size_limit=10240000").returncode,
