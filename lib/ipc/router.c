@@ -360,6 +360,7 @@ router_put_snapshot(struct buf *out, const struct router_snapshot *s)
 	wire_put_u32(out, s->delay_warning_s);
 	wire_put_u32(out, s->destination_concurrency);
 	wire_put_str(out, s->recipient_delimiter);
+	wire_put_bool(out, s->login_by_alias);
 	wire_put_bool(out, s->saves_to_detail);
 	wire_put_u32(out, s->duplicate_s);
 	put_fields(out, &s->queue, router_queue_fields);
@@ -395,6 +396,7 @@ router_read_snapshot(struct str body, struct router_snapshot *out)
 	out->delay_warning_s = wire_u32(&w);
 	out->destination_concurrency = wire_u32(&w);
 	out->recipient_delimiter = wire_str_max(&w, 16);
+	out->login_by_alias = wire_bool(&w);
 	out->saves_to_detail = wire_bool(&w);
 	out->duplicate_s = wire_u32(&w);
 	read_fields(&w, &out->queue, router_queue_fields);

@@ -8,6 +8,8 @@
  *                    it is not offered (smtpd_discard_ehlo_keyword_
  *                    address_maps); nothing: no entry; "*": all, because it
  *                    cannot be known
+ *   ROUTER_LOGIN     an address                 -> ROUTER_ACCOUNT, the account
+ *                    that it is an alias of (login_by_alias), or empty
  *   ROUTER_EXPLAIN   sender, rcpt               -> ROUTER_TEXT
  *   ROUTER_POLICY, ROUTER_HEADER, ROUTER_CONTENT    see lib/ipc/policy.h
  *   ROUTER_SETTINGS  (nothing)  -> ROUTER_SNAPSHOT now and after each change of
@@ -38,6 +40,8 @@ enum router_type {
 	ROUTER_PIECE,
 	ROUTER_CONTENT_ANSWER,
 	ROUTER_KEYWORDS,
+	ROUTER_LOGIN,
+	ROUTER_ACCOUNT,
 };
 
 enum {
@@ -219,6 +223,7 @@ struct router_snapshot {
 	uint32_t maximal_lifetime_s, bounce_lifetime_s, delay_warning_s;
 	uint32_t destination_concurrency;
 	struct str recipient_delimiter; // one character, or empty
+	bool login_by_alias;
 	bool saves_to_detail;		// user+folder goes into that folder
 	uint32_t duplicate_s; // a Message-ID again within it is dropped; 0: no
 	struct router_queue queue;

@@ -42,6 +42,25 @@ account_scheme_text(enum account_scheme scheme)
 	return "?";
 }
 
+unsigned
+account_protocol(struct str name)
+{
+	static const struct {
+		struct str name;
+		unsigned bit;
+	} protocols[] = {
+		{ STR_INIT("smtp"), ACCOUNT_FOR_SMTP },
+		{ STR_INIT("imap"), ACCOUNT_FOR_IMAP },
+		{ STR_INIT("pop3"), ACCOUNT_FOR_POP3 },
+		{ STR_INIT("sieve"), ACCOUNT_FOR_SIEVE },
+	};
+
+	for (size_t i = 0; i < sizeof(protocols) / sizeof(*protocols); i++)
+		if (str_ieq(name, protocols[i].name))
+			return protocols[i].bit;
+	return 0;
+}
+
 bool
 account_scheme_of(struct str field, enum account_scheme *scheme_out,
 		  struct str *hash_out)
@@ -298,6 +317,90 @@ add(struct reading *r, struct account *a)
 	return OK;
 }
 
+/* "imap,smtp"; 0: one of them is none. */
+static unsigned
+protocols_of(struct str list)
+{
+	unsigned all = 0;
+	struct str name;
+
+	while (str_split(&list, ',', &name)) {
+		unsigned one = str_ieq(name, S("all")) ? ACCOUNT_FOR_ALL
+						       : account_protocol(name);
+
+		if (one == 0)
+			return 0;
+		all |= one;
+	}
+	return all;
+}
+
+/* One "app_NAME=..."; what is wrong is an error of the file: who believes that
+ * a password was taken away must not be mistaken. */
+static enum err
+take_app(struct reading *r, struct account *a, struct str field)
+{
+	static const struct str head = STR_INIT("app_");
+	struct account_app app = { 0 }, *kept, **at = &a->apps;
+	struct str rest = str_from(field, head.n), protocols;
+
+	str_split(&rest, '=', &app.name);
+	if (rest.p != NULL && app.name.n > 0)
+		str_split(&rest, ':', &protocols);
+	if (rest.p == NULL || app.name.n == 0 || rest.n == 0) {
+		diag_error(r->d, r->file, a->line,
+			   "\"%.*s\" is no password of an application; write "
+			   "app_NAME=imap,smtp:{SCHEME}hash",
+			   STR(app.name));
+		return OK;
+	}
+	app.protocols = protocols_of(protocols);
+	if (app.protocols == 0)
+		diag_error(r->d, r->file, a->line,
+			   "app_%.*s: \"%.*s\" is not of smtp, imap, pop3, "
+			   "sieve and all",
+			   STR(app.name), STR(str_first(protocols, 64)));
+	if (!account_scheme_of(rest, &app.scheme, &app.hash) || app.hash.n == 0)
+		diag_error(r->d, r->file, a->line,
+			   "app_%.*s: the password scheme is unknown",
+			   STR(app.name));
+	for (; *at != NULL; at = &(*at)->next)
+		if (str_eq((*at)->name, app.name))
+			diag_error(r->d, r->file, a->line,
+				   "app_%.*s is there twice", STR(app.name));
+	if (++a->n_apps > ACCOUNT_APPS_MAX)
+		diag_error(r->d, r->file, a->line,
+			   "more than %d passwords of applications",
+			   ACCOUNT_APPS_MAX);
+	kept = arena_alloc(r->arena, sizeof(*kept));
+	if (kept == NULL)
+		return ERR_LIMIT;
+	*kept = app;
+	*at = kept;
+	return OK;
+}
+
+static enum err
+take_extra(struct reading *r, struct account *a)
+{
+	struct str rest = a->extra, field;
+	bool has_other = false;
+	enum err e = OK;
+
+	while (e == OK && str_word(&rest, &field)) {
+		if (str_starts(field, S("app_")) && !r->is_masters)
+			e = take_app(r, a, field);
+		else
+			has_other = true;
+	}
+	if (has_other)
+		diag_note(r->d, r->file, a->line,
+			  "the extra fields of %.*s have no effect here; its "
+			  "mailbox is the usual one",
+			  STR(a->login));
+	return e;
+}
+
 /* One line; OK also when it was refused, with an entry in the diagnostics. */
 static enum err
 take_line(struct reading *r, const struct cfline *l)
@@ -341,11 +444,9 @@ take_line(struct reading *r, const struct cfline *l)
 	}
 	if (e != OK)
 		return e;
-	if (a.extra.n > 0)
-		diag_note(r->d, r->file, l->line,
-			  "the extra fields of %.*s have no effect here; its "
-			  "mailbox is the usual one",
-			  STR(login));
+	e = take_extra(r, &a);
+	if (e != OK)
+		return e;
 	a.local = r->is_masters
 			  ? a.login
 			  : str_first(a.login, (size_t)str_chr(a.login, '@'));
@@ -358,7 +459,7 @@ take_line(struct reading *r, const struct cfline *l)
 static void
 check_scram(struct reading *r)
 {
-	const struct account *without = NULL;
+	const struct account *without = NULL, *with_app = NULL;
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->out->n; i++) {
@@ -368,7 +469,14 @@ check_scram(struct reading *r)
 			n++;
 		else if (without == NULL)
 			without = a;
+		if (a->n_apps > 0 && with_app == NULL)
+			with_app = a;
 	}
+	if (n > 0 && without == NULL && with_app != NULL)
+		diag_warn(r->d, r->file, with_app->line,
+			  "SCRAM is offered to nobody, because the passwords "
+			  "of applications of %.*s cannot do it",
+			  STR(with_app->login));
 	if (n > 0 && without != NULL)
 		diag_warn(r->d, r->file, without->line,
 			  "SCRAM is offered to nobody, because the hash of "

@@ -21,12 +21,35 @@ enum account_scheme {
 	ACCOUNT_SCRAM_SHA_256, // iterations,salt,stored key,server key
 };
 
+/* What a password of an application opens. */
+enum {
+	ACCOUNT_FOR_SMTP = 1,
+	ACCOUNT_FOR_IMAP = 2,
+	ACCOUNT_FOR_POP3 = 4,
+	ACCOUNT_FOR_SIEVE = 8,
+	ACCOUNT_FOR_ALL = 15,
+	ACCOUNT_APPS_MAX = 32,
+};
+
+/* One more password of an account, of the extra field
+ *     app_NAME=PROTOCOL[,PROTOCOL...]:{SCHEME}hash
+ * where a protocol is smtp (submission), imap, pop3, sieve, or all. */
+struct account_app {
+	struct account_app *next;
+	struct str name;
+	unsigned protocols;
+	enum account_scheme scheme;
+	struct str hash;
+};
+
 struct account {
 	struct str login;	  // lower-cased: local@domain, as intl.h has it
 	struct str local, domain; // its halves
 	enum account_scheme scheme;
 	struct str hash;  // without the {SCHEME}
 	struct str extra; // behind the second '|', as written; often empty
+	struct account_app *apps; // in the order of the line
+	size_t n_apps;
 	uint32_t line;
 };
 
@@ -51,6 +74,9 @@ enum err masters_parse(struct arena *arena, struct str file, struct str bytes,
  * this form. Borrows from login. */
 bool
 masters_split(struct str login, struct str *user_out, struct str *master_out);
+
+/* "smtp" ... as one of the bits above; 0: none of them. */
+unsigned account_protocol(struct str name);
 
 /* Cuts "{SCHEME}hash"; false when the scheme is not one of ours. A hash without
  * braces is SHA512-CRYPT when it begins with $6$ or with no '$', else what its

@@ -286,6 +286,43 @@ logins_of_masters_are_cut_at_the_star(void **state UNUSED)
 	}
 }
 
+static void
+passwords_of_applications(void **state UNUSED)
+{
+	static const struct str bad[] = {
+		STR_INIT("a@b.test|{PLAIN}x|app_=imap:{PLAIN}y"),
+		STR_INIT("a@b.test|{PLAIN}x|app_p=imap"),
+		STR_INIT("a@b.test|{PLAIN}x|app_p"),
+		STR_INIT("a@b.test|{PLAIN}x|app_p=imap:"),
+		STR_INIT("a@b.test|{PLAIN}x|app_p=:{PLAIN}y"),
+		STR_INIT("a@b.test|{PLAIN}x|app_p=imap,ftp:{PLAIN}y"),
+		STR_INIT("a@b.test|{PLAIN}x|app_p=imap:{ROT13}y"),
+		STR_INIT("a@b.test|{PLAIN}x|app_p=imap:{PLAIN}y "
+			 "app_p=pop3:{PLAIN}z"),
+	};
+	const struct account_app *app;
+
+	assert_int_equal(parse(S("a@b.test|{PLAIN}x|userdb_mail=mbox:~/m "
+				 "app_phone=imap,smtp:{SSHA256}abc= "
+				 "app_all=all:$6$salt$"
+				 "hash\n")),
+			 OK);
+	assert_int_equal(diag.n_errors, 0);
+	assert_int_equal(got.list[0].n_apps, 2);
+	app = got.list[0].apps;
+	assert_str(app->name, "phone");
+	assert_int_equal(app->protocols, ACCOUNT_FOR_IMAP | ACCOUNT_FOR_SMTP);
+	assert_int_equal(app->scheme, ACCOUNT_SSHA256);
+	assert_str(app->hash, "abc=");
+	assert_int_equal(app->next->protocols, ACCOUNT_FOR_ALL);
+	assert_int_equal(app->next->scheme, ACCOUNT_SHA512_CRYPT);
+	for (size_t i = 0; i < N_OF(bad); i++) {
+		assert_int_equal(parse(bad[i]), OK);
+		if (diag.n_errors == 0)
+			fail_msg("case %zu", i);
+	}
+}
+
 int
 main(void)
 {
@@ -303,6 +340,7 @@ main(void)
 		cmocka_unit_test(a_cut_hash_and_a_clear_password_are_warned_of),
 		cmocka_unit_test(masters_have_no_domain),
 		cmocka_unit_test(logins_of_masters_are_cut_at_the_star),
+		cmocka_unit_test(passwords_of_applications),
 		cmocka_unit_test(many_accounts_keep_their_order),
 		cmocka_unit_test(every_prefix_is_read_without_harm),
 	};

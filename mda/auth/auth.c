@@ -132,11 +132,12 @@ give_thread(void)
 	gate_wake_one(&next->has_thread);
 }
 
-/* One verification; set is held by the caller. */
+/* One verification; the set is held by the caller. */
 static bool
-fits(struct co *co, const struct account *account, struct str password)
+fits(struct co *co, enum account_scheme scheme, struct str hash,
+     struct str password)
 {
-	struct work w = { account->scheme, account->hash, password, false };
+	struct work w = { scheme, hash, password, false };
 
 	offload(co, run_work, &w);
 	return w.is_right;
@@ -150,52 +151,70 @@ is_still_current(struct set *const *now, const struct account *account)
 	return *now != NULL && set_has_same(*now, account);
 }
 
-/* With a thread at hand. set is held; *now is what is in force meanwhile. */
+/* With a thread at hand. set is held; *now is what is in force meanwhile. A
+ * login that has passwords of applications costs a verification more for each
+ * of them: they are long and random, so that a quick scheme will do. */
 static enum auth_result
 verify(struct co *co, struct set *set, struct set *const *now, struct str login,
-       struct str password)
+       unsigned protocol, struct str password)
 {
 	const struct account *account = set_find(set, login);
 	const struct account *spent = account ? account : set_decoy(set, login);
-	struct cache_tag tag;
+	enum account_scheme scheme;
+	struct str hash;
 
-	if (spent == NULL)
-		return AUTH_WRONG;
-	cache_make_tag(&auth.cache, login, password, spent->hash, &tag);
-	/* While this one waited another may have verified the same. */
-	if (account != NULL && cache_has(&auth.cache, &tag, now_us()))
+	for (size_t i = 0;
+	     spent != NULL && set_hash_at(spent, protocol, i, &scheme, &hash);
+	     i++) {
+		struct cache_tag tag;
+
+		cache_make_tag(&auth.cache, login, password, hash, &tag);
+		/* While this one waited another may have verified the same. */
+		if (account != NULL && cache_has(&auth.cache, &tag, now_us()))
+			return AUTH_OK;
+		if (!fits(co, scheme, hash, password) || account == NULL)
+			continue;
+		if (*now == NULL ||
+		    !set_has_hash(*now, login, protocol, scheme, hash))
+			return AUTH_WRONG;
+		cache_add(&auth.cache, &tag, now_us());
 		return AUTH_OK;
-	if (!fits(co, spent, password) || account == NULL ||
-	    !is_still_current(now, account))
-		return AUTH_WRONG;
-	cache_add(&auth.cache, &tag, now_us());
-	return AUTH_OK;
+	}
+	return AUTH_WRONG;
 }
 
 static bool
-is_cached(const struct set *set, struct str login, struct str password)
+is_cached(const struct set *set, struct str login, unsigned protocol,
+	  struct str password)
 {
 	const struct account *account = set_find(set, login);
-	struct cache_tag tag;
+	enum account_scheme scheme;
+	struct str hash;
 
-	if (account == NULL)
-		return false;
-	cache_make_tag(&auth.cache, login, password, account->hash, &tag);
-	return cache_has(&auth.cache, &tag, now_us());
+	for (size_t i = 0; account != NULL &&
+			   set_hash_at(account, protocol, i, &scheme, &hash);
+	     i++) {
+		struct cache_tag tag;
+
+		cache_make_tag(&auth.cache, login, password, hash, &tag);
+		if (cache_has(&auth.cache, &tag, now_us()))
+			return true;
+	}
+	return false;
 }
 
 /* Blocked tries cost no hash, and tell nothing: the cache is not asked. from:
  * &auth.set or &auth.masters. */
 static enum auth_result
 decide(struct co *co, const struct throttle_try *try, struct set *const *from,
-       struct str password)
+       unsigned protocol, struct str password)
 {
 	enum auth_result result;
 	struct set *set;
 
 	if (*from == NULL || !throttle_is_open(&auth.throttle, try, now_us()))
 		return AUTH_UNAVAILABLE;
-	if (is_cached(*from, try->login, password))
+	if (is_cached(*from, try->login, protocol, password))
 		return AUTH_OK;
 	if (!throttle_begin(&auth.throttle, try, now_us()))
 		return AUTH_UNAVAILABLE;
@@ -206,7 +225,7 @@ decide(struct co *co, const struct throttle_try *try, struct set *const *from,
 		return AUTH_UNAVAILABLE;
 	}
 	set = set_hold(*from);
-	result = verify(co, set, from, try->login, password);
+	result = verify(co, set, from, try->login, protocol, password);
 	set_drop(&set);
 	give_thread();
 	throttle_end(&auth.throttle, try, now_us());
@@ -220,12 +239,20 @@ stamp_of(struct str login)
 {
 	const struct account *a = auth.set ? set_find(auth.set, login) : NULL;
 	uint8_t digest[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *c;
 	uint64_t stamp;
 
 	if (a == NULL)
 		return 0;
-	check(EVP_Digest(a->hash.p, a->hash.n, digest, NULL, EVP_sha256(),
-			 NULL) == 1);
+	c = EVP_MD_CTX_new();
+	check(c != NULL && EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1 &&
+	      EVP_DigestUpdate(c, a->hash.p, a->hash.n) == 1);
+	for (const struct account_app *app = a->apps; app != NULL;
+	     app = app->next)
+		check(EVP_DigestUpdate(c, "|", 1) == 1 &&
+		      EVP_DigestUpdate(c, app->hash.p, app->hash.n) == 1);
+	check(EVP_DigestFinal_ex(c, digest, NULL) == 1);
+	EVP_MD_CTX_free(c);
 	memcpy(&stamp, digest, sizeof(stamp));
 	return stamp | 1; // 0 is nobody's
 }
@@ -332,7 +359,7 @@ check_master(struct co *co, const struct auth_check *asked, struct str user,
 	const struct throttle_try try = { master, asked->client,
 					  asked->is_trusted };
 	enum auth_result result =
-		decide(co, &try, &auth.masters, asked->password);
+		decide(co, &try, &auth.masters, 0, asked->password);
 
 	if (result == AUTH_OK &&
 	    (auth.set == NULL || set_find(auth.set, user) == NULL)) {
@@ -353,7 +380,9 @@ check_user(struct co *co, const struct auth_check *asked, struct str login)
 {
 	const struct throttle_try try = { login, asked->client,
 					  asked->is_trusted };
-	enum auth_result result = decide(co, &try, &auth.set, asked->password);
+	enum auth_result result =
+		decide(co, &try, &auth.set, account_protocol(asked->protocol),
+		       asked->password);
 
 	note(co, &try, asked->password, result, asked->protocol);
 	return result;
@@ -730,7 +759,7 @@ examine(struct co *co, void *arg UNUSED)
 
 		if (!set->is_examined[i] && auth.n_running == 0) {
 			auth.n_running++;
-			if (fits(co, a, known_default))
+			if (fits(co, a->scheme, a->hash, known_default))
 				log_warn("auth.weak", F("user", a->login));
 			give_thread();
 			set->is_examined[i] = true;

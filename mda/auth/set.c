@@ -23,7 +23,9 @@ has_all_scram(const struct accounts *accounts)
 	struct scram_secret secret;
 
 	for (size_t i = 0; i < accounts->n; i++)
+		/* A password of an application is not known to SCRAM. */
 		if (accounts->list[i].scheme != ACCOUNT_SCRAM_SHA_256 ||
+		    accounts->list[i].n_apps > 0 ||
 		    !scram_secret_read(accounts->list[i].hash, &secret))
 			return false;
 	return accounts->n > 0;
@@ -88,13 +90,69 @@ set_decoy(const struct set *set, struct str login)
 	return &set->accounts.list[hash_bytes(login) % set->accounts.n];
 }
 
+/* With the same hash, for as many protocols or more. */
+static bool
+has_app(const struct account *account, const struct account_app *want)
+{
+	for (const struct account_app *app = account->apps; app != NULL;
+	     app = app->next)
+		if (app->scheme == want->scheme &&
+		    str_eq(app->hash, want->hash) &&
+		    (app->protocols & want->protocols) == want->protocols)
+			return true;
+	return false;
+}
+
 bool
 set_has_same(const struct set *set, const struct account *account)
 {
 	const struct account *ours = set_find(set, account->login);
 
-	return ours != NULL && ours->scheme == account->scheme &&
-	       str_eq(ours->hash, account->hash);
+	if (ours == NULL || ours->scheme != account->scheme ||
+	    !str_eq(ours->hash, account->hash))
+		return false;
+	for (const struct account_app *app = account->apps; app != NULL;
+	     app = app->next)
+		if (!has_app(ours, app))
+			return false;
+	return true;
+}
+
+bool
+set_hash_at(const struct account *account, unsigned protocol, size_t i,
+	    enum account_scheme *scheme_out, struct str *hash_out)
+{
+	const struct account_app *app = account->apps;
+
+	if (i == 0) {
+		*scheme_out = account->scheme;
+		*hash_out = account->hash;
+		return true;
+	}
+	for (; app != NULL; app = app->next)
+		if ((app->protocols & protocol) != 0 && --i == 0)
+			break;
+	if (app == NULL)
+		return false;
+	*scheme_out = app->scheme;
+	*hash_out = app->hash;
+	return true;
+}
+
+bool
+set_has_hash(const struct set *set, struct str login, unsigned protocol,
+	     enum account_scheme scheme, struct str hash)
+{
+	const struct account *account = set_find(set, login);
+	enum account_scheme known;
+	struct str known_hash;
+
+	for (size_t i = 0; account != NULL && set_hash_at(account, protocol, i,
+							  &known, &known_hash);
+	     i++)
+		if (known == scheme && str_eq(known_hash, hash))
+			return true;
+	return false;
 }
 
 void

@@ -39,7 +39,15 @@ const struct account *set_find(const struct set *set, struct str login);
 /* An account to spend time on when there is no such login: always the same for
  * the same login, so that its cost tells nothing. NULL for an empty set. */
 const struct account *set_decoy(const struct set *set, struct str login);
-/* Has this account of another set the same login and the same hash here? */
+/* Has this account of another set the same login and the same hash here, and
+ * are its passwords of applications all here? */
 bool set_has_same(const struct set *set, const struct account *account);
+/* The hash of number i that opens a protocol (ACCOUNT_FOR_...): 0 is the
+ * account's own, the others are of applications. False: there are no more. */
+bool set_hash_at(const struct account *account, unsigned protocol, size_t i,
+		 enum account_scheme *scheme_out, struct str *hash_out);
+/* Does this hash open that protocol for that login? */
+bool set_has_hash(const struct set *set, struct str login, unsigned protocol,
+		  enum account_scheme scheme, struct str hash);
 /* Takes over what was examined before, for accounts that are the same. */
 void set_inherit(struct set *set, const struct set *before);

@@ -85,6 +85,44 @@ test_holds(void **state UNUSED)
 	set_drop(&held); // of NULL
 }
 
+/* Each opens its own protocols; one that goes ends what it opened, one that
+ * comes ends nothing. */
+static void
+passwords_of_applications(void **state UNUSED)
+{
+	struct set *before = read_text("a@b.test|{PLAIN}x|"
+				       "app_p=imap,smtp:{PLAIN}y "
+				       "app_q=pop3:{PLAIN}z\n");
+	struct set *more = read_text("a@b.test|{PLAIN}x|"
+				     "app_p=imap,smtp:{PLAIN}y "
+				     "app_r=all:{PLAIN}w "
+				     "app_q=pop3:{PLAIN}z\n");
+	struct set *less = read_text("a@b.test|{PLAIN}x|"
+				     "app_p=imap:{PLAIN}y "
+				     "app_q=pop3:{PLAIN}z\n");
+	const struct account *a = set_find(before, S("a@b.test"));
+	enum account_scheme scheme;
+	struct str hash;
+
+	assert_true(set_hash_at(a, ACCOUNT_FOR_POP3, 0, &scheme, &hash));
+	assert_str(hash, "x");
+	assert_true(set_hash_at(a, ACCOUNT_FOR_POP3, 1, &scheme, &hash));
+	assert_str(hash, "z");
+	assert_false(set_hash_at(a, ACCOUNT_FOR_POP3, 2, &scheme, &hash));
+	assert_false(set_hash_at(a, 0, 1, &scheme, &hash));
+	assert_true(set_has_hash(before, S("a@b.test"), ACCOUNT_FOR_SMTP,
+				 ACCOUNT_PLAIN, S("y")));
+	assert_false(set_has_hash(less, S("a@b.test"), ACCOUNT_FOR_SMTP,
+				  ACCOUNT_PLAIN, S("y")));
+	assert_false(set_has_hash(before, S("c@b.test"), ACCOUNT_FOR_SMTP,
+				  ACCOUNT_PLAIN, S("y")));
+	assert_true(set_has_same(more, a));
+	assert_false(set_has_same(less, a));
+	set_drop(&before);
+	set_drop(&more);
+	set_drop(&less);
+}
+
 int
 main(void)
 {
@@ -94,6 +132,7 @@ main(void)
 		cmocka_unit_test(test_decoy_is_constant),
 		cmocka_unit_test(test_differences),
 		cmocka_unit_test(test_holds),
+		cmocka_unit_test(passwords_of_applications),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include "lib/ipc/auth.h"
 #include "lib/mail/cidr.h"
 #include "lib/mail/sasl.h"
+#include "lib/rt/alias_login.h"
 #include "lib/rt/settings.h"
 #include "mda/front/front_private.h"
 
@@ -60,21 +61,15 @@ front_take_user(struct client *client, const struct auth_answer *answer)
 
 /* When an AUTH_GONE came while auth worked, its answer may be older: asks
  * again. */
-enum auth_result
-front_check_password(struct co *co, struct client *client,
-		     const struct auth_check *asked)
+static enum auth_result
+check_password(struct co *co, struct client *client,
+	       const struct auth_check *asked)
 {
-	struct auth_check all = *asked;
-
-	if (!sasl_is_part(asked->user, SASL_PART_MAX) ||
-	    !sasl_is_part(asked->password, SASL_PASSWORD_MAX))
-		return AUTH_WRONG;
-	all.is_trusted = front_is_trusted(asked->client);
 	for (int i = 0; i < MAX_CHECKS; i++) {
 		uint64_t n_gone = front.n_gone;
 		struct auth_answer answer = { .result = AUTH_UNAVAILABLE };
 		struct frame f = { .fd = -1 };
-		enum err e = ask_auth(co, &all, &f, &answer);
+		enum err e = ask_auth(co, asked, &f, &answer);
 		bool is_final = e != OK || answer.result != AUTH_OK ||
 				n_gone == front.n_gone;
 
@@ -88,6 +83,27 @@ front_check_password(struct co *co, struct client *client,
 			return answer.result;
 	}
 	return AUTH_UNAVAILABLE;
+}
+
+enum auth_result
+front_check_password(struct co *co, struct client *client,
+		     const struct auth_check *asked)
+{
+	struct auth_check all = *asked;
+	struct buf memory = BUF_INIT(AUTH_USER_MAX_OCTETS);
+	enum auth_result result;
+	enum err e;
+
+	if (!sasl_is_part(asked->user, SASL_PART_MAX) ||
+	    !sasl_is_part(asked->password, SASL_PASSWORD_MAX))
+		return AUTH_WRONG;
+	all.is_trusted = front_is_trusted(asked->client);
+	e = alias_login(co, front.router, asked->user, &memory, &all.user);
+	result = check_password(co, client, &all);
+	if (e != OK && result == AUTH_WRONG)
+		result = AUTH_UNAVAILABLE;
+	buf_release(&memory);
+	return result;
 }
 
 static enum err

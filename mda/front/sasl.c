@@ -12,6 +12,7 @@
 
 #include "lib/base/base64.h"
 #include "lib/mail/sasl.h"
+#include "lib/rt/alias_login.h"
 #include "lib/rt/scram_call.h"
 
 enum { ASK_TIMEOUT_S = 30, EVENT_OCTETS = 32 };
@@ -182,13 +183,13 @@ run_login(struct co *co, struct conn *c, struct str initial, struct buf *one,
 static bool
 may_scram(const struct conn *c UNUSED)
 {
-	return front.has_scram;
+	return front.has_scram && !alias_login_is_on();
 }
 
 static bool
 may_bind(const struct conn *c)
 {
-	return front.has_scram && stream_is_tls(c->stream);
+	return may_scram(c) && stream_is_tls(c->stream);
 }
 
 /* Sends a message as a challenge. */

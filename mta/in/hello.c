@@ -70,7 +70,7 @@ static void
 put_mechanisms(const struct session *s, struct buf *out)
 {
 	buf_put(out, S(" PLAIN LOGIN"));
-	if (in.has_scram)
+	if (login_may_scram())
 		buf_put(out, S(" SCRAM-SHA-256"));
 	if (login_may_bind(s))
 		buf_put(out, S(" SCRAM-SHA-256-PLUS"));

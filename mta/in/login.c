@@ -4,6 +4,7 @@
 #include "lib/base/check.h"
 #include "lib/ipc/auth.h"
 #include "lib/mail/sasl.h"
+#include "lib/rt/alias_login.h"
 #include "lib/rt/counters.h"
 #include "lib/rt/scram_call.h"
 #include "mta/in/session.h"
@@ -123,9 +124,14 @@ check_password(struct co *co, struct session *s, struct str user,
 {
 	struct auth_check c = { user, password, S("smtp"), session_client(s),
 				s->is_trusted };
+	struct buf memory = BUF_INIT(AUTH_USER_MAX_OCTETS);
 	enum auth_result result;
+	enum err unknown = alias_login(co, in.router, user, &memory, &c.user);
 	enum err e = ask_auth(co, s, &c, &result);
 
+	buf_release(&memory);
+	if (unknown != OK && result == AUTH_WRONG)
+		result = AUTH_UNAVAILABLE;
 	if (e == OK && result == AUTH_OK && s->login.n == 0)
 		result = AUTH_UNAVAILABLE;
 	return e == OK ? say_result(s, result, user) : e;
@@ -134,9 +140,15 @@ check_password(struct co *co, struct session *s, struct str user,
 /* ---- SCRAM ---- */
 
 bool
+login_may_scram(void)
+{
+	return in.has_scram && !alias_login_is_on();
+}
+
+bool
 login_may_bind(const struct session *s)
 {
-	return in.has_scram && stream_is_tls(s->stream);
+	return login_may_scram() && stream_is_tls(s->stream);
 }
 
 /* Hands auth's challenge to the client, and its answer to auth. */
@@ -346,7 +358,7 @@ login_run(struct co *co, struct session *s, struct str argument)
 		e = login_plain(co, s, rest);
 	else if (str_ieq(mechanism, S("LOGIN")))
 		e = login_login(co, s, rest);
-	else if (in.has_scram && str_ieq(mechanism, S("SCRAM-SHA-256")))
+	else if (login_may_scram() && str_ieq(mechanism, S("SCRAM-SHA-256")))
 		e = login_scram(co, s, rest, false);
 	else if (login_may_bind(s) &&
 		 str_ieq(mechanism, S("SCRAM-SHA-256-PLUS")))

@@ -186,7 +186,8 @@ void screen_refuse(struct session *s);
 /* xclient.c */
 enum err
 xclient_run(struct co *co, struct session *s, struct str argument) MUST_USE;
-/* login.c: is SCRAM-SHA-256-PLUS offered? */
+/* login.c: is SCRAM-SHA-256 offered, and SCRAM-SHA-256-PLUS? */
+bool login_may_scram(void);
 bool login_may_bind(const struct session *s);
 enum err
 login_run(struct co *co, struct session *s, struct str argument) MUST_USE;

@@ -67,6 +67,7 @@ static const struct known known[] = {
 	ROW("smtputf8_enable", BOOL, "yes"),
 	/* Where mail goes. */
 	ROW("recipient_delimiter", TEXT, "+"),
+	ROW("login_by_alias", BOOL, "no"),
 	ROW("lmtp_save_to_detail_mailbox", BOOL, "no"),
 	ROW("duplicate_suppression_time", TIME_S, "0s"),
 	ROW("relayhost", LIST, ""),

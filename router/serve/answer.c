@@ -245,6 +245,35 @@ serve_user(struct co *co UNUSED, struct call *call, struct frame *first,
 	buf_release(&body);
 }
 
+/* The account that an alias leads to, if it leads to that alone. An account logs
+ * in as itself, whatever an alias of its name says. */
+static void
+serve_login(struct co *co, struct call *call, struct frame *first,
+	    void *owner UNUSED)
+{
+	const struct router_ask ask = { .sender = S(""), .rcpt = first->body };
+	struct arena arena = ARENA_INIT(ARENA_OCTETS);
+	struct rcpt_work w = { .ask = &ask, .arena = &arena };
+	const struct config *c = serving.config;
+	struct str account = S("");
+	struct asking a;
+	enum err e = OK;
+
+	if (c == NULL || !c->is_accounts_known)
+		return; // no answer: try again later
+	asking_init(&a);
+	if (config_account(c, ask.rcpt) == NULL &&
+	    settings_is_on(&c->settings, "login_by_alias"))
+		e = asking_decide(co, &a, resolve, &w);
+	if (e == OK && w.routes.n == 1 &&
+	    w.routes.list[0].class == ROUTE_LOCAL)
+		account = w.routes.list[0].mailbox;
+	if (e == OK)
+		call_post(call, ROUTER_ACCOUNT, account, -1, true);
+	asking_release(&a);
+	arena_release(&arena);
+}
+
 struct explain_work {
 	const struct router_ask *ask;
 	struct buf *text;
@@ -368,6 +397,7 @@ put_snapshot(struct buf *body)
 		.destination_concurrency =
 			count(s, "default_destination_concurrency_limit"),
 		.recipient_delimiter = settings_text(s, "recipient_delimiter"),
+		.login_by_alias = settings_is_on(s, "login_by_alias"),
 		.saves_to_detail =
 			settings_is_on(s, "lmtp_save_to_detail_mailbox"),
 		.duplicate_s = seconds(s, "duplicate_suppression_time"),
@@ -471,6 +501,8 @@ const struct chan_rule answer_rules[] = {
 	  serve_resolve, "router.resolve" },
 	{ ROUTER_USER, ROUTER_ADDRESS_MAX_OCTETS, MAX_QUESTIONS, false,
 	  serve_user, "router.user" },
+	{ ROUTER_LOGIN, ROUTER_ADDRESS_MAX_OCTETS, MAX_QUESTIONS, false,
+	  serve_login, "router.login" },
 	{ ROUTER_EXPLAIN, ROUTER_ASK_MAX_OCTETS, 16, false, serve_explain,
 	  "router.explain" },
 	{ ROUTER_POLICY, POLICY_ASK_MAX_OCTETS, MAX_QUESTIONS, false,
