@@ -368,6 +368,7 @@ accept_content(struct co *co, struct session *s)
 		say_refused(s, &f);
 		return;
 	}
+	session_owes(s);
 	if (commit(co, s, &f) != OK) {
 		/* A reply would be a guess: 250 might lose the message, 451
 		 * would be a lie when it is delivered. No reply tells the
@@ -437,20 +438,37 @@ end_content(struct co *co, struct session *s)
  * smtpd_per_request_deadline there is no time for each block, but one for all,
  * which what comes at that rate extends. */
 static int64_t
-next_deadline(const struct session *s, int64_t began_us, uint64_t n_octets)
+next_deadline(const struct session *s, int64_t began_us, int64_t block_began_us,
+	      uint64_t n_octets)
 {
-	uint64_t rate = s->rules->min_data_rate;
-	int64_t timeout_us = (int64_t)s->rules->timeout_s * US_PER_S;
-	int64_t block_us = now_us() + (timeout_us < DATA_TIMEOUT_S * US_PER_S
+	const struct router_smtpd *limits = session_limits(s);
+	uint64_t rate = limits->min_data_rate;
+	int64_t timeout_us = (int64_t)limits->timeout_s * US_PER_S;
+	int64_t block_us = block_began_us + (timeout_us < DATA_TIMEOUT_S * US_PER_S
 					       ? timeout_us
 					       : DATA_TIMEOUT_S * US_PER_S);
 	int64_t rate_us = began_us + timeout_us;
 
 	if (rate > 0)
 		rate_us += (int64_t)(n_octets / rate) * US_PER_S;
-	else if (!s->rules->is_deadline)
+	else if (!limits->is_deadline)
 		return block_us;
 	return block_us < rate_us ? block_us : rate_us;
+}
+
+/* More of the content, of which n_octets are there. */
+static enum err
+wait_for_more(struct co *co, struct session *s, int64_t began_us,
+	      uint64_t n_octets)
+{
+	int64_t block_us = now_us(), until_us;
+	enum err e;
+
+	do {
+		until_us = next_deadline(s, began_us, block_us, n_octets);
+		e = stream_fill(co, s->stream, session_look(until_us));
+	} while (e == ERR_TIMEOUT && now_us() < until_us);
+	return e;
 }
 
 /* ---- DATA ---- */
@@ -476,9 +494,8 @@ content_data(struct co *co, struct session *s)
 		size_t n;
 
 		if (stream_peek(s->stream).n == 0)
-			e = stream_fill(co, s->stream,
-					next_deadline(s, began_us,
-						      s->data.size_octets));
+			e = wait_for_more(co, s, began_us,
+					  s->data.size_octets);
 		if (e != OK)
 			return e; // the connection is over, nothing is queued
 		result = smtp_data_feed(&s->data, stream_peek(s->stream), &n,
@@ -506,8 +523,7 @@ read_chunk(struct co *co, struct session *s, uint64_t size, bool is_wanted)
 
 		if (in_now.n == 0) {
 			enum err e =
-				stream_fill(co, s->stream,
-					    next_deadline(s, began_us, n_read));
+				wait_for_more(co, s, began_us, n_read);
 
 			if (e != OK)
 				return e;

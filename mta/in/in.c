@@ -17,7 +17,12 @@
 enum {
 	INPUT_MAX_OCTETS = 256 * 1024, // content in flight of one session
 	MAX_SESSIONS = 20000,
-	STRESS_SESSIONS = MAX_SESSIONS / 5 * 4, // then $stress is set
+	/* More at once are more than mail brings: $stress is set, until there
+	 * are fewer again (F10). */
+	STRESS_SESSIONS = MAX_SESSIONS / 4,
+	CALM_SESSIONS = MAX_SESSIONS / 5,
+	STOP_WAIT_S = 5,
+	STOP_LOOK_MS = 10,
 	SESSION_MEMORY_OCTETS = 64 * 1024,
 	MAIL_MEMORY_OCTETS = 6 << 20, // an envelope, and what parsing it takes
 	OUT_OCTETS = 1 << 20,
@@ -194,7 +199,9 @@ admit(struct co *co, struct session *s)
 	const char *no = NULL;
 	char address[64];
 
-	if (in.n_sessions > MAX_SESSIONS)
+	if (in.is_stopping)
+		no = "421 4.3.2 The server is stopping\r\n";
+	else if (in.n_sessions > MAX_SESSIONS)
 		no = "421 4.3.2 Too many connections\r\n";
 	else if (settings_wait(co, in_s(SETTINGS_WAIT_S)) != OK)
 		no = "421 4.3.2 not ready yet, try again later\r\n";
@@ -242,6 +249,18 @@ session_new(const struct arrival *a)
 }
 
 static void
+note_stress(void)
+{
+	bool is_stressed = in.n_sessions >
+			   (in.is_stressed ? CALM_SESSIONS : STRESS_SESSIONS);
+
+	if (is_stressed != in.is_stressed)
+		log_warn("smtp.stress", FC("is", is_stressed ? "on" : "off"),
+			 FN("sessions", in.n_sessions));
+	in.is_stressed = is_stressed;
+}
+
+static void
 serve(struct co *co, void *arg)
 {
 	struct session *s = session_new(arg);
@@ -250,14 +269,14 @@ serve(struct co *co, void *arg)
 	in.n_sessions++;
 	counter_up(COUNT_SMTP_SESSIONS_NOW);
 	counter_add(COUNT_SMTP_SESSIONS, 1);
-	in.is_stressed = in.n_sessions > STRESS_SESSIONS;
+	note_stress();
 	admit(co, s);
 	session_reset_mail(s);
 	policy_forget(s);
 	settings_drop(&s->current);
 	in.n_sessions--;
 	counter_down(COUNT_SMTP_SESSIONS_NOW);
-	in.is_stressed = in.n_sessions > STRESS_SESSIONS;
+	note_stress();
 	leave_client(s);
 	free(s->listed);
 	stream_free(&s->stream);
@@ -387,6 +406,28 @@ on_settings(void *arg UNUSED)
 	settings_drop(&settings);
 }
 
+/* Who was promised a reply gets it: its message is in the queue. */
+static void
+stop_slowly(struct co *co, void *arg UNUSED)
+{
+	int64_t deadline_us = in_s(STOP_WAIT_S);
+
+	while (in.n_owed > 0 && now_us() < deadline_us)
+		if (co_sleep_until(co, in_ms(STOP_LOOK_MS)) != OK)
+			break;
+	loop_stop();
+}
+
+static void
+on_stop(struct role *role UNUSED)
+{
+	if (in.is_stopping)
+		return;
+	in.is_stopping = true;
+	if (co_spawn(stop_slowly, NULL, "smtp.stop") == NULL)
+		loop_stop();
+}
+
 void
 in_start(struct role *role)
 {
@@ -403,6 +444,7 @@ in_start(struct role *role)
 	settings_follow(in.router, on_settings, NULL);
 	scram_follow_offers(in.auth, &in.has_scram);
 	role->file = on_file;
+	role->stop = on_stop;
 	read_names();
 	if (role->unix_fd >= 0)
 		listener_new(role->unix_fd, on_local, NULL);

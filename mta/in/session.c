@@ -9,6 +9,8 @@
 enum {
 	TLS_TIMEOUT_S = 30,
 	TLS_EXCLUDED_OCTETS = 16 * 1024,
+	LOOK_S = 5,
+	REPLY_TIMEOUT_S = 30,
 	BANNER_TIMEOUT_S = 30,
 	/* RFC 4954 4: 12288 octets for AUTH; others are checked later. */
 	LINE_MAX_OCTETS = 12288 + 2,
@@ -94,6 +96,36 @@ session_refresh(struct session *s)
 					 ->smtpd[s->service][in.is_stressed]
 			      : NULL;
 	return s->rules != NULL;
+}
+
+void
+session_owes(struct session *s)
+{
+	in.n_owed += !s->is_owing;
+	s->is_owing = true;
+}
+
+void
+session_has_paid(struct session *s)
+{
+	in.n_owed -= s->is_owing;
+	s->is_owing = false;
+}
+
+const struct router_smtpd *
+session_limits(const struct session *s)
+{
+	return in.is_stressed
+		       ? &settings_of(s->current)->smtpd[s->service][true]
+		       : s->rules;
+}
+
+int64_t
+session_look(int64_t until_us)
+{
+	int64_t look_us = in_s(LOOK_S);
+
+	return until_us < look_us ? until_us : look_us;
 }
 
 struct str
@@ -184,13 +216,19 @@ greet(struct co *co, struct session *s)
 
 /* S16: a TLS client at a plain port sends no line end for long. */
 static enum err
-wait_for_words(struct co *co, struct session *s, int64_t deadline_us)
+wait_for_words(struct co *co, struct session *s)
 {
 	struct str in_now = stream_peek(s->stream);
+	int64_t began_us = now_us();
 
 	while (in_now.n < 2) {
-		enum err e = stream_fill(co, s->stream, deadline_us);
+		int64_t until_us =
+			began_us +
+			(int64_t)session_limits(s)->timeout_s * US_PER_S;
+		enum err e = stream_fill(co, s->stream, session_look(until_us));
 
+		if (e == ERR_TIMEOUT && now_us() < until_us)
+			continue;
 		if (e != OK)
 			return e;
 		in_now = stream_peek(s->stream);
@@ -246,20 +284,41 @@ run_line(struct co *co, struct session *s, struct str line, bool has_crlf)
 	return e == OK ? tarpit(co, s) : e;
 }
 
+/* What is owed is sent before anything is waited for. Who is slow is looked at
+ * again and again, because less time may be left than there was. */
+static enum err
+next_line(struct co *co, struct session *s, struct str *line, bool *has_crlf)
+{
+	int64_t began_us = now_us(), until_us;
+	enum err e = OK;
+
+	if (s->is_owing && stream_peek(s->stream).n == 0) {
+		e = stream_flush(co, s->stream, in_s(REPLY_TIMEOUT_S));
+		session_has_paid(s);
+	}
+	if (e != OK)
+		return e;
+	do {
+		until_us = began_us +
+			   (int64_t)session_limits(s)->timeout_s * US_PER_S;
+		e = stream_line(co, s->stream, LINE_MAX_OCTETS,
+				session_look(until_us), line, has_crlf);
+	} while (e == ERR_TIMEOUT && now_us() < until_us);
+	return e;
+}
+
 static enum err
 converse(struct co *co, struct session *s)
 {
 	enum err e = greet(co, s);
 
 	if (e == OK && !s->is_quit)
-		e = wait_for_words(co, s, in_s((int64_t)s->rules->timeout_s));
+		e = wait_for_words(co, s);
 	while (e == OK && !s->is_quit) {
 		struct str line;
 		bool has_crlf;
 
-		e = stream_line(co, s->stream, LINE_MAX_OCTETS,
-				in_s((int64_t)s->rules->timeout_s), &line,
-				&has_crlf);
+		e = next_line(co, s, &line, &has_crlf);
 		if (e == ERR_LIMIT) {
 			session_syntax(s, SMTP_LINE_TOO_LONG);
 			session_hang_up(s);
@@ -354,5 +413,6 @@ session_run(struct co *co, struct session *s)
 	e = serve(co, s);
 	if (stream_flush(co, s->stream, in_s(1)) != OK && e == OK)
 		e = ERR_EOF;
+	session_has_paid(s);
 	SESSION_LOG(s, LOG_DEBUG, "smtp.disconnect", FERR(e));
 }

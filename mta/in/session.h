@@ -36,7 +36,9 @@ struct in {
 	struct map names;     // uid as text -> name, as it was at start
 	size_t n_sessions;
 	bool has_scram;	  // every account can complete it
-	bool is_stressed; // most of the slots are taken
+	bool is_stressed; // too many sessions
+	bool is_stopping;
+	size_t n_owed; // sessions that owe the reply to an accepted message
 	uint32_t next_session;
 	struct arena networks_memory;
 	struct cidr_list networks; // mynetworks
@@ -89,6 +91,7 @@ struct session {
 	const struct router_smtpd *rules;
 	bool is_trusted; // in mynetworks
 	bool is_quit;
+	bool is_owing; // counted in in.n_owed
 	bool has_greeted, is_extended; // HELO or EHLO was heard
 	unsigned offers;	       // enum offer, since the last EHLO
 	struct arena session_memory;   // lives until STARTTLS or the end
@@ -143,6 +146,14 @@ void session_forgive(struct session *s);
 /* Ends the session after what was said is sent. */
 void session_hang_up(struct session *s);
 
+/* The reply to an accepted message is owed from here on, until it was sent. */
+void session_owes(struct session *s);
+void session_has_paid(struct session *s);
+/* What time there is for the client: its listener's, or, when places run out
+ * while it is waited for, that for such times (F10). */
+const struct router_smtpd *session_limits(const struct session *s);
+/* The end of one look at the client, whose time ends at until_us. */
+int64_t session_look(int64_t until_us);
 /* Takes the newest snapshot; false while there is none. */
 bool session_refresh(struct session *s);
 /* The client's numeric address. */

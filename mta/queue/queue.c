@@ -117,7 +117,10 @@ stop_slowly(struct co *co, void *arg UNUSED)
 	do {
 		if (co_sleep_until(co, in_ms(STOP_LOOK_MS)) != OK)
 			break;
-	} while (queue.n_delivering > 0);
+	} while (queue.n_delivering > 0 || queue.n_accepts > 0);
+	/* Mail is taken until `in` has its answer. */
+	if (co_sleep_until(co, in_ms(STOP_LOOK_MS)) != OK)
+		log_warn("queue.stop", FC("why", "canceled"));
 	spool_settle(co, queue.table.spool);
 	spool_settle(co, queue.table.spool); // what the first made possible
 	history_settle(co, queue.history);
