@@ -820,6 +820,7 @@ put_off(struct attempt *a, const struct delivery *d)
 		q->is_untried = !m->is_repeat;
 		if (q->state == STATE_WAITS)
 			destination_put_off(d, q);
+		message_doze(&queue.table, q);
 		message_sleep(&queue.table, q);
 	}
 	counter_down(COUNT_QUEUE_ATTEMPTS_NOW);

@@ -120,7 +120,7 @@ message_wake(struct co *co, struct message_table *t, struct queued *q) MUST_USE;
 void message_sleep(struct message_table *t, struct queued *q);
 
 /* The same for one that nothing is known of but what its first record says:
- * without a note, at once. No effect on any other. */
+ * without a note, at once. No effect on any other, or on one that dozes. */
 void message_doze(struct message_table *t, struct queued *q);
 
 /* A message as it is, for a look at it alone: the one in memory, or a copy.
