@@ -212,6 +212,10 @@ imap_command_scan(struct imap_command *c, struct str in)
 {
 	enum imap_command_status status = IMAP_COMMAND_MORE;
 
+	/* The bytes may lie elsewhere by now; the rest is pointed at when the
+	 * command or a part of it is whole. */
+	c->tag = str_first(in, c->tag_n);
+	c->verb = c->args = c->part = STR_NONE;
 	while (status == IMAP_COMMAND_MORE) {
 		if (!skip_literal(c, in))
 			break;

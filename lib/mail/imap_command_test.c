@@ -4,6 +4,8 @@
 
 #include "tests/unit/unit.h"
 
+#include <stdlib.h>
+
 static const struct imap_command_limits roomy = { .octets_max = 65536,
 						  .literal_max = 65536,
 						  .nonsync_max = UINT64_MAX,
@@ -336,10 +338,54 @@ a_long_tag_is_not_given_back(void **state UNUSED)
 	assert_int_equal(c.tag.n, IMAP_TAG_MAX);
 }
 
+/* The caller's buffer moves as it grows: what a scan gives lies in what it was
+ * given, also when it ends the connection. */
+static void
+the_tag_lies_in_the_last_input(void **state UNUSED)
+{
+	static const struct imap_command_limits small = { .octets_max = 100,
+							  .literal_max = 50,
+							  .nonsync_max = 50 };
+	static const struct {
+		struct str in;
+		enum imap_command_status want;
+	} ends[] = {
+		{ STR_INIT("a1 LOGIN {1}\r\nu\n"), IMAP_COMMAND_FATAL },
+		{ STR_INIT("a1 LOGIN {1+}\r\nu\n"), IMAP_COMMAND_FATAL },
+		{ STR_INIT("a1 LOGIN {1}\r\nu {60}\r\n"),
+		  IMAP_COMMAND_TOO_BIG },
+		{ STR_INIT("a1 LOGIN {1}\r\nu x\ry\r\n"), IMAP_COMMAND_BAD },
+		{ STR_INIT("a1 LOGIN {1}\r\nu p\r\n"), IMAP_COMMAND_DONE },
+	};
+
+	for (size_t i = 0; i < N_OF(ends); i++) {
+		enum imap_command_status got = IMAP_COMMAND_MORE;
+		struct imap_command c;
+		char *copy = NULL;
+
+		imap_command_init(&c, &small);
+		for (size_t n = 1; n <= ends[i].in.n; n++) {
+			char *next = malloc(n);
+
+			memcpy(next, ends[i].in.p, n);
+			free(copy);
+			copy = next;
+			got = imap_command_scan(&c, str_of(copy, n));
+			if (got == IMAP_COMMAND_LITERAL)
+				got = imap_command_scan(&c, str_of(copy, n));
+		}
+		assert_int_equal(got, ends[i].want);
+		assert_ptr_equal(c.tag.p, copy);
+		assert_true(str_eq(c.tag, S("a1")));
+		free(copy);
+	}
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_tag_lies_in_the_last_input),
 		cmocka_unit_test(commands_are_split_the_same_in_any_pieces),
 		cmocka_unit_test(every_prefix_asks_for_more),
 		cmocka_unit_test(append_stops_before_each_message),
