@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: MIT
+ * tests/fuzz/front_stub.h - whole sessions of mda/front for fuzz_imap_session
+ * and fuzz_pop3_session: the real sessions, with their coroutines and channels;
+ * auth, store and router are stubs at the other ends of socket pairs.
+ *
+ * The input is what the client sends; an octet 1 in it is not sent: there the
+ * client waits for a reply. The stubs check what front must never ask:
+ *  - a session of a user without an AUTH_OK for it;
+ *  - a command of a selected mailbox while none is selected;
+ *  - octets of a message beyond what was promised. */
+#include "mda/front/front.c"
+
+#include "lib/ipc/router.h"
+#include "lib/ipc/store.h"
+
+#include <stdint.h>
+#include <sys/mman.h>
+
+enum {
+	MAX_INPUT = 16384,
+	FRAME_OCTETS = 1 << 20,
+	MAX_CALLS = 64,
+	WAIT_S = 20,
+	REPLY_MS = 5, // when none comes: the client goes on
+	WAIT_OCTET = 1,
+	OUTPUT_MAX = 16 << 20,
+	TURNS_MAX = 10000,
+};
+
+static const struct str stub_user = STR_INIT("u@example");
+static const struct str stub_body = STR_INIT("A: b\r\n\r\n.c\r\n");
+
+static struct {
+	char input[MAX_INPUT];
+	bool waits[MAX_INPUT]; // before this octet
+	size_t n_input, piece;
+	int fd, body_fd;
+	struct buf output;
+	unsigned n_right;  // logins that auth allowed
+	unsigned n_stores; // sessions of store now
+	bool is_imap;
+} t;
+
+/* ---- what takes the place of lib/rt/role.c ------------------------------- */
+
+struct peer {
+	struct chan *ours, *theirs;
+};
+
+static void
+answer(struct call *call, uint16_t type, struct buf *body, bool is_end)
+{
+	enum err e = call_post(call, type, buf_str(body), -1, is_end);
+
+	(void)e; // front may have left
+	buf_release(body);
+}
+
+static void
+serve_settings(struct co *co, struct call *call, struct frame *first UNUSED,
+	       void *owner UNUSED)
+{
+	const struct router_snapshot now = {
+		.number = 1,
+		.hostname = S("mda.example"),
+		.mynetworks = S(""),
+		.message_size_limit = 4000,
+		.recipient_delimiter = S("+"),
+	};
+	struct buf body = BUF_INIT(FRAME_OCTETS);
+
+	router_put_snapshot(&body, &now);
+	answer(call, ROUTER_SNAPSHOT, &body, false);
+	while (co_sleep_until(co, NEVER_US) == OK)
+		;
+}
+
+static void
+post_answer(struct call *call, enum auth_result result, struct str final)
+{
+	const struct auth_answer a = {
+		.result = result,
+		.user = result == AUTH_OK ? stub_user : S(""),
+		.stamp = 1,
+		.final = final,
+	};
+	struct buf body = BUF_INIT(FRAME_OCTETS);
+
+	t.n_right += result == AUTH_OK;
+	auth_put_answer(&body, &a);
+	answer(call, AUTH_ANSWER, &body, true);
+}
+
+static void
+serve_check(struct co *co UNUSED, struct call *call, struct frame *first,
+	    void *owner UNUSED)
+{
+	struct auth_check asked;
+	bool is_right;
+
+	check(auth_read_check(first->body, &asked) == OK);
+	check(str_eq(asked.protocol, t.is_imap ? S("imap") : S("pop3")));
+	is_right = str_eq(asked.user, S("u")) && str_eq(asked.password, S("p"));
+	post_answer(call,
+		    is_right			    ? AUTH_OK
+		    : str_eq(asked.user, S("wait")) ? AUTH_UNAVAILABLE
+						    : AUTH_WRONG,
+		    S(""));
+}
+
+/* "first" and "last" are SCRAM enough. */
+static void
+serve_scram(struct co *co, struct call *call, struct frame *first,
+	    void *owner UNUSED)
+{
+	struct auth_scram asked;
+	struct frame f;
+
+	check(auth_read_scram(first->body, &asked) == OK);
+	check(!asked.is_plus); // without TLS
+	if (!str_eq(asked.message, S("first"))) {
+		post_answer(call, AUTH_MALFORMED, S(""));
+		return;
+	}
+	if (call_post(call, AUTH_CHALLENGE, S("challenge"), -1, false) != OK ||
+	    call_recv(co, call, NEVER_US, &f) != OK)
+		return;
+	check(f.type == AUTH_RESPONSE);
+	if (str_eq(f.body, S("last")))
+		post_answer(call, AUTH_OK, S("v=final"));
+	else
+		post_answer(call, AUTH_WRONG, S(""));
+	frame_release(&f);
+}
+
+static void
+serve_offers(struct co *co, struct call *call, struct frame *first UNUSED,
+	     void *owner UNUSED)
+{
+	const struct auth_offer offer = { .has_scram = true };
+	struct buf body = BUF_INIT(FRAME_OCTETS);
+
+	auth_put_offer(&body, &offer);
+	answer(call, AUTH_OFFER, &body, false);
+	while (co_sleep_until(co, NEVER_US) == OK)
+		;
+}
+
+static void
+serve_changes(struct co *co, struct call *call UNUSED,
+	      struct frame *first UNUSED, void *owner UNUSED)
+{
+	while (co_sleep_until(co, NEVER_US) == OK)
+		;
+}
+
+/* ---- store --------------------------------------------------------------- */
+
+struct stub_store {
+	struct call *call;
+	bool is_selected, is_notifying, is_over;
+	uint64_t chunk_octets; // of a message that was promised
+};
+
+static void
+put_text(struct stub_store *s, struct str text)
+{
+	enum err e = call_post(s->call, STORE_TEXT, text, -1, false);
+
+	(void)e;
+}
+
+static void
+put_body(struct stub_store *s)
+{
+	const struct store_body range = { 0, stub_body.n };
+	struct buf body = BUF_INIT(64);
+	enum err e;
+
+	store_put_body(&body, &range);
+	e = call_post(s->call, STORE_BODY, buf_str(&body), t.body_fd, false);
+	(void)e;
+	buf_release(&body);
+}
+
+static void
+put_done(struct stub_store *s, enum store_status status)
+{
+	const struct store_done done = { status, S("[X] done"), s->is_selected,
+					 s->is_notifying };
+	struct buf body = BUF_INIT(1024);
+
+	store_put_done(&body, &done);
+	answer(s->call, STORE_DONE, &body, false);
+	s->is_over = status == STORE_BYE;
+}
+
+/* What the arguments ask the stub for. */
+static enum store_status
+status_of(struct str args)
+{
+	return str_find(args, S("bye")) >= 0   ? STORE_BYE
+	       : str_find(args, S("no")) >= 0  ? STORE_NO
+	       : str_find(args, S("bad")) >= 0 ? STORE_BAD
+					       : STORE_OK;
+}
+
+static void
+run_stub(struct stub_store *s, const struct store_command *c)
+{
+	enum store_status status = status_of(c->args);
+
+	switch (c->verb) {
+	case VERB_SELECT:
+	case VERB_EXAMINE:
+		s->is_selected = status == STORE_OK;
+		put_text(s, S("* 3 EXISTS\r\n"));
+		break;
+	case VERB_CLOSE:
+	case VERB_UNSELECT:
+		check(s->is_selected);
+		s->is_selected = false;
+		break;
+	case VERB_FETCH:
+		check(s->is_selected);
+		put_text(s, S("* 1 FETCH (BODY[] {12}\r\n"));
+		put_body(s);
+		put_text(s, S(")\r\n"));
+		break;
+	case VERB_STORE:
+	case VERB_SEARCH:
+	case VERB_SORT:
+	case VERB_THREAD:
+	case VERB_COPY:
+	case VERB_MOVE:
+	case VERB_EXPUNGE:
+		check(s->is_selected);
+		put_text(s, S("* X {3}\r\na\r\n\r\n"));
+		break;
+	case VERB_NOTIFY:
+		s->is_notifying = status == STORE_OK;
+		break;
+	case VERB_POP_LIST:
+		check(!t.is_imap && s->is_selected);
+		put_text(s, S("1 12 a\r\n2 12 b\r\n"));
+		put_text(s, S("3 12 c\r\n"));
+		break;
+	case VERB_POP_READ:
+		check(!t.is_imap && s->is_selected);
+		if (str_eq(c->args, S("2")))
+			status = STORE_NO;
+		else if (str_eq(c->args, S("3")))
+			put_text(s, stub_body);
+		else
+			put_body(s);
+		break;
+	default:
+		break;
+	}
+	put_done(s, status);
+	if (s->is_notifying) { // at any time
+		put_text(s, S("* 1 FETCH (BODY[] {12}\r\n"));
+		put_body(s);
+		put_text(s, S(")\r\n* STATUS x (MESSAGES 1)\r\n"));
+	}
+}
+
+static void
+take_append(struct stub_store *s, struct str body)
+{
+	struct store_append part;
+	enum store_status status;
+
+	check(store_read_append(body, &part) == OK);
+	check(t.is_imap && s->chunk_octets == 0);
+	status = status_of(part.args);
+	if (part.size_octets > part.limit_octets)
+		status = STORE_NO;
+	if (status == STORE_OK && part.has_literal)
+		s->chunk_octets = part.size_octets;
+	put_done(s, status);
+}
+
+static void
+take_frame(struct stub_store *s, const struct frame *f)
+{
+	struct store_command c;
+
+	switch (f->type) {
+	case STORE_COMMAND:
+		check(store_read_command(f->body, &c) == OK);
+		check(s->chunk_octets == 0);
+		run_stub(s, &c);
+		break;
+	case STORE_IDLE:
+		check(t.is_imap && f->body.n == 1);
+		if (f->body.p[0] == 1)
+			put_text(s, S("* 7 EXISTS\r\n"));
+		else
+			put_done(s, STORE_OK);
+		break;
+	case STORE_APPEND:
+		take_append(s, f->body);
+		break;
+	case STORE_CHUNK:
+		check(f->body.n > 0 && f->body.n <= s->chunk_octets);
+		s->chunk_octets -= f->body.n;
+		break;
+	case STORE_CLOSE:
+		s->is_over = true;
+		break;
+	default:
+		check_failed("front sent what it must not", __FILE__, __LINE__);
+	}
+}
+
+static void
+serve_session(struct co *co, struct call *call, struct frame *first,
+	      void *owner UNUSED)
+{
+	struct stub_store s = { .call = call };
+	struct frame f;
+
+	check(str_eq(first->body, stub_user));
+	check(t.n_right > 0);
+	t.n_right--; // each is good for one session
+	t.n_stores++;
+	put_done(&s, STORE_OK);
+	while (!s.is_over && call_recv(co, call, NEVER_US, &f) == OK) {
+		take_frame(&s, &f);
+		frame_release(&f);
+	}
+	t.n_stores--;
+}
+
+static const struct chan_rule rules_router[] = {
+	{ ROUTER_SETTINGS, FRAME_OCTETS, MAX_CALLS, false, serve_settings,
+	  "settings" },
+	{ .serve = NULL },
+};
+static const struct chan_rule rules_auth[] = {
+	{ AUTH_CHECK, FRAME_OCTETS, MAX_CALLS, false, serve_check, "check" },
+	{ AUTH_SCRAM, FRAME_OCTETS, MAX_CALLS, false, serve_scram, "scram" },
+	{ AUTH_OFFERS, FRAME_OCTETS, MAX_CALLS, false, serve_offers, "offers" },
+	{ AUTH_CHANGES, FRAME_OCTETS, MAX_CALLS, false, serve_changes,
+	  "changes" },
+	{ .serve = NULL },
+};
+static const struct chan_rule rules_store[] = {
+	{ STORE_SESSION, FRAME_OCTETS, MAX_CALLS, false, serve_session,
+	  "session" },
+	{ .serve = NULL },
+};
+
+static void
+on_closed(struct chan *chan UNUSED, void *owner UNUSED)
+{
+	check_failed("a peer's table was broken", __FILE__, __LINE__);
+}
+
+struct peer *
+peer_new(enum service to, unsigned copy UNUSED,
+	 const struct chan_rule *ours UNUSED)
+{
+	const struct chan_rule *theirs = to == SERVICE_ROUTER ? rules_router
+					 : to == SERVICE_AUTH ? rules_auth
+							      : rules_store;
+	struct peer *peer = must_alloc(sizeof(*peer));
+	int fds[2];
+
+	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+	peer->ours = chan_new(fds[0], true, NULL, on_closed, NULL, "ours");
+	peer->theirs =
+		chan_new(fds[1], false, theirs, on_closed, NULL, "theirs");
+	return peer;
+}
+
+enum err
+peer_chan(struct co *co UNUSED, struct peer *peer, int64_t deadline_us UNUSED,
+	  struct chan **out)
+{
+	*out = peer->ours;
+	return OK;
+}
+
+enum err
+peer_ask(struct co *co, struct peer *peer, uint16_t type, struct str body,
+	 int64_t deadline_us, struct frame *out)
+{
+	return chan_ask(co, peer->ours, type, body, deadline_us, out);
+}
+
+bool
+unix_peer_is_trusted(int fd UNUSED)
+{
+	return false;
+}
+
+/* ---- the client ---------------------------------------------------------- */
+
+static enum err
+hear_more(struct co *co, struct stream *s, int64_t deadline_us)
+{
+	enum err e = stream_fill(co, s, deadline_us);
+	struct str got = stream_peek(s);
+
+	check(buf_add(&t.output, got) == OK);
+	stream_take(s, got.n);
+	return e;
+}
+
+static size_t
+piece_at(size_t at)
+{
+	size_t n = 1;
+
+	while (n < t.piece && at + n < t.n_input && !t.waits[at + n])
+		n++;
+	return n;
+}
+
+static void
+run_client(struct co *co, void *arg UNUSED)
+{
+	struct stream *s = stream_new(t.fd, MAX_INPUT);
+	enum err e = hear_more(co, s, in_s(WAIT_S));
+
+	for (size_t at = 0, n; e == OK && at < t.n_input; at += n) {
+		if (t.waits[at] && hear_more(co, s, in_ms(REPLY_MS)) == ERR_EOF)
+			break;
+		n = piece_at(at);
+		stream_put(s, str_of(t.input + at, n));
+		e = stream_flush(co, s, in_s(WAIT_S));
+		co_breathe(co);
+	}
+	shutdown(stream_fd(s), SHUT_WR);
+	while ((e = hear_more(co, s, in_s(WAIT_S))) == OK)
+		;
+	check(e != ERR_TIMEOUT); // a hang
+	stream_free(&s);
+	for (int i = 0; t.n_stores > 0 && i < TURNS_MAX; i++)
+		co_breathe(co);
+	check(t.n_stores == 0);
+	loop_stop();
+}
+
+static void
+take_input(const uint8_t *p, size_t n)
+{
+	memset(t.waits, 0, sizeof(t.waits));
+	t.n_input = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (p[i] == WAIT_OCTET)
+			t.waits[t.n_input] = true;
+		else
+			t.input[t.n_input++] = (char)p[i];
+	}
+}
+
+static void
+start_front(void)
+{
+	static struct role_spec spec;
+	static struct options options = { .ssl_type = "",
+					  .n_front = 1,
+					  .n_store = 1,
+					  .imap_notify_s = 1000 };
+	static struct role role = { .spec = &spec,
+				    .options = &options,
+				    .unix_fd = -1 };
+
+	log_open("fuzz", LOG_ERROR);
+	loop_init();
+	front_start(&role);
+	t.body_fd = memfd_create("body", MFD_CLOEXEC);
+	check(write(t.body_fd, stub_body.p, stub_body.n) ==
+	      (ssize_t)stub_body.n);
+}
+
+/* One connection, with this input; its output is in t.output. */
+static void
+run_front(const uint8_t *data, size_t size, bool is_imap)
+{
+	static bool has_started;
+	union address_any peer = { .any.sa_family = AF_UNIX };
+	int fds[2];
+
+	t.is_imap = is_imap;
+	if (!has_started)
+		start_front();
+	has_started = true;
+	take_input(data + 1, size - 1);
+	t.piece = data[0] & 1 ? MAX_INPUT : 1 + (data[0] >> 1);
+	t.n_right = 0;
+	buf_init(&t.output, OUTPUT_MAX);
+	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+	t.fd = fds[1];
+	if (is_imap)
+		imap_accept(fds[0], &peer, false);
+	else
+		pop3_accept(fds[0], &peer, false);
+	check(co_spawn(run_client, NULL, "client") != NULL);
+	loop_run();
+}
+
+/* ---- for the oracles ----------------------------------------------------- */
+
+/* Where they are in input and output. */
+static struct {
+	size_t at, at_output;
+} o;
+
+/* The next line of input with its LF; false: there is none. */
+static bool
+next_input(struct str *out)
+{
+	struct str left = str_of(t.input + o.at, t.n_input - o.at);
+	ptrdiff_t end = str_chr(left, '\n');
+
+	if (end < 0)
+		return false;
+	*out = str_first(left, (size_t)end + 1);
+	o.at += (size_t)end + 1;
+	return true;
+}
+
+/* The next line of output without its end; false: there is none. None is cut,
+ * and none has an octet that could end it for somebody. */
+static bool
+next_output(struct str *out)
+{
+	struct str left = str_from(buf_str(&t.output), o.at_output);
+	ptrdiff_t end = str_chr(left, '\n');
+
+	if (left.n == 0)
+		return false;
+	check(end >= 1 && left.p[end - 1] == '\r');
+	*out = str_first(left, (size_t)end - 1);
+	for (size_t i = 0; i < out->n; i++)
+		check((unsigned char)out->p[i] >= ' ' && out->p[i] != 127);
+	o.at_output += (size_t)end + 1;
+	return true;
+}
