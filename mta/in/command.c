@@ -360,9 +360,12 @@ do_rcpt(struct co *co, struct session *s, struct str argument)
 	} else if (check->refusal.code != 0) {
 		session_reply(s, check->refusal.code, check->refusal.enhanced,
 			      check->refusal.text);
+	} else if (check->verdict.bcc.n > 0 &&
+		   policy_add_copy(s, check->verdict.bcc) != OK) {
+		session_reply(s, 452, S("4.5.3"),
+			      S("Too many copies; send the rest in another "
+				"message"));
 	} else {
-		if (check->verdict.bcc.n > 0)
-			policy_add_copy(s, check->verdict.bcc);
 		add_recipient(s, &args, address, index);
 	}
 	recipient_check_free(&check);

@@ -27,7 +27,7 @@ enum {
 	ROUNDS_MAX = 200,
 	FACTS_MEMORY_OCTETS = 64 * 1024,
 	ANSWER_MEMORY_OCTETS = 256 * 1024,
-	MAX_BCC = 16,
+	MAX_BCC = 1000, // as many as recipients, by default
 	MAX_PREPENDED_OCTETS = 16 * 1024,
 	MAX_SLEEP_S = 30,
 	CHECKED_MAX_OCTETS = 2 << 20,
@@ -46,8 +46,8 @@ struct policy_orders {
 	bool is_passed;	     // the content is not to be looked at
 	struct str redirect; // or empty
 	struct str sender;   // of the envelope, instead; or empty
-	struct str bcc[MAX_BCC];
-	size_t n_bcc;
+	struct str *bcc;     // freed by policy_reset()
+	size_t n_bcc, n_bcc_cap;
 	struct buf *prepend; // freed by policy_reset()
 	char instance[24];
 	unsigned n_changes;
@@ -72,6 +72,7 @@ policy_reset(struct session *s)
 		return;
 	buf_release(s->orders->prepend);
 	free(s->orders->prepend);
+	free(s->orders->bcc);
 	free(s->orders);
 	s->orders = NULL;
 }
@@ -433,23 +434,27 @@ ask_once(struct co *co, struct session *s, enum policy_at at, struct str rcpt,
 
 /* ---- what the lists order ---- */
 
-void
+enum err
 policy_add_copy(struct session *s, struct str address)
 {
 	struct policy_orders *o = orders_of(s);
-	struct str kept;
+	enum err e;
 
-	if (o->n_bcc == MAX_BCC ||
-	    arena_str(&s->memory, address, &kept) != OK) {
-		SESSION_LOG(s, LOG_ERROR, "policy.too-many-bcc",
-			    FA("to", address));
-		return;
-	}
 	for (size_t i = 0; i < o->n_bcc; i++)
 		if (str_ieq(o->bcc[i], address))
-			return;
-	o->bcc[o->n_bcc++] = kept;
+			return OK;
+	if (o->n_bcc == MAX_BCC)
+		return ERR_LIMIT;
+	if (o->n_bcc == o->n_bcc_cap) {
+		o->n_bcc_cap = o->n_bcc_cap ? o->n_bcc_cap * 2 : 4;
+		o->bcc = must_realloc(o->bcc, o->n_bcc_cap * sizeof(*o->bcc));
+	}
+	e = arena_str(&s->memory, address, &o->bcc[o->n_bcc]);
+	if (e != OK)
+		return e;
+	o->n_bcc++;
 	o->n_changes++;
+	return OK;
 }
 
 static void
@@ -500,8 +505,7 @@ obey(struct co *co, struct session *s, const struct policy_effect *effect)
 		o->is_passed = true;
 		break;
 	case POLICY_BCC:
-		policy_add_copy(s, effect->text);
-		break;
+		return policy_add_copy(s, effect->text);
 	case POLICY_PREPEND:
 		prepend(s, effect->text);
 		break;
@@ -660,7 +664,9 @@ policy_apply(const struct session *s, struct arena *arena, struct envelope *e)
 	else
 		for (; n < e->n_recipients; n++)
 			list[n] = e->recipients[n];
-	for (size_t i = 0; i < o->n_bcc && n < ENVELOPE_MAX_RECIPIENTS; i++)
+	if (n + o->n_bcc > ENVELOPE_MAX_RECIPIENTS)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < o->n_bcc; i++)
 		list[n++] = (struct recipient) {
 			.address = o->bcc[i],
 			/* A copy that nobody asked for bounces to nobody. */

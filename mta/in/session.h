@@ -211,8 +211,9 @@ bool policy_admits(struct co *co, struct session *s, enum policy_at at,
 bool policy_has_stage(const struct session *s, enum policy_at at);
 /* Do the lists say who must log in, instead of the port? */
 bool policy_is_login_by_lists(const struct session *s);
-/* A copy of the message for somebody, once, NOTIFY=NEVER. */
-void policy_add_copy(struct session *s, struct str address);
+/* A copy of the message for somebody, once, NOTIFY=NEVER. ERR_LIMIT: there are
+ * too many. */
+enum err policy_add_copy(struct session *s, struct str address) MUST_USE;
 /* Puts into the envelope what the lists ordered: hold, redirect, bcc. */
 enum err policy_apply(const struct session *s, struct arena *arena,
 		      struct envelope *e) MUST_USE;

@@ -1181,6 +1181,27 @@ load_tables(struct loading *l, const char *setting,
 	return e != OK ? e : tell_passed_over(l, files, where, out);
 }
 
+/* Lists of plain names. */
+static void
+check_masquerade(struct loading *l)
+{
+	static const char *const names[] = { "masquerade_domains",
+					     "masquerade_exceptions" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const struct setting *where =
+			settings_find(&l->c->settings, names[i]);
+		struct str list = where ? where->value : S(""), item;
+
+		while (settings_item(&list, &item))
+			if (str_chr(item, ':') >= 0 || str_chr(item, '/') >= 0)
+				diag_error(l->d, where->file, where->line,
+					   "%s: only names stand here, not "
+					   "%.*s",
+					   names[i], STR(str_first(item, 200)));
+	}
+}
+
 /* local_header_rewrite_clients has words that never match here. */
 static void
 tell_clients(struct loading *l)
@@ -1327,6 +1348,7 @@ load_all_tables(struct loading *l)
 	}
 	c->has_local_recipient = is_listing(l, "local_recipient_maps");
 	c->has_virtual_mailbox = is_listing(l, "virtual_mailbox_maps");
+	check_masquerade(l);
 	tell_clients(l);
 	c->mime_checks = settings_find(&c->settings, "mime_header_checks")
 				 ? &c->mime_header_checks

@@ -239,6 +239,27 @@ a_bad_network_is_an_error_with_its_line(void **state UNUSED)
 	assert_true(n_right > 0);
 }
 
+/* Lists where only names make sense: nothing is passed over in silence. */
+static void
+tables_where_only_names_count_are_errors(void **state UNUSED)
+{
+	static const char *const lines[] = {
+		"mydestination = localhost, !texthash:x\n",
+		"relay_domains = !/etc/x, a.test\n",
+		"masquerade_domains = texthash:x\n",
+		"masquerade_exceptions = root, /etc/x\n",
+	};
+
+	for (size_t i = 0; i < N_OF(lines); i++) {
+		print_message("%s", lines[i]);
+		assert_int_equal(LOAD({ S("main.cf"), str_c(lines[i]) },
+				      F("accounts.cf", ACCOUNT("u@d.e", "a"))),
+				 ERR_FORMAT);
+		assert_int_equal(diag.n_errors, 1);
+		assert_int_equal(diag.first->line, 1);
+	}
+}
+
 /* Mistakes that would make TLS weaker than the operator meant. */
 static void
 bad_tls_of_the_client_is_an_error(void **state UNUSED)
@@ -335,6 +356,7 @@ main(void)
 		cmocka_unit_test(a_bad_network_is_an_error_with_its_line),
 		cmocka_unit_test(relay_domains_cover_their_subdomains),
 		cmocka_unit_test(bad_tls_of_the_client_is_an_error),
+		cmocka_unit_test(tables_where_only_names_count_are_errors),
 		cmocka_unit_test(files_on_disk_are_read),
 	};
 

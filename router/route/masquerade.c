@@ -19,7 +19,7 @@ masquerade_is_on(const struct config *c, struct str class)
 	const struct settings *s = &c->settings;
 
 	return settings_text(s, "masquerade_domains").n > 0 &&
-	       has_item(settings_text(s, "masquerade_classes"), class);
+	       settings_lists(s, "masquerade_classes", class);
 }
 
 /* Is name the domain, or below it? */

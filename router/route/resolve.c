@@ -289,24 +289,31 @@ ask_lists(struct resolver *r, struct str domain, unsigned excluded,
 	return e;
 }
 
+static void
+look_at_domain(struct resolver *r, struct str domain)
+{
+	const struct config *c = r->c;
+	const struct config_domain *d = config_domain(c, domain);
+
+	r->seen_domain = domain;
+	r->seen_flags = d == NULL ? 0 : d->flags;
+	r->seen_err = OK;
+	if ((r->seen_flags & DOMAIN_RELAY) == 0 &&
+	    settings_text(&c->settings, "relay_domains").n > 0 &&
+	    config_is_relay_domain(c, domain))
+		r->seen_flags |= DOMAIN_RELAY;
+	if (domain.n > 0 && has_domain_tables(c))
+		r->seen_err = ask_lists(r, domain, d == NULL ? 0 : d->excluded,
+					&r->seen_flags);
+}
+
 /* Why a domain is ours, by names and by tables. With r->is_deferred: it cannot
  * be said. */
 static unsigned
 flags_of(struct resolver *r, struct str domain)
 {
-	const struct config_domain *d = config_domain(r->c, domain);
-	unsigned flags = d == NULL ? 0 : d->flags;
-
-	if ((flags & DOMAIN_RELAY) == 0 && config_is_relay_domain(r->c, domain))
-		flags |= DOMAIN_RELAY;
-	if (domain.n == 0 || !has_domain_tables(r->c))
-		return flags;
-	if (r->seen_domain.n == 0 || !str_ieq(domain, r->seen_domain)) {
-		r->seen_domain = domain;
-		r->seen_flags = flags;
-		r->seen_err = ask_lists(r, domain, d == NULL ? 0 : d->excluded,
-					&r->seen_flags);
-	}
+	if (r->seen_domain.n == 0 || !str_eq(domain, r->seen_domain))
+		look_at_domain(r, domain);
 	if (r->seen_err != OK)
 		r->is_deferred = true;
 	if (r->seen_err == ERR_MORE)

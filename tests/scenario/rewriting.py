@@ -68,6 +68,17 @@ def a_copy_by_recipient_is_made_once(lab):
 
 
 @scenario
+def each_recipient_may_have_a_copy_of_his_own(lab):
+    host = lab.mta1
+    sender = "quiet@good.example"
+    identity, content = message(sender=sender, recipient=USER1)
+    with host.smtp() as client:
+        client.sendmail(sender, [f"user1+own{n}@example1.local"
+                                 for n in range(40)], content)
+    host.wait_mail(USER2, identity, 40 + 1)  # always_bcc's too
+
+
+@scenario
 def explain_tells_rewriting_and_copies(lab):
     """Of the running router, and of the files."""
     host = lab.mta1
@@ -90,7 +101,8 @@ recipient_bcc_maps = inline:{
     { user1+seen@example1.local=user1+copy@example1.local },
     { user1+seen2@example1.local=User1+Copy@example1.local },
     { user1+lost@example1.local=nobody@example1.local },
-    { user1+lost2@example1.local=nobody@example1.local } }
+    { user1+lost2@example1.local=nobody@example1.local } },
+    pcre:{{/^user1\\+own(\\d+)@/ user2+$$1@example1.local}}
 masquerade_domains = masked.example
 canonical_maps = inline:{ old@good.example=new@good.example }
 always_bcc = user2@example1.local
