@@ -3,9 +3,11 @@
 """Row A30 and A21: a full mailbox is refused early, by SMTP and IMAP alike,
 and its counter is right."""
 
+import contextlib
 import imaplib
 import os
 import re
+import smtplib
 import threading
 
 from frame import (deliver, expect, expect_match, expect_true, main,
@@ -301,6 +303,48 @@ def a_recount_finds_what_nobody_told(lab):
            1)
     expect(host.ctl("quota", "recalc", "-u", "nobody@example1.local",
                     name="doveadm").returncode, 67)
+
+
+@scenario
+def parallel_commands_and_deliveries_overshoot_little(lab):
+    """F07: 20 APPENDs, 20 COPYs and 10 deliveries at once, with room for a
+    part. IMAP never passes the limit; the grace is for the last delivery."""
+    host = lab.mta1
+    empty(host)
+    set_quota(host, f"{NEW}:50k")
+    content = message("race", BODY, recipient=NEW)[1]
+    with host.imap(NEW) as client:
+        expect(client.append("Sent", None, None, content)[0], "OK")
+    answers = []
+
+    def append():
+        with host.imap(NEW) as client:
+            answers.append(client.append("INBOX", None, None, content)[0])
+
+    def copy():
+        with host.imap(NEW) as client:
+            client.select("Sent")
+            answers.append(client.copy("1", "Drafts")[0])
+
+    def send():
+        with contextlib.suppress(smtplib.SMTPException), \
+                host.smtp() as client:
+            client.ehlo()
+            deliver(client, "", NEW, content)
+    threads = [threading.Thread(target=run)
+               for run in [append] * 20 + [copy] * 20 + [send] * 10]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    settle(host)
+    disk = disk_octets(host, NEW)
+    expect_true("NO" in answers and "OK" in answers, f"{answers}")
+    expect_true(disk <= LIMIT * 1.1 + 2300,
+                f"{disk} octets with a limit of {LIMIT}: {answers}")
+    before = quota(host)[0]
+    expect(host.ctl("quota", "recount", NEW).returncode, 0)
+    expect(quota(host)[0], before, "drift after a recount")
 
 
 if __name__ == "__main__":
