@@ -16,6 +16,7 @@
 #include "mda/store/object_id.h"
 #include "mda/store/quota.h"
 #include "mda/store/ring.h"
+#include "mda/store/letter.h"
 #include "mda/store/session.h"
 
 #include <errno.h>
@@ -411,6 +412,24 @@ answer(struct session *s, const struct copying *c)
 	buf_release(&code);
 }
 
+/* Of those whose names tell none: the quota must know them before. */
+static void
+read_unknown_sizes(struct co *co, const struct copying *c)
+{
+	uint32_t *uids = must_alloc((c->list->n + 1) * sizeof(*uids));
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->list->n; i++) {
+		const struct message *msg =
+			mailbox_find(c->from, c->list->uids[i]);
+
+		if (msg != NULL && !msg->has_size)
+			uids[n++] = msg->uid;
+	}
+	letters_read_dates(co, c->from, uids, n);
+	free(uids);
+}
+
 static void
 copy_to(struct co *co, struct session *s, const struct uid_list *list,
 	struct str name, bool is_move)
@@ -423,6 +442,7 @@ copy_to(struct co *co, struct session *s, const struct uid_list *list,
 	c.to = session_open(co, s, name, true);
 	if (c.to == NULL)
 		return;
+	read_unknown_sizes(co, &c);
 	e = with_locks(co, &c);
 	if (e == OK)
 		answer(s, &c);

@@ -402,6 +402,7 @@ struct date_job {
 		uint32_t uid;
 		bool is_in_new, is_found;
 		int64_t date_s;
+		uint64_t size_octets;
 		char name[TREE_NAME_SIZE];
 	} entries[DATES_PER_JOB];
 };
@@ -420,6 +421,7 @@ dates_in_thread(void *arg)
 			continue;
 		job->entries[i].is_found = true;
 		job->entries[i].date_s = st.st_mtim.tv_sec;
+		job->entries[i].size_octets = (uint64_t)st.st_size;
 	}
 }
 
@@ -434,6 +436,9 @@ run_dates(struct co *co, struct mailbox *m, struct date_job *job)
 			continue;
 		msg->date_s = job->entries[i].date_s;
 		msg->has_date = true;
+		if (!msg->has_size)
+			msg->size_octets = job->entries[i].size_octets;
+		msg->has_size = true;
 	}
 	job->n = 0;
 }
@@ -447,7 +452,7 @@ letters_read_dates(struct co *co, struct mailbox *m, const uint32_t *uids,
 	for (size_t i = 0; i < n; i++) {
 		const struct message *msg = mailbox_find(m, uids[i]);
 
-		if (msg == NULL || msg->has_date)
+		if (msg == NULL || (msg->has_date && msg->has_size))
 			continue;
 		if (job == NULL) {
 			job = must_alloc(sizeof(*job));

@@ -64,7 +64,8 @@ void
 letters_ahead_read(struct co *co, struct letters_ahead *a, struct mailbox *m,
 		   const struct letter_wish *wishes, size_t n);
 
-/* INTERNALDATEs of all these messages that are not known yet, in one job. */
+/* INTERNALDATEs of all these messages, and sizes of their files, that are not
+ * known yet, in one job. */
 void letters_read_dates(struct co *co, struct mailbox *m, const uint32_t *uids,
 			size_t n);
 /* Sizes likewise, where the names do not tell them. */

@@ -103,8 +103,9 @@ struct mailbox {
 	uint32_t *first_uids;
 	size_t n_first_uids;
 	bool must_scan_cur;
-	bool has_new;	 // some message may be in new/
-	bool is_assumed; // cur_time comes from own_change_end()
+	bool is_scanning; // what was met is not in the model yet
+	bool has_new;	  // some message may be in new/
+	bool is_assumed;  // cur_time comes from own_change_end()
 	uint64_t n_scans;
 	uint64_t change;  // the highest modification sequence in it
 	uint64_t removal; // that when a message last went

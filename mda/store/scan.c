@@ -1101,8 +1101,10 @@ scan_once(struct co *co, struct mailbox *m, bool wants_new, bool wants_cur)
 	s->list_octets = m->list_octets;
 	s->keywords_inode = m->keywords_inode;
 	s->keywords_at = m->keywords_at;
+	m->is_scanning = true;
 	offload(co, scan_in_thread, s);
 	e = s->e == OK ? take_scan(co, m, s, &p) : s->e;
+	m->is_scanning = false;
 	forget_pending(m, &p);
 	for (int i = 0; i < 2; i++)
 		buf_release(&s->names[i].all);
@@ -1288,7 +1290,7 @@ mailbox_look(struct co *co, struct mailbox *m, bool is_thorough)
 	if (m->is_loaded && !m->is_dead && !m->must_scan_cur &&
 	    !is_changed(m->new_fd, &m->new_time) &&
 	    !is_changed(m->cur_fd, &m->cur_time) &&
-	    !(is_thorough && m->is_assumed) &&
+	    !(is_thorough && (m->is_assumed || m->is_scanning)) &&
 	    !(m->n_writers > 0 && m->has_new))
 		return OK;
 	e = mailbox_lock(co, m);
