@@ -280,8 +280,18 @@ fill_window(struct co *co, struct index *x, uint64_t at, size_t n,
 	buf_clear(&w->bytes);
 	w->file = f;
 	w->at = at;
-	if (buf_reserve(&w->bytes, n > WINDOW_OCTETS ? n : WINDOW_OCTETS) == OK)
-		offload(co, read_in_thread, &job);
+	if (buf_reserve(&w->bytes, n > WINDOW_OCTETS ? n : WINDOW_OCTETS) ==
+	    OK) {
+		/* Most often the system has it: no way to a thread and back. */
+		if (n <= WINDOW_OCTETS &&
+		    fs_read_now(f->fd, w->bytes.p, WINDOW_OCTETS,
+				(int64_t)at)) {
+			w->bytes.n = WINDOW_OCTETS;
+			co_breathe(co);
+		} else {
+			offload(co, read_in_thread, &job);
+		}
+	}
 	drop_file(&f);
 }
 
