@@ -8,7 +8,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -16,6 +18,7 @@ enum {
 	BACKLOG = 4096,
 	MAX_ACCEPTS_PER_EVENT = 64,
 	PAUSE_MS = 100, // without descriptors
+	RESERVED_FILES = 32,
 };
 
 enum err
@@ -161,6 +164,8 @@ dial_from(struct co *co, const union address_any *from,
 
 struct listener {
 	int fd;
+	int last_fd; // sessions may use up to this one, the rest is reserved
+	bool is_tight;
 	uv_poll_t poll;
 	uv_timer_t pause;
 	accepted_fn *accepted;
@@ -169,12 +174,36 @@ struct listener {
 };
 
 static void on_incoming(uv_poll_t *poll, int status, int events);
+static void on_pause_over(uv_timer_t *pause);
+
+static void
+begin_pause(struct listener *l)
+{
+	uv_poll_stop(&l->poll);
+	uv_timer_start(&l->pause, on_pause_over, PAUSE_MS, 0);
+}
+
+/* The lowest descriptor that is free. */
+static bool
+has_room(const struct listener *l)
+{
+	int fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 && fd < l->last_fd;
+}
 
 static void
 on_pause_over(uv_timer_t *pause)
 {
 	struct listener *l = pause->data;
 
+	if (l->is_tight && !has_room(l)) {
+		begin_pause(l);
+		return;
+	}
+	l->is_tight = false;
 	uv_poll_start(&l->poll, UV_READABLE, on_incoming);
 }
 
@@ -190,25 +219,46 @@ on_incoming(uv_poll_t *poll, int status UNUSED, int events UNUSED)
 				 SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
+			l->is_tight = fd >= l->last_fd;
 			l->accepted(fd, &peer, l->arg);
-			continue;
+			if (!l->is_tight)
+				continue;
+			log_warn("accept.pause", FN("descriptors", fd + 1));
+			begin_pause(l);
+			return;
 		}
 		if (errno == EAGAIN)
 			return;
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 		    errno == ENOMEM) {
 			log_warn("accept.pause", FERRNO(errno));
-			uv_poll_stop(poll);
-			uv_timer_start(&l->pause, on_pause_over, PAUSE_MS, 0);
+			begin_pause(l);
 			return;
 		}
 	}
+}
+
+/* F09: sessions do not get the last descriptors. Those that are open need some
+ * for what they ask of other roles, and operators for themselves. */
+static int
+last_descriptor(void)
+{
+	struct rlimit files;
+	rlim_t reserved;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > INT_MAX)
+		return INT_MAX;
+	reserved = files.rlim_cur / 4 < RESERVED_FILES ? files.rlim_cur / 4
+						       : RESERVED_FILES;
+	return (int)(files.rlim_cur - reserved);
 }
 
 struct listener *
 listener_new(int fd, accepted_fn *accepted, void *arg)
 {
 	struct listener *l = must_alloc(sizeof(*l));
+
+	l->last_fd = last_descriptor();
 
 	l->fd = fd;
 	l->accepted = accepted;

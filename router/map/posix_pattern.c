@@ -257,7 +257,8 @@ put_member(struct translation *t, char c)
 {
 	enum err e = OK;
 
-	if (c == '\\' || c == '[' || c == ']' || c == '^')
+	/* PCRE2 takes "[=b=]" for a collating element, even as a whole. */
+	if (str_chr(S("\\[]^:.="), c) >= 0)
 		e = buf_addc(t->out, '\\');
 	return e == OK ? buf_addc(t->out, c) : e;
 }

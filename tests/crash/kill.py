@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""kill -9 of any process at any time, under load, against the ledger.
+"""F12, F13: kill -9 of any process at any time, under load, against the ledger.
 
     tests/crash/kill.py [--kills N] [--seed S] [--build release|dev] [--keep]
 
@@ -181,9 +181,10 @@ def run(lab, options):
             ("L6", "L6 UIDs rise, and are never used again"),
             ("L7", "L7 flags, moves and expunges were kept")):
         report(claim, verdict.faults[rule])
+    bar_s = RECOVERY_BAR_S * (2 if options.build == "dev" else 1)
     slow = [f"{s:.1f} s after {role}" for s, role in killer.recoveries
-            if s > RECOVERY_BAR_S]
-    report(f"L10 ready again within {RECOVERY_BAR_S:g} s",
+            if s > bar_s]
+    report(f"L10 ready again within {bar_s:g} s",
            killer.faults + slow)
     report("no worker met the unforeseen",
            [repr(w.bug) for w in writers + readers if w.bug])

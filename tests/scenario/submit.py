@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""submit.sock: mail of this machine's users, whom the kernel names."""
+"""F02: submit.sock, mail of this machine's users, whom the kernel names; there
+is no folder where they could put what is none."""
 
 import os
 import pwd
