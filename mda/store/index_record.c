@@ -7,40 +7,22 @@
 #include "lib/ipc/wire.h"
 
 enum {
-	INDEX_VERSION = 1,
-	CRC_AT = INDEX_HEAD_OCTETS - 4,
 	PLACE_OCTETS = 16,
 };
 #define BATCH_MAGIC UINT32_C(0x54426445)
 
-static const struct str magic = STR_INIT("EstIndex");
+static const struct cache_kind kind = { STR_INIT("EstIndex"), 1 };
 
 void
 index_put_head(struct buf *out, uint32_t uidvalidity)
 {
-	size_t begin = out->n;
-
-	buf_put(out, magic);
-	wire_put_u32(out, INDEX_VERSION);
-	wire_put_u32(out, uidvalidity);
-	wire_put_u32(out, crc32c(0, str_from(buf_str(out), begin)));
+	cache_head_put(out, &kind, uidvalidity);
 }
 
 enum err
 index_read_head(struct str bytes, uint32_t *uidvalidity_out)
 {
-	struct wire w = wire_of(str_first(bytes, INDEX_HEAD_OCTETS));
-	uint32_t version;
-
-	if (bytes.n < INDEX_HEAD_OCTETS || !str_starts(bytes, magic))
-		return ERR_FORMAT;
-	w.rest = str_from(w.rest, magic.n);
-	version = wire_u32(&w);
-	*uidvalidity_out = wire_u32(&w);
-	if (version != INDEX_VERSION ||
-	    wire_u32(&w) != crc32c(0, str_first(bytes, CRC_AT)))
-		return ERR_FORMAT;
-	return OK;
+	return cache_head_read(bytes, &kind, uidvalidity_out);
 }
 
 uint32_t

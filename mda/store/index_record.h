@@ -11,10 +11,10 @@
  * octet of a blob is told unchecked. Numbers are little-endian. */
 #pragma once
 
-#include "lib/base/buf.h"
+#include "mda/store/cache_head.h"
 
 enum {
-	INDEX_HEAD_OCTETS = 20,
+	INDEX_HEAD_OCTETS = CACHE_HEAD_OCTETS,
 	INDEX_BATCH_HEAD_OCTETS = 16,
 	INDEX_ENTRY_OCTETS = 48,
 	INDEX_BATCH_MAX = 256, // entries

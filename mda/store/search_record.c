@@ -14,8 +14,6 @@
 #include <string.h>
 
 enum {
-	VERSION = 1,
-	HEAD_CRC_AT = SEARCH_HEAD_OCTETS - 4,
 	SEGMENT_CRC_AT = SEARCH_SEGMENT_HEAD_OCTETS - 4,
 	CRC_OCTETS = 4,
 	PLACE_OCTETS = 8,
@@ -32,34 +30,18 @@ enum {
 };
 #define SEGMENT_MAGIC UINT32_C(0x67537445)
 
-static const struct str magic = STR_INIT("EstWords");
+static const struct cache_kind kind = { STR_INIT("EstWords"), 1 };
 
 void
 search_put_head(struct buf *out, uint32_t uidvalidity)
 {
-	size_t begin = out->n;
-
-	buf_put(out, magic);
-	wire_put_u32(out, VERSION);
-	wire_put_u32(out, uidvalidity);
-	wire_put_u32(out, crc32c(0, str_from(buf_str(out), begin)));
+	cache_head_put(out, &kind, uidvalidity);
 }
 
 enum err
 search_read_head(struct str bytes, uint32_t *uidvalidity_out)
 {
-	struct wire w = wire_of(str_first(bytes, SEARCH_HEAD_OCTETS));
-	uint32_t version;
-
-	if (bytes.n < SEARCH_HEAD_OCTETS || !str_starts(bytes, magic))
-		return ERR_FORMAT;
-	w.rest = str_from(w.rest, magic.n);
-	version = wire_u32(&w);
-	*uidvalidity_out = wire_u32(&w);
-	if (version != VERSION ||
-	    wire_u32(&w) != crc32c(0, str_first(bytes, HEAD_CRC_AT)))
-		return ERR_FORMAT;
-	return OK;
+	return cache_head_read(bytes, &kind, uidvalidity_out);
 }
 
 /* ---- segments ---- */

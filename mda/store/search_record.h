@@ -15,11 +15,11 @@
  * the only slot, or the place of a posting. Numbers are little-endian. */
 #pragma once
 
-#include "lib/base/buf.h"
+#include "mda/store/cache_head.h"
 #include "mda/store/words.h"
 
 enum {
-	SEARCH_HEAD_OCTETS = 20,
+	SEARCH_HEAD_OCTETS = CACHE_HEAD_OCTETS,
 	SEARCH_SEGMENT_HEAD_OCTETS = 32,
 	SEARCH_DOC_OCTETS = 8,
 	SEARCH_DOCS_MAX = 1024, // of one segment
