@@ -4,6 +4,7 @@
 #include "ctl/certs.h"
 #include "ctl/commands.h"
 #include "lib/base/check.h"
+#include "lib/base/json.h"
 #include "lib/rt/certificate.h"
 
 #include <errno.h>
@@ -11,10 +12,14 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-enum { PATH_OCTETS = 1024, COPY_OCTETS = 1024 };
+enum {
+	PATH_OCTETS = 1024,
+	COPY_OCTETS = 1024,
+	JSON_OCTETS = 1 << 20, // a certificate's names, six octets for each
+};
 
 static const char help[] =
-	"usage: mailctl cert make [--new-ca] | ca | show\n"
+	"usage: mailctl cert make [--new-ca] | ca | show [--json]\n"
 	"\n"
 	"make   a new key and certificate for this host, signed by the lab's\n"
 	"       own authority, which is made when there is none. --new-ca "
@@ -22,7 +27,8 @@ static const char help[] =
 	"       a new authority as well: every client must be told again.\n"
 	"       Running programs use the new files within a second.\n"
 	"ca     prints the authority's certificate, for clients to trust\n"
-	"show   tells names, times and fingerprint of the certificate in use\n"
+	"show   tells names, times and fingerprint of the certificate in use;\n"
+	"       --json: as an object, with times in seconds\n"
 	"\n"
 	"$ mailctl cert ca >estafeta-ca.pem\n"
 	"\n"
@@ -83,8 +89,34 @@ print_time(const char *what, time_t at_s)
 	printf("%-12s %s\n", what, text);
 }
 
+static void
+print_json(const char *path, const struct certs_facts *facts)
+{
+	struct buf out = BUF_INIT(JSON_OCTETS);
+	struct str names = buf_str(&facts->names), name;
+	bool is_first = true;
+
+	buf_putc(&out, '{');
+	json_put_member(&out, "file", str_c(path));
+	buf_put(&out, S(",\"names\":["));
+	while (str_word(&names, &name)) {
+		if (!is_first)
+			buf_putc(&out, ',');
+		is_first = false;
+		check(json_add_string(&out, name) == OK);
+	}
+	buf_putc(&out, ']');
+	json_put_member(&out, "issuer", buf_str(&facts->issuer));
+	json_put_number(&out, "from", (uint64_t)facts->from_s);
+	json_put_number(&out, "until", (uint64_t)facts->until_s);
+	json_put_member(&out, "sha256", buf_str(&facts->sha256));
+	buf_put(&out, S("}\n"));
+	fwrite(out.p, 1, out.n, stdout);
+	buf_release(&out);
+}
+
 static int
-show(const struct options *o)
+show(const struct options *o, bool is_json)
 {
 	struct certificate_files files;
 	struct certs_facts facts;
@@ -94,7 +126,9 @@ show(const struct options *o)
 	certificate_find(o, true, &files);
 	certs_facts_init(&facts);
 	e = certs_read(files.path[0], &facts);
-	if (e == OK) {
+	if (e == OK && is_json) {
+		print_json(files.path[0], &facts);
+	} else if (e == OK) {
 		printf("%-12s %s\n%-12s %.*s\n%-12s %.*s\n", "file",
 		       files.path[0], "names", STR(buf_str(&facts.names)),
 		       "issuer", STR(buf_str(&facts.issuer)));
@@ -113,12 +147,13 @@ show(const struct options *o)
 int
 cert_main(int argc, char **argv)
 {
-	static const char *const own[] = { "--new-ca", NULL };
+	static const char *const own[] = { "--new-ca", "--json", NULL };
 	static struct args args;
-	bool is_new_ca;
+	bool is_new_ca, is_json;
 
 	args_read(&args, argc, argv, own, help);
 	is_new_ca = args_take(&args, "--new-ca");
+	is_json = args_take(&args, "--json");
 	if (args.n_words != 1)
 		return args_usage(argv[0], "say make, ca or show");
 	if (strcmp(args.words[0], "make") == 0)
@@ -127,6 +162,6 @@ cert_main(int argc, char **argv)
 	if (strcmp(args.words[0], "ca") == 0)
 		return print_authority(&args.options);
 	if (strcmp(args.words[0], "show") == 0)
-		return show(&args.options);
+		return show(&args.options, is_json);
 	return args_usage(argv[0], "there is no '%s'", args.words[0]);
 }

@@ -21,7 +21,7 @@ static const struct command {
 	  NULL },
 	{ NULL, "healthcheck", healthcheck_main,
 	  "is all of it answering? exit status 0 or 1", "mailctl healthcheck",
-	  NULL },
+	  "--json" },
 	{ NULL, "doctor", doctor_main,
 	  "looks for what is wrong, and says how to mend it", "mailctl doctor",
 	  "--json" },
@@ -71,7 +71,7 @@ static const struct command {
 	  "mailctl pw -u user1@example1.local", NULL },
 	{ NULL, "cert", cert_main,
 	  "makes and shows the certificate and its authority",
-	  "mailctl cert ca >estafeta-ca.pem", "ca show make" },
+	  "mailctl cert ca >estafeta-ca.pem", "ca show make --json" },
 };
 
 static const struct {

@@ -40,7 +40,7 @@ enum {
 static const char help[] =
 	"usage: mailctl pw [-s SCHEME] [-r ROUNDS] [-p PASSWORD] [-u USER]\n"
 	"       mailctl pw -t HASH [-p PASSWORD]\n"
-	"       mailctl pw -l\n"
+	"       mailctl pw -l [--json]\n"
 	"\n"
 	"Prints the hash of a password for accounts.cf, or tests one (-t).\n"
 	"Without -p it is asked for; -p shows it to everybody who can list "
@@ -358,8 +358,14 @@ test(const char *field, const char *password)
 }
 
 static int
-list_schemes(void)
+list_schemes(bool is_json)
 {
+	if (is_json) {
+		for (size_t i = 0; i < N_SCHEMES; i++)
+			printf("%s\"%s\"", i ? "," : "[", schemes[i].name);
+		printf("]\n");
+		return 0;
+	}
 	for (size_t i = 0; i < N_SCHEMES; i++)
 		printf("%s%s", i ? " " : "", schemes[i].name);
 	printf("\n");
@@ -413,10 +419,14 @@ pw_main(int argc, char **argv)
 		fputs(help, stdout);
 		return 0;
 	}
+	/* Only together: a password may be "--json". */
+	if (argc == 3 && strcmp(argv[1], "-l") == 0 &&
+	    strcmp(argv[2], "--json") == 0)
+		return list_schemes(true);
 	while ((letter = getopt(argc, argv, "lp:r:s:t:u:")) != -1) {
 		switch (letter) {
 		case 'l':
-			return list_schemes();
+			return list_schemes(false);
 		case 'p':
 			password = optarg;
 			break;

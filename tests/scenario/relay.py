@@ -4,9 +4,12 @@
 
 import base64
 import copy
+import hashlib
 import json
 import os
+import re
 import smtplib
+import ssl
 import time
 
 from frame import (PASSWORD, deliver, expect, expect_match, expect_true,
@@ -295,6 +298,28 @@ def other_protocols_are_hung_up_on(lab):
             raw.send(line)
             data = raw.rest_until_closed()
             expect_true(b"250" not in data, f"{line!r}: {data!r}")
+
+
+@scenario
+def programs_can_read_the_answers(lab):
+    def ask(*words):
+        done = lab.mta1.ctl(*words)
+        expect(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+    health = ask("healthcheck", "--json")
+    expect_true(health["healthy"], health)
+    expect_true({"queue", "router", "auth"} <=
+                {probe["name"] for probe in health["probes"]}, health)
+    expect(ask("pw", "-l", "--json"),
+           lab.mta1.ctl("pw", "-l").stdout.split())
+    shown = ask("cert", "show", "--json")
+    expect_true("mta1.example1.local" in shown["names"], shown)
+    with open(shown["file"]) as file:
+        der = ssl.PEM_cert_to_DER_cert(
+            re.search(r"-----BEGIN.*?-----END[^\n]*\n", file.read(), re.S)[0])
+    expect(shown["sha256"].replace(":", "").lower(),
+           hashlib.sha256(der).hexdigest())
+    expect_true(shown["from"] < time.time() < shown["until"], shown)
 
 
 @scenario
