@@ -6,7 +6,11 @@ count over all protocols) and A07 (what is not offered is not there)."""
 
 import base64
 import os
+import random
 import re
+import select
+import socket
+import statistics
 import threading
 import time
 
@@ -17,6 +21,7 @@ USER2 = "user2@example1.local"
 PROMPT_S = 1.5
 FIRST_WAIT_S = 0.9
 N_COSTS = 20
+N_TIMED = 400
 
 
 def b64(octets):
@@ -133,6 +138,66 @@ def at_the_wrong_time(lab):
     with session(lab, "smtp") as raw:
         code = raw.say(plain(USER1, PASSWORD))
         expect_true(500 <= code < 560, f"port 25: {code}")
+
+
+def timed_answers(host, users):
+    """Seconds from AUTH to its answer, for each of these users, who all come
+    at the same time, each from an address of his own, with one password."""
+    port = host.ports["submission"]
+    poller = select.poll()
+    sockets, began, took = {}, {}, {}
+    for i, _ in enumerate(users):
+        one = socket.create_connection(
+            ("127.0.0.1", port), 20,
+            source_address=(f"127.9.{i // 250}.{i % 250 + 1}", 0))
+        one.recv(1000)
+        one.sendall(b"EHLO client.example\r\n")
+        while b"\n250 " not in one.recv(5000):
+            pass
+        sockets[one.fileno()] = (i, one)
+        poller.register(one, select.POLLIN)
+    order = list(sockets)
+    random.shuffle(order)
+    while len(took) < len(users):
+        if order:
+            fd = order.pop()
+            i, one = sockets[fd]
+            one.sendall(plain(users[i], "not the one") + b"\r\n")
+            began[i] = time.perf_counter()
+        # A few at a time: they must not wait for each other.
+        for fd, _ in poller.poll(3 if order else 20_000):
+            i, one = sockets[fd]
+            expect_true(one.recv(1000).startswith(b"535"), users[i])
+            took[i] = time.perf_counter() - began[i]
+            poller.unregister(fd)
+    for _, one in sockets.values():
+        one.close()
+    return [took[i] for i in range(len(users))]
+
+
+def welch(a, b):
+    """The t of Welch's test that both have one mean."""
+    spread = statistics.variance(a) / len(a) + statistics.variance(b) / len(b)
+    return (statistics.mean(a) - statistics.mean(b)) / spread ** 0.5
+
+
+@scenario
+def a_clock_does_not_tell_who_exists(lab):
+    """A05: |t| < 4.5, by the clock of the client."""
+    host = lab.mta1
+    host.stop()
+    host.environment["SSL_TYPE"] = ""  # no TLS that would add noise
+    host.start()
+    users = [USER1 if i % 2 else "nobody@example1.local"
+             for i in range(N_TIMED)]
+    took = timed_answers(host, users)
+    known, unknown = took[1::2], took[::2]
+    t = welch(known, unknown)
+    host.stop()
+    host.environment["SSL_TYPE"] = "auto"
+    host.start()
+    expect_true(abs(t) < 4.5, f"t = {t:.2f}: {statistics.mean(known):.6f} s "
+                f"for a known user, {statistics.mean(unknown):.6f} s else")
 
 
 @scenario

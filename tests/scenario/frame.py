@@ -909,7 +909,7 @@ def deliver(client, sender, recipients, content):
     return text.decode()
 
 
-TRACE = (b"return-path:", b"delivered-to:", b"received:")
+TRACE = (b"return-path:", b"delivered-to:", b"x-original-to:", b"received:")
 
 
 def without_trace(content):
