@@ -441,17 +441,18 @@ static int64_t
 next_deadline(const struct session *s, int64_t began_us, int64_t block_began_us,
 	      uint64_t n_octets)
 {
-	const struct router_smtpd *limits = session_limits(s);
-	uint64_t rate = limits->min_data_rate;
-	int64_t timeout_us = (int64_t)limits->timeout_s * US_PER_S;
-	int64_t block_us = block_began_us + (timeout_us < DATA_TIMEOUT_S * US_PER_S
-					       ? timeout_us
-					       : DATA_TIMEOUT_S * US_PER_S);
+	struct session_time time = session_time(s);
+	uint64_t rate = s->rules->min_data_rate;
+	int64_t timeout_us = (int64_t)time.timeout_s * US_PER_S;
+	int64_t block_us =
+		block_began_us + (timeout_us < DATA_TIMEOUT_S * US_PER_S
+					  ? timeout_us
+					  : DATA_TIMEOUT_S * US_PER_S);
 	int64_t rate_us = began_us + timeout_us;
 
 	if (rate > 0)
 		rate_us += (int64_t)(n_octets / rate) * US_PER_S;
-	else if (!limits->is_deadline)
+	else if (!time.is_deadline)
 		return block_us;
 	return block_us < rate_us ? block_us : rate_us;
 }
@@ -494,8 +495,7 @@ content_data(struct co *co, struct session *s)
 		size_t n;
 
 		if (stream_peek(s->stream).n == 0)
-			e = wait_for_more(co, s, began_us,
-					  s->data.size_octets);
+			e = wait_for_more(co, s, began_us, s->data.size_octets);
 		if (e != OK)
 			return e; // the connection is over, nothing is queued
 		result = smtp_data_feed(&s->data, stream_peek(s->stream), &n,
@@ -522,8 +522,7 @@ read_chunk(struct co *co, struct session *s, uint64_t size, bool is_wanted)
 		size_t n;
 
 		if (in_now.n == 0) {
-			enum err e =
-				wait_for_more(co, s, began_us, n_read);
+			enum err e = wait_for_more(co, s, began_us, n_read);
 
 			if (e != OK)
 				return e;

@@ -17,9 +17,9 @@
 enum {
 	INPUT_MAX_OCTETS = 256 * 1024, // content in flight of one session
 	MAX_SESSIONS = 20000,
-	/* More at once are more than mail brings: $stress is set, until there
-	 * are fewer again (F10). */
-	STRESS_SESSIONS = MAX_SESSIONS / 4,
+	STRESS_SESSIONS = MAX_SESSIONS / 5 * 4, // then $stress is set
+	/* More at once are more than mail brings; calm again with fewer. */
+	CROWD_SESSIONS = MAX_SESSIONS / 4,
 	CALM_SESSIONS = MAX_SESSIONS / 5,
 	STOP_WAIT_S = 5,
 	STOP_LOOK_MS = 10,
@@ -249,15 +249,16 @@ session_new(const struct arrival *a)
 }
 
 static void
-note_stress(void)
+note_crowd(void)
 {
-	bool is_stressed = in.n_sessions >
-			   (in.is_stressed ? CALM_SESSIONS : STRESS_SESSIONS);
+	bool is_crowded = in.n_sessions >
+			  (in.is_crowded ? CALM_SESSIONS : CROWD_SESSIONS);
 
-	if (is_stressed != in.is_stressed)
-		log_warn("smtp.stress", FC("is", is_stressed ? "on" : "off"),
+	if (is_crowded != in.is_crowded)
+		log_warn("smtp.crowd", FC("is", is_crowded ? "on" : "off"),
 			 FN("sessions", in.n_sessions));
-	in.is_stressed = is_stressed;
+	in.is_crowded = is_crowded;
+	in.is_stressed = in.n_sessions > STRESS_SESSIONS;
 }
 
 static void
@@ -269,14 +270,14 @@ serve(struct co *co, void *arg)
 	in.n_sessions++;
 	counter_up(COUNT_SMTP_SESSIONS_NOW);
 	counter_add(COUNT_SMTP_SESSIONS, 1);
-	note_stress();
+	note_crowd();
 	admit(co, s);
 	session_reset_mail(s);
 	policy_forget(s);
 	settings_drop(&s->current);
 	in.n_sessions--;
 	counter_down(COUNT_SMTP_SESSIONS_NOW);
-	note_stress();
+	note_crowd();
 	leave_client(s);
 	free(s->listed);
 	stream_free(&s->stream);

@@ -10,6 +10,8 @@ enum {
 	TLS_TIMEOUT_S = 30,
 	TLS_EXCLUDED_OCTETS = 16 * 1024,
 	LOOK_S = 5,
+	CROWD_LEAST_S = 20,
+	CROWD_SPREAD_S = 30,
 	REPLY_TIMEOUT_S = 30,
 	BANNER_TIMEOUT_S = 30,
 	/* RFC 4954 4: 12288 octets for AUTH; others are checked later. */
@@ -112,12 +114,34 @@ session_has_paid(struct session *s)
 	s->is_owing = false;
 }
 
-const struct router_smtpd *
-session_limits(const struct session *s)
+/* Those who came together must not all go, and come again, together. */
+static uint64_t
+crowd_timeout_s(const struct session *s)
 {
-	return in.is_stressed
-		       ? &settings_of(s->current)->smtpd[s->service][true]
-		       : s->rules;
+	uint64_t sum = 0;
+
+	for (const char *p = s->id; *p != '\0'; p++)
+		sum = sum * 31 + (unsigned char)*p;
+	return CROWD_LEAST_S + sum % CROWD_SPREAD_S;
+}
+
+struct session_time
+session_time(const struct session *s)
+{
+	const struct router_smtpd *r =
+		in.is_stressed
+			? &settings_of(s->current)->smtpd[s->service][true]
+			: s->rules;
+	struct session_time time = { r->timeout_s, r->is_deadline };
+
+	if (in.is_crowded) {
+		uint64_t most_s = crowd_timeout_s(s);
+
+		time.is_deadline = true;
+		if (time.timeout_s > most_s)
+			time.timeout_s = most_s;
+	}
+	return time;
 }
 
 int64_t
@@ -224,7 +248,7 @@ wait_for_words(struct co *co, struct session *s)
 	while (in_now.n < 2) {
 		int64_t until_us =
 			began_us +
-			(int64_t)session_limits(s)->timeout_s * US_PER_S;
+			(int64_t)session_time(s).timeout_s * US_PER_S;
 		enum err e = stream_fill(co, s->stream, session_look(until_us));
 
 		if (e == ERR_TIMEOUT && now_us() < until_us)
@@ -300,7 +324,7 @@ next_line(struct co *co, struct session *s, struct str *line, bool *has_crlf)
 		return e;
 	do {
 		until_us = began_us +
-			   (int64_t)session_limits(s)->timeout_s * US_PER_S;
+			   (int64_t)session_time(s).timeout_s * US_PER_S;
 		e = stream_line(co, s->stream, LINE_MAX_OCTETS,
 				session_look(until_us), line, has_crlf);
 	} while (e == ERR_TIMEOUT && now_us() < until_us);

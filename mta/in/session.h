@@ -36,7 +36,8 @@ struct in {
 	struct map names;     // uid as text -> name, as it was at start
 	size_t n_sessions;
 	bool has_scram;	  // every account can complete it
-	bool is_stressed; // too many sessions
+	bool is_stressed; // most of the slots are taken
+	bool is_crowded;  // more sessions than mail brings
 	bool is_stopping;
 	size_t n_owed; // sessions that owe the reply to an accepted message
 	uint32_t next_session;
@@ -149,9 +150,14 @@ void session_hang_up(struct session *s);
 /* The reply to an accepted message is owed from here on, until it was sent. */
 void session_owes(struct session *s);
 void session_has_paid(struct session *s);
-/* What time there is for the client: its listener's, or, when places run out
- * while it is waited for, that for such times (F10). */
-const struct router_smtpd *session_limits(const struct session *s);
+/* What time there is for the client: its listener's; or, when places run out
+ * while it is waited for, that for such times; and never more than a minute
+ * while it is crowded (F10). */
+struct session_time {
+	uint64_t timeout_s;
+	bool is_deadline; // for all of a command or content, not for each part
+};
+struct session_time session_time(const struct session *s);
 /* The end of one look at the client, whose time ends at until_us. */
 int64_t session_look(int64_t until_us);
 /* Takes the newest snapshot; false while there is none. */

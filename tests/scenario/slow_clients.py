@@ -26,7 +26,7 @@ ROUND_S = 10 if IS_TIMED else 1.5
 ROUNDS = 3 if IS_TIMED else 1
 PAUSE_MS = 1000 if IS_TIMED else 200
 INTERVAL_MS = 5000
-STRESS_SESSIONS = 5000
+CROWD_SESSIONS = 5000
 WORST_RATIO = 1.5
 USER = "user1@example1.local"
 
@@ -99,6 +99,11 @@ def good_clients_do_not_notice_slow_ones(lab):
         for phase, waiting in slow.waiting().items():
             expect_true(waiting > 0, f"nobody is in {phase}")
         during = [good_round(lab) for _ in range(ROUNDS)]
+        if n > CROWD_SESSIONS:   # R14: gone within a minute, all of them
+            wait_for("none of the first is there", lambda: all(
+                told["opened"] >= 2 * n * 0.19
+                for told in slow.look().values()), began + 75
+                - time.monotonic())
         thrown_out = {phase: told["thrown_out"]
                       for phase, told in slow.look().items()}
         if SHOW:
@@ -106,9 +111,6 @@ def good_clients_do_not_notice_slow_ones(lab):
     if IS_TIMED:
         # A10: the deadline is that of the whole handshake, octets or not.
         expect_true(thrown_out["handshake"] > 0, "handshakes without end")
-        if n > STRESS_SESSIONS:   # R14: gone within a minute, all of them
-            for phase, count in thrown_out.items():
-                expect_true(count > 0, f"nobody left in {phase}")
         before += [good_round(lab) for _ in range(ROUNDS)]
         unloaded = statistics.median(told["p99_us"] for told in before)
         loaded = statistics.median(told["p99_us"] for told in during)
