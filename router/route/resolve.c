@@ -1791,7 +1791,7 @@ route_check_rcpt(const struct config *c, struct str sender, struct str rcpt,
 			      .rcpt = rcpt,
 			      .remote = remote };
 	struct route_result result;
-	struct str address;
+	struct str address, canonical;
 	bool is_alias = false;
 	enum err e = whole_address(&r, rcpt, &address);
 
@@ -1810,10 +1810,13 @@ route_check_rcpt(const struct config *c, struct str sender, struct str rcpt,
 		if (out->reply == 550 && is_postmaster(address) &&
 		    is_local_domain(&r, domain_of(address)))
 			set_verdict(out, 250, S("2.1.5"), S("Ok"));
-		/* Masquerading makes nobody known, as with Postfix. */
+		/* Canonical maps make an address known; masquerading makes
+		 * nobody known. As with Postfix. */
+		canonical = address;
 		if (out->reply == 250 && !is_alias &&
 		    rewrite_by_maps(&r, CANONICAL_ENVELOPE_RECIPIENT,
-				    &address) == OK)
+				    &canonical) == OK &&
+		    str_eq(canonical, address))
 			judge_listed(&r, address, out);
 		if (r.is_asking)
 			e = ERR_MORE;

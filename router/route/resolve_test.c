@@ -1045,6 +1045,13 @@ a_recipient_is_listed_as_canonical_maps_leave_it(void **state UNUSED)
 			  "{gone@example1.local=nobody@example1.local}}\n"));
 	expect_reply(S("old@example1.local"), false, 250, "2.1.5");
 	expect_reply(S("gone@example1.local"), false, 550, "5.1.1");
+	LOAD(F("main.cf", "mydestination = my.test\n"
+			  "local_transport = smtp:[inner]\n"
+			  "local_recipient_maps = inline:{none=x}\n"
+			  "recipient_canonical_maps = inline:{"
+			  "{sales@my.test=list@my.test}}\n"));
+	expect_reply(S("sales@my.test"), false, 250, "2.1.5");
+	expect_reply(S("list@my.test"), false, 550, "5.1.1");
 	LOAD(F("main.cf", "masquerade_domains = local\n"
 			  "masquerade_classes = envelope_recipient\n"));
 	expect_reply(S("nobody@example1.local"), false, 550, "5.1.1");

@@ -777,8 +777,8 @@ def main():
         is_good = compare_tables(rnd, postmap, directory, options.tables)
     for name, compare, wanted in (
             ("routes", compare_set, options.addresses),
-            ("relay hosts", compare_relay, options.addresses // 4),
-            ("RCPT", compare_rcpt, options.addresses // 2)):
+            ("relay hosts", compare_relay, options.addresses // 8),
+            ("RCPT", compare_rcpt, options.addresses // 4)):
         is_good = compare_many(name, compare, rnd, mailctl, wanted) and is_good
     return 0 if is_good else 1
 
