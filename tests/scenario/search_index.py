@@ -399,13 +399,14 @@ def seconds_of(lab, raw, command):
 @scenario
 def i04_a_long_search_ends_with_its_client(lab):
     """Row I04: and others are served meanwhile."""
-    few, many = 60, 3000 if "/dev/" in lab.mta1.bin else 20000
+    few, many = 60, 15000 if "/dev/" in lab.mta1.bin else 40000
     with session(lab) as other:
         for folder, n in (("Few", few), ("Work", many)):
             ok(other, f"CREATE {folder}")
             fill_with_work(lab, folder, n)
         ok(other, "SELECT Few")
-        all_of_it = seconds_of(lab, other, "SEARCH TEXT zzz") * many / few
+        all_of_it = many / few * min(
+            seconds_of(lab, other, "SEARCH TEXT zzz") for _ in range(4))
         raw = session(lab)
         ok(raw, "SELECT Work")
         began = store_seconds(lab)
@@ -429,6 +430,8 @@ def i04_a_long_search_ends_with_its_client(lab):
         used = store_seconds(lab) - began
         expect_true(used < all_of_it / 2,
                     f"{used:.1f} s of {all_of_it:.1f} s of CPU")
+        print(f"    {used:.1f} s of {all_of_it:.1f} s of CPU, others waited "
+              f"{slowest:.3f} s at most")
         ok(other, "NOOP")
 
 
