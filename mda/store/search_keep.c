@@ -73,7 +73,8 @@ struct survey {
 	size_t n_small, n_gone;
 };
 
-/* Stays if it is good, and at least half of it is of use. */
+/* Stays if it is good, and at least half of it is of use. ERR_FORMAT: damaged,
+ * or a message is in it twice, which we never do. */
 static enum err
 look_at(const struct keeping *k, size_t i, struct survey *s, struct buf *docs)
 {
@@ -84,8 +85,11 @@ look_at(const struct keeping *k, size_t i, struct survey *s, struct buf *docs)
 	for (uint32_t d = 0; d < segment->n_docs && e == OK; d++) {
 		uint32_t uid = search_doc(buf_str(docs), d).uid;
 
-		if (has_uid(k, uid))
-			s->known[s->n_known + n_live++] = uid;
+		if (!has_uid(k, uid))
+			continue;
+		if (s->n_known + n_live == k->n_uids)
+			return ERR_FORMAT;
+		s->known[s->n_known + n_live++] = uid;
 	}
 	s->stays[i] = 2 * n_live >= segment->n_docs;
 	if (s->stays[i])
@@ -103,8 +107,7 @@ look_at_all(const struct keeping *k, struct survey *s)
 
 	*s = (struct survey) { .n_known = 0 };
 	s->stays = must_alloc((k->file.n + 1) * sizeof(*s->stays));
-	s->known = must_alloc((k->file.n + 1) * SEARCH_DOCS_MAX *
-			      sizeof(*s->known));
+	s->known = must_alloc((k->n_uids + 1) * sizeof(*s->known));
 	for (size_t i = 0; i < k->file.n && e == OK; i++)
 		e = look_at(k, i, s, &docs);
 	buf_release(&docs);
@@ -394,8 +397,8 @@ keep_now(struct co *co, struct keeping *k)
 			 FC("hint", "searches read the messages"));
 	}
 	log_info("store.search", FC("user", m->user->address),
-		  FC("mailbox", m->dir), FN("added", k->next),
-		  FN("octets", k->file.end));
+		 FC("mailbox", m->dir), FN("added", k->next),
+		 FN("octets", k->file.end));
 }
 
 static void
