@@ -27,7 +27,7 @@ enum {
 };
 
 const char search_name[] = "estafeta-search";
-const char search_draft_name[] = "estafeta-search.new";
+static const char draft_name[] = "estafeta-search.new";
 
 void
 search_file_release(struct search_file *f)
@@ -99,15 +99,14 @@ search_file_open(int dir_fd, uint32_t uidvalidity, struct search_file *out)
 }
 
 enum err
-search_file_make(int dir_fd, const char *name, uint32_t uidvalidity,
-		 struct search_file *out)
+search_file_draft(int dir_fd, uint32_t uidvalidity, struct search_file *out)
 {
 	struct buf head = BUF_INIT(SEARCH_HEAD_OCTETS);
 	enum err e;
 
 	*out = (struct search_file) { .end = SEARCH_HEAD_OCTETS };
-	unlinkat(dir_fd, name, 0);
-	out->fd = openat(dir_fd, name,
+	unlinkat(dir_fd, draft_name, 0);
+	out->fd = openat(dir_fd, draft_name,
 			 O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 			 TREE_MODE_FILE);
 	if (out->fd < 0)
@@ -116,6 +115,19 @@ search_file_make(int dir_fd, const char *name, uint32_t uidvalidity,
 	e = fs_write_all_at(out->fd, buf_str(&head), 0);
 	buf_release(&head);
 	return e;
+}
+
+enum err
+search_file_publish(int dir_fd)
+{
+	return fs_move(dir_fd, draft_name, dir_fd, search_name);
+}
+
+void
+search_file_discard(int dir_fd, struct search_file *f)
+{
+	unlinkat(dir_fd, draft_name, 0);
+	search_file_release(f);
 }
 
 static enum err

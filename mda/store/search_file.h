@@ -6,7 +6,7 @@
 #include "lib/rt/fs.h"
 #include "mda/store/search_record.h"
 
-extern const char search_name[], search_draft_name[];
+extern const char search_name[];
 
 struct search_file {
 	int fd; // -1: none
@@ -23,9 +23,13 @@ enum err search_file_open(int dir_fd, uint32_t uidvalidity,
 			  struct search_file *out) MUST_USE;
 void search_file_release(struct search_file *f);
 
-/* A new one, in place of whatever has that name; only with its head. */
-enum err search_file_make(int dir_fd, const char *name, uint32_t uidvalidity,
-			  struct search_file *out) MUST_USE;
+/* A new one with only its head, which nobody sees before it takes the place of
+ * the old one. */
+enum err search_file_draft(int dir_fd, uint32_t uidvalidity,
+			   struct search_file *out) MUST_USE;
+enum err search_file_publish(int dir_fd) MUST_USE;
+/* It is not to be. */
+void search_file_discard(int dir_fd, struct search_file *f);
 
 /* Parts of a segment, checked: ERR_FORMAT. out is cleared first. */
 enum err

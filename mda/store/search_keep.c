@@ -149,19 +149,16 @@ static enum err
 copy_what_stays(struct keeping *k, const struct survey *s)
 {
 	struct search_file draft;
-	enum err e = search_file_make(k->dir_fd, search_draft_name,
-				      k->uidvalidity, &draft);
+	enum err e = search_file_draft(k->dir_fd, k->uidvalidity, &draft);
 
 	for (size_t i = 0; i < k->file.n && e == OK; i++)
 		if (s->stays[i])
 			e = copy_segment(&k->file, &k->file.segments[i],
 					 &draft);
 	if (e == OK)
-		e = fs_move(k->dir_fd, search_draft_name, k->dir_fd,
-			    search_name);
+		e = search_file_publish(k->dir_fd);
 	if (e != OK) {
-		unlinkat(k->dir_fd, search_draft_name, 0);
-		search_file_release(&draft);
+		search_file_discard(k->dir_fd, &draft);
 		return e;
 	}
 	search_file_release(&k->file);
@@ -205,9 +202,15 @@ leave_out_known(struct keeping *k, struct survey *s)
 static enum err
 begin_anew(struct keeping *k)
 {
+	enum err e;
+
 	search_file_release(&k->file);
-	return search_file_make(k->dir_fd, search_name, k->uidvalidity,
-				&k->file);
+	e = search_file_draft(k->dir_fd, k->uidvalidity, &k->file);
+	if (e == OK)
+		e = search_file_publish(k->dir_fd);
+	if (e != OK)
+		search_file_discard(k->dir_fd, &k->file);
+	return e;
 }
 
 static void
