@@ -7,6 +7,7 @@
  */
 #include "ctl/ask.h"
 #include "ctl/commands.h"
+#include "ctl/doveadm_mail.h"
 #include "ctl/files.h"
 #include "ctl/pw.h"
 #include "ctl/recount.h"
@@ -34,13 +35,20 @@ static const char help[] =
 	"       doveadm auth test USER [PASSWORD]    asks the running server\n"
 	"       doveadm [-f tab] quota get -u USER   use and limit\n"
 	"       doveadm quota recalc -u USER | -A    counts again\n"
+	"       doveadm mailbox list|status|create|delete|rename|subscribe|"
+	"unsubscribe -u USER ...\n"
+	"       doveadm search -u USER QUERY\n"
+	"       doveadm fetch -u USER FIELDS QUERY\n"
+	"       doveadm expunge -u USER mailbox NAME QUERY\n"
+	"       (-A for -u USER: all of them)\n"
 	"\n"
 	"What else Dovecot's doveadm does is not here: mailctl --help.\n";
 
 struct asking {
 	struct options options;
 	struct config *config;
-	bool is_tab; // -f tab
+	const char *format; // -f
+	bool is_tab;
 };
 
 /* EX_CONFIG with the reason said. */
@@ -281,6 +289,57 @@ do_quota(struct asking *a, int argc, char **argv)
 	return 0;
 }
 
+/* ---- what looks into mailboxes ---- */
+
+static int
+in_mailboxes(struct asking *a, const char *verb, int argc, char **argv)
+{
+	struct doveadm_ask ask = { .options = &a->options,
+				   .verb = verb,
+				   .format = a->format,
+				   .is_first = true };
+	const char *user = NULL;
+	int status = 0, c;
+
+	/* The command of mailbox comes before the options. */
+	optind = strcmp(verb, "mailbox") == 0 && argc > 1 ? 2 : 1;
+	while ((c = getopt(argc, argv, "+u:Asrt")) != -1) {
+		if (c == 'u')
+			user = optarg;
+		else if (c == 'A')
+			ask.is_all = true;
+		else if (c == 's')
+			ask.only_subscribed = ask.subscribes = true;
+		else if (c == 't')
+			ask.with_totals = true;
+		else if (c != 'r')
+			return EX_USAGE;
+	}
+	ask.words = argv + optind;
+	ask.n_words = argc - optind;
+	if (strcmp(verb, "mailbox") == 0) {
+		if (argc < 2)
+			return EX_USAGE;
+		*--ask.words = argv[1];
+		ask.n_words++;
+	}
+	if ((user == NULL) == !ask.is_all)
+		return EX_USAGE;
+	if (user != NULL && find_user(a, user) == NULL) {
+		fprintf(stderr, "doveadm(%s): Error: User doesn't exist\n",
+			user);
+		return EX_NOUSER;
+	}
+	for (size_t i = 0; i < a->config->n_accounts && status == 0; i++) {
+		ask.user = a->config->accounts[i].name;
+		if (user != NULL && !str_ieq(ask.user, str_c(user)))
+			continue;
+		status = doveadm_mail(&ask);
+		ask.is_first = false;
+	}
+	return status;
+}
+
 /* ---- which ---- */
 
 static const struct verb {
@@ -298,7 +357,8 @@ run_verb(const struct verb *verb, struct asking *a, int argc, char **argv)
 	int status = load(a);
 
 	if (status == 0)
-		status = verb->run(a, argc - 1, argv + 1);
+		status = verb == NULL ? in_mailboxes(a, argv[0], argc, argv)
+				      : verb->run(a, argc - 1, argv + 1);
 	if (status == EX_USAGE)
 		fputs(help, stderr);
 	config_free(&a->config);
@@ -315,12 +375,15 @@ doveadm_main(int argc, char **argv)
 	ask_environment(&a.options, argv);
 	argc--, argv++;
 	if (argc >= 2 && strcmp(argv[0], "-f") == 0) {
+		a.format = argv[1];
 		a.is_tab = strcmp(argv[1], "tab") == 0;
 		argc -= 2, argv += 2;
 	}
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 		if (argc > 0 && strcmp(argv[0], verbs[i].name) == 0)
 			return run_verb(&verbs[i], &a, argc, argv);
+	if (argc > 0 && doveadm_is_mail_verb(argv[0]))
+		return run_verb(NULL, &a, argc, argv);
 	fputs(help,
 	      argc > 0 && strcmp(argv[0], "--help") == 0 ? stdout : stderr);
 	return argc > 0 && strcmp(argv[0], "--help") == 0 ? 0 : EX_USAGE;

@@ -16,6 +16,9 @@
  *                  -> STORE_TEXT ..., STORE_DONE
  *   STORE_CHUNK    content octets ...    the literal; then the next part
  *   STORE_CLOSE    ends the call
+ *   STORE_OPERATOR key, user             the same as STORE_SESSION for whoever
+ *                  can read MAIL/.estafeta.operator; NO "elsewhere": the user
+ *                  is another copy's
  * A POP3 session is the same, of INBOX (VERB_SELECT), with commands of its own:
  *   VERB_POP_LIST  (nothing)   -> lines "UID octets uidl", cut anywhere; takes
  *                                 the maildrop, or NO [IN-USE]
@@ -50,6 +53,7 @@ enum store_type {
 	STORE_ROOM,
 	STORE_DELIVER,
 	STORE_ANSWER,
+	STORE_OPERATOR,
 };
 
 enum {
@@ -58,7 +62,11 @@ enum {
 	STORE_TEXT_MAX_OCTETS = 128 * 1024,
 	STORE_MAX_RECIPIENTS = 1000,
 	STORE_USER_MAX_OCTETS = 320,
+	STORE_OPERATOR_KEY_OCTETS = 64,
 };
+
+#define STORE_OPERATOR_FILE ".estafeta.operator"
+#define STORE_OPERATOR_ELSEWHERE "elsewhere"
 
 /* The commands that need a mailbox's contents. front keeps the others. */
 enum store_verb {

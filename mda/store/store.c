@@ -13,6 +13,7 @@
 #include "lib/rt/stream.h"
 #include "lib/rt/watch.h"
 #include "mda/store/delivery.h"
+#include "mda/store/operator.h"
 #include "mda/store/quota_warning.h"
 #include "mda/store/ring.h"
 #include "mda/store/session.h"
@@ -28,6 +29,7 @@ enum {
 	DELIVERIES_MAX = 4000,
 	ROOMS_MAX = 4000,
 	SESSIONS_MAX = 100000,
+	OPERATORS_MAX = 16,
 };
 
 static const struct chan_rule rules[] = {
@@ -40,8 +42,11 @@ static const struct chan_rule rules[] = {
 	{ 0 },
 };
 
-/* mta/in asks at RCPT whether there is room, and nothing else. */
+/* mta/in asks at RCPT whether there is room, and nothing else: it does not know
+ * the operator's key. */
 static const struct chan_rule rules_outside[] = {
+	{ STORE_OPERATOR, STORE_COMMAND_MAX_OCTETS + FRAME_EXTRA_OCTETS,
+	  OPERATORS_MAX, false, serve_operator, "operator" },
 	{ STORE_ROOM, STORE_USER_MAX_OCTETS + FRAME_EXTRA_OCTETS, ROOMS_MAX,
 	  false, serve_room, "room" },
 	{ 0 },
@@ -100,6 +105,7 @@ store_start(struct role *role)
 	router = peer_new(SERVICE_ROUTER, 0, NULL);
 	if (tree_open(&tree, o->mail_dir, role->copy, str_c(o->hostname)) == OK)
 		tree.ring = ring_open(tree.root_fd, role->copy);
+	operator_prepare(&tree);
 	tree.n_copies = o->n_store;
 	tree.has_search = !str_ieq(str_c(o->search_index), S("no"));
 	tree.ask_quota = ask_router;

@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: MIT
 """doveadm, for the scripts that call it (A34)."""
 
+import os
 import shutil
 import subprocess
 
-from frame import PASSWORD, expect, expect_match, expect_true, main, scenario
+from frame import (PASSWORD, Skipped, expect, expect_match, expect_true,
+                   main, message, scenario)
+
+NOBODY = 65534
 
 
 @scenario
@@ -63,7 +67,143 @@ def doveadm_knows_users_passwords_and_quotas(lab):
     expect_match(quota.stdout, r"\AQuota name\tType\tValue\tLimit\t%\n"
                  r"User quota\tSTORAGE\t\d+\t\S+\t\d+\n"
                  r"User quota\tMESSAGE\t\d+\t\S+\t\d+\n\Z")
-    expect(doveadm("expunge").returncode, 64, "what is not here is said")
+    expect(doveadm("expunge").returncode, 64, "a query is needed")
+    expect(doveadm("sync").returncode, 64, "what is not here is said")
+
+
+class Dovecot:
+    """Debian's doveadm on a copy of a user's mailboxes."""
+
+    def __init__(self, host, user, directory):
+        self.program = shutil.which("doveadm")
+        if self.program is None:
+            raise Skipped("doveadm is not installed (make deps-bench)")
+        self.mail = os.path.join(directory, "mail")
+        shutil.rmtree(directory, ignore_errors=True)
+        shutil.copytree(host.maildir(user), self.mail)
+        self.config = os.path.join(directory, "conf")
+        with open(self.config, "w") as file:
+            file.write(f"""base_dir = {directory}
+log_path = {directory}/log
+mail_location = maildir:{self.mail}
+ssl = no
+protocols =
+first_valid_uid = 0
+namespace inbox {{
+  inbox = yes
+  separator = /
+}}
+""")
+        self.more = {}
+        if os.geteuid() == 0:  # it reads no mail as root
+            self.more = {"user": NOBODY, "group": NOBODY,
+                         "extra_groups": []}
+            for path, _, names in os.walk(directory):
+                for item in (path, *(os.path.join(path, n)
+                                     for n in names)):
+                    os.chown(item, NOBODY, NOBODY)
+
+    def __call__(self, *arguments):
+        return subprocess.run(
+            [self.program, "-c", self.config, *arguments],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            env=dict(os.environ, USER="u", HOME=self.mail), timeout=20,
+            **self.more)
+
+
+@scenario
+def mailboxes_look_as_with_dovecot(lab):
+    """A34: mailbox, search, fetch, expunge: the same words, the same output
+    and exit status; the same GUIDs, because they lie in the tree."""
+    host, user = lab.mta1, lab.mta1.users[1]
+    for i in range(4):
+        message_id, content = message(f"mail {i}", f"body {i}\r\n",
+                                      recipient=user)
+        host.submit(user, user, content)
+        host.wait_mail(user, message_id)
+    with host.imap(user) as client:
+        client.create("Work/2026")
+        client.create('"&AMQ-rger"')
+        client.select("INBOX")
+        client.store("2", "+FLAGS", r"(\Seen \Flagged)")
+        client.copy("1:2", "Work/2026")
+
+    def ours(*arguments):
+        """With the user behind the verb."""
+        words = list(arguments)
+        at = words.index("mailbox") + 2 if words[0] == "mailbox" or (
+            words[0] == "-f" and words[2] == "mailbox") else (
+            3 if words[0] == "-f" else 1)
+        return host.ctl(*words[:at], "-u", user, *words[at:],
+                        name="doveadm")
+    theirs = Dovecot(host, user, os.path.join(lab.directory, "dovecot"))
+    reading = (
+        ("mailbox", "list"), ("mailbox", "list", "W*"),
+        ("mailbox", "list", "-s"),
+        ("mailbox", "status", "messages unseen uidnext uidvalidity guid",
+         "INBOX"),
+        ("mailbox", "status", "messages vsize", "*"),
+        ("mailbox", "status", "-t", "messages", "*"),
+        ("-f", "tab", "mailbox", "status", "messages unseen", "*"),
+        ("mailbox", "status", "messages", "Nowhere"),
+        ("search", "mailbox", "INBOX", "all"),
+        ("search", "subject", "mail 1"),
+        ("search", "mailbox", "INBOX", "not", "seen", "since", "1d"),
+        ("search", "mailbox", "INBOX", "(", "flagged", "or", "subject",
+         "mail 3", ")"),
+        ("search", "mailbox", "Work/*", "larger", "1k"),
+        ("fetch", "mailbox uid hdr.subject size.virtual", "mailbox",
+         "INBOX", "uid", "1:2"),
+        ("fetch", "uid body", "mailbox", "INBOX", "flagged"),
+        ("fetch", "text", "mailbox", "INBOX", "uid", "3"),
+        ("fetch", "hdr", "mailbox", "INBOX", "uid", "4"),
+        ("-f", "tab", "fetch", "uid hdr.message-id", "mailbox", "INBOX",
+         "all"),
+        ("expunge", "subject", "mail 1"),
+        ("expunge", "mailbox", "Nowhere", "all"),
+    )
+    changing = (
+        ("mailbox", "create", "New/Sub", "Other"),
+        ("mailbox", "create", "Sent"),
+        ("mailbox", "subscribe", "Other"), ("mailbox", "list", "-s"),
+        ("mailbox", "rename", "Other", "Another"),
+        ("mailbox", "delete", "Nowhere"), ("mailbox", "delete", "Another"),
+        ("mailbox", "list"),
+        ("expunge", "mailbox", "INBOX", "subject", "mail 1"),
+        ("expunge", "mailbox", "Work/2026", "savedbefore", "30d"),
+        ("search", "all"),
+    )
+    for words in reading + changing:
+        got, want = ours(*words), theirs(*words)
+        expect(got.returncode, want.returncode,
+               f"{words}: {got.stderr} {want.stderr}")
+        # The order of folders is nobody's promise.
+        expect(sorted(got.stdout.split("\n")),
+               sorted(want.stdout.split("\n")), f"{words}")
+    expect(ours("search", "colour", "red").returncode, 64)
+    everybody = host.ctl("search", "-A", "subject", "mail 3",
+                         name="doveadm").stdout
+    expect_match(everybody, rf"\A{user} [0-9a-f]{{32}} \d+\n\Z")
+
+
+@scenario
+def only_operators_look_into_mailboxes(lab):
+    """Who cannot read the store's key is nobody's operator."""
+    host, user = lab.mta1, lab.mta1.users[0]
+    key = os.path.join(host.mail, ".estafeta.operator")
+    expect(os.stat(key).st_mode & 0o777, 0o600)
+    with open(key) as file:
+        text = file.read()
+    expect_match(text, r"\A[0-9a-f]{64}\Z")
+    with open(key, "w") as file:
+        file.write("0" * 64)
+    wrong = host.ctl("mailbox", "list", "-u", user, name="doveadm")
+    expect(wrong.returncode, 0, "the file is what counts: " + wrong.stderr)
+    os.unlink(key)
+    gone = host.ctl("mailbox", "list", "-u", user, name="doveadm")
+    expect(gone.returncode, 77, gone.stderr)
+    with open(key, "w") as file:
+        file.write(text)
 
 
 main()

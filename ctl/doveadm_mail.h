@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ * ctl/doveadm_mail.h - the verbs of doveadm that look into mailboxes: mailbox,
+ * search, fetch, expunge. */
+#pragma once
+
+#include "lib/rt/options.h"
+
+/* One verb for one user; words: what stands behind options and verb, for
+ * mailbox with the name of its command first. Prints as Dovecot's doveadm, and
+ * the user before each line of a search when is_all. A number of sysexits.h;
+ * EX_USAGE: the words are wrong. */
+struct doveadm_ask {
+	const struct options *options;
+	struct str user;
+	const char *verb, *format; // format: NULL, "tab", "flow", "pager"
+	char **words;
+	int n_words;
+	bool is_all; // one of many users
+	bool is_first;
+	bool only_subscribed, with_totals, subscribes; // -s, -t, -s of create
+};
+
+int doveadm_mail(const struct doveadm_ask *ask);
+/* Is it one of these verbs? */
+bool doveadm_is_mail_verb(const char *verb);
