@@ -119,6 +119,7 @@ open_call(struct co *co, struct session *s)
 	struct chan *chan;
 	enum err e = peer_chan(co, in.queue, in_s(QUEUE_CONNECT_S), &chan);
 
+	s->is_queue_full = false;
 	if (e == OK)
 		e = drop_repeats(s);
 	if (e == OK) {
@@ -303,12 +304,34 @@ find_fault(const struct smtp_data *d, bool is_binary, uint64_t most_hops,
 }
 
 static void
-say_refused(struct session *s, const struct frame *f)
+take_refusal(struct session *s, const struct frame *f)
 {
 	enum queue_refusal why;
 
-	if (f->type == QUEUE_REFUSED &&
-	    queue_read_refusal(f->body, &why) == OK && why == REFUSED_FULL)
+	s->is_queue_full = f->type == QUEUE_REFUSED &&
+			   queue_read_refusal(f->body, &why) == OK &&
+			   why == REFUSED_FULL;
+}
+
+/* The queue takes no more of it; it may have said why. */
+static void
+lose_call(struct co *co, struct session *s)
+{
+	struct frame f;
+
+	if (s->call != NULL && call_has_input(s->call) &&
+	    call_recv(co, s->call, in_s(QUEUE_TIMEOUT_S), &f) == OK) {
+		take_refusal(s, &f);
+		frame_release(&f);
+	}
+	call_free(&s->call);
+}
+
+static void
+say_refused(struct session *s)
+{
+	SESSION_LOG(s, LOG_ERROR, "smtp.not-queued");
+	if (s->is_queue_full)
 		session_reply(s, 452, S("4.3.1"),
 			      S("No room in the queue, try again later"));
 	else
@@ -363,9 +386,10 @@ accept_content(struct co *co, struct session *s)
 {
 	struct frame f = { .fd = -1 };
 
-	if (s->call == NULL || hand_on(co, s, true) != OK) {
-		SESSION_LOG(s, LOG_ERROR, "smtp.not-queued");
-		say_refused(s, &f);
+	if (s->call != NULL && hand_on(co, s, true) != OK)
+		lose_call(co, s);
+	if (s->call == NULL) {
+		say_refused(s);
 		return;
 	}
 	session_owes(s);
@@ -388,8 +412,8 @@ accept_content(struct co *co, struct session *s)
 			    STR(f.body));
 		session_forgive(s);
 	} else {
-		SESSION_LOG(s, LOG_ERROR, "smtp.not-queued");
-		say_refused(s, &f);
+		take_refusal(s, &f);
+		say_refused(s);
 	}
 	frame_release(&f);
 }
@@ -400,7 +424,7 @@ are_checks_refusing(struct co *co, struct session *s)
 {
 	if ((!s->is_header_sent || s->checks != NULL) &&
 	    hand_on(co, s, true) != OK)
-		call_free(&s->call); // said at the end
+		lose_call(co, s); // said at the end
 	return policy_says_refused(s);
 }
 
@@ -502,7 +526,7 @@ content_data(struct co *co, struct session *s)
 					&s->out);
 		stream_take(s->stream, n);
 		if (hand_on(co, s, false) != OK)
-			call_free(&s->call); // said at the end
+			lose_call(co, s); // said at the end
 	}
 	end_content(co, s);
 	return OK;
@@ -537,7 +561,7 @@ read_chunk(struct co *co, struct session *s, uint64_t size, bool is_wanted)
 		size -= in_now.n;
 		n_read += in_now.n;
 		if (is_wanted && hand_on(co, s, false) != OK)
-			call_free(&s->call);
+			lose_call(co, s);
 	}
 	return OK;
 }

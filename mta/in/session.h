@@ -123,6 +123,7 @@ struct session {
 	struct smtp_data data;
 	struct buf out;
 	bool is_header_sent;
+	bool is_queue_full; // the queue has said so
 	unsigned n_changes_sent; // policy_changes() that the queue knows
 	uint64_t size_limit;	 // octets
 };

@@ -60,7 +60,7 @@ def full_disk_refuses_new_mail_alone(lab):
     fill(lab)
     codes = [send(lab, 200000) for _ in range(20)]
     expect_true(set(codes) <= {250, 451, 452}, f"{codes}")
-    expect(codes[-1], 452, f"{codes}")
+    expect(set(codes[5:]), {452}, f"{codes}")
     expect(lab.mta1.ctl("healthcheck").returncode in (0, 1), True)
     sink.replies["RCPT"] = "550 5.1.1 never"
     lab.mta1.flush()
