@@ -908,23 +908,35 @@ nearest(struct str name)
 	return found;
 }
 
-/* Read and checked, but nobody acts on them yet: the operator must know. */
-static const char *const not_yet[] = {
-	"inet_interfaces",
-	"milter_default_action",
-	"non_smtpd_milters",
-	"smtpd_milters",
+/* Of Postfix, and not of this: the operator must know, and what to do instead.
+ */
+static const struct {
+	const char *name, *instead;
+} not_here[] = {
+	{ "inet_interfaces",
+	  "the ports are bound before main.cf is read: name addresses in the "
+	  "flags or variables of the listeners "
+	  "(ESTAFETA_LISTEN_SMTP=127.0.0.1:25)" },
+	{ "milter_default_action", "milters are not asked" },
+	{ "non_smtpd_milters",
+	  "milters are not asked: mail of this machine goes through "
+	  "header_checks and body_checks" },
+	{ "smtpd_milters",
+	  "milters are not asked, so what they refuse is accepted: write "
+	  "check_policy_service, header_checks or body_checks" },
 };
 
-static bool
-is_not_yet(const struct setting *v)
+/* NULL: it has an effect, or what it says happens anyway. */
+static const char *
+why_not_here(const struct setting *v)
 {
 	const struct known *k = known_find(v->name);
 
-	for (size_t i = 0; i < sizeof(not_yet) / sizeof(*not_yet); i++)
-		if (str_eq(v->name, str_c(not_yet[i])))
-			return !str_eq(v->value, k->preset);
-	return false;
+	for (size_t i = 0; i < sizeof(not_here) / sizeof(*not_here); i++)
+		if (str_eq(v->name, str_c(not_here[i].name)) &&
+		    !str_eq(v->value, k->preset))
+			return not_here[i].instead;
+	return NULL;
 }
 
 /* Is "$name", "${name" or "$(name" in the text? */
@@ -1086,12 +1098,9 @@ settings_finish(struct settings *s, struct diag *d)
 		if (k != NULL && k->kind == IGNORED)
 			diag_note(d, v->file, v->line,
 				  "%.*s has no effect here", STR(v->name));
-		else if (v->file.n > 0 && is_not_yet(v))
-			diag_warn(
-				d, v->file, v->line,
-				"%.*s is understood but has no effect in this "
-				"version",
-				STR(v->name));
+		else if (v->file.n > 0 && why_not_here(v) != NULL)
+			diag_warn(d, v->file, v->line, "%.*s has no effect: %s",
+				  STR(v->name), why_not_here(v));
 		else if (k == NULL && map_get(&used, v->name) == NULL &&
 			 !is_named(s->elsewhere, v->name))
 			tell_unknown(v, d);
