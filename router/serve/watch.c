@@ -29,6 +29,7 @@ enum {
 	/* Above that a look at each entry takes seconds, at each change. */
 	LINT_ENTRIES_MAX = 200000,
 	ELSEWHERE_MAX_OCTETS = 64 * 1024,
+	REPORT_MAX = 100, // warnings and notes, at each loading
 };
 
 /* The files elsewhere that the last loading wanted. */
@@ -136,9 +137,13 @@ variables(size_t *n_out)
 	return list;
 }
 
+/* Errors all; of the rest the first ones: a set of thousands of domains may
+ * have a note for each, at each change. */
 static void
 report(const struct diag *d)
 {
+	size_t n_left = 0, n_told = 0;
+
 	for (const struct diag_entry *entry = d->first; entry != NULL;
 	     entry = entry->next) {
 		enum log_level level = entry->severity == DIAG_ERROR ? LOG_ERROR
@@ -147,11 +152,18 @@ report(const struct diag *d)
 					       : LOG_INFO;
 		struct buf line = BUF_INIT(16384);
 
+		if (level != LOG_ERROR && ++n_told > REPORT_MAX) {
+			n_left++;
+			continue;
+		}
 		if (diag_format(entry, &line) == OK)
 			log_at(level, STR_NONE, "config",
 			       F("at", str_rtrim(buf_str(&line))));
 		buf_release(&line);
 	}
+	if (n_left > 0)
+		log_info("config.more", FN("findings", n_left),
+			 FC("see", "mailctl lint"));
 }
 
 static void
