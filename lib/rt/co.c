@@ -39,6 +39,7 @@ enum {
 	COOL_MS = 1000,	     // and each time half of the rest
 	HOG_US = 50000,	     // a slice this long is logged
 	GUARD_INSTALL = 102, // MADV_GUARD_INSTALL, Linux 6.13
+	SHRINK_SPARE_OCTETS = 1024,
 };
 
 enum state { READY, RUNNING, WAITING };
@@ -538,8 +539,8 @@ co_shrink(struct co *co)
 	uintptr_t page = PAGE_OCTETS;
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 	char *lowest = co->stack + PAGE_OCTETS;
-	/* One page below this frame stays: the next calls need it. */
-	char *end = (char *)((here & ~(page - 1)) - page);
+	/* What this function and madvise() need below the frame stays. */
+	char *end = (char *)((here - SHRINK_SPARE_OCTETS) & ~(page - 1));
 
 	if (end > lowest)
 		madvise(lowest, (size_t)(end - lowest), MADV_DONTNEED);

@@ -808,6 +808,15 @@ do_command(struct co *co, struct session *s, struct str body)
 	return s->broken;
 }
 
+/* Before a wait that may be long: memory that only telling needs. */
+static void
+rest(struct co *co, struct session *s)
+{
+	arena_release(&s->arena);
+	buf_release(&s->out);
+	co_shrink(co);
+}
+
 /* Tells what happens until front says something. False: the session is over.
  */
 static bool
@@ -816,7 +825,6 @@ tell_until_input(struct co *co, struct session *s, bool with_expunge)
 	session_answer(s, STORE_OK, "done");
 	s->verb = VERBS;
 	call_set_listener(s->call, co);
-	co_shrink(co);
 	while (!call_has_input(s->call) && s->broken == OK &&
 	       s->status != STORE_BYE) {
 		s->seat.is_woken = false;
@@ -828,6 +836,7 @@ tell_until_input(struct co *co, struct session *s, bool with_expunge)
 		if (s->status == STORE_BYE || s->seat.is_woken ||
 		    call_has_input(s->call))
 			continue;
+		rest(co, s);
 		if (co_wait(co, in_s(IDLE_LOOK_S)) == ERR_CANCELED)
 			s->broken = ERR_CANCELED;
 	}
