@@ -50,6 +50,7 @@ struct fetching {
 	const struct uid_list *list;
 	size_t work;		     // since the last breath
 	struct letters_ahead *ahead; // NULL: nothing was
+	size_t begun; // all before that place are, or were, read ahead
 	/* Of the message at hand. */
 	struct index_entry entry;
 	struct str blob;
@@ -328,9 +329,14 @@ find_blob(struct co *co, struct fetching *f, const struct message *msg,
 	if (!is_indexed(f->what, msg)) {
 		if (l->fd < 0)
 			return false;
-		buf_clear(&f->made);
-		index_make(l, &f->entry, &f->made);
-		f->blob = buf_str(&f->made);
+		if (l->has_blob) {
+			f->entry = l->entry;
+			f->blob = buf_str(&l->blob);
+		} else {
+			buf_clear(&f->made);
+			index_make(l, &f->entry, &f->made);
+			f->blob = buf_str(&f->made);
+		}
 		if (index_batch_add(f->batch, &f->entry, f->blob))
 			index_write(co, m, f->batch);
 		return true;
@@ -498,35 +504,58 @@ depth_of_all(const struct imap_fetch *what, const struct message *msg)
 	return depth;
 }
 
+/* Threads read those that come next. */
+static void
+read_ahead(struct fetching *f, size_t at)
+{
+	const struct uid_list *list = f->list;
+	struct mailbox *m = f->s->mailbox;
+
+	if (f->ahead == NULL)
+		f->ahead = letters_ahead_new(m);
+	if (f->begun < at)
+		f->begun = at;
+	while (f->begun < list->n && letters_ahead_has_room(f->ahead, at)) {
+		struct letter_wish wishes[LETTERS_AHEAD];
+		size_t i = f->begun, n = 0, taken = 0;
+
+		for (; i < list->n && n < LETTERS_AHEAD; i++) {
+			const struct message *msg =
+				mailbox_find(m, list->uids[i]);
+			int depth =
+				msg == NULL ? -1 : depth_of_all(f->what, msg);
+
+			if (depth >= 0)
+				wishes[n++] = (struct letter_wish) {
+					list->uids[i], (enum letter_depth)depth,
+					!is_indexed(f->what, msg), i
+				};
+		}
+		if (n > 0)
+			taken = letters_ahead_begin(f->ahead, at, wishes, n);
+		f->begun = taken < n ? wishes[taken].place : i;
+	}
+}
+
 /* The message at that place of the list. */
 static enum err
 read_letter(struct co *co, struct fetching *f, size_t at, int depth,
 	    struct letter *out)
 {
 	struct mailbox *m = f->s->mailbox;
-	const struct uid_list *list = f->list;
-	struct letter_wish wishes[LETTERS_AHEAD] = { { list->uids[at],
-						       depth } };
-	size_t n = 1;
+	const struct letter_wish wish = { .uid = f->list->uids[at],
+					  .depth = (enum letter_depth)depth,
+					  .place = at };
+	bool is_work = depth >= LETTER_PARTS && at + 1 < f->list->n;
 
 	f->work += READING;
-	if (letters_ahead_take(f->ahead, m, &wishes[0], out))
+	/* What is to be parsed is worth a thread, whatever the disk does. */
+	if (!is_work && f->begun <= at && letter_read_now(m, &wish, out))
 		return OK;
-	for (size_t i = at + 1; i < list->n && n < LETTERS_AHEAD; i++) {
-		const struct message *msg = mailbox_find(m, list->uids[i]);
-
-		if (msg != NULL)
-			wishes[n++] = (struct letter_wish) {
-				list->uids[i], depth_of_all(f->what, msg)
-			};
-	}
-	if (f->ahead == NULL)
-		f->ahead = letters_ahead_new();
-	letters_ahead_read(co, f->ahead, m, wishes, n);
-	return letters_ahead_take(f->ahead, m, &wishes[0], out)
+	read_ahead(f, at);
+	return letters_ahead_take(co, f->ahead, &wish, out)
 		       ? OK
-		       : letter_read(co, m, list->uids[at],
-				     (enum letter_depth)depth, out);
+		       : letter_read(co, m, wish.uid, wish.depth, out);
 }
 
 /* Of a message that another session removed the UID is still known. */
@@ -624,7 +653,7 @@ put_list(struct co *co, struct fetching *f)
 		free(f->batch);
 	}
 	index_window_release(&f->window);
-	letters_ahead_free(&f->ahead);
+	letters_ahead_free(co, &f->ahead);
 	buf_release(&f->made);
 }
 

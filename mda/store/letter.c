@@ -23,6 +23,8 @@ enum {
 	HEAD_STEP_OCTETS = 16 * 1024,
 	NOW_MAX_OCTETS = 128 * 1024,	// read and parsed in the loop
 	AHEAD_MAX_OCTETS = 1024 * 1024, // in memory, but for one message
+	LANE_MAX_OCTETS = AHEAD_MAX_OCTETS / 2,
+	LANES = 3, // one is being taken while two threads read
 	READ_TRIES = 3,
 	DATES_PER_JOB = 4096,
 	LETTERS_PER_JOB = 64,
@@ -34,6 +36,7 @@ struct letter_job {
 	int dir_fd;
 	char name[TREE_NAME_SIZE];
 	enum letter_depth depth;
+	bool makes_blob;
 	bool is_now;	    // ERR_MORE: it has to wait, or a thread knows more
 	bool has_wire_size; // what the name claims
 	uint64_t claimed_size, claimed_wire_size;
@@ -48,6 +51,7 @@ letter_release(struct letter *l)
 		close(l->fd);
 	l->fd = -1;
 	buf_release(&l->bytes);
+	buf_release(&l->blob);
 	arena_release(&l->arena);
 	l->root = NULL;
 }
@@ -167,7 +171,9 @@ read_letter(struct letter_job *job)
 	if (e != OK)
 		return e;
 	l->has_all = true;
-	if (job->depth >= LETTER_ALL || !l->is_crlf) {
+	/* What the name claims, and the file does not contradict, is not
+	 * counted again. */
+	if (!l->is_crlf) {
 		l->wire_size_octets = crlf_size(buf_str(&l->bytes));
 		l->is_crlf = l->wire_size_octets == l->size_octets;
 	}
@@ -279,74 +285,85 @@ letter_read(struct co *co, struct mailbox *m, uint32_t uid,
 
 /* ---- ahead ---- */
 
-struct letters_ahead {
+struct lane {
+	struct letters_ahead *owner;
+	bool is_running;
+	size_t end; // whoever is at this place has no more use for it
+	uint64_t octets;
+	size_t n;
 	struct {
 		uint32_t uid; // 0: taken
 		struct letter_job job;
 	} entries[LETTERS_AHEAD];
-	size_t n;
+};
+
+struct letters_ahead {
+	struct mailbox *mailbox;
+	struct lane lanes[LANES];
+	uint64_t octets; // in lanes that run, or wait to be taken
+	unsigned n_running;
+	struct co *waiter; // for a lane to end
 };
 
 struct letters_ahead *
-letters_ahead_new(void)
+letters_ahead_new(struct mailbox *m)
 {
-	return must_alloc(sizeof(struct letters_ahead));
+	struct letters_ahead *a = must_alloc(sizeof(*a));
+
+	a->mailbox = mailbox_hold(m);
+	for (int i = 0; i < LANES; i++)
+		a->lanes[i].owner = a;
+	return a;
 }
 
 static void
-forget_ahead(struct letters_ahead *a)
+wait_for_a_lane(struct co *co, struct letters_ahead *a)
 {
-	for (size_t i = 0; i < a->n; i++)
-		if (a->entries[i].uid != 0)
-			letter_release(&a->entries[i].job.letter);
-	a->n = 0;
+	a->waiter = co;
+	co_park(co);
+	a->waiter = NULL;
+}
+
+static void
+clear_lane(struct lane *lane)
+{
+	for (size_t i = 0; i < lane->n; i++)
+		if (lane->entries[i].uid != 0)
+			letter_release(&lane->entries[i].job.letter);
+	lane->owner->octets -= lane->octets;
+	lane->octets = lane->n = 0;
 }
 
 void
-letters_ahead_free(struct letters_ahead **ahead)
+letters_ahead_free(struct co *co, struct letters_ahead **ahead)
 {
-	if (*ahead == NULL)
-		return;
-	forget_ahead(*ahead);
-	free(*ahead);
+	struct letters_ahead *a = *ahead;
+
 	*ahead = NULL;
-}
-
-bool
-letters_ahead_take(struct letters_ahead *a, struct mailbox *m,
-		   const struct letter_wish *wish, struct letter *out)
-{
-	enum letter_depth depth = (enum letter_depth)wish->depth;
-	struct message *msg = mailbox_find(m, wish->uid);
-	struct letter_job now;
-
-	for (size_t i = 0; a != NULL && i < a->n; i++) {
-		struct letter_job *job = &a->entries[i].job;
-
-		if (a->entries[i].uid != wish->uid || job->e != OK ||
-		    letter_depth_of_both(job->depth, depth) != job->depth)
-			continue;
-		a->entries[i].uid = 0;
-		*out = job->letter;
-		return true;
-	}
-	if (msg == NULL || !init_job(&now, m, msg, depth) || !read_now(&now))
-		return false;
-	learn(msg, &now.letter);
-	*out = now.letter;
-	return true;
+	if (a == NULL)
+		return;
+	while (a->n_running > 0)
+		wait_for_a_lane(co, a);
+	for (int i = 0; i < LANES; i++)
+		clear_lane(&a->lanes[i]);
+	mailbox_drop(&a->mailbox);
+	free(a);
 }
 
 /* The disk is asked for all of them before the first is waited for. */
 static void
-ahead_in_thread(void *arg)
+lane_in_thread(void *arg)
 {
-	struct letters_ahead *a = arg;
+	struct lane *lane = arg;
 
-	for (size_t i = 0; i < a->n; i++) {
-		struct letter_job *job = &a->entries[i].job;
-		int fd = fs_open_regular(job->dir_fd, job->name);
+	for (size_t i = 0; i < lane->n; i++) {
+		struct letter_job *job = &lane->entries[i].job;
+		int fd;
 
+		if (read_now(job))
+			continue;
+		job->e = ERR_MORE;
+		fd = fs_open_regular(job->dir_fd, job->name);
 		if (fd < 0)
 			continue;
 		posix_fadvise(fd, 0,
@@ -355,42 +372,136 @@ ahead_in_thread(void *arg)
 			      POSIX_FADV_WILLNEED);
 		close(fd);
 	}
-	for (size_t i = 0; i < a->n; i++)
-		run_in_thread(&a->entries[i].job);
+	for (size_t i = 0; i < lane->n; i++) {
+		struct letter_job *job = &lane->entries[i].job;
+		struct letter *l = &job->letter;
+
+		if (job->e != OK)
+			run_in_thread(job);
+		if (job->e != OK || !job->makes_blob)
+			continue;
+		l->entry.uid = lane->entries[i].uid;
+		buf_init(&l->blob, INDEX_BLOBS_MAX_OCTETS);
+		index_make(l, &l->entry, &l->blob);
+		l->has_blob = true;
+	}
 }
 
-void
-letters_ahead_read(struct co *co, struct letters_ahead *a, struct mailbox *m,
-		   const struct letter_wish *wishes, size_t n)
+static void
+run_lane(struct co *co, void *arg)
 {
-	uint64_t octets = 0;
+	struct lane *lane = arg;
+	struct letters_ahead *a = lane->owner;
 
-	forget_ahead(a);
-	for (size_t i = 0; i < n && a->n < LETTERS_AHEAD; i++) {
-		const struct message *msg = mailbox_find(m, wishes[i].uid);
+	offload(co, lane_in_thread, lane);
+	lane->is_running = false;
+	a->n_running--;
+	if (a->waiter != NULL)
+		co_wake(a->waiter);
+}
 
-		if (msg == NULL || wishes[i].depth < 0 ||
-		    !init_job(&a->entries[a->n].job, m, msg,
-			      (enum letter_depth)wishes[i].depth))
-			continue;
-		octets +=
-			msg->has_size ? msg->size_octets : LETTER_SMALL_OCTETS;
-		if (a->n > 0 && octets > AHEAD_MAX_OCTETS)
+/* One that is not in use any more. */
+static size_t
+free_lane(const struct letters_ahead *a, size_t place)
+{
+	size_t i = 0;
+
+	while (i < LANES && (a->lanes[i].is_running || a->lanes[i].end > place))
+		i++;
+	return i;
+}
+
+bool
+letters_ahead_has_room(const struct letters_ahead *a, size_t place)
+{
+	size_t i = free_lane(a, place);
+
+	return i < LANES && a->octets - a->lanes[i].octets < AHEAD_MAX_OCTETS;
+}
+
+size_t
+letters_ahead_begin(struct letters_ahead *a, size_t place,
+		    const struct letter_wish *wishes, size_t n)
+{
+	struct lane *lane = &a->lanes[free_lane(a, place)];
+	size_t taken = 0;
+
+	clear_lane(lane);
+	for (; taken < n && lane->n < LETTERS_AHEAD; taken++) {
+		const struct letter_wish *wish = &wishes[taken];
+		const struct message *msg = mailbox_find(a->mailbox, wish->uid);
+		uint64_t octets = msg != NULL && msg->has_size
+					  ? msg->size_octets
+					  : LETTER_SMALL_OCTETS;
+
+		if (lane->n > 0 && lane->octets + octets > LANE_MAX_OCTETS)
 			break;
-		a->entries[a->n++].uid = wishes[i].uid;
+		lane->end = wish->place + 1;
+		if (msg == NULL || !init_job(&lane->entries[lane->n].job,
+					     a->mailbox, msg, wish->depth))
+			continue;
+		lane->entries[lane->n].job.makes_blob = wish->makes_blob;
+		lane->entries[lane->n++].uid = wish->uid;
+		lane->octets += octets;
 	}
-	if (a->n > 0)
-		offload(co, ahead_in_thread, a);
-	for (size_t i = 0; i < a->n; i++) {
-		struct message *msg = mailbox_find(m, a->entries[i].uid);
+	a->octets += lane->octets;
+	if (lane->n == 0)
+		return taken;
+	lane->is_running = true;
+	a->n_running++;
+	if (co_spawn(run_lane, lane, "letters") != NULL)
+		return taken;
+	lane->is_running = false;
+	a->n_running--;
+	a->octets -= lane->octets;
+	lane->octets = lane->n = 0;
+	return taken;
+}
 
-		if (msg != NULL && a->entries[i].job.e == OK)
-			learn(msg, &a->entries[i].job.letter);
-		else
-			letter_release(&a->entries[i].job.letter);
-		if (msg == NULL)
-			a->entries[i].uid = 0;
+bool
+letters_ahead_take(struct co *co, struct letters_ahead *a,
+		   const struct letter_wish *wish, struct letter *out)
+{
+	for (size_t i = 0; i < LANES; i++) {
+		struct lane *lane = &a->lanes[i];
+
+		for (size_t k = 0; k < lane->n; k++) {
+			struct letter_job *job = &lane->entries[k].job;
+			struct message *msg;
+
+			if (lane->entries[k].uid != wish->uid)
+				continue;
+			while (lane->is_running)
+				wait_for_a_lane(co, a);
+			lane->entries[k].uid = 0;
+			msg = mailbox_find(a->mailbox, wish->uid);
+			if (msg == NULL || job->e != OK ||
+			    letter_depth_of_both(job->depth, wish->depth) !=
+				    job->depth) {
+				letter_release(&job->letter);
+				return false;
+			}
+			learn(msg, &job->letter);
+			*out = job->letter;
+			return true;
+		}
 	}
+	return false;
+}
+
+bool
+letter_read_now(struct mailbox *m, const struct letter_wish *wish,
+		struct letter *out)
+{
+	struct message *msg = mailbox_find(m, wish->uid);
+	struct letter_job now;
+
+	if (msg == NULL || !init_job(&now, m, msg, wish->depth) ||
+	    !read_now(&now))
+		return false;
+	learn(msg, &now.letter);
+	*out = now.letter;
+	return true;
 }
 
 /* ---- dates ---- */

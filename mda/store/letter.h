@@ -17,7 +17,7 @@ enum letter_depth {
 
 enum {
 	LETTER_SMALL_OCTETS = 16 * 1024,
-	LETTERS_AHEAD = 32,
+	LETTERS_AHEAD = 16, // in one job
 };
 
 struct letter {
@@ -30,6 +30,9 @@ struct letter {
 	size_t head_octets; // of the header with its empty line
 	struct arena arena;
 	struct mime_part *root;
+	bool has_blob; // what the index keeps was made, too:
+	struct index_entry entry;
+	struct buf blob;
 };
 
 /* What serves both. */
@@ -43,26 +46,33 @@ enum err letter_read(struct co *co, struct mailbox *m, uint32_t uid,
 		     enum letter_depth depth, struct letter *out) MUST_USE;
 void letter_release(struct letter *l);
 
-/* For whoever reads many messages, one after the other: what has to wait for
- * the disk is read together with those that come next. */
+/* For whoever reads many messages, one after the other: those that come next
+ * are read meanwhile, in several threads. A bounded number, and bounded memory
+ * but for one message. Their mailbox is held until it is freed. */
 struct letters_ahead;
-struct letters_ahead *letters_ahead_new(void);
-/* NULL is fine. */
-void letters_ahead_free(struct letters_ahead **ahead);
+struct letters_ahead *letters_ahead_new(struct mailbox *m);
+/* Waits for the threads. NULL is fine. */
+void letters_ahead_free(struct co *co, struct letters_ahead **ahead);
 struct letter_wish {
 	uint32_t uid;
-	int depth; // enum letter_depth; -1: nothing is to be read
+	enum letter_depth depth;
+	bool makes_blob; // for the index, too
+	size_t place;	 // in the list of whoever reads; they rise
 };
-/* This message, if it was read ahead or needs no waiting; else false. a may be
- * NULL. */
+/* Can more be begun, when that place is about to be read? */
+bool letters_ahead_has_room(const struct letters_ahead *a, size_t place);
+/* Begins to read, after letters_ahead_has_room(); returns how many of them it
+ * took, one at least. */
+size_t letters_ahead_begin(struct letters_ahead *a, size_t place,
+			   const struct letter_wish *wishes, size_t n);
+/* The message, if it is being read ahead; false: it is not, or cannot be read
+ * so. */
 bool
-letters_ahead_take(struct letters_ahead *a, struct mailbox *m,
+letters_ahead_take(struct co *co, struct letters_ahead *a,
 		   const struct letter_wish *wish, struct letter *out) MUST_USE;
-/* Reads the first of these messages and some that follow; what cannot be read
- * is left out. Those read ahead before are forgotten. */
-void
-letters_ahead_read(struct co *co, struct letters_ahead *a, struct mailbox *m,
-		   const struct letter_wish *wishes, size_t n);
+/* Reads it if that needs no waiting for the disk. */
+bool letter_read_now(struct mailbox *m, const struct letter_wish *wish,
+		     struct letter *out) MUST_USE;
 
 /* INTERNALDATEs of all these messages, and sizes of their files, that are not
  * known yet, in one job. */
