@@ -50,7 +50,8 @@ read_what_is_compared(struct co *co, struct sorting *o)
 		if (key == IMAP_SORT_SIZE)
 			e = letters_read_sizes(co, m, o->uids, o->n);
 		if (column_of(key) != COLUMNS)
-			e = columns_fill(co, m, column_of(key), o->uids, o->n);
+			e = columns_fill(co, m, column_of(key), o->uids, o->n,
+					 o->s->call);
 	}
 	return e;
 }

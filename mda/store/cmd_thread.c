@@ -82,7 +82,7 @@ tell_threads(struct co *co, struct finding *f, enum imap_thread_algorithm kind)
 		uids[i] = f->uids[f->open_places[i]];
 	letters_read_dates(co, m, uids, n);
 	columns_hold(m);
-	e = columns_fill(co, m, COLUMN_THREAD, uids, n);
+	e = columns_fill(co, m, COLUMN_THREAD, uids, n, s->call);
 	if (e == OK) {
 		const struct buf *text = &m->columns.kinds[COLUMN_THREAD].text;
 

@@ -393,7 +393,7 @@ merge(struct column *c, const struct filling *f)
 
 enum err
 columns_fill(struct co *co, struct mailbox *m, enum column_kind kind,
-	     const uint32_t *uids, size_t n)
+	     const uint32_t *uids, size_t n, const struct call *call)
 {
 	struct column *c = &m->columns.kinds[kind];
 	bool is_text = kind != COLUMN_SENT && kind != COLUMN_THREAD;
@@ -408,7 +408,7 @@ columns_fill(struct co *co, struct mailbox *m, enum column_kind kind,
 	buf_init(&f.folded, 8 * KEY_MAX_OCTETS);
 	list_missing(c, uids, n, &f);
 	if (f.n > 0)
-		e = fields_visit(co, m, f.uids, f.n, keep_letter, &f);
+		e = fields_visit(co, m, f.uids, f.n, keep_letter, &f, call);
 	if (f.n > 0 && e == OK && is_text)
 		offload(co, rank_in_thread, &f);
 	if (f.n > 0 && e == OK)

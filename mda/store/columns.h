@@ -9,6 +9,7 @@
 
 #include "lib/base/buf.h"
 
+struct call;
 struct co;
 struct mailbox;
 
@@ -57,9 +58,11 @@ void columns_hold(struct mailbox *m);
 void columns_drop(struct mailbox *m);
 
 /* Reads what the column lacks of these messages (UIDs rising). ERR_LIMIT: it
- * would be too large. Waits; the columns are held. */
-enum err columns_fill(struct co *co, struct mailbox *m, enum column_kind kind,
-		      const uint32_t *uids, size_t n) MUST_USE;
+ * would be too large. ERR_CANCELED: call, whose command this is, has ended.
+ * Waits; the columns are held. */
+enum err
+columns_fill(struct co *co, struct mailbox *m, enum column_kind kind,
+	     const uint32_t *uids, size_t n, const struct call *call) MUST_USE;
 
 /* The entry of that UID; *at is 0 at first, UIDs rise from call to call. Never
  * NULL after columns_fill() for it. */

@@ -72,7 +72,7 @@ visit_indexed(struct co *co, struct mailbox *m, const struct message *msg,
 
 enum err
 fields_visit(struct co *co, struct mailbox *m, const uint32_t *uids, size_t n,
-	     letter_visit_fn *visit, void *arg)
+	     letter_visit_fn *visit, void *arg, const struct call *call)
 {
 	struct missing *missing = must_alloc(sizeof(*missing));
 	struct index_window window = { .at = 0 };
@@ -87,6 +87,12 @@ fields_visit(struct co *co, struct mailbox *m, const uint32_t *uids, size_t n,
 
 		if (i % BREATHE_EVERY == BREATHE_EVERY - 1)
 			co_breathe(co);
+		/* Nothing comes from front while a command runs, but the end.
+		 */
+		if (call_has_input(call)) {
+			e = ERR_CANCELED;
+			break;
+		}
 		msg = mailbox_next(m, uids[i], &in_model);
 		if (msg == NULL) {
 			visit(i, NULL, arg);
