@@ -210,20 +210,26 @@ print_quota(const struct asking *a, const char *type, uint64_t value,
 		       type, value, most, percent);
 }
 
-/* Its own count; nothing yet: 0. */
+/* Its own count, or what the store finds; no mailbox yet: 0. */
 static struct maildirsize
 usage_of(const struct asking *a, struct str address)
 {
 	struct buf bytes = BUF_INIT(MAILDIRSIZE_OCTETS_MAX);
 	struct maildirsize size = { 0 };
+	uint64_t octets = 0, messages = 0;
 	char path[PATH_OCTETS];
 	int dir;
 
 	mailbox_of(a, address, path);
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir >= 0 && (fs_read_file(dir, "maildirsize", &bytes) != OK ||
-			 maildirsize_parse(buf_str(&bytes), &size) != OK))
+			 maildirsize_parse(buf_str(&bytes), &size) != OK)) {
 		size = (struct maildirsize) { 0 };
+		if (doveadm_usage(&a->options, address, &octets, &messages)) {
+			size.octets = (int64_t)octets;
+			size.messages = (int64_t)messages;
+		}
+	}
 	buf_release(&bytes);
 	if (dir >= 0)
 		close(dir);

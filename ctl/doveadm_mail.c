@@ -348,6 +348,40 @@ mailbox_status(struct co *co, struct store_session *s,
 	return status;
 }
 
+static int
+sum_up(struct co *co, struct store_session *s, void *arg)
+{
+	const struct doveadm_ask ask = { .user = S("-"), .with_totals = true };
+	struct buf names = BUF_INIT(LIST_MAX_OCTETS);
+	bool wanted[N_STATUS] = { false };
+	uint64_t *sums = arg;
+	struct str rest, name;
+	int status = list_names(co, s, &ask, NULL, 0, true, &names);
+
+	read_status_fields(S("messages vsize"), wanted);
+	rest = buf_str(&names);
+	while (status == 0 && str_line(&rest, &name))
+		status = status_of(co, s, &ask, wanted, name, sums);
+	buf_release(&names);
+	return status;
+}
+
+bool
+doveadm_usage(const struct options *o, struct str user, uint64_t *octets_out,
+	      uint64_t *messages_out)
+{
+	uint64_t sums[N_STATUS] = { 0 };
+	int status = store_session_with(o, user, sum_up, sums);
+
+	for (size_t i = 0; i < N_STATUS; i++) {
+		if (strcmp(status_fields[i].name, "messages") == 0)
+			*messages_out = sums[i];
+		if (strcmp(status_fields[i].name, "vsize") == 0)
+			*octets_out = sums[i];
+	}
+	return status == 0;
+}
+
 /* ---- changes of folders ---- */
 
 static int

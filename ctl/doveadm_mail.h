@@ -21,5 +21,9 @@ struct doveadm_ask {
 };
 
 int doveadm_mail(const struct doveadm_ask *ask);
+/* What a user's mail takes, as the store counts it: no maildirsize is kept
+ * without a limit. False when it cannot be known (said). */
+bool doveadm_usage(const struct options *o, struct str user,
+		   uint64_t *octets_out, uint64_t *messages_out);
 /* Is it one of these verbs? */
 bool doveadm_is_mail_verb(const char *verb);

@@ -234,8 +234,9 @@ def inflated(said):
     return plain + mark + zlib.decompressobj(-zlib.MAX_WBITS).decompress(rest)
 
 
-def read_maildirs(base, name_of):
-    """{message id: (folder, digest, letters)} of a tree of Maildirs."""
+def read_maildirs(base, name_of, n_repeats=0):
+    """{message id: (folder, digest, letters)} of a tree of Maildirs; so many
+    may be there twice."""
     found = {}
     for path, names, _ in os.walk(base):
         if "cur" not in names:
@@ -247,7 +248,8 @@ def read_maildirs(base, name_of):
                     content = file.read()
                 letters = name.partition(":2,")[2]
                 ident = id_of(content)
-                expect_true(ident not in found, f"{ident} twice: {path}")
+                n_repeats -= ident in found
+                expect_true(n_repeats >= 0, f"{ident} twice: {path}")
                 found[ident] = (folder, text_of(content),
                                 "".join(sorted(c for c in letters
                                                if c in "DFRST")))
@@ -449,12 +451,19 @@ verbose = 0
                     in journey.tree.mails.items()
                     if kind == "IMAP" or folder == "INBOX"}
 
+            n_stalls = 0
+
             def read():
                 return {i: digest for i, (_, digest, _) in read_maildirs(
-                    journey.path(kind), str).items()}
+                    journey.path(kind), str, n_stalls).items()}
             command = (program, "--getmaildir", journey.home, "--rcfile",
                        kind + "rc")
-            journey.run(*command)
+            # It forks for each message, and once in many thousand waits in
+            # vain for a child that was quicker: it stops, and its next run
+            # takes that one message again.
+            while "waiting child pid" in journey.run(
+                    *command, codes=(0, 127))[0] and n_stalls < 5:
+                n_stalls += 1
             expect_same(read(), want, kind)
             expect(journey.run(*command)[1], 0, f"second run, {kind}")
             expect_same(read(), want, f"{kind}, second run")

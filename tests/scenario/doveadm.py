@@ -131,6 +131,8 @@ def mailboxes_look_as_with_dovecot(lab):
     def ours(*arguments):
         """With the user behind the verb."""
         words = list(arguments)
+        if words[0] == "quota":
+            return host.ctl(*words, "-u", user, name="doveadm")
         at = words.index("mailbox") + 2 if words[0] == "mailbox" or (
             words[0] == "-f" and words[2] == "mailbox") else (
             3 if words[0] == "-f" else 1)
@@ -181,6 +183,17 @@ def mailboxes_look_as_with_dovecot(lab):
         expect(sorted(got.stdout.split("\n")),
                sorted(want.stdout.split("\n")), f"{words}")
     expect(ours("search", "colour", "red").returncode, 64)
+    # Without a limit nobody keeps a sum: the store finds it.
+    mark = host.mark()
+    host.write_config("quotas.cf", "# none\n")
+    host.wait_log("ev=config.loaded", mark)
+    host.ctl("quota", "recount", user)
+    total = sum(os.path.getsize(path) for folder in
+                ("", ".Sent", ".Work.2026", ".New.Sub", ".&AMQ-rger")
+                for path in host.files(user, folder))
+    got = ours("quota", "get").stdout
+    expect_match(got, rf"STORAGE +{-(-total // 1024)} +- +0\n"
+                 r".*MESSAGE +\d+ +- ")
     everybody = host.ctl("search", "-A", "subject", "mail 3",
                          name="doveadm").stdout
     expect_match(everybody, rf"\A{user} [0-9a-f]{{32}} \d+\n\Z")
