@@ -13,25 +13,20 @@ enum {
 	TEXTS_MAX_OCTETS = 16 << 20,
 };
 
-struct needle {
-	struct str text; // folded
-	int question;	 // -1: none
-};
-
 static struct str
 key_of(const struct imap_search_node *const *node)
 {
 	return str_of(node, sizeof(*node));
 }
 
-static int
+static void
 add_question(struct matcher *m, const struct imap_search_node *node,
 	     struct str needle)
 {
 	struct search_question *q = &m->questions[m->n_questions];
 
 	if (needle.n == 0 || m->n_questions == SEARCH_QUESTIONS_MAX)
-		return -1;
+		return;
 	*q = (struct search_question) {
 		.needle = needle,
 		.where = node->key == IMAP_SEARCH_BODY	 ? SEARCH_IN_BODY
@@ -39,7 +34,7 @@ add_question(struct matcher *m, const struct imap_search_node *node,
 							 : SEARCH_IN_HEADER,
 		.is_field = node->key == IMAP_SEARCH_HEADER,
 	};
-	return (int)m->n_questions++;
+	m->asking[m->n_questions++] = node;
 }
 
 static enum err
@@ -48,17 +43,17 @@ fold(struct matcher *m, const struct imap_search_node *node)
 	struct buf out = BUF_INIT(FOLDED_MAX_OCTETS);
 	const struct imap_search_node **key =
 		arena_alloc(m->arena, sizeof(*key));
-	struct needle *folded = arena_alloc(m->arena, sizeof(*folded));
+	struct str *folded = arena_alloc(m->arena, sizeof(*folded));
 	enum err e = search_text_fold(&out, node->text);
 
 	if (key == NULL || folded == NULL)
 		e = ERR_LIMIT;
 	if (e == OK)
-		e = arena_str(m->arena, buf_str(&out), &folded->text);
+		e = arena_str(m->arena, buf_str(&out), folded);
 	buf_release(&out);
 	if (e != OK)
 		return e;
-	folded->question = add_question(m, node, folded->text);
+	add_question(m, node, *folded);
 	*key = node;
 	map_set(&m->folded, key_of(key), folded);
 	return OK;
@@ -128,19 +123,13 @@ matcher_release(struct matcher *m)
 	map_release(&m->folded);
 }
 
-static const struct needle *
-needle_of(const struct matcher *m, const struct imap_search_node *node)
-{
-	const struct needle *needle = map_get(&m->folded, key_of(&node));
-
-	check(needle != NULL);
-	return needle;
-}
-
 static struct str
 folded_of(const struct matcher *m, const struct imap_search_node *node)
 {
-	return needle_of(m, node)->text;
+	const struct str *folded = map_get(&m->folded, key_of(&node));
+
+	check(folded != NULL);
+	return *folded;
 }
 
 static bool
@@ -303,31 +292,31 @@ run_children(const struct matcher *m, const struct imap_search_node *node,
 }
 
 static bool
-has_needle(enum imap_search_key key)
-{
-	return key == IMAP_SEARCH_HEADER || key == IMAP_SEARCH_BODY ||
-	       key == IMAP_SEARCH_TEXT;
-}
-
-static bool
 needs_letter(enum imap_search_key key)
 {
-	return has_needle(key) || key == IMAP_SEARCH_SENTBEFORE ||
+	return key == IMAP_SEARCH_HEADER || key == IMAP_SEARCH_BODY ||
+	       key == IMAP_SEARCH_TEXT || key == IMAP_SEARCH_SENTBEFORE ||
 	       key == IMAP_SEARCH_SENTON || key == IMAP_SEARCH_SENTSINCE;
+}
+
+static enum match
+known_of(const struct matcher *m, const struct imap_search_node *node,
+	 const struct facts *f)
+{
+	for (size_t i = 0; i < m->n_questions && f->known != NULL; i++)
+		if (m->asking[i] == node)
+			return f->known[i];
+	return MATCH_UNKNOWN;
 }
 
 static enum match
 run_on_letter(const struct matcher *m, const struct imap_search_node *node,
 	      const struct facts *f, const struct letter *l, struct texts *t)
 {
-	int question = -1;
+	enum match known = known_of(m, node, f);
 
-	if (f->known != NULL && has_needle(node->key))
-		question = needle_of(m, node)->question;
-	if (question >= 0 && f->known[question] != MATCH_UNKNOWN)
-		return f->known[question];
-	if (l == NULL)
-		return MATCH_UNKNOWN;
+	if (known != MATCH_UNKNOWN || l == NULL)
+		return known;
 	return test_letter(m, node, l, t) ? MATCH_YES : MATCH_NO;
 }
 

@@ -16,9 +16,10 @@ enum match { MATCH_NO, MATCH_YES, MATCH_UNKNOWN };
 /* A program made ready: its texts folded once. */
 struct matcher {
 	const struct imap_search_node *root;
-	struct map folded; // node -> struct needle
+	struct map folded; // node -> struct str
 	/* What a search index is asked, in the order of facts.known. */
 	struct search_question questions[SEARCH_QUESTIONS_MAX];
+	const struct imap_search_node *asking[SEARCH_QUESTIONS_MAX];
 	size_t n_questions;
 	struct arena *arena;
 	struct keywords keywords; // names in the arena
