@@ -21,6 +21,7 @@
 
 enum {
 	RING_MAX_OCTETS = 64 << 20,
+	PIECE_OCTETS = 256 * 1024,
 	RING_LINE_MAX_OCTETS = 1024,
 	CRC_DIGITS = 8,
 	NAME_SIZE = 64,
@@ -255,20 +256,49 @@ is_record_of(struct str line, const struct lookup *l)
 	       str_eq(head, l->unique);
 }
 
+/* The whole lines of it; what is left over is moved to its beginning. */
+static bool
+is_in_lines(const struct lookup *l, struct buf *piece)
+{
+	struct str rest = buf_str(piece), line;
+	ptrdiff_t last = str_rchr(rest, '\n');
+	bool is_found = false;
+
+	/* A line too long is none of ours: its pieces are none, too. */
+	if (last < 0 && piece->n < piece->max)
+		return false;
+	rest = last < 0 ? rest : str_first(rest, (size_t)last + 1);
+	while (!is_found && str_line(&rest, &line))
+		is_found = is_record_of(line, l);
+	buf_shift(piece, last < 0 ? piece->n : (size_t)last + 1);
+	return is_found;
+}
+
+/* In pieces: it has up to 64 MiB, and several may look at once. */
 static bool
 is_in_file(const struct lookup *l, const char *name)
 {
-	struct buf file = BUF_INIT(2 * (size_t)RING_MAX_OCTETS);
-	struct str rest, line;
+	int fd = fs_open_regular(l->ring->root_fd, name);
+	struct buf piece = BUF_INIT(PIECE_OCTETS);
 	bool is_found = false;
 
-	if (fs_read_file(l->ring->root_fd, name, &file) == OK ||
-	    file.n == file.max) {
-		rest = buf_str(&file);
-		while (!is_found && str_line(&rest, &line))
-			is_found = is_record_of(line, l);
+	while (fd >= 0 && !is_found && buf_reserve(&piece, 1) == OK) {
+		ssize_t n;
+
+		check(buf_reserve(&piece, PIECE_OCTETS - piece.n) == OK);
+		n = read(fd, piece.p + piece.n, PIECE_OCTETS - piece.n);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		piece.n += (size_t)n;
+		is_found = is_in_lines(l, &piece);
 	}
-	buf_release(&file);
+	if (!is_found) // the last may lack its end
+		is_found = is_record_of(buf_str(&piece), l);
+	if (fd >= 0)
+		close(fd);
+	buf_release(&piece);
 	return is_found;
 }
 

@@ -92,6 +92,38 @@ turns(struct co *co, void *arg UNUSED)
 	ring_close(&r);
 }
 
+/* Wherever the pieces end that the file is read in. */
+static void
+more_than_a_piece(struct co *co, void *arg UNUSED)
+{
+	enum { N = 12000 };
+	static const char name[] = ".estafeta.delivered.7";
+	struct buf noise = BUF_INIT(2 * PIECE_OCTETS);
+	struct ring *r = ring_open(root_fd, 7);
+	char unique[20];
+
+	assert_non_null(r);
+	for (int i = 0; i < N; i++) {
+		snprintf(unique, sizeof(unique), "Q%dR0", i);
+		ring_add(r, user, str_c(unique));
+		if (i != N / 2)
+			continue;
+		while (noise.n < PIECE_OCTETS + 7)
+			buf_put(&noise, S("noise"));
+		buf_putc(&noise, '\n');
+		append_raw(name, buf_str(&noise));
+	}
+	assert_true(r->octets > 2 * PIECE_OCTETS);
+	for (int i = 0; i < N; i += 97) {
+		snprintf(unique, sizeof(unique), "Q%dR0", i);
+		assert_true(ring_has(co, r, user, str_c(unique)));
+	}
+	assert_true(ring_has(co, r, user, S("Q11999R0")));
+	assert_false(ring_has(co, r, user, S("Q12000R0")));
+	ring_close(&r);
+	buf_release(&noise);
+}
+
 /* Without a ring mail is taken all the same. */
 static void
 no_ring(struct co *co, void *arg UNUSED)
@@ -142,6 +174,7 @@ in_loop(co_fn *run)
 SCENARIO(found_and_not_found)
 SCENARIO(damage)
 SCENARIO(turns)
+SCENARIO(more_than_a_piece)
 SCENARIO(no_ring)
 SCENARIO(failed_flush)
 
@@ -152,6 +185,7 @@ main(void)
 		cmocka_unit_test(run_found_and_not_found),
 		cmocka_unit_test(run_damage),
 		cmocka_unit_test(run_turns),
+		cmocka_unit_test(run_more_than_a_piece),
 		cmocka_unit_test(run_no_ring),
 		cmocka_unit_test(run_failed_flush),
 	};
