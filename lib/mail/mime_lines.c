@@ -225,7 +225,7 @@ next_body(struct mime_lines *m, struct str in, bool is_end,
 	if (!m->is_in_piece)
 		look_for_boundary(m, out->text);
 	out->at = m->body_octets;
-	m->body_octets += n_text;
+	m->body_octets += n_text + (n > n_text);
 	m->is_in_piece = n == n_text;
 	return true;
 }
@@ -294,6 +294,7 @@ next_field(struct mime_lines *m, struct str in, bool is_end,
 		out->octets = str_first(in, n);
 		out->text = line;
 		end_header(m);
+		m->body_octets = 1; // the empty line
 		return true;
 	}
 	if (name_length(line, &name) == 0) {
@@ -337,6 +338,8 @@ mime_lines_skip_header(struct mime_lines *m, struct str header)
 		if (str_ieq(f.name, S("Content-Type")))
 			take_type(m, f.value);
 	end_header(m);
+	if (str_eq(header, S("\r\n")) || str_ends(header, S("\r\n\r\n")))
+		m->body_octets = 1; // the empty line
 }
 
 bool

@@ -34,7 +34,9 @@ struct mime_line {
 	enum mime_line_kind kind;
 	struct str octets; // with its line end: how far the reader is
 	struct str text;   // without
-	uint64_t at;	   // of MIME_LINE_BODY: octets before it in its part
+	/* Of MIME_LINE_BODY: octets before it in its part, the empty line
+	 * that ended the header included; a line's end is one. */
+	uint64_t at;
 };
 
 struct mime_lines {

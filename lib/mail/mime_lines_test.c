@@ -114,7 +114,18 @@ offsets_begin_anew_in_each_part(void **state UNUSED)
 	uint64_t at;
 
 	read_all(str_c(text), 0, &out, &at);
-	assert_int_equal(at, 5);
+	assert_int_equal(at, 1 + 4 + 3); // a line's end is one octet
+	buf_release(&out);
+}
+
+static void
+without_an_empty_line_it_is_not_counted(void **state UNUSED)
+{
+	struct buf out = BUF_INIT(1 << 16);
+	uint64_t at;
+
+	read_all(S("A: b\r\nno field\r\nz\r\n"), 0, &out, &at);
+	assert_int_equal(at, 9);
 	buf_release(&out);
 }
 
@@ -190,6 +201,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_have_their_kinds),
 		cmocka_unit_test(offsets_begin_anew_in_each_part),
+		cmocka_unit_test(without_an_empty_line_it_is_not_counted),
 		cmocka_unit_test(long_lines_come_in_pieces),
 		cmocka_unit_test(long_fields_are_cut),
 		cmocka_unit_test(depth_is_bounded),

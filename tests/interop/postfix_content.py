@@ -151,17 +151,35 @@ def entity(rng, depth, names):
         text + body(rng, names)
 
 
+def around(n, rest):
+    return (f"From: <a@there.test>\r\nTo: <b@sink.test>\r\nX-Id: {n}\r\n"
+            "Date: Sat, 31 Jan 2026 09:08:07 +0100\r\n"
+            f"Message-ID: <{n}@there.test>\r\n{rest}").encode()
+
+
 def make(rng, n):
     head, rest = entity(rng, 0, [])
     extra = [rng.choice(FIELDS) for _ in range(rng.randrange(5))]
     if rng.random() < 0.1:
         extra.append(rng.choice(RARE_FIELDS))
     rng.shuffle(extra)
-    text = (f"From: <a@there.test>\r\nTo: <b@sink.test>\r\nX-Id: {n}\r\n"
-            "Date: Sat, 31 Jan 2026 09:08:07 +0100\r\n"
-            f"Message-ID: <{n}@there.test>\r\n"
-            + "".join(field + "\r\n" for field in extra) + head + "\r\n" + rest)
-    return text.encode()
+    return around(n, "".join(field + "\r\n" for field in extra) + head + "\r\n"
+                  + rest)
+
+
+def at_the_limit():
+    """Bodies that just pass LIMIT, in each place that a body can be in."""
+    mixed = "Content-Type: multipart/mixed; boundary=bb\r\n\r\n"
+    digest = mixed.replace("mixed", "digest") + "--bb\r\n"
+    places = ["\r\n", mixed + "--bb\r\n\r\n", mixed + "--bb\r\nx\r\n",
+              mixed + "--bb--\r\n", digest + "x\r\n", digest + "\r\nx\r\n",
+              "Content-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\n"]
+    found = [place + "\r\n" * n + "replace me\r\n" for place in places
+             for n in range(LIMIT - 10, LIMIT + 1)]
+    found += ["\r\n" + line * n + "replace me\r\n"
+              for line in ("123456789\r\n", "replace 9\r\n")
+              for n in range(LIMIT // 10 - 2, LIMIT // 9 + 2)]
+    return found
 
 
 def settings(directory):
@@ -231,7 +249,9 @@ def main():
         with open(os.path.join(base, name), "w") as file:
             file.write(text.lstrip())
     rng = random.Random(options.seed)
-    messages = [make(rng, n) for n in range(options.n)]
+    messages = [around(n, rest) for n, rest in enumerate(at_the_limit())]
+    messages += [make(rng, n)
+                 for n in range(len(messages), len(messages) + options.n)]
     port, bad = frame.free_port(), 0
     try:
         with frame.Sink() as theirs, frame.Sink() as ours:

@@ -76,7 +76,7 @@ def make_table(rnd):
 
 def build(directory):
     program = os.path.join(directory, "table_lookup")
-    subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE",
+    subprocess.run([*os.environ.get("CC", "cc").split(), "-std=gnu11", "-D_GNU_SOURCE",
                     "-I.", "-O1", "-o", program] + SOURCES + ["-lpcre2-8"], cwd=ROOT,
                    check=True)
     return program
