@@ -21,7 +21,7 @@ USER2 = "user2@example1.local"
 PROMPT_S = 1.5
 FIRST_WAIT_S = 0.9
 N_COSTS = 20
-N_TIMED = 240
+N_TIMED = 160
 APART_S = 0.012
 CROP = 0.9
 
