@@ -26,8 +26,8 @@ ROLES = ("mta/in", "mta/queue", "mta/out", "mda/front", "mda/store",
          "mda/auth", "router/router")
 MORE_KIB = 1000
 LOAD = 8
-FILES = 64
-N_CONNECTIONS = 60
+FILES = 128
+N_CONNECTIONS = 140
 NETWORK = (OSError, EOFError, smtplib.SMTPException, imaplib.IMAP4.error,
            Failed)
 IDLE_CPU_S = 0.3
