@@ -4,8 +4,8 @@
  *
  * store.sock is open to mta/in, which must not read mail, and where all roles
  * have one uid the kernel cannot tell who asks. So an operator also knows the
- * key in MAIL/.estafeta.operator, which is the store's alone to read: roles that
- * talk to the network cannot open files. */
+ * key in MAIL/.estafeta.operator, which is the store's alone to read: roles
+ * that talk to the network cannot open files. */
 #pragma once
 
 #include "lib/rt/chan.h"
