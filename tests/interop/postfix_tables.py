@@ -696,7 +696,8 @@ def rcpt_meant(recipient, theirs, answer):
     if theirs != "2":
         return False
     if ours == "4":
-        return classes == {"retry"}  # put off at once, not in the queue
+        # Put off at once, not in the queue: nobody can have it now.
+        return "retry" in classes and classes <= {"retry", "error"}
     # Nothing but bounces: refused, for whatever reason it bounces.
     return classes == {"error"} and (
         "accounts: no " in steps or re.search(
