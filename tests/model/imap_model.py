@@ -44,7 +44,7 @@ WORDS = ("alder", "birch", "cedar", "elm", "fir", "oak", "pine", "yew")
 MANY = 30           # messages in a mailbox, before some must go
 SHOWN = 120         # lines of a failed session
 IDLE_S = 10
-ENOUGH = 4000       # commands, so that every kind has come
+ENOUGH = 20000      # commands, so that every kind has come
 HEADER = b"BODY[HEADER.FIELDS (X-MODEL)]"
 ITEMS = ("FLAGS", "UID", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "MODSEQ",
          "BODYSTRUCTURE", "BODY.PEEK[]", "BODY[]", "EMAILID", "SAVEDATE",
@@ -762,6 +762,11 @@ class Worker:
         return list(picked)
 
     def store(self, client):
+        # What others changed, and this one was not told, is not to be lost.
+        owed = client.view.owed & set(client.view.uids)
+        if owed and self.chance(40):
+            uid = self.rng.choice(sorted(owed))
+            return self.make_store(client, True, str(uid), lambda: [uid])
         return self.make_store(client, *self.pick_set(client))
 
     def make_store(self, client, is_uid, text, targets, mode=None,
@@ -1358,8 +1363,6 @@ class Worker:
         old, new = self.pick_name(90), self.rng.choice(NAMES)
         kind = "RENAME INBOX" if old == "INBOX" and new not in self.boxes \
             else "RENAME"
-        if kind == "RENAME INBOX" and self.chance(60):
-            return None
         return Command(kind, f"RENAME {self.quoted(client, old)} {self.quoted(client, new)}",
                        functools.partial(self.judge_rename, client, old, new))
 
