@@ -435,6 +435,7 @@ server = 127.0.0.1
 port = {port}
 username = {user_of("getmail")}
 password = {PASSWORD}
+timeout = 15
 {f"mailboxes = ({boxes},)" if kind == "IMAP" else ""}
 
 [destination]
@@ -458,11 +459,11 @@ verbose = 0
                     journey.path(kind), str, n_stalls).items()}
             command = (program, "--getmaildir", journey.home, "--rcfile",
                        kind + "rc")
-            # It forks for each message, and once in many thousand waits in
-            # vain for a child that was quicker: it stops, and its next run
-            # takes that one message again.
+            # It forks for each message, and once in a thousand or more waits
+            # in vain (timeout) for a child that was quicker: it stops, and
+            # its next run takes that one message again.
             while "waiting child pid" in journey.run(
-                    *command, codes=(0, 127))[0] and n_stalls < 5:
+                    *command, codes=(0, 127))[0] and n_stalls < 5 + N // 200:
                 n_stalls += 1
             expect_same(read(), want, kind)
             expect(journey.run(*command)[1], 0, f"second run, {kind}")
