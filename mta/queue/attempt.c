@@ -26,6 +26,7 @@ enum {
 	ASK_AHEAD = 16,		 // recipients
 	MAX_ROUTES = 1000,	 // of one recipient
 	FALLBACK_BACKOFF_S = 60, // without settings
+	SHORTEST_BACKOFF_S = 1,
 	TRACE_TEXT_OCTETS = 2048,
 };
 
@@ -706,6 +707,10 @@ backoff_us(const struct message *m, const struct router_snapshot *settings)
 		settings ? settings->queue_run_delay_s : FALLBACK_BACKOFF_S;
 	uint16_t chance = 0;
 
+	if (wait_s < SHORTEST_BACKOFF_S)
+		wait_s = SHORTEST_BACKOFF_S; // 0 would be a hot loop
+	if (most_s < wait_s)
+		most_s = wait_s;
 	for (uint32_t i = 1; i < m->n_attempts && wait_s < most_s; i++)
 		wait_s *= 2;
 	if (wait_s > most_s)
