@@ -100,6 +100,9 @@ def why_not():
     for program in ("mkfs.ext4", "mount", "umount", "e2fsck"):
         if shutil.which(program) is None:
             return f"{program} is not installed"
+    with open("/proc/self/mountinfo") as file:
+        if not any(line.split()[4] == "/" for line in file):
+            return "/ is no mount point here (a plain chroot)"
     directory = os.path.join(frame.ROOT, "build", "test", "powercut-probe")
     shutil.rmtree(directory, ignore_errors=True)
     os.makedirs(directory)

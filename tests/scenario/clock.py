@@ -67,8 +67,8 @@ def waits(host, n):
 @scenario
 def the_clock_of_the_test_is_believed(lab):
     host = lab.mta1
-    set_clock(YEARS_S)
     mark = host.mark()
+    set_clock(YEARS_S)
     host.wait_log(r"ev=queue\.clock-jumped s=31536\d{4} ", mark)
     wait_for("a line of the future", lambda: str(
         time.gmtime().tm_year + 9) in host.log_since(mark) or str(
