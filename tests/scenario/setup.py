@@ -6,6 +6,7 @@ The results expected are docker-mailserver's."""
 
 import json
 import os
+import re
 import stat
 import subprocess
 
@@ -63,9 +64,10 @@ def an_account_is_added_and_removed(lab):
         "route", "explain", "sales@example1.local").stdout, 5)
     host.submit(USER1, "sales@example1.local", content)
     host.wait_mail(NEW, message_id)
-    expect_match(setup(host, "email", "list"),
-                 r"^\* fresh@example1\.local \( [\d.]+[BK] / 1G \) \[0%\]\n"
-                 r"    \[ aliases -> sales@example1\.local \]")
+    wait_for("its mail is counted", lambda: re.search(
+        r"^\* fresh@example1\.local \( [\d.]+[BK] / 1G \) \[0%\]\n"
+        r"    \[ aliases -> sales@example1\.local \]",
+        setup(host, "email", "list"), re.M), 5)
 
     path = host.maildir(NEW)
     expect_true(os.path.isdir(path), "the mailbox is there")

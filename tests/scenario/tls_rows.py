@@ -4,6 +4,7 @@
 and protocol names of another service)."""
 
 import random
+import re
 import socket
 import ssl
 import subprocess
@@ -77,18 +78,24 @@ def s_client(lab, service, *arguments, given="Q\n"):
 
 
 def renegotiate(lab, service):
-    """Until the alert has come; an R alone is a command of s_client."""
+    """Until the alert has come; an R alone is a command of s_client, which does
+    not bear the greeting while it handshakes."""
     with subprocess.Popen(
             [need("openssl"), "s_client", "-tls1_2", "-connect",
              f"127.0.0.1:{lab.mta1.ports[service]}"], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
+        text = ""
+
+        def until(pattern):
+            nonlocal text
+            while not re.search(pattern, text, re.M):
+                line = client.stdout.readline()
+                expect_true(line, f"{service}: {text}")
+                text += line.decode(errors="replace")
+        until(r"^(220 |\* OK|\+OK)")
         client.stdin.write(b"R\n")
         client.stdin.flush()
-        text = ""
-        while "no renegotiation" not in text:
-            line = client.stdout.readline()
-            expect_true(line, f"{service}: {text}")
-            text += line.decode(errors="replace")
+        until("no renegotiation")
         client.kill()
     expect_match(text, "RENEGOTIATING", service)
 
