@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * ctl/setup_email.c - accounts: added, changed, listed, removed with their
  * aliases, quota and mail; and who may not send or receive. */
+#include "ctl/doveadm_mail.h"
 #include "ctl/files.h"
 #include "ctl/setup.h"
 #include "lib/base/check.h"
@@ -155,14 +156,15 @@ mailbox_path(const struct setup *s, struct str address, char out[PATH_OCTETS])
 	return n > 0 && n < PATH_OCTETS;
 }
 
-/* What the mailbox holds by its own count; 0 when there is none yet. */
+/* What the mailbox holds by its own count, or else by the store's; 0 when there
+ * is none yet, or no store. */
 static uint64_t
 usage_octets(const struct setup *s, struct str address)
 {
 	struct buf bytes = BUF_INIT(MAILDIRSIZE_OCTETS_MAX);
 	struct maildirsize size;
 	char path[PATH_OCTETS];
-	uint64_t octets = 0;
+	uint64_t octets = 0, messages;
 	int dir;
 
 	if (!mailbox_path(s, address, path))
@@ -173,6 +175,8 @@ usage_octets(const struct setup *s, struct str address)
 	if (fs_read_file(dir, "maildirsize", &bytes) == OK &&
 	    maildirsize_parse(buf_str(&bytes), &size) == OK)
 		octets = (uint64_t)size.octets;
+	else if (!doveadm_usage(s->options, address, &octets, &messages))
+		octets = 0;
 	buf_release(&bytes);
 	close(dir);
 	return octets;
