@@ -168,7 +168,7 @@ sort-key=Arrival
         screen.type("Pine\n")
         screen.wait("Create")
         screen.type("y")
-        screen.wait("and deleted")
+        screen.wait("DEL|and deleted")  # it draws what differs alone
         screen.type("x")
         screen.wait("1 message expunged")
         expect_true("\\Seen" in flags(host, ids[0]), "it was read")

@@ -456,12 +456,13 @@ verbose = 0
 
             def read():
                 return {i: digest for i, (_, digest, _) in read_maildirs(
-                    journey.path(kind), str, n_stalls).items()}
+                    journey.path(kind), str,
+                    len(want) if n_stalls else 0).items()}
             command = (program, "--getmaildir", journey.home, "--rcfile",
                        kind + "rc")
             # It forks for each message, and once in a thousand or more waits
             # in vain (timeout) for a child that was quicker: it stops, and
-            # its next run takes that one message again.
+            # its next run takes again what it had not noted.
             while "waiting child pid" in journey.run(
                     *command, codes=(0, 127))[0] and n_stalls < 5 + N // 200:
                 n_stalls += 1
