@@ -63,6 +63,12 @@ docker_gateways(struct str route, struct buf *out)
 	return e;
 }
 
+static bool
+is_mask(uint32_t mask)
+{
+	return (~mask & (~mask + 1)) == 0;
+}
+
 static enum err
 put_connected(struct str route, struct buf *out)
 {
@@ -71,7 +77,8 @@ put_connected(struct str route, struct buf *out)
 	enum err e = OK;
 
 	while (e == OK && str_line(&route, &line))
-		if (read_route(line, &r) && r.gateway == 0 && r.mask != 0)
+		if (read_route(line, &r) && r.gateway == 0 && r.mask != 0 &&
+		    is_mask(r.mask))
 			e = put_address(out, "", r.to & r.mask,
 					(unsigned)__builtin_popcount(r.mask));
 	return e;

@@ -27,7 +27,11 @@ is_plain(struct str s)
 static bool
 is_limit(int error)
 {
-	return error == PCRE2_ERROR_PARENTHESES_NEST_TOO_DEEP ||
+	/* What a bracket holds is PCRE2's to judge; the rule's line is told. */
+	return error == PCRE2_ERROR_CLASS_RANGE_ORDER ||
+	       error == PCRE2_ERROR_CLASS_INVALID_RANGE ||
+	       error == PCRE2_ERROR_UNKNOWN_POSIX_CLASS ||
+	       error == PCRE2_ERROR_PARENTHESES_NEST_TOO_DEEP ||
 	       error == PCRE2_ERROR_PATTERN_TOO_LARGE ||
 	       error == PCRE2_ERROR_PATTERN_TOO_COMPLICATED ||
 	       error == PCRE2_ERROR_BAD_SUBPATTERN_REFERENCE;

@@ -3,7 +3,8 @@
  *
  * Input: a user and an id, each ended by LF, then the file; a line that begins
  * with '*' is given a right checksum. Oracle: a line counts exactly when it is
- * what put_record() writes for them, whatever its time. */
+ * what put_record() writes for them, whatever its time; an id is never empty.
+ */
 #include "mda/store/ring.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -35,7 +36,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!str_split(&rest, '\n', &l.user) || rest.p == NULL ||
 	    !str_split(&rest, '\n', &l.unique) || rest.p == NULL ||
 	    str_chr(l.user, '\t') >= 0 || str_chr(l.unique, '\t') >= 0 ||
-	    str_chr(l.user, '\0') >= 0)
+	    str_chr(l.user, '\0') >= 0 || l.unique.n == 0)
 		return 0;
 	while (str_line(&rest, &line)) {
 		struct buf b = BUF_INIT(line.n + 1);
