@@ -284,6 +284,7 @@ def a_recount_finds_what_nobody_told(lab):
     host = lab.mta1
     empty(host)
     set_quota(host, f"{NEW}:50k")
+    host.ctl("quota", "recount", NEW)  # what the new limit has begun is over
     before = quota(host)[0]
     commands = (("mailctl", ("quota", "recount", NEW)),
                 ("doveadm", ("quota", "recalc", "-u", NEW)),
