@@ -244,9 +244,13 @@ class_end(const struct translation *t, size_t at)
 
 	if (kind != ':' && kind != '.' && kind != '=')
 		return 0;
-	for (size_t i = at + 2; i + 1 < t->in.n; i++)
+	for (size_t i = at + 2; i + 1 < t->in.n; i++) {
 		if (t->in.p[i] == kind && t->in.p[i + 1] == ']')
 			return i + 2;
+		/* A class goes to PCRE2 as it stands. */
+		if (kind == ':' && !ascii_is_alpha(t->in.p[i]))
+			return 0;
+	}
 	return 0;
 }
 
@@ -281,6 +285,9 @@ put_bracket(struct translation *t)
 
 		if (t->at >= t->in.n)
 			return refuse(t, "a '[' is not closed");
+		if (c == '[' && end == 0 &&
+		    str_chr(S(":.="), peek(t, 1)) >= 0 && t->at + 1 < t->in.n)
+			return refuse(t, "no such [: :], [. .] or [= =]");
 		if (c == ']' && t->at > first)
 			break;
 		if (end == 0) {
