@@ -27,8 +27,10 @@ is_plain(struct str s)
 static bool
 is_limit(int error)
 {
-	/* What a bracket holds is PCRE2's to judge; the rule's line is told. */
+	/* What a bracket holds is PCRE2's to judge, and that an anchor is not
+	 * repeated (glibc refuses it, too); the rule's line is told. */
 	return error == PCRE2_ERROR_CLASS_RANGE_ORDER ||
+	       error == PCRE2_ERROR_QUANTIFIER_INVALID ||
 	       error == PCRE2_ERROR_CLASS_INVALID_RANGE ||
 	       error == PCRE2_ERROR_UNKNOWN_POSIX_CLASS ||
 	       error == PCRE2_ERROR_PARENTHESES_NEST_TOO_DEEP ||
