@@ -79,16 +79,46 @@ ask_flush(const struct options *o, enum queue_flush what, const char *key,
 	return e;
 }
 
-static enum err
-take_events(struct str row, ask_event_fn *take, void *arg)
+enum err
+ask_frames(struct co *co, struct chan *chan, enum queue_type type,
+	   struct str body, ask_frame_fn *take, void *arg)
 {
+	struct call *call = call_open(chan);
+	enum err e = ERR_UNAVAILABLE;
+
+	if (call != NULL)
+		e = call_send(co, call, type, body, -1, true,
+			      in_s(ASK_TIMEOUT_S));
+	while (e == OK) {
+		struct frame f;
+
+		e = call_recv(co, call, in_s(ASK_TIMEOUT_S), &f);
+		if (e != OK)
+			break;
+		e = take(arg, &f);
+		frame_release(&f);
+	}
+	call_free(&call);
+	return e == ERR_EOF ? OK : e;
+}
+
+struct events_question {
+	ask_event_fn *take;
+	void *arg;
+};
+
+static enum err
+take_events(void *arg, const struct frame *f)
+{
+	const struct events_question *q = arg;
+	struct str row = f->body;
 	struct queue_event event;
-	enum err e = OK;
+	enum err e = f->type == QUEUE_EVENTS ? OK : ERR_FORMAT;
 
 	while (row.n > 0 && e == OK) {
 		e = queue_next_event(&row, &event);
 		if (e == OK)
-			take(arg, &event);
+			q->take(q->arg, &event);
 	}
 	return e;
 }
@@ -97,24 +127,9 @@ enum err
 ask_events(struct co *co, struct chan *chan, const char *key,
 	   ask_event_fn *take, void *arg)
 {
-	struct call *call = call_open(chan);
-	enum err e = ERR_UNAVAILABLE;
+	struct events_question q = { take, arg };
 
-	if (call != NULL)
-		e = call_send(co, call, QUEUE_TRACE, str_c(key), -1, true,
-			      in_s(ASK_TIMEOUT_S));
-	while (e == OK) {
-		struct frame f;
-
-		e = call_recv(co, call, in_s(ASK_TIMEOUT_S), &f);
-		if (e != OK)
-			break;
-		e = f.type == QUEUE_EVENTS ? take_events(f.body, take, arg)
-					   : ERR_FORMAT;
-		frame_release(&f);
-	}
-	call_free(&call);
-	return e == ERR_EOF ? OK : e;
+	return ask_frames(co, chan, QUEUE_TRACE, str_c(key), take_events, &q);
 }
 
 int

@@ -16,6 +16,11 @@ enum err ask_change(const struct options *o, enum queue_change what,
 		    uint8_t states, const char *id, uint64_t *n_out) MUST_USE;
 enum err ask_flush(const struct options *o, enum queue_flush what,
 		   const char *key, uint64_t *n_out) MUST_USE;
+/* Asks, in a coroutine of client_ask(): take() for each frame of the answer,
+ * until it ends or take() fails. */
+typedef enum err ask_frame_fn(void *arg, const struct frame *f);
+enum err ask_frames(struct co *co, struct chan *chan, enum queue_type type,
+		    struct str body, ask_frame_fn *take, void *arg) MUST_USE;
 /* Asks, in a coroutine of client_ask(), what happened to the message of that
  * id or to the newest from or to that address: take() for each step, in the
  * order of time. What it gets is valid during the call. */

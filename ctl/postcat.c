@@ -179,7 +179,7 @@ print_line(const struct show *s, const char *what)
 }
 
 static enum err
-take_entry(struct show *s, struct frame *f)
+take_entry(struct show *s, const struct frame *f)
 {
 	struct str row = f->body;
 	struct buf out = BUF_INIT(ENVELOPE_OUT_OCTETS);
@@ -200,7 +200,7 @@ take_entry(struct show *s, struct frame *f)
 }
 
 static enum err
-take_envelope(struct show *s, struct frame *f)
+take_envelope(struct show *s, const struct frame *f)
 {
 	struct arena arena = ARENA_INIT(ARENA_OCTETS);
 	struct buf out = BUF_INIT(ENVELOPE_OUT_OCTETS);
@@ -220,8 +220,9 @@ take_envelope(struct show *s, struct frame *f)
 }
 
 static enum err
-take_frame(struct show *s, struct frame *f)
+take_frame(void *arg, const struct frame *f)
 {
+	struct show *s = arg;
 	struct buf out = BUF_INIT(TEXT_OUT_OCTETS);
 
 	if (f->type == QUEUE_ENTRIES)
@@ -239,24 +240,9 @@ take_frame(struct show *s, struct frame *f)
 static enum err
 ask(struct co *co, struct chan *chan, void *arg)
 {
-	struct show *s = arg;
-	struct call *call = call_open(chan);
-	enum err e = ERR_UNAVAILABLE;
+	const struct show *s = arg;
 
-	if (call != NULL)
-		e = call_send(co, call, QUEUE_SHOW, str_c(s->id), -1, true,
-			      in_s(ASK_TIMEOUT_S));
-	while (e == OK) {
-		struct frame f;
-
-		e = call_recv(co, call, in_s(ASK_TIMEOUT_S), &f);
-		if (e != OK)
-			break;
-		e = take_frame(s, &f);
-		frame_release(&f);
-	}
-	call_free(&call);
-	return e == ERR_EOF ? OK : e;
+	return ask_frames(co, chan, QUEUE_SHOW, str_c(s->id), take_frame, arg);
 }
 
 enum err

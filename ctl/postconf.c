@@ -178,24 +178,37 @@ show_defaults(const struct shown *how, char **names)
 	return status;
 }
 
+/* The configuration, or NULL: told. */
+static struct config *
+load(const char *dir, const char *hostname)
+{
+	struct config *c = NULL;
+	struct diag d;
+
+	diag_init(&d, DIAG_MAX_OCTETS);
+	if (files_load(dir, hostname, &d, &c) != OK) {
+		fprintf(stderr, "%s: %zu errors; mailctl lint %s tells them\n",
+			dir, d.n_errors, dir);
+		config_free(&c);
+	}
+	diag_release(&d);
+	return c;
+}
+
 static int
 show(const char *dir, const char *hostname, const struct shown *how,
      char **names)
 {
-	struct config *c = NULL;
-	struct diag d;
-	int status = EX_CONFIG;
+	struct config *c;
+	int status;
 
 	if (how->is_default)
 		return show_defaults(how, names);
-	diag_init(&d, DIAG_MAX_OCTETS);
-	if (files_load(dir, hostname, &d, &c) == OK)
-		status = show_settings(&c->settings, how, names);
-	else
-		fprintf(stderr, "%s: %zu errors; mailctl lint %s tells them\n",
-			dir, d.n_errors, dir);
+	c = load(dir, hostname);
+	if (c == NULL)
+		return EX_CONFIG;
+	status = show_settings(&c->settings, how, names);
 	config_free(&c);
-	diag_release(&d);
 	return status;
 }
 
@@ -256,18 +269,13 @@ static int
 show_services(const char *dir, const char *hostname, enum services_form form,
 	      char **patterns)
 {
-	struct config *c = NULL;
-	struct diag d;
-	int status = EX_CONFIG;
+	struct config *c = load(dir, hostname);
+	int status;
 
-	diag_init(&d, DIAG_MAX_OCTETS);
-	if (files_load(dir, hostname, &d, &c) == OK)
-		status = services_show(c, form, patterns) ? 0 : 1;
-	else
-		fprintf(stderr, "%s: %zu errors; mailctl lint %s tells them\n",
-			dir, d.n_errors, dir);
+	if (c == NULL)
+		return EX_CONFIG;
+	status = services_show(c, form, patterns) ? 0 : 1;
 	config_free(&c);
-	diag_release(&d);
 	return status;
 }
 

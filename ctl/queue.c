@@ -26,11 +26,13 @@ struct list_question {
 };
 
 static enum err
-print_entries(struct list_question *q, struct str row)
+print_entries(void *arg, const struct frame *f)
 {
+	struct list_question *q = arg;
+	struct str row = f->body;
 	struct arena arena = ARENA_INIT(ARENA_OCTETS);
 	struct buf out = BUF_INIT(ENTRY_OUT_OCTETS);
-	enum err e = OK;
+	enum err e = f->type == QUEUE_ENTRIES ? OK : ERR_FORMAT;
 
 	while (row.n > 0 && e == OK) {
 		struct queue_entry entry;
@@ -51,24 +53,7 @@ print_entries(struct list_question *q, struct str row)
 static enum err
 list(struct co *co, struct chan *chan, void *arg)
 {
-	struct call *call = call_open(chan);
-	enum err e = ERR_UNAVAILABLE;
-
-	if (call != NULL)
-		e = call_send(co, call, QUEUE_LIST, STR_NONE, -1, true,
-			      in_s(ASK_TIMEOUT_S));
-	while (e == OK) {
-		struct frame f;
-
-		e = call_recv(co, call, in_s(ASK_TIMEOUT_S), &f);
-		if (e != OK)
-			break;
-		e = f.type == QUEUE_ENTRIES ? print_entries(arg, f.body)
-					    : ERR_FORMAT;
-		frame_release(&f);
-	}
-	call_free(&call);
-	return e == ERR_EOF ? OK : e;
+	return ask_frames(co, chan, QUEUE_LIST, STR_NONE, print_entries, arg);
 }
 
 static enum err

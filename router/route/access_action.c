@@ -200,23 +200,25 @@ act_prepend(struct eval *e, const struct scope *s, struct str text)
 }
 
 static enum status
-act_info(struct eval *e, const struct scope *s, struct str text)
+note(struct eval *e, const struct scope *s, const char *how, struct str text)
 {
 	access_order(e, EFFECT_NOTE,
-		     access_text(e, "info: <%.*s>: %s: %.*s",
+		     access_text(e, "%s: <%.*s>: %s: %.*s", how,
 				 STR(str_first(s->name, 256)), s->class,
 				 STR(str_first(text, TEXT_MAX_OCTETS / 2))));
 	return DUNNO;
 }
 
 static enum status
+act_info(struct eval *e, const struct scope *s, struct str text)
+{
+	return note(e, s, "info", text);
+}
+
+static enum status
 act_warn(struct eval *e, const struct scope *s, struct str text)
 {
-	access_order(e, EFFECT_NOTE,
-		     access_text(e, "warn: <%.*s>: %s: %.*s",
-				 STR(str_first(s->name, 256)), s->class,
-				 STR(str_first(text, TEXT_MAX_OCTETS / 2))));
-	return DUNNO;
+	return note(e, s, "warn", text);
 }
 
 static enum status

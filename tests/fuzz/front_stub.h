@@ -3,8 +3,8 @@
  * and fuzz_pop3_session: the real sessions, with their coroutines and channels;
  * auth, store and router are stubs at the other ends of socket pairs.
  *
- * The input is what the client sends; an octet 1 in it is not sent: there the
- * client waits for a reply. The stubs check what front must never ask:
+ * The input is what the client sends. The stubs check what front must never
+ * ask:
  *  - a session of a user without an AUTH_OK for it;
  *  - a command of a selected mailbox while none is selected;
  *  - octets of a message beyond what was promised. */
@@ -12,17 +12,11 @@
 
 #include "lib/ipc/router.h"
 #include "lib/ipc/store.h"
+#include "tests/fuzz/session_client.h"
 
-#include <stdint.h>
 #include <sys/mman.h>
 
 enum {
-	MAX_INPUT = 16384,
-	FRAME_OCTETS = 1 << 20,
-	MAX_CALLS = 64,
-	WAIT_S = 20,
-	REPLY_MS = 5, // when none comes: the client goes on
-	WAIT_OCTET = 1,
 	OUTPUT_MAX = 16 << 20,
 	TURNS_MAX = 10000,
 };
@@ -31,21 +25,13 @@ static const struct str stub_user = STR_INIT("u@example");
 static const struct str stub_body = STR_INIT("A: b\r\n\r\n.c\r\n");
 
 static struct {
-	char input[MAX_INPUT];
-	bool waits[MAX_INPUT]; // before this octet
-	size_t n_input, piece;
-	int fd, body_fd;
-	struct buf output;
+	int body_fd;
 	unsigned n_right;  // logins that auth allowed
 	unsigned n_stores; // sessions of store now
 	bool is_imap;
 } t;
 
 /* ---- what takes the place of lib/rt/role.c ------------------------------- */
-
-struct peer {
-	struct chan *ours, *theirs;
-};
 
 static void
 answer(struct call *call, uint16_t type, struct buf *body, bool is_end)
@@ -352,42 +338,13 @@ static const struct chan_rule rules_store[] = {
 	{ .serve = NULL },
 };
 
-static void
-on_closed(struct chan *chan UNUSED, void *owner UNUSED)
-{
-	check_failed("a peer's table was broken", __FILE__, __LINE__);
-}
-
 struct peer *
 peer_new(enum service to, unsigned copy UNUSED,
 	 const struct chan_rule *ours UNUSED)
 {
-	const struct chan_rule *theirs = to == SERVICE_ROUTER ? rules_router
-					 : to == SERVICE_AUTH ? rules_auth
-							      : rules_store;
-	struct peer *peer = must_alloc(sizeof(*peer));
-	int fds[2];
-
-	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-	peer->ours = chan_new(fds[0], true, NULL, on_closed, NULL, "ours");
-	peer->theirs =
-		chan_new(fds[1], false, theirs, on_closed, NULL, "theirs");
-	return peer;
-}
-
-enum err
-peer_chan(struct co *co UNUSED, struct peer *peer, int64_t deadline_us UNUSED,
-	  struct chan **out)
-{
-	*out = peer->ours;
-	return OK;
-}
-
-enum err
-peer_ask(struct co *co, struct peer *peer, uint16_t type, struct str body,
-	 int64_t deadline_us, struct frame *out)
-{
-	return chan_ask(co, peer->ours, type, body, deadline_us, out);
+	return stub_peer(to == SERVICE_ROUTER ? rules_router
+			 : to == SERVICE_AUTH ? rules_auth
+					      : rules_store);
 }
 
 bool
@@ -398,63 +355,14 @@ unix_peer_is_trusted(int fd UNUSED)
 
 /* ---- the client ---------------------------------------------------------- */
 
-static enum err
-hear_more(struct co *co, struct stream *s, int64_t deadline_us)
-{
-	enum err e = stream_fill(co, s, deadline_us);
-	struct str got = stream_peek(s);
-
-	check(buf_add(&t.output, got) == OK);
-	stream_take(s, got.n);
-	return e;
-}
-
-static size_t
-piece_at(size_t at)
-{
-	size_t n = 1;
-
-	while (n < t.piece && at + n < t.n_input && !t.waits[at + n])
-		n++;
-	return n;
-}
-
 static void
 run_client(struct co *co, void *arg UNUSED)
 {
-	struct stream *s = stream_new(t.fd, MAX_INPUT);
-	enum err e = hear_more(co, s, in_s(WAIT_S));
-
-	for (size_t at = 0, n; e == OK && at < t.n_input; at += n) {
-		if (t.waits[at] && hear_more(co, s, in_ms(REPLY_MS)) == ERR_EOF)
-			break;
-		n = piece_at(at);
-		stream_put(s, str_of(t.input + at, n));
-		e = stream_flush(co, s, in_s(WAIT_S));
-		co_breathe(co);
-	}
-	shutdown(stream_fd(s), SHUT_WR);
-	while ((e = hear_more(co, s, in_s(WAIT_S))) == OK)
-		;
-	check(e != ERR_TIMEOUT); // a hang
-	stream_free(&s);
+	client_talk(co);
 	for (int i = 0; t.n_stores > 0 && i < TURNS_MAX; i++)
 		co_breathe(co);
 	check(t.n_stores == 0);
 	loop_stop();
-}
-
-static void
-take_input(const uint8_t *p, size_t n)
-{
-	memset(t.waits, 0, sizeof(t.waits));
-	t.n_input = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (p[i] == WAIT_OCTET)
-			t.waits[t.n_input] = true;
-		else
-			t.input[t.n_input++] = (char)p[i];
-	}
 }
 
 static void
@@ -477,7 +385,7 @@ start_front(void)
 	      (ssize_t)stub_body.n);
 }
 
-/* One connection, with this input; its output is in t.output. */
+/* One connection, with this input; its output is in client.output. */
 static void
 run_front(const uint8_t *data, size_t size, bool is_imap)
 {
@@ -489,12 +397,12 @@ run_front(const uint8_t *data, size_t size, bool is_imap)
 	if (!has_started)
 		start_front();
 	has_started = true;
-	take_input(data + 1, size - 1);
-	t.piece = data[0] & 1 ? MAX_INPUT : 1 + (data[0] >> 1);
+	client_take(data + 1, size - 1);
+	client.piece = data[0] & 1 ? MAX_INPUT : 1 + (data[0] >> 1);
 	t.n_right = 0;
-	buf_init(&t.output, OUTPUT_MAX);
+	buf_init(&client.output, OUTPUT_MAX);
 	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-	t.fd = fds[1];
+	client.fd = fds[1];
 	if (is_imap)
 		imap_accept(fds[0], &peer, false);
 	else
@@ -514,7 +422,7 @@ static struct {
 static bool
 next_input(struct str *out)
 {
-	struct str left = str_of(t.input + o.at, t.n_input - o.at);
+	struct str left = str_of(client.input + o.at, client.n_input - o.at);
 	ptrdiff_t end = str_chr(left, '\n');
 
 	if (end < 0)
@@ -529,7 +437,7 @@ next_input(struct str *out)
 static bool
 next_output(struct str *out)
 {
-	struct str left = str_from(buf_str(&t.output), o.at_output);
+	struct str left = str_from(buf_str(&client.output), o.at_output);
 	ptrdiff_t end = str_chr(left, '\n');
 
 	if (left.n == 0)

@@ -58,7 +58,7 @@ next_response(struct str *first_out)
 	*first_out = line;
 	while (str_starts(*first_out, S("* ")) &&
 	       has_literal(line, &n, &is_sync)) {
-		check(is_sync && n <= t.output.n - o.at_output);
+		check(is_sync && n <= client.output.n - o.at_output);
 		o.at_output += (size_t)n;
 		check(next_output(&line));
 	}
@@ -136,7 +136,7 @@ walk_literals(struct str *line, enum reply *reply_out, bool *is_over_out)
 				return true;
 			}
 		}
-		if (n > t.n_input - o.at)
+		if (n > client.n_input - o.at)
 			return false;
 		o.at += (size_t)n;
 		if (!next_input(line) || !str_ends(*line, S("\r\n")))
@@ -209,8 +209,8 @@ look(void)
 
 	memset(&o, 0, sizeof(o));
 	memset(&seen, 0, sizeof(seen));
-	check(str_starts(buf_str(&t.output), S("* OK [CAPABILITY ")));
-	while (o.at < t.n_input && is_whole)
+	check(str_starts(buf_str(&client.output), S("* OK [CAPABILITY ")));
+	while (o.at < client.n_input && is_whole)
 		is_whole = walk_command();
 	if (is_whole) {
 		last = next_reply();
@@ -226,6 +226,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	run_front(data, size, true);
 	look();
-	buf_release(&t.output);
+	buf_release(&client.output);
 	return 0;
 }

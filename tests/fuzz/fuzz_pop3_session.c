@@ -132,7 +132,7 @@ look(void)
 	memset(&o, 0, sizeof(o));
 	memset(&seen, 0, sizeof(seen));
 	check(next_reply() == GOOD);
-	while (o.at < t.n_input && is_whole)
+	while (o.at < client.n_input && is_whole)
 		is_whole = walk_command();
 	if (is_whole && next_reply() != NONE) {
 		check(is_last_word(seen.line));
@@ -148,6 +148,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	run_front(data, size, false);
 	look();
-	buf_release(&t.output);
+	buf_release(&client.output);
 	return 0;
 }

@@ -14,19 +14,13 @@
 
 #include "lib/ipc/auth.h"
 #include "lib/ipc/queue.h"
+#include "tests/fuzz/session_client.h"
 
-#include <stdint.h>
 #include <strings.h>
 
 enum {
-	MAX_INPUT = 16384,
 	MAX_MESSAGES = 1000,
 	SNAPSHOT_OCTETS = 1 << 20,
-	FRAME_OCTETS = 1 << 20,
-	MAX_CALLS = 64,
-	WAIT_S = 20,
-	REPLY_MS = 5, // when none comes: the client goes on
-	WAIT_OCTET = 1,
 };
 
 struct message {
@@ -35,21 +29,12 @@ struct message {
 };
 
 static struct {
-	char input[MAX_INPUT];
-	bool waits[MAX_INPUT]; // before this octet
-	size_t n_input, piece;
-	int fd;
 	unsigned n_running;
-	struct buf replies;
 	struct message messages[MAX_MESSAGES];
 	size_t n_messages;
 } t;
 
 /* ---- what takes the place of lib/rt/role.c ------------------------------- */
-
-struct peer {
-	struct chan *ours, *theirs;
-};
 
 static void
 answer(struct call *call, uint16_t type, struct buf *body)
@@ -70,8 +55,8 @@ serve_rcpt(struct co *co UNUSED, struct call *call, struct frame *first,
 
 	check(router_read_ask(first->body, &ask) == OK);
 	if (str_starts(ask.rcpt, S("no")))
-		v = (struct router_verdict) { 550, S("5.1.1"), S("unknown"),
-					      false, S(""), S("") };
+		v = (struct router_verdict) { 550,   S("5.1.1"), S("unknown"),
+					      false, S(""),	 S("") };
 	router_put_verdict(&body, &v);
 	answer(call, ROUTER_VERDICT, &body);
 }
@@ -203,43 +188,14 @@ static const struct chan_rule rules_auth[] = {
 	{ .serve = NULL },
 };
 
-static void
-on_closed(struct chan *chan UNUSED, void *owner UNUSED)
-{
-	check_failed("a peer's table was broken", __FILE__, __LINE__);
-}
-
 struct peer *
 peer_new(enum service to, unsigned copy UNUSED,
 	 const struct chan_rule *ours UNUSED)
 {
-	const struct chan_rule *theirs = to == SERVICE_ROUTER  ? rules_rcpt
-					 : to == SERVICE_QUEUE ? rules_queue
-					 : to == SERVICE_AUTH  ? rules_auth
-							       : rules;
-	struct peer *peer = must_alloc(sizeof(*peer));
-	int fds[2];
-
-	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-	peer->ours = chan_new(fds[0], true, NULL, on_closed, NULL, "ours");
-	peer->theirs =
-		chan_new(fds[1], false, theirs, on_closed, NULL, "theirs");
-	return peer;
-}
-
-enum err
-peer_chan(struct co *co UNUSED, struct peer *peer, int64_t deadline_us UNUSED,
-	  struct chan **out)
-{
-	*out = peer->ours;
-	return OK;
-}
-
-enum err
-peer_ask(struct co *co, struct peer *peer, uint16_t type, struct str body,
-	 int64_t deadline_us, struct frame *out)
-{
-	return chan_ask(co, peer->ours, type, body, deadline_us, out);
+	return stub_peer(to == SERVICE_ROUTER  ? rules_rcpt
+			 : to == SERVICE_QUEUE ? rules_queue
+			 : to == SERVICE_AUTH  ? rules_auth
+					       : rules);
 }
 
 /* ---- the client ---------------------------------------------------------- */
@@ -251,60 +207,11 @@ end_one(void)
 		loop_stop();
 }
 
-static enum err
-hear(struct co *co, struct stream *s, int64_t deadline_us)
-{
-	enum err e = stream_fill(co, s, deadline_us);
-	struct str got = stream_peek(s);
-
-	check(buf_add(&t.replies, got) == OK);
-	stream_take(s, got.n);
-	return e;
-}
-
-static size_t
-piece_at(size_t at)
-{
-	size_t n = 1;
-
-	while (n < t.piece && at + n < t.n_input && !t.waits[at + n])
-		n++;
-	return n;
-}
-
 static void
 run_client(struct co *co, void *arg UNUSED)
 {
-	struct stream *s = stream_new(t.fd, MAX_INPUT);
-	enum err e = hear(co, s, in_s(WAIT_S));
-
-	for (size_t at = 0, n; e == OK && at < t.n_input; at += n) {
-		if (t.waits[at] && hear(co, s, in_ms(REPLY_MS)) == ERR_EOF)
-			break;
-		n = piece_at(at);
-		stream_put(s, str_of(t.input + at, n));
-		e = stream_flush(co, s, in_s(WAIT_S));
-		co_breathe(co);
-	}
-	shutdown(stream_fd(s), SHUT_WR);
-	while ((e = hear(co, s, in_s(WAIT_S))) == OK)
-		;
-	check(e != ERR_TIMEOUT); // a hang
-	stream_free(&s);
+	client_talk(co);
 	end_one();
-}
-
-static void
-take_input(const uint8_t *p, size_t n)
-{
-	memset(t.waits, 0, sizeof(t.waits));
-	t.n_input = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (p[i] == WAIT_OCTET)
-			t.waits[t.n_input] = true;
-		else
-			t.input[t.n_input++] = (char)p[i];
-	}
 }
 
 static void
@@ -329,7 +236,7 @@ next_reply(void)
 	int code = 0;
 
 	for (;;) {
-		struct str left = str_from(buf_str(&t.replies), o.at_reply);
+		struct str left = str_from(buf_str(&client.output), o.at_reply);
 		ssize_t end = str_chr(left, '\n');
 		struct str line;
 
@@ -373,12 +280,12 @@ expect_message(struct str sent)
 static bool
 walk_content(struct buf *out)
 {
-	const char *p = t.input;
+	const char *p = client.input;
 	size_t at = o.at;
 	bool is_start = true;
 
-	for (; at < t.n_input; at++) {
-		size_t left = t.n_input - at;
+	for (; at < client.n_input; at++) {
+		size_t left = client.n_input - at;
 
 		if (is_start && left >= 3 && memcmp(p + at, ".\r\n", 3) == 0) {
 			o.at = at + 3;
@@ -423,10 +330,10 @@ walk_chunk(struct str line, int code)
 	if (i == 5 || i == 12 ||
 	    !(is_last || str_eq(str_from(line, i), S("\r\n"))))
 		return false;
-	check(size <= t.n_input - o.at);
+	check(size <= client.n_input - o.at);
 	if (code == 250)
 		check(buf_add(&o.chunks,
-			      str_of(t.input + o.at, (size_t)size)) == OK);
+			      str_of(client.input + o.at, (size_t)size)) == OK);
 	o.at += (size_t)size;
 	if (code == 250 && !is_last)
 		return true;
@@ -442,7 +349,7 @@ walk_chunk(struct str line, int code)
 static bool
 next_line(struct str *out)
 {
-	struct str left = str_of(t.input + o.at, t.n_input - o.at);
+	struct str left = str_of(client.input + o.at, client.n_input - o.at);
 	ssize_t end = str_chr(left, '\n');
 
 	if (end < 1 || left.p[end - 1] != '\r')
@@ -508,8 +415,8 @@ look(void)
 	while (walk_command())
 		;
 	for (last = next_reply(); last != 0; last = next_reply())
-		check(last >= 400 || o.at < t.n_input);
-	if (o.at == t.n_input)
+		check(last >= 400 || o.at < client.n_input);
+	if (o.at == client.n_input)
 		check(o.n_seen == t.n_messages);
 	buf_release(&o.chunks);
 }
@@ -544,16 +451,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!has_started)
 		start();
 	has_started = true;
-	take_input(data + 1, size - 1);
-	t.piece = data[0] & 2 ? MAX_INPUT : 1 + (data[0] >> 2);
-	buf_init(&t.replies, 1 << 22);
+	client_take(data + 1, size - 1);
+	client.piece = data[0] & 2 ? MAX_INPUT : 1 + (data[0] >> 2);
+	buf_init(&client.output, 1 << 22);
 	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
 	a = must_alloc(sizeof(*a));
 	*a = (struct arrival) {
 		.fd = fds[0],
 		.kind = data[0] & 1 ? LISTEN_SUBMISSION : LISTEN_SMTP,
 	};
-	t.fd = fds[1];
+	client.fd = fds[1];
 	t.n_running = 2;
 	check(co_spawn(run_server, a, "server") != NULL);
 	check(co_spawn(run_client, NULL, "client") != NULL);
@@ -563,6 +470,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < t.n_messages; i++)
 		buf_release(&t.messages[i].content);
 	t.n_messages = 0;
-	buf_release(&t.replies);
+	buf_release(&client.output);
 	return 0;
 }

@@ -495,6 +495,17 @@ class Host:
             raise
         return client
 
+    def flags(self, user, message_id, folder="INBOX"):
+        """Flags of a message as another client sees them; None: not there."""
+        with self.imap(user) as client:
+            if client.select(f'"{folder}"', readonly=True)[0] != "OK":
+                return None
+            found = client.search(None, "HEADER", "Message-ID",
+                                  f"<{message_id}>")[1][0].decode()
+            if not found:
+                return None
+            return client.fetch(found, "(FLAGS)")[1][0].decode()
+
     def raw(self, service="smtp", timeout_s=10, source=""):
         return Raw(self.ports[service], timeout_s, source)
 

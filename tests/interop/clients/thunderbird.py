@@ -180,15 +180,7 @@ class Thunderbird:
 
 
 def flags(host, message_id, folder="INBOX"):
-    """Flags of a message as another client sees them; None: not there."""
-    with host.imap(USER) as client:
-        if client.select(f'"{folder}"', readonly=True)[0] != "OK":
-            return None
-        found = client.search(None, "HEADER", "Message-ID",
-                              f"<{message_id}>")[1][0].decode()
-        if not found:
-            return None
-        return client.fetch(found, "(FLAGS)")[1][0].decode()
+    return host.flags(USER, message_id, folder)
 
 
 @scenario
