@@ -12,17 +12,17 @@ $(O)/tests/smtp_model: $(MODEL_SRC) $(wildcard tests/model/*.h)
 	@echo "  CC   $@"
 	@$(CC) $(BASE_FLAGS) -O2 $(MODEL_SRC) -o $@ -lssl -lcrypto
 
-$(O)/tests/storm: tests/slow/storm.c
+$(O)/tests/storm: tests/slow/storm.c tests/measure.h
 	@mkdir -p $(@D)
 	@echo "  CC   $@"
 	@$(CC) $(BASE_FLAGS) -O2 $< -o $@
 
-$(O)/tests/idle: tests/slow/idle.c
+$(O)/tests/idle: tests/slow/idle.c tests/measure.h
 	@mkdir -p $(@D)
 	@echo "  CC   $@"
 	@$(CC) $(BASE_FLAGS) -O2 $< -o $@ -lssl -lcrypto
 
-$(O)/tests/slow: tests/slow/slow.c
+$(O)/tests/slow: tests/slow/slow.c tests/measure.h
 	@mkdir -p $(@D)
 	@echo "  CC   $@"
 	@$(CC) $(BASE_FLAGS) -O2 $< -o $@

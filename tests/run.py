@@ -135,12 +135,13 @@ def scenario_jobs():
         if name.startswith("frame"):
             continue
         with open(path) as file:
-            is_release_only = "RELEASE_ONLY" in file.read()
+            source = file.read()
+        is_release_only = "RELEASE_ONLY" in source
         for build in ["release"] + ([] if is_release_only else ["dev"]):
             jobs.append(Job(f"scenario/{name}-{build}",
                             [PYTHON, os.path.relpath(path, ROOT),
                              "--build", build], "scenario",
-                            alone="RUNS_ALONE" in open(path).read()))
+                            alone="RUNS_ALONE" in source))
     return jobs
 
 

@@ -25,6 +25,8 @@
  * One line of JSON tells the result. Exit code 1: the server said something
  * that was not expected, and what it was goes to standard error.
  */
+#include "tests/measure.h"
+
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -34,15 +36,11 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -103,15 +101,6 @@ static struct {
 	size_t n_delays;
 	unsigned long exists; // messages that INBOX must have, 0: any
 } load;
-
-static int64_t
-now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-}
 
 static void
 die(const char *what, const char *text, size_t n)
@@ -398,11 +387,7 @@ make_content(size_t octets)
 static void
 start_clients(unsigned n)
 {
-	struct rlimit files;
-
-	getrlimit(RLIMIT_NOFILE, &files);
-	files.rlim_cur = files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
+	take_all_descriptors();
 	load.epoll = epoll_create1(EPOLL_CLOEXEC);
 	load.n_clients = load.n_alive = n;
 	for (unsigned i = 0; i < n; i++) {
@@ -414,20 +399,12 @@ start_clients(unsigned n)
 	}
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void
 print_delays(void)
 {
 	size_t n = load.n_delays;
 
-	qsort(load.delays, n, sizeof(*load.delays), compare);
+	sort_times(load.delays, n);
 	printf("{\"n\": %lu, \"seconds\": %.3f, \"median_us\": %lld, "
 	       "\"p99_us\": %lld}\n",
 	       load.n_done, (double)(now_us() - load.began_us) / 1e6,

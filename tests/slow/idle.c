@@ -13,6 +13,8 @@
  * percentile, worst), and how many were told, of how many that should be. The
  * end of input ends the program.
  * Exit code 1: somebody said what was not expected. */
+#include "tests/measure.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,17 +24,13 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -75,15 +73,6 @@ static struct { // of one process
 	unsigned n_begun, n_wanted, n_idling, first;
 	SSL_CTX *tls;
 } me;
-
-static int64_t
-now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-}
 
 __attribute__((noreturn)) static void
 die(const char *what, const char *detail)
@@ -307,14 +296,6 @@ deliver(FILE *smtp, unsigned user)
 	ask(smtp, "Subject: news\r\n\r\nHello.\r\n.\r\n", "250");
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void
 send_all(unsigned n, unsigned pause_ms)
 {
@@ -340,7 +321,7 @@ send_all(unsigned n, unsigned pause_ms)
 	       now_us() < end_us)
 		usleep(1000);
 	if (told > 0 && told <= MAX_DELAYS)
-		qsort(shared->delays_us, told, sizeof(int64_t), compare);
+		sort_times(shared->delays_us, told);
 	printf("{\"wanted\": %u, \"told\": %u, \"median_us\": %lld, "
 	       "\"p99_us\": %lld, \"worst_us\": %lld}\n",
 	       wanted, told, (long long)shared->delays_us[told / 2],
@@ -352,7 +333,6 @@ send_all(unsigned n, unsigned pause_ms)
 int
 main(int argc, char **argv)
 {
-	struct rlimit files;
 	unsigned n, pause_ms;
 
 	if (argc != 9) {
@@ -372,9 +352,7 @@ main(int argc, char **argv)
 	if (options.n_users == 0 || options.n_users > MAX_USERS ||
 	    options.n_processes == 0)
 		die("USERS", argv[5]);
-	getrlimit(RLIMIT_NOFILE, &files);
-	files.rlim_cur = files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
+	take_all_descriptors();
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)

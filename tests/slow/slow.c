@@ -13,20 +13,18 @@
  * pauses, until the time is over. JSON: how many came through, how many did
  * not, and the time from connect() to the reply to the final dot.
  * Both raise their descriptor limit themselves. */
+#include "tests/measure.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -66,15 +64,6 @@ static struct {
 	int64_t *times_us;
 	size_t n_times;
 } all;
-
-static int64_t
-now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-}
 
 static int64_t
 now_ms(void)
@@ -342,20 +331,12 @@ tell(void)
 	fflush(stdout);
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 static void
 tell_good(void)
 {
 	size_t n = all.n_times;
 
-	qsort(all.times_us, n, sizeof(*all.times_us), compare);
+	sort_times(all.times_us, n);
 	printf("{\"n\": %zu, \"failed\": %lu, \"p50_us\": %lld, "
 	       "\"p99_us\": %lld}\n",
 	       n, all.n_failed, n ? (long long)all.times_us[n / 2] : 0LL,
@@ -412,24 +393,22 @@ int
 main(int argc, char **argv)
 {
 	bool is_good = argc == 7 && strcmp(argv[1], "good") == 0;
-	struct rlimit limit;
+	rlim_t max_files;
 
 	if (argc != 7 || (!is_good && strcmp(argv[1], "hold") != 0)) {
 		fprintf(stderr, "usage: see tests/slow/slow.c\n");
 		return 2;
 	}
-	getrlimit(RLIMIT_NOFILE, &limit);
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
+	max_files = take_all_descriptors();
 	all.epoll = epoll_create1(EPOLL_CLOEXEC);
 	all.port = (unsigned)atoi(argv[2]);
 	all.tls_port = (unsigned)atoi(argv[3]);
 	all.n = (unsigned)atoi(argv[is_good ? 3 : 4]);
 	all.interval_ms = atoi(argv[5]);
 	all.recipient = argv[6];
-	if (limit.rlim_max < all.n + 64) {
+	if (max_files < all.n + 64) {
 		fprintf(stderr, "only %llu descriptors\n",
-			(unsigned long long)limit.rlim_max);
+			(unsigned long long)max_files);
 		return 1;
 	}
 	if (is_good) {

@@ -13,19 +13,17 @@
  * line comes from standard input, one line of JSON tells how many were refused
  * so far; the end of input ends the program. Exit code 1: something unexpected
  * was said. */
+#include "tests/measure.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -60,15 +58,6 @@ static struct {
 	int64_t *times_us;
 	size_t n_times;
 } all;
-
-static int64_t
-now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-}
 
 __attribute__((noreturn)) static void
 die(const char *what, const char *detail)
@@ -229,14 +218,6 @@ serve(void)
 	return true;
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void
 run_good(void)
 {
@@ -249,7 +230,7 @@ run_good(void)
 	n = all.n_times;
 	if (n == 0)
 		die("nobody", "logged in");
-	qsort(all.times_us, n, sizeof(*all.times_us), compare);
+	sort_times(all.times_us, n);
 	printf("{\"n\": %zu, \"median_us\": %lld, \"p90_us\": %lld, "
 	       "\"p99_us\": %lld}\n",
 	       n, (long long)all.times_us[n / 2],
@@ -277,8 +258,6 @@ number(const char *text)
 int
 main(int argc, char **argv)
 {
-	struct rlimit files;
-
 	all.is_wrong = argc == 5 && strcmp(argv[1], "wrong") == 0;
 	if (!all.is_wrong &&
 	    (argc < 9 || argc > 10 || strcmp(argv[1], "good") != 0)) {
@@ -299,9 +278,7 @@ main(int argc, char **argv)
 		all.n_users = number(argv[8]);
 		all.first = argc == 10 ? number(argv[9]) : 0;
 	}
-	getrlimit(RLIMIT_NOFILE, &files);
-	files.rlim_cur = files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
+	take_all_descriptors();
 	all.clients = calloc(all.n, sizeof(*all.clients));
 	all.times_us = calloc(MAX_TIMES, sizeof(*all.times_us));
 	if (all.clients == NULL || all.times_us == NULL)
