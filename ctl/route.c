@@ -163,9 +163,9 @@ print_json(const struct router_ask *ask, struct str text,
 	if (e == OK)
 		e = buf_addc(&out, ',');
 	if (e == OK)
-		e = add_member(&out, "rcpt",
-			       line_after(text, S("RCPT from a stranger: "),
-					  S("")));
+		e = add_member(
+			&out, "rcpt",
+			line_after(text, S("RCPT from a stranger: "), S("")));
 	if (e == OK)
 		e = buf_addc(&out, ',');
 	if (e == OK)

@@ -12,7 +12,7 @@ struct setup {
 	const struct options *options;
 	char **words; // of the verb, behind its name; ends with NULL
 	int n_words;
-	bool is_json; // lists
+	bool is_json;	    // lists
 	struct arena arena; // of addresses and keys
 };
 

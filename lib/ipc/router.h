@@ -49,8 +49,8 @@ enum {
 	ROUTER_ADDRESS_MAX_OCTETS = 512,
 	ROUTER_TEXT_MAX_OCTETS = 1024,
 	ROUTER_DNSBL_SITES_MAX = 64, // of postscreen_dnsbl_sites
-	ROUTER_QUOTA_FOLDERS = 9, // what a file may say, and Trash
-	ROUTER_MASK_SIZE = 128,	  // with its NUL
+	ROUTER_QUOTA_FOLDERS = 9,    // what a file may say, and Trash
+	ROUTER_MASK_SIZE = 128,	     // with its NUL
 };
 
 struct router_ask { // RCPT, RESOLVE, EXPLAIN
@@ -118,8 +118,8 @@ struct router_smtpd {
 	struct str forbid_bare_newline, greet_action;
 	struct str dnsbl_sites, dnsbl_action; // postscreen_dnsbl_..
 	uint64_t dnsbl_threshold, dnsbl_ttl_s;
-	uint64_t greet_wait_s, greet_ttl_s; // postscreen_greet_..
-	struct str discard_ehlo_maps;	    // ROUTER_KEYWORDS is asked
+	uint64_t greet_wait_s, greet_ttl_s;	   // postscreen_greet_..
+	struct str discard_ehlo_maps;		   // ROUTER_KEYWORDS is asked
 	struct str xclient_hosts;		   // networks
 	struct str proxy_protocol, proxy_networks; // "haproxy"; networks
 	struct str limit_exceptions;		   // networks
@@ -224,7 +224,7 @@ struct router_snapshot {
 	uint32_t destination_concurrency;
 	struct str recipient_delimiter; // one character, or empty
 	bool login_by_alias;
-	bool saves_to_detail;		// user+folder goes into that folder
+	bool saves_to_detail; // user+folder goes into that folder
 	uint32_t duplicate_s; // a Message-ID again within it is dropped; 0: no
 	struct router_queue queue;
 	struct router_report reports[ROUTER_REPORTS];

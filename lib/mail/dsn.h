@@ -35,8 +35,8 @@ struct dsn_rcpt {
 
 enum dsn_language { DSN_ENGLISH, DSN_SPANISH, DSN_LANGUAGES };
 
-/* An operator's own (bounce(5)); what is empty is in ours. Headers are printable
- * ASCII; text is in that charset, lines of any kind. */
+/* An operator's own (bounce(5)); what is empty is in ours. Headers are
+ * printable ASCII; text is in that charset, lines of any kind. */
 struct dsn_words {
 	struct str charset, from, subject, copy_subject, text;
 };

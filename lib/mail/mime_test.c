@@ -214,8 +214,7 @@ static const struct str numbered = STR_INIT("Subject: outer" NL MIXED(
 				       "Content-Type: message/rfc822" NL NL
 				       "Subject: 4.2" NL MIXED(
 					       "D") "--D" NL NL "part 4.2.1" NL
-						    "--D" NL
-						    "Content-Type: "
+						    "--D" NL "Content-Type: "
 						    "multipart/alternative; "
 						    "boundary=E" NL NL
 						    "--E" NL NL

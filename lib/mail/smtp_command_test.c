@@ -469,13 +469,13 @@ who_was_written_to(void **state UNUSED)
 		{ STR_INIT("TO:<a@b> XORIG=all+2Bx@b"), SMTP_WITH_ORIGINAL,
 		  SMTP_OK, STR_INIT("all+x@b") },
 		{ STR_INIT("TO:<a@b> XORIG=all@b"), ALL, SMTP_UNKNOWN_PARAM,
-		  { 0 } },
+		  STR_INIT("") },
 		{ STR_INIT("TO:<a@b> XORIG="), SMTP_WITH_ORIGINAL,
-		  SMTP_BAD_PARAM, { 0 } },
+		  SMTP_BAD_PARAM, STR_INIT("") },
 		{ STR_INIT("TO:<a@b> XORIG=a+0D+0AX: y"), SMTP_WITH_ORIGINAL,
-		  SMTP_BAD_PARAM, { 0 } },
+		  SMTP_BAD_PARAM, STR_INIT("") },
 		{ STR_INIT("TO:<a@b> XORIG=a+00b"), SMTP_WITH_ORIGINAL,
-		  SMTP_BAD_PARAM, { 0 } },
+		  SMTP_BAD_PARAM, STR_INIT("") },
 	};
 
 	for (size_t i = 0; i < N_OF(cases); i++) {

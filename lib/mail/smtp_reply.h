@@ -38,8 +38,8 @@ void smtp_reply_release(struct smtp_reply *r);
 void smtp_reply_clear(struct smtp_reply *r);
 
 /* Takes bytes until one whole reply is there; what follows stays unconsumed.
- * Lines may end in CRLF or LF. After DONE: smtp_reply_clear first. *consumed_out
- * is set in every case, and never more than in.n. */
+ * Lines may end in CRLF or LF. After DONE: smtp_reply_clear first.
+ * *consumed_out is set in every case, and never more than in.n. */
 enum smtp_reply_result smtp_reply_feed(struct smtp_reply *r, struct str in,
 				       size_t *consumed_out) MUST_USE;
 

@@ -236,7 +236,8 @@ long_lines_and_many_lines_are_bounded(void **state UNUSED)
 	smtp_reply_release(&r);
 }
 
-/* A server of strangers: it took the process down with what was on the stack. */
+/* A stranger's server: it took the process down with what was on the
+ * stack. */
 static void
 consumed_is_told_of_bad_replies_too(void **state UNUSED)
 {

@@ -180,20 +180,13 @@ static const int calls_all[] = {
 };
 /* Looking, by a thread of the pool or not. */
 static const int calls_readers[] = {
-	SCMP_SYS(preadv),
-	SCMP_SYS(preadv2),
-	SCMP_SYS(getdents64),
-	SCMP_SYS(access),
-	SCMP_SYS(faccessat),
-	SCMP_SYS(faccessat2),
-	SCMP_SYS(statx),
-	SCMP_SYS(fstatfs),
-	SCMP_SYS(statfs),
-	SCMP_SYS(readlinkat),
-	SCMP_SYS(getuid),
-	SCMP_SYS(geteuid),
-	SCMP_SYS(set_robust_list),
-	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(preadv),	   SCMP_SYS(preadv2),
+	SCMP_SYS(getdents64),	   SCMP_SYS(access),
+	SCMP_SYS(faccessat),	   SCMP_SYS(faccessat2),
+	SCMP_SYS(statx),	   SCMP_SYS(fstatfs),
+	SCMP_SYS(statfs),	   SCMP_SYS(readlinkat),
+	SCMP_SYS(getuid),	   SCMP_SYS(geteuid),
+	SCMP_SYS(set_robust_list), SCMP_SYS(sched_getaffinity),
 	SCMP_SYS(fadvise64),
 };
 static const int calls_files[] = {

@@ -34,7 +34,7 @@ struct options {
 	unsigned imap_notify_s; // how often an idle client hears of us
 	/* Who owns the mail tree when started as root; 0: the user vmail. */
 	unsigned vmail_uid, vmail_gid;
-	const char *search_index; // "yes" or "no"
+	const char *search_index;      // "yes" or "no"
 	const char *master_submission; // "1": masters may send, too
 	unsigned poll_ms; // how often files are looked at; 0: as we like
 };

@@ -48,7 +48,7 @@ struct stream {
 	bool is_ready;
 	bool is_drained;
 	bool is_without_1_2, is_without_1_3; // TLS, when we accept
-	struct str excluded_ciphers; // until the handshake
+	struct str excluded_ciphers;	     // until the handshake
 	SSL *ssl;
 	struct tls *tls;
 	struct buf in, out;

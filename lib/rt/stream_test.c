@@ -554,10 +554,9 @@ handshake(struct co *co, struct stream *far, struct str host,
 	  enum err *server_out)
 {
 	struct accepting a = { .s = t.s };
-	struct tls_peer peer = { .sni = host,
-				 .must_verify = true,
-				 .names = &host,
-				 .n_names = 1 };
+	struct tls_peer peer = {
+		.sni = host, .must_verify = true, .names = &host, .n_names = 1
+	};
 	enum err e;
 
 	gate_init(&a.gate);

@@ -92,7 +92,7 @@ struct session {
 	const struct router_smtpd *rules;
 	bool is_trusted; // in mynetworks
 	bool is_quit;
-	bool is_owing; // counted in in.n_owed
+	bool is_owing;		       // counted in in.n_owed
 	bool has_greeted, is_extended; // HELO or EHLO was heard
 	unsigned offers;	       // enum offer, since the last EHLO
 	struct arena session_memory;   // lives until STARTTLS or the end
@@ -123,7 +123,7 @@ struct session {
 	struct smtp_data data;
 	struct buf out;
 	bool is_header_sent;
-	bool is_queue_full; // the queue has said so
+	bool is_queue_full;	 // the queue has said so
 	unsigned n_changes_sent; // policy_changes() that the queue knows
 	uint64_t size_limit;	 // octets
 };

@@ -57,12 +57,12 @@ test_policies(void **state UNUSED)
 		struct router_smtp smtp = defaults();
 		struct nexthop hop;
 		struct policy_question ask = { .smtp = &smtp,
-					  .text = str_c(cases[i].text),
-					  .hop = &hop,
-					  .host = S("mx.d.test"),
-					  .port = cases[i].port,
-					  .has_password =
-						  cases[i].has_password };
+					       .text = str_c(cases[i].text),
+					       .hop = &hop,
+					       .host = S("mx.d.test"),
+					       .port = cases[i].port,
+					       .has_password =
+						       cases[i].has_password };
 		struct buf names = BUF_INIT(1000);
 		struct policy p;
 		const char *why;
@@ -119,9 +119,9 @@ test_refused(void **state UNUSED)
 		struct router_smtp smtp = defaults();
 		struct nexthop hop;
 		struct policy_question ask = { .smtp = &smtp,
-					  .text = texts[i],
-					  .hop = &hop,
-					  .host = S("h") };
+					       .text = texts[i],
+					       .hop = &hop,
+					       .host = S("h") };
 		struct policy p;
 		const char *why;
 

@@ -75,9 +75,9 @@ route_copy(const struct config *c, struct str rcpt, struct arena *arena,
  * First what canonical maps and masquerading make of the sender and of both
  * addresses in a header ("envelope sender becomes a@b"), who gets copies
  * ("copy to a@b"), and the verdict at RCPT ("RCPT from a stranger: 250 ...",
- * without restriction lists); then the steps of route_resolve() from that sender, and the
- * targets ("=> "). When out is full the last line is missing and the answer is
- * ERR_LIMIT. Passwords are not shown. */
+ * without restriction lists); then the steps of route_resolve() from that
+ * sender, and the targets ("=> "). When out is full the last line is missing
+ * and the answer is ERR_LIMIT. Passwords are not shown. */
 enum err
 route_explain(const struct config *c, struct str sender, struct str rcpt,
 	      struct remote *remote, struct buf *out) MUST_USE;

@@ -245,8 +245,8 @@ serve_user(struct co *co UNUSED, struct call *call, struct frame *first,
 	buf_release(&body);
 }
 
-/* The account that an alias leads to, if it leads to that alone. An account logs
- * in as itself, whatever an alias of its name says. */
+/* The account that an alias leads to, if it leads to that alone. An account
+ * logs in as itself, whatever an alias of its name says. */
 static void
 serve_login(struct co *co, struct call *call, struct frame *first,
 	    void *owner UNUSED)
@@ -265,8 +265,7 @@ serve_login(struct co *co, struct call *call, struct frame *first,
 	if (config_account(c, ask.rcpt) == NULL &&
 	    settings_is_on(&c->settings, "login_by_alias"))
 		e = asking_decide(co, &a, resolve, &w);
-	if (e == OK && w.routes.n == 1 &&
-	    w.routes.list[0].class == ROUTE_LOCAL)
+	if (e == OK && w.routes.n == 1 && w.routes.list[0].class == ROUTE_LOCAL)
 		account = w.routes.list[0].mailbox;
 	if (e == OK)
 		call_post(call, ROUTER_ACCOUNT, account, -1, true);
