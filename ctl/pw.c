@@ -3,15 +3,13 @@
 #include "ctl/pw.h"
 
 #include "ctl/commands.h"
-#include "lib/base/base64.h"
 #include "lib/base/check.h"
-#include "lib/mail/accounts.h"
 #include "lib/mail/intl.h"
+#include "lib/mail/password.h"
 #include "lib/mail/scram.h"
 
 #include <crypt.h>
 #include <errno.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <signal.h>
 #include <sysexits.h>
@@ -20,21 +18,25 @@
 
 static const struct scheme {
 	const char *name;
+	enum account_scheme scheme;
 	const char *prefix; // of crypt(5); NULL: none of its
-	const char *digest; // OpenSSL's name, of password and salt; or NULL
 } schemes[] = {
-	{ "SHA512-CRYPT", "$6$", NULL }, { "SHA256-CRYPT", "$5$", NULL },
-	{ "BLF-CRYPT", "$2y$", NULL },	 { "CRYPT", "$y$", NULL },
-	{ "MD5-CRYPT", "$1$", NULL },	 { "SCRAM-SHA-256", NULL, NULL },
-	{ "SSHA", NULL, "SHA1" },	 { "SSHA256", NULL, "SHA256" },
-	{ "SSHA512", NULL, "SHA512" },	 { "PLAIN", NULL, NULL },
+	{ "SHA512-CRYPT", ACCOUNT_SHA512_CRYPT, "$6$" },
+	{ "SHA256-CRYPT", ACCOUNT_SHA256_CRYPT, "$5$" },
+	{ "BLF-CRYPT", ACCOUNT_BLF_CRYPT, "$2y$" },
+	{ "CRYPT", ACCOUNT_CRYPT, "$y$" },
+	{ "MD5-CRYPT", ACCOUNT_MD5_CRYPT, "$1$" },
+	{ "SCRAM-SHA-256", ACCOUNT_SCRAM_SHA_256, NULL },
+	{ "SSHA", ACCOUNT_SSHA, NULL },
+	{ "SSHA256", ACCOUNT_SSHA256, NULL },
+	{ "SSHA512", ACCOUNT_SSHA512, NULL },
+	{ "PLAIN", ACCOUNT_PLAIN, NULL },
 };
 
 enum {
 	N_SCHEMES = sizeof(schemes) / sizeof(*schemes),
 	SCRAM_SALT_OCTETS = 16,
 	DIGEST_SALT_OCTETS = 4, // as doveadm makes them
-	SALTED_MAX_OCTETS = EVP_MAX_MD_SIZE + 64,
 };
 
 static const char help[] =
@@ -188,67 +190,16 @@ make_scram(unsigned long rounds, const char *password, struct buf *out)
 }
 
 static bool
-fits_scram(struct str hash, const char *password)
-{
-	struct scram_secret read, made;
-
-	return scram_secret_read(hash, &read) &&
-	       make_secret(password, str_of(read.salt, read.n_salt),
-			   read.iterations, &made) &&
-	       str_eq_secret(str_of(made.stored_key, SCRAM_KEY_OCTETS),
-			     str_of(read.stored_key, SCRAM_KEY_OCTETS));
-}
-
-/* base64 of digest(password, salt) and the salt behind it. */
-static bool
-put_salted(const char *digest, const char *password, struct str salt,
-	   struct buf *out)
-{
-	struct buf both = BUF_INIT(SALTED_MAX_OCTETS);
-	unsigned char made[EVP_MAX_MD_SIZE];
-	EVP_MD_CTX *c = EVP_MD_CTX_new();
-	unsigned n = 0;
-	bool ok = c != NULL &&
-		  EVP_DigestInit_ex(c, EVP_get_digestbyname(digest), NULL) &&
-		  EVP_DigestUpdate(c, password, strlen(password)) &&
-		  EVP_DigestUpdate(c, salt.p, salt.n) &&
-		  EVP_DigestFinal_ex(c, made, &n) &&
-		  buf_add(&both, str_of(made, n)) == OK &&
-		  buf_add(&both, salt) == OK &&
-		  base64_encode(out, buf_str(&both)) == OK;
-
-	EVP_MD_CTX_free(c);
-	buf_release(&both);
-	return ok;
-}
-
-static bool
-fits_salted(const char *digest, struct str hash, const char *password)
-{
-	struct buf decoded = BUF_INIT(SALTED_MAX_OCTETS);
-	struct buf again = BUF_INIT(2 * SALTED_MAX_OCTETS);
-	size_t n = (size_t)EVP_MD_get_size(EVP_get_digestbyname(digest));
-	bool ok = base64_decode(&decoded, hash) == OK && decoded.n >= n &&
-		  put_salted(digest, password, str_from(buf_str(&decoded), n),
-			     &again) &&
-		  str_eq_secret(buf_str(&again), hash);
-
-	buf_release(&decoded);
-	buf_release(&again);
-	return ok;
-}
-
-static bool
 make_simple(const struct scheme *scheme, const char *password, struct buf *out)
 {
 	uint8_t salt[DIGEST_SALT_OCTETS];
 
 	buf_putf(out, "{%s}", scheme->name);
-	if (scheme->digest == NULL)
+	if (scheme->scheme == ACCOUNT_PLAIN)
 		return buf_add(out, str_c(password)) == OK;
 	check(RAND_bytes(salt, sizeof(salt)) == 1);
-	return put_salted(scheme->digest, password, str_of(salt, sizeof(salt)),
-			  out);
+	return password_put_salted(out, scheme->scheme, str_c(password),
+				   str_of(salt, sizeof(salt))) == OK;
 }
 
 static bool
@@ -259,7 +210,7 @@ make(const struct scheme *scheme, unsigned long rounds, const char *password,
 	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
 	const char *hash = NULL;
 
-	if (strcmp(scheme->name, "SCRAM-SHA-256") == 0)
+	if (scheme->scheme == ACCOUNT_SCRAM_SHA_256)
 		return make_scram(rounds, password, out);
 	if (scheme->prefix == NULL)
 		return make_simple(scheme, password, out);
@@ -295,48 +246,6 @@ print_hash(const struct scheme *scheme, unsigned long rounds,
 	return ok ? 0 : EX_UNAVAILABLE;
 }
 
-static bool
-fits_crypt(struct str setting, const char *password)
-{
-	struct crypt_data *data = must_alloc(sizeof(*data));
-	// ends where the field ends
-	const char *hash = hash_of(password, setting.p, data);
-	bool fits = hash != NULL && str_eq_secret(str_c(hash), setting);
-
-	free(data);
-	return fits;
-}
-
-static bool
-is_right(enum account_scheme scheme, struct str hash, const char *password)
-{
-	switch (scheme) {
-	case ACCOUNT_SHA512_CRYPT:
-	case ACCOUNT_SHA256_CRYPT:
-	case ACCOUNT_CRYPT:
-	case ACCOUNT_BLF_CRYPT:
-	case ACCOUNT_MD5_CRYPT:
-		return fits_crypt(hash, password);
-	case ACCOUNT_SSHA:
-		return fits_salted("SHA1", hash, password);
-	case ACCOUNT_SSHA256:
-		return fits_salted("SHA256", hash, password);
-	case ACCOUNT_SSHA512:
-		return fits_salted("SHA512", hash, password);
-	case ACCOUNT_PLAIN:
-		return str_eq_secret(hash, str_c(password));
-	case ACCOUNT_SCRAM_SHA_256:
-		return fits_scram(hash, password);
-	}
-	return false;
-}
-
-bool
-pw_fits(enum account_scheme scheme, const char *hash, const char *password)
-{
-	return is_right(scheme, str_c(hash), password);
-}
-
 static int
 test(const char *field, const char *password)
 {
@@ -348,7 +257,7 @@ test(const char *field, const char *password)
 				"-l lists those that can\n");
 		return EX_DATAERR;
 	}
-	if (is_right(scheme, hash, password)) {
+	if (password_fits(scheme, hash, str_c(password))) {
 		printf("%s (verified)\n", field);
 		return 0;
 	}

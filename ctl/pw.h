@@ -14,7 +14,3 @@ bool pw_ask_new(char password[PASSWORD_OCTETS]);
 bool pw_ask(char password[PASSWORD_OCTETS]);
 /* Appends "{SHA512-CRYPT}$6$...", with a new salt; prints what went wrong. */
 bool pw_hash(const char *password, struct buf *out);
-/* Is it the hash (without its {SCHEME}) of this password? False too for schemes
- * that cannot be tested here. Takes as long as a login. */
-bool
-pw_fits(enum account_scheme scheme, const char *hash, const char *password);

@@ -17,6 +17,7 @@
 #include "lib/base/check.h"
 #include "lib/ipc/auth.h"
 #include "lib/mail/intl.h"
+#include "lib/mail/password.h"
 #include "lib/mail/scram.h"
 #include "lib/rt/fs.h"
 #include "lib/rt/log.h"
@@ -24,7 +25,6 @@
 #include "mda/auth/cache.h"
 #include "mda/auth/set.h"
 #include "mda/auth/throttle.h"
-#include "mda/auth/verify.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -92,7 +92,7 @@ run_work(void *arg)
 {
 	struct work *w = arg;
 
-	w->is_right = verify_password(w->scheme, w->hash, w->password);
+	w->is_right = password_fits(w->scheme, w->hash, w->password);
 }
 
 static bool
