@@ -31,7 +31,7 @@ describe(const struct options *o, struct program *program)
 		.copies = o->n_out,
 		.unix_service = SERVICE_OUT,
 		.may_connect = 1u << SERVICE_DNS | 1u << SERVICE_LMTP |
-			       1u << SERVICE_ROUTER,
+			       1u << SERVICE_ROUTER_OUT,
 		.confine = CONFINE_NETWORK_CLIENT,
 		.start = out_start,
 	};

@@ -14,6 +14,7 @@ describe(const struct options *o UNUSED, struct program *program)
 		.fallback_uid = ROUTER_UID,
 		.copies = 1,
 		.unix_service = SERVICE_ROUTER,
+		.second_service = SERVICE_ROUTER_OUT,
 		.may_connect = 1u << SERVICE_AUTH | 1u << SERVICE_OUT,
 		.files = 1u << FILE_SASL,
 		.confine = CONFINE_FILES,

@@ -15,6 +15,9 @@
  *   ROUTER_SETTINGS  (nothing)  -> ROUTER_SNAPSHOT now and after each change of
  *                    the configuration; never ends
  *
+ * mta/out may ask ROUTER_CONTENT and ROUTER_SETTINGS alone, at a socket of its
+ * own (SERVICE_ROUTER_OUT).
+ *
  * A router that has no good configuration yet answers with 451 and sends no
  * snapshot. */
 #pragma once

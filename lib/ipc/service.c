@@ -32,7 +32,7 @@ service_name(enum service service)
 {
 	static const char *const names[SERVICES] = {
 		"none",	 "in",	  "queue", "out",    "dns",  "router",
-		"front", "store", "auth",  "submit", "lmtp",
+		"front", "store", "auth",  "submit", "lmtp", "router-out",
 	};
 
 	return names[service];

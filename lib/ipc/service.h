@@ -26,8 +26,9 @@ enum service {
 	SERVICE_FRONT,
 	SERVICE_STORE,
 	SERVICE_AUTH,
-	SERVICE_SUBMIT, // a plain byte stream that mta/in speaks SMTP on
-	SERVICE_LMTP,	// a plain byte stream that mda/front speaks LMTP on
+	SERVICE_SUBMIT,	    // a plain byte stream that mta/in speaks SMTP on
+	SERVICE_LMTP,	    // a plain byte stream that mda/front speaks LMTP on
+	SERVICE_ROUTER_OUT, // the router, for what mta/out may ask of it
 	SERVICES,
 };
 

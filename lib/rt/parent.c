@@ -334,6 +334,8 @@ be_child(struct child *child, int control_fd)
 			close(other->sockets[i].fd);
 		if (other->unix_fd >= 0)
 			close(other->unix_fd);
+		if (other->second_fd >= 0)
+			close(other->second_fd);
 	}
 	close(parent.signal_fd);
 	sigemptyset(&none);
@@ -583,10 +585,14 @@ static int
 bind_unix(enum service service)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	mode_t mask = umask(0111); // 0666
+	mode_t mask;
 	bool ok;
+	int fd;
 
+	if (service == SERVICE_NONE)
+		return -1;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mask = umask(0111); // 0666
 	snprintf(at.sun_path, sizeof(at.sun_path), "%.90s/%s.sock",
 		 parent.options.run_dir, service_name(service));
 	unlink(at.sun_path);
@@ -677,9 +683,8 @@ prepare_roles(void)
 		struct role *sockets = &parent.sockets[r];
 
 		own_dir(spec);
-		sockets->unix_fd = -1;
-		if (spec->unix_service != SERVICE_NONE)
-			sockets->unix_fd = bind_unix(spec->unix_service);
+		sockets->unix_fd = bind_unix(spec->unix_service);
+		sockets->second_fd = bind_unix(spec->second_service);
 		for (enum listen_kind k = 0; k < LISTEN_KINDS; k++)
 			if (spec->listens & 1u << k)
 				bind_listeners(spec, sockets, k);
@@ -827,6 +832,9 @@ program_main(struct program *program, int argc, char **argv)
 	program->describe(&parent.options, program);
 	raise_limits();
 	umask(0077);
+	/* A file capability takes it away, and with it what tells a parent from
+	 * a role: unix_peer_is_trusted(). */
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	make_dirs(parent.options.run_dir, 0755);
 	tzset();
 	tls_init();

@@ -24,9 +24,10 @@ struct role_spec {
 	unsigned copies;
 	unsigned listens;	   // bits 1 << enum listen_kind
 	enum service unix_service; // accepts at run/NAME.sock, or SERVICE_NONE
-	unsigned may_connect;	   // bits 1 << enum service
-	unsigned files;		   // bits 1 << enum control_file
-	const char *own_dir;	   // below state ("spool"), "@mail", or NULL
+	enum service second_service; // and there; or SERVICE_NONE
+	unsigned may_connect;	     // bits 1 << enum service
+	unsigned files;		     // bits 1 << enum control_file
+	const char *own_dir;	     // below state ("spool"), "@mail", or NULL
 	enum confine_kind confine;
 	/* Prepares everything and returns; then threads begin, the filter
 	 * closes, and the loop runs. Blocking is fine in it. A role that may
@@ -57,6 +58,7 @@ struct role {
 	} sockets[ROLE_MAX_SOCKETS];
 	size_t n_sockets;
 	int unix_fd; // listening, or -1
+	int second_fd;
 	/* Set by start(); may be NULL. Each takes over the descriptor. They run
 	 * in the loop and must not wait. */
 	void (*incoming)(struct role *role, enum service from, int fd);
@@ -67,7 +69,9 @@ struct role {
 	void *data;
 };
 
-/* Is the other end of this accepted unix connection root, or our own user? */
+/* Is the other end of this accepted unix connection root, or our own user? A
+ * role of ours is not, even where all run as one user: the parent makes its
+ * connections. */
 bool unix_peer_is_trusted(int fd);
 /* Takes over an accepted unix connection: a channel that serves these rules if
  * its other end is trusted, else it is closed and logged as that event. */

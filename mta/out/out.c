@@ -543,7 +543,7 @@ out_start(struct role *role)
 {
 	out.role = role;
 	out.dns = peer_new(SERVICE_DNS, 0, NULL);
-	session_start(peer_new(SERVICE_ROUTER, 0, NULL));
+	session_start(peer_new(SERVICE_ROUTER_OUT, 0, NULL));
 	pool_init();
 	setup_init();
 	route_setup();

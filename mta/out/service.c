@@ -285,5 +285,5 @@ void
 service_start(struct peer *dns_peer)
 {
 	dns = dns_peer;
-	settings_follow(peer_new(SERVICE_ROUTER, 0, NULL), NULL, NULL);
+	settings_follow(peer_new(SERVICE_ROUTER_OUT, 0, NULL), NULL, NULL);
 }

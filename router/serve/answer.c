@@ -15,6 +15,7 @@ enum {
 	TEXT_OCTETS = 512 * 1024,
 	SEND_S = 30,
 	MAX_QUESTIONS = 100000,
+	MAX_SENT = 20000,	// as many deliveries as the queue may begin
 	RECIPIENT_LIMIT = 1000, // RFC 5321 4.5.3.1.8: at least 100
 };
 
@@ -512,6 +513,15 @@ const struct chan_rule answer_rules[] = {
 	  policy_serve_content, "router.content" },
 	{ ROUTER_KEYWORDS, 64, MAX_QUESTIONS, false, serve_keywords,
 	  "router.keywords" },
+	{ ROUTER_SETTINGS, 16, 4, false, serve_settings, "router.settings" },
+	{ 0 },
+};
+
+/* It speaks with hostile servers: it gets what it works by, and rules for the
+ * content that it sends. Nothing that tells of users, routes or passwords. */
+const struct chan_rule answer_out_rules[] = {
+	{ ROUTER_CONTENT, POLICY_PIECE_MAX_OCTETS, MAX_SENT, false,
+	  policy_serve_sent, "router.sent" },
 	{ ROUTER_SETTINGS, 16, 4, false, serve_settings, "router.settings" },
 	{ 0 },
 };

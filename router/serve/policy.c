@@ -345,21 +345,19 @@ serve_piece(struct co *co, struct call *call, struct content_work *w,
 }
 
 /* A call that ends without its answer is "later" to who asked. */
-void
-policy_serve_content(struct co *co, struct call *call, struct frame *first,
-		     void *owner UNUSED)
+static void
+serve_content(struct co *co, struct call *call, enum policy_content_way way,
+	      struct str header)
 {
 	struct content_work work = {
 		.out = BUF_INIT(POLICY_PIECE_OUT_MAX_OCTETS),
 	};
 	struct buf body = BUF_INIT(POLICY_ANSWER_MAX_OCTETS);
-	enum policy_content_way way;
 	struct config *config;
-	struct str header;
 	bool is_over = false;
-	enum err e = policy_read_content(first->body, &way, &header);
+	enum err e = OK;
 
-	if (e != OK || serving.config == NULL)
+	if (serving.config == NULL)
 		return;
 	config = config_hold(serving.config);
 	work.stream = content_stream_new(config, (enum content_way)way, header);
@@ -376,6 +374,33 @@ policy_serve_content(struct co *co, struct call *call, struct frame *first,
 	config_drop(&config);
 	buf_release(&work.out);
 	buf_release(&body);
+}
+
+void
+policy_serve_content(struct co *co, struct call *call, struct frame *first,
+		     void *owner UNUSED)
+{
+	enum policy_content_way way;
+	struct str header;
+
+	if (policy_read_content(first->body, &way, &header) == OK)
+		serve_content(co, call, way, header);
+}
+
+void
+policy_serve_sent(struct co *co, struct call *call, struct frame *first,
+		  void *owner UNUSED)
+{
+	enum policy_content_way way;
+	struct str header;
+
+	if (policy_read_content(first->body, &way, &header) == OK &&
+	    way == POLICY_CONTENT_SENT && header.n == 0) {
+		serve_content(co, call, way, header);
+		return;
+	}
+	log_error("chan.refused", FC("chan", "out"), FC("why", "content"));
+	chan_close(call_chan(call));
 }
 
 uint8_t

@@ -20,6 +20,12 @@ on_accepted(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
 }
 
 static void
+on_out(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
+{
+	role_serve_peer(fd, answer_out_rules, NULL, "out", "router.untrusted");
+}
+
+static void
 on_file(struct role *role UNUSED, enum control_file kind, int fd)
 {
 	check(kind == FILE_SASL);
@@ -44,4 +50,5 @@ serve_start(struct role *role)
 	names_start();
 	remote_start();
 	listener_new(role->unix_fd, on_accepted, NULL);
+	listener_new(role->second_fd, on_out, NULL);
 }

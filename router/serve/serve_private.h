@@ -83,10 +83,14 @@ void policy_serve_header(struct co *co, struct call *call, struct frame *first,
 			 void *owner);
 void policy_serve_content(struct co *co, struct call *call, struct frame *first,
 			  void *owner);
+/* POLICY_CONTENT_SENT alone; who asks more is cut off. */
+void policy_serve_sent(struct co *co, struct call *call, struct frame *first,
+		       void *owner);
 /* 1 << enum policy_content_way: there are such rules. */
 uint8_t policy_content_bits(const struct config *c);
 /* What the snapshot says of a service: which stages have lists. */
 uint8_t policy_bits(const struct config *c, enum policy_service service);
 
-/* answer.c */
+/* answer.c: what everybody may ask who may connect, and what mta/out may. */
 extern const struct chan_rule answer_rules[];
+extern const struct chan_rule answer_out_rules[];
