@@ -83,6 +83,20 @@ put_state(struct session *s)
 	put_outline(s, &o);
 }
 
+/* Untagged, NO is a warning (RFC 9051 7.1.2). */
+static void
+put_trouble(struct session *s)
+{
+	const struct mailbox *m = s->mailbox;
+
+	if (m->is_validity_unwritten) // RFC 4315 2
+		session_put(s, "* NO [UIDNOTSTICKY] the disk takes nothing: "
+			       "UIDs hold as long as this server runs\r\n");
+	else if (m->list_trouble != OK)
+		session_put(s, "* NO [UNAVAILABLE] the disk takes nothing: "
+			       "new messages wait\r\n");
+}
+
 /* RFC 7162 3.2.5.2: all up to the last pair that is still so is there. */
 static uint32_t
 matched_uid(const struct session *s, const struct imap_select *what)
@@ -184,6 +198,7 @@ open_selected(struct co *co, struct session *s, bool is_read_only)
 		}
 		snapshot_keep(m);
 		put_state(s);
+		put_trouble(s);
 	}
 	if (s->is_rev2) { // RFC 9051 6.3.2
 		session_put(s, "* LIST () \"/\" ");

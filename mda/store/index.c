@@ -31,6 +31,7 @@ enum {
 	DEAD_FEW_OCTETS = 1 << 20,
 	FIELD_MAX_OCTETS = 16 * 1024, // of one header field; more is cut off
 	LIST_FIRST_CAP = 4096,
+	RETRY_S = 10,
 };
 
 static const char index_name[] = "estafeta-index";
@@ -73,11 +74,8 @@ index_release(struct index *x)
 }
 
 static void
-forget(struct mailbox *m, const char *why)
+drop_places(struct mailbox *m)
 {
-	log_warn("store.index", FC("user", m->user->address),
-		 FC("mailbox", m->dir), FC("reason", why),
-		 FC("hint", "the index is made anew"));
 	for (size_t i = 0; i < m->n; i++)
 		m->messages[i]->place = (struct index_place) { .at = 0 };
 	drop_file(&m->index.file);
@@ -85,6 +83,15 @@ forget(struct mailbox *m, const char *why)
 	/* It is a cache: if it stays, it is found broken once more. */
 	if (unlinkat(m->dir_fd, index_name, 0) != 0 && errno != ENOENT)
 		log_warn("store.index", FERRNO(errno));
+}
+
+static void
+forget(struct mailbox *m, const char *why)
+{
+	log_warn("store.index", FC("user", m->user->address),
+		 FC("mailbox", m->dir), FC("reason", why),
+		 FC("hint", "the index is made anew"));
+	drop_places(m);
 }
 
 /* ---- loading ---- */
@@ -452,6 +459,18 @@ written(struct mailbox *m, const struct writing *w, struct index_batch *b)
 	m->index.n_batches++;
 }
 
+/* Half of a batch would be found damaged. */
+static void
+give_up(struct mailbox *m, enum err e)
+{
+	m->index.retry_us = in_s(RETRY_S);
+	log_error("store.index", FC("user", m->user->address),
+		  FC("mailbox", m->dir), FERR(e),
+		  FC("hint", "the index cannot be written: messages are read; "
+			     "it is made anew later"));
+	drop_places(m);
+}
+
 /* Most of it is dead: what is asked for again makes a new one. */
 static bool
 is_worn(const struct mailbox *m)
@@ -472,7 +491,8 @@ index_write(struct co *co, struct mailbox *m, struct index_batch *b)
 			     .at = INDEX_HEAD_OCTETS,
 			     .uidvalidity = m->uidvalidity };
 
-	if (b->n == 0 || x->is_writing || m->is_dead) {
+	if (b->n == 0 || x->is_writing || m->is_dead ||
+	    now_us() < x->retry_us) {
 		b->n = 0;
 		buf_clear(&b->blobs);
 		return;
@@ -496,8 +516,8 @@ index_write(struct co *co, struct mailbox *m, struct index_batch *b)
 	}
 	if (w.e == OK && (file == NULL || x->file == file))
 		written(m, &w, b);
-	else if (x->file != NULL)
-		forget(m, "it cannot be written");
+	else if (w.e != OK)
+		give_up(m, w.e);
 	drop_file(&file);
 	b->n = 0;
 	buf_clear(&b->blobs);

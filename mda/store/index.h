@@ -32,6 +32,7 @@ struct index {
 	uint64_t end;		 // of the good part
 	uint64_t live_octets;	 // of it
 	size_t n_batches;
+	int64_t retry_us; // no writing before; 0: at any time
 };
 
 void index_release(struct index *x);

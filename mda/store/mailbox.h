@@ -87,6 +87,11 @@ struct mailbox {
 	int64_t list_octets;
 	size_t n_lines;
 	bool must_rewrite_list;
+	/* Only this process knows its UIDVALIDITY, or its GUID. */
+	bool is_validity_unwritten, is_guid_unwritten;
+	/* Why some files have no UID yet, or the UIDVALIDITY is unwritten;
+	 * OK: none. Each look tries again. */
+	enum err list_trouble;
 	struct buf keywords_file; // what the names borrow from
 	struct timespec keywords_at;
 	ino_t keywords_inode;
@@ -140,9 +145,10 @@ enum err mailbox_lock(struct co *co, struct mailbox *m) MUST_USE;
 void mailbox_unlock(struct mailbox *m);
 
 /* Makes the model equal to the directories, if they changed, and gives UIDs to
- * what is new; a message is in the model only once its uidlist line is durable.
+ * what is new; a message is in the model only once its uidlist line is durable,
+ * or the whole mailbox is told as UIDNOTSTICKY (is_validity_unwritten).
  * With a writer among the sessions the files of new/ move to cur/. The lock is
- * held. ERR_FULL only when there is no model yet. */
+ * held. What cannot be written delays what is new (list_trouble), no more. */
 enum err
 mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough) MUST_USE;
 /* The same, with the lock taken and given. */

@@ -5,7 +5,8 @@
  * Invariants:
  *  (1) A message is in m->messages, where readers look, only after the line of
  *      its UID is durable. Until then it is in m->by_base alone, with UID 0 or
- *      the one it will have.
+ *      the one it will have. The exception: no UID of this UIDVALIDITY is on
+ *      the disk, and no other process will ever give that UIDVALIDITY.
  *  (2) The next UID only rises; a UIDVALIDITY is larger than all that this user
  *      had before.
  *  (3) A message counts as gone only when a whole reading of the directory, in
@@ -37,6 +38,7 @@ enum {
 	ENTRIES_OCTETS = 64 * 1024, // of a directory, by one call
 	READ_TRIES = 5,
 	SYNC_TRIES = 6,
+	SOON_S = 2,
 	FINE_GRAIN_US = 20000,	   // clocks of file systems tick at 4 to 10 ms
 	COARSE_GRAIN_US = 2000000, // or count seconds
 	LINES_FEW = 100,
@@ -567,7 +569,10 @@ keep_validity(struct co *co, const struct mailbox *m)
 	if (k.validity <= (uint32_t)wall_s())
 		return OK;
 	offload(co, keep_in_thread, &k);
-	return k.e;
+	if (k.e == OK || k.validity > (uint32_t)wall_s() + SOON_S)
+		return k.e;
+	/* Without room for it the clock may get there. */
+	return co_sleep_until(co, in_s(SOON_S));
 }
 
 static void
@@ -590,7 +595,7 @@ begin_list(struct mailbox *m)
 	m->extra = NULL;
 	make_guid(m);
 	m->n_lines = 0;
-	m->must_rewrite_list = true;
+	m->must_rewrite_list = m->is_validity_unwritten = true;
 }
 
 static void
@@ -698,7 +703,7 @@ take_list(struct co *co, struct mailbox *m, const struct scan *s,
 		m->must_rewrite_list |= s->is_list_shared;
 		if (e == OK && header.guid.n == 0) { // told as MAILBOXID
 			make_guid(m);
-			m->must_rewrite_list = true;
+			m->must_rewrite_list = m->is_guid_unwritten = true;
 		}
 	}
 	if (e != ERR_FORMAT)
@@ -825,11 +830,9 @@ lines_in_thread(void *arg)
 	put_whole_list(k->m, k->lines, k->p->messages, k->p->n);
 }
 
-/* Writes the lines of new messages that have none; ERR_MORE: read the list
- * again first. first_new: the least UID without a line. */
 static enum err
-write_lines(struct co *co, struct mailbox *m, struct message **more, size_t n,
-	    uint32_t first_new)
+change_list(struct co *co, struct mailbox *m, struct message **more, size_t n,
+	    uint32_t first_new, bool is_whole)
 {
 	struct tree *t = m->user->tree;
 	struct buf b = BUF_INIT(LIST_MAX_OCTETS);
@@ -837,8 +840,7 @@ write_lines(struct co *co, struct mailbox *m, struct message **more, size_t n,
 		.dir_fd = m->dir_fd,
 		.root_fd = t->root_fd,
 		.lock_name = t->lock_name,
-		.is_whole = m->must_rewrite_list || !m->has_list ||
-			    m->n_lines > LINES_FEW + 2 * (m->n + n),
+		.is_whole = is_whole,
 		.is_known = m->has_list,
 		.inode = m->list_inode,
 		.octets = m->list_octets,
@@ -863,10 +865,28 @@ write_lines(struct co *co, struct mailbox *m, struct message **more, size_t n,
 		return change.e;
 	m->has_list = true;
 	m->must_rewrite_list = false;
+	m->is_validity_unwritten = m->is_guid_unwritten = false;
 	m->list_inode = change.inode;
 	m->list_octets = change.octets;
 	m->n_lines = change.is_whole ? m->n + n : m->n_lines + n_lines;
 	return OK;
+}
+
+/* Writes the lines of new messages that have none; ERR_MORE: read the list
+ * again first. first_new: the least UID without a line. */
+static enum err
+write_lines(struct co *co, struct mailbox *m, struct message **more, size_t n,
+	    uint32_t first_new)
+{
+	bool must_be_whole = m->must_rewrite_list || !m->has_list;
+	bool is_worn = m->n_lines > LINES_FEW + 2 * (m->n + n);
+	enum err e = change_list(co, m, more, n, first_new,
+				 must_be_whole || is_worn);
+
+	/* Room for a second list is not needed to add some lines. */
+	if (e == ERR_FULL && !must_be_whole && is_worn)
+		e = change_list(co, m, more, n, first_new, false);
+	return e;
 }
 
 static void
@@ -954,9 +974,52 @@ sort_in_thread(void *arg)
 		}
 }
 
+/* Those without a line are not met yet: they will be, by a later scan. */
+static void
+leave_out_new(struct mailbox *m, struct pending *p, uint32_t first_new)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		struct message *msg = p->messages[i];
+
+		if (msg->uid < first_new) {
+			p->messages[n++] = msg;
+			continue;
+		}
+		if (!p->is_census)
+			map_remove(mailbox_bases(m), msg->base);
+		message_free(m, msg);
+	}
+	p->n = n;
+}
+
+/* Opens a mailbox whose uidlist cannot be written (e) with what may be told of
+ * it nevertheless. */
+static enum err
+do_without_lines(struct mailbox *m, struct pending *p, uint32_t first_new,
+		 enum err e)
+{
+	if (m->is_validity_unwritten) {
+		/* RFC 9051 7.1, UIDNOTSTICKY. Another process gives one that
+		 * is above its start, so never this. */
+		if ((e != ERR_FULL && e != ERR_IO) ||
+		    m->uidvalidity > (uint32_t)wall_s())
+			return e;
+	} else {
+		if (m->is_guid_unwritten) // it would be another tomorrow
+			return e;
+		leave_out_new(m, p, first_new);
+		m->next_uid = first_new;
+	}
+	m->list_trouble = e;
+	return OK;
+}
+
 static enum err
 number_pending(struct co *co, struct mailbox *m, struct pending *p)
 {
+	enum err e;
 	struct making k = { .m = m, .p = p };
 	uint32_t first_new;
 
@@ -970,7 +1033,14 @@ number_pending(struct co *co, struct mailbox *m, struct pending *p)
 		check(give_uids(m, p->messages, p->n));
 	}
 	/* Those whose line was there already have lesser UIDs. */
-	return write_lines(co, m, p->messages, p->n, first_new);
+	e = write_lines(co, m, p->messages, p->n, first_new);
+	if (e == OK || e == ERR_MORE)
+		return e;
+	if (!m->is_loaded)
+		e = do_without_lines(m, p, first_new, e);
+	if (e != OK)
+		m->next_uid = first_new; // nobody was told of more
+	return e;
 }
 
 /* False: there is something already, or two names have one base. */
@@ -1045,6 +1115,7 @@ take_scan(struct co *co, struct mailbox *m, struct scan *s, struct pending *p)
 
 	m->n_scans++;
 	m->must_scan_cur = false;
+	m->list_trouble = OK;
 	take_keywords(m, s);
 	run_making(co, names_in_thread, &k);
 	if (s->names[1].is_wanted)
@@ -1236,10 +1307,28 @@ keep_first_uids(struct mailbox *m)
 		m->first_uids[i] = m->messages[i]->uid;
 }
 
+static void
+log_trouble(const struct mailbox *m, enum err before)
+{
+	if (m->list_trouble != OK && before == OK)
+		log_error("store.uidlist", FC("user", m->user->address),
+			  FC("mailbox", m->dir), FERR(m->list_trouble),
+			  FC("hint",
+			     m->is_validity_unwritten
+				     ? "it cannot be written: UIDs are new "
+				       "after a restart"
+				     : "it cannot be written: new messages "
+				       "wait, the others can be read"));
+	else if (m->list_trouble == OK && before != OK)
+		log_info("store.uidlist", FC("user", m->user->address),
+			 FC("mailbox", m->dir),
+			 FC("hint", "it can be written again"));
+}
+
 enum err
 mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough)
 {
-	enum err e = OK;
+	enum err e = OK, before = m->list_trouble;
 
 	if (!m->is_loaded && !m->snapshot.is_tried) {
 		load_keywords(co, m);
@@ -1274,7 +1363,13 @@ mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough)
 	}
 	if (e != OK && m->is_loaded) {
 		/* The new messages wait; the old ones can be read. */
+		if (e != ERR_MORE)
+			m->list_trouble = e;
 		m->must_scan_cur = true;
+	}
+	if (m->is_loaded) {
+		m->must_scan_cur |= m->list_trouble != OK;
+		log_trouble(m, before);
 		e = OK;
 	}
 	if (e == OK && m->n_writers > 0 && m->has_new)

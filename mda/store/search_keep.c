@@ -32,6 +32,7 @@ enum {
 	SMALL_SEGMENTS_MAX = 16, // more are made to few
 	LANES_MAX = 4,
 	RETRY_S = 600,
+	RETRY_FULL_S = 60,
 };
 
 struct keeping {
@@ -394,7 +395,8 @@ keep_now(struct co *co, struct keeping *k)
 			 FC("hint", "the search index is mended"));
 	add_all(co, k);
 	if (k->e != OK) {
-		m->search.retry_us = in_s(RETRY_S);
+		m->search.retry_us =
+			in_s(k->e == ERR_FULL ? RETRY_FULL_S : RETRY_S);
 		log_warn("store.search", FC("user", m->user->address),
 			 FC("mailbox", m->dir), FERR(k->e),
 			 FC("hint", "searches read the messages"));
