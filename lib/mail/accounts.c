@@ -167,6 +167,16 @@ masters_split(struct str login, struct str *user_out, struct str *master_out)
 	return master_out->n > 0;
 }
 
+bool
+masters_join(struct str authzid, struct str authcid, struct buf *out)
+{
+	const char *why;
+
+	return is_master_name(authcid, &why) && str_chr(authzid, '*') < 0 &&
+	       str_chr(authzid, '@') >= 0 &&
+	       buf_addf(out, "%.*s*%.*s", STR(authzid), STR(authcid)) == OK;
+}
+
 /* Everything that one pass over the file needs to know. */
 struct reading {
 	struct arena *arena;

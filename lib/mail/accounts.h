@@ -74,6 +74,11 @@ enum err masters_parse(struct arena *arena, struct str file, struct str bytes,
  * this form. Borrows from login. */
 bool
 masters_split(struct str login, struct str *user_out, struct str *master_out);
+/* That login of SASL PLAIN's two names (RFC 4616 2): authzid is the user,
+ * authcid the master. False: authcid can be no master's name, or it is too
+ * long for out. */
+bool
+masters_join(struct str authzid, struct str authcid, struct buf *out) MUST_USE;
 
 /* "smtp" ... as one of the bits above; 0: none of them. */
 unsigned account_protocol(struct str name);

@@ -287,6 +287,37 @@ logins_of_masters_are_cut_at_the_star(void **state UNUSED)
 }
 
 static void
+names_of_plain_make_a_master_login(void **state UNUSED)
+{
+	static const struct {
+		const char *authzid, *authcid, *want; // NULL: none
+	} cases[] = {
+		{ "u@b.test", "boss", "u@b.test*boss" },
+		{ "u@b.test", "u@b.test", NULL }, // no master's name
+		{ "u@b.test", "u@b.test*boss", NULL },
+		{ "u@b.test", "a*b", NULL },
+		{ "u@b.test", "a b", NULL },
+		{ "u@b.test", "", NULL },
+		{ "u@b.test*x", "boss", NULL }, // whose would it be?
+		{ "u", "boss", NULL },
+		{ "user@a-name-that-is-long.test", "boss", NULL },
+	};
+
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct buf out = BUF_INIT(20);
+		bool ok = masters_join(str_c(cases[i].authzid),
+				       str_c(cases[i].authcid), &out);
+
+		print_message("%s %s\n", cases[i].authzid, cases[i].authcid);
+		assert_int_equal(ok, cases[i].want != NULL);
+		if (ok)
+			assert_true(
+				str_eq(buf_str(&out), str_c(cases[i].want)));
+		buf_release(&out);
+	}
+}
+
+static void
 passwords_of_applications(void **state UNUSED)
 {
 	static const struct str bad[] = {
@@ -340,6 +371,7 @@ main(void)
 		cmocka_unit_test(a_cut_hash_and_a_clear_password_are_warned_of),
 		cmocka_unit_test(masters_have_no_domain),
 		cmocka_unit_test(logins_of_masters_are_cut_at_the_star),
+		cmocka_unit_test(names_of_plain_make_a_master_login),
 		cmocka_unit_test(passwords_of_applications),
 		cmocka_unit_test(many_accounts_keep_their_order),
 		cmocka_unit_test(every_prefix_is_read_without_harm),

@@ -17,8 +17,8 @@ enum {
 enum sasl_result {
 	SASL_OK,
 	SASL_MALFORMED, // not what the grammar says: a syntax error
-	SASL_PROXY,	// asks to act as somebody else: refused like a wrong
-			// password
+	SASL_PROXY,	// asks to act as somebody else: only a master may
+			// (accounts.h: masters_join())
 };
 
 struct sasl_plain {

@@ -11,6 +11,7 @@
 #include "mda/front/sasl.h"
 
 #include "lib/base/base64.h"
+#include "lib/mail/accounts.h"
 #include "lib/mail/sasl.h"
 #include "lib/rt/alias_login.h"
 #include "lib/rt/scram_call.h"
@@ -146,9 +147,20 @@ hear(struct co *co, struct conn *c, struct str *initial, struct str challenge,
 					      : refuse(c, REFUSE_MALFORMED);
 }
 
+/* RFC 4616 2: authcid's password opens authzid's mailbox, if authcid is a
+ * master. */
+static enum err
+try_master(struct co *co, struct conn *c, const struct sasl_plain *p,
+	   struct buf *login)
+{
+	if (!masters_join(p->authzid, p->authcid, login))
+		return refuse(c, REFUSE_PROXY);
+	return try_password(co, c, buf_str(login), p->passwd);
+}
+
 static enum err
 run_plain(struct co *co, struct conn *c, struct str initial, struct buf *one,
-	  struct buf *two UNUSED)
+	  struct buf *two)
 {
 	struct sasl_plain p;
 	enum err e = hear(co, c, &initial, S(""), one);
@@ -159,7 +171,7 @@ run_plain(struct co *co, struct conn *c, struct str initial, struct buf *one,
 	case SASL_MALFORMED:
 		return refuse(c, REFUSE_MALFORMED);
 	case SASL_PROXY:
-		return refuse(c, REFUSE_PROXY);
+		return try_master(co, c, &p, two);
 	case SASL_OK:
 		break;
 	}

@@ -3,6 +3,7 @@
 #include "lib/base/base64.h"
 #include "lib/base/check.h"
 #include "lib/ipc/auth.h"
+#include "lib/mail/accounts.h"
 #include "lib/mail/sasl.h"
 #include "lib/rt/alias_login.h"
 #include "lib/rt/counters.h"
@@ -269,6 +270,22 @@ login_scram(struct co *co, struct session *s, struct str initial, bool is_plus)
 
 /* ---- PLAIN, LOGIN ---- */
 
+/* RFC 4616 2: authcid acts as authzid, if it is a master. */
+static enum err
+check_master(struct co *co, struct session *s, const struct sasl_plain *plain)
+{
+	struct buf login = BUF_INIT(AUTH_USER_MAX_OCTETS);
+	enum err e = OK;
+
+	if (masters_join(plain->authzid, plain->authcid, &login))
+		e = check_password(co, s, buf_str(&login), plain->passwd);
+	else
+		session_reply(s, 535, S("5.7.8"),
+			      S("You may act as yourself only"));
+	buf_release(&login);
+	return e;
+}
+
 static enum err
 login_plain(struct co *co, struct session *s, struct str initial)
 {
@@ -287,10 +304,9 @@ login_plain(struct co *co, struct session *s, struct str initial)
 			e = ERR_REFUSED;
 			break;
 		case SASL_PROXY:
-			session_reply(s, 535, S("5.7.8"),
-				      S("You may act as yourself only"));
-			e = ERR_REFUSED;
-			break;
+			e = check_master(co, s, &plain);
+			buf_wipe(&message);
+			return e;
 		}
 	}
 	if (e == OK)

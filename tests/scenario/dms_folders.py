@@ -625,6 +625,19 @@ def master_users_and_schemes(host):
     expect_match(client.pass_("master-password"), "OK")
     client.quit()
 
+    def act_as(authzid, authcid, password, service="imap"):
+        """RFC 4616 2, as Dovecot takes it: A03."""
+        coded = base64.b64encode(f"{authzid}\0{authcid}\0{password}".encode())
+        with host.raw(service) as c:
+            c.line()
+            if service == "pop3":
+                c.send(b"AUTH PLAIN " + coded + b"\r\n")
+                return c.line().decode()
+            return c.tagged("a", f"AUTHENTICATE PLAIN {coded.decode()}")[-1]
+    expect_match(act_as(user, "masteruser", "master-password"), "^a OK")
+    expect_match(act_as(user, "masteruser", "master-password", "pop3"),
+                 r"^\+OK")
+
     def send_as_master():  # he reads; he does not send
         with host.raw("submission") as c:
             c.reply()
@@ -634,7 +647,11 @@ def master_users_and_schemes(host):
                              + base64.b64encode(plain).decode()))
     refused = at_once(  # who is wrong waits
         lambda: imap(f"{user}*masteruser", PASSWORD),
-        lambda: imap("masteruser", "master-password"), send_as_master)
+        lambda: imap("masteruser", "master-password"), send_as_master,
+        lambda: act_as(user, "masteruser", PASSWORD),
+        lambda: act_as("nobody" + at, "masteruser", "master-password"),
+        lambda: act_as(user, "blf-crypt" + at, PASSWORD),
+        lambda: act_as(user, f"{user}*masteruser", "master-password"))
     for text in refused:
         expect_match(text, "^a NO|^535")
     for scheme in ("sha256-crypt", "ssha", "ssha256", "ssha512", "md5-crypt",
