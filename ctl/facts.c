@@ -5,6 +5,7 @@
 #include "ctl/certs.h"
 #include "ctl/environment.h"
 #include "ctl/files.h"
+#include "lib/mail/address.h"
 #include "lib/rt/certificate.h"
 #include "lib/rt/log.h"
 #include "lib/rt/version.h"
@@ -21,12 +22,8 @@ count_accounts(const struct config *c, struct str domain)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < c->n_accounts; i++) {
-		struct str name = c->accounts[i].name;
-		ptrdiff_t at = str_rchr(name, '@');
-
-		n += at >= 0 && str_ieq(str_from(name, (size_t)at + 1), domain);
-	}
+	for (size_t i = 0; i < c->n_accounts; i++)
+		n += str_ieq(address_domain_of(c->accounts[i].name), domain);
 	return n;
 }
 

@@ -123,3 +123,34 @@ arena_str(struct arena *a, struct str s, struct str *out)
 	*out = (struct str) { p, s.n };
 	return OK;
 }
+
+enum err
+arena_lower(struct arena *a, struct str s, struct str *out)
+{
+	char *p = arena_alloc(a, s.n + 1);
+
+	if (p == NULL)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < s.n; i++)
+		p[i] = ascii_lower(s.p[i]);
+	*out = (struct str) { p, s.n };
+	return OK;
+}
+
+enum err
+arena_join(struct arena *arena, struct str a, struct str b, struct str c,
+	   struct str *out)
+{
+	char *p = arena_alloc(arena, a.n + b.n + c.n + 1);
+
+	if (p == NULL)
+		return ERR_LIMIT;
+	if (a.n > 0)
+		memcpy(p, a.p, a.n);
+	if (b.n > 0)
+		memcpy(p + a.n, b.p, b.n);
+	if (c.n > 0)
+		memcpy(p + a.n + b.n, c.p, c.n);
+	*out = (struct str) { p, a.n + b.n + c.n };
+	return OK;
+}

@@ -33,3 +33,8 @@ void *arena_array(struct arena *a, size_t n, size_t size_octets) MUST_USE;
 /* A copy of s that lives as long as the arena (with a NUL behind it, for
  * convenience); ERR_LIMIT when max would be passed. */
 enum err arena_str(struct arena *a, struct str s, struct str *out) MUST_USE;
+/* The same in lower case (A-Z alone). */
+enum err arena_lower(struct arena *a, struct str s, struct str *out) MUST_USE;
+/* a, b and c in one. */
+enum err arena_join(struct arena *arena, struct str a, struct str b,
+		    struct str c, struct str *out) MUST_USE;

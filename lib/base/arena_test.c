@@ -45,6 +45,25 @@ strings_are_copied_with_their_nul_bytes(void **state UNUSED)
 	arena_release(&a);
 }
 
+static void
+test_lower_and_join(void **state UNUSED)
+{
+	struct arena a = ARENA_INIT(1 << 12);
+	struct str s;
+
+	assert_int_equal(arena_lower(&a, S("A\0bZ\xc3\x84[@"), &s), OK);
+	assert_str(s, "a\0bz\xc3\x84[@");
+	assert_int_equal(arena_lower(&a, STR_NONE, &s), OK);
+	assert_str(s, "");
+	assert_int_equal(arena_join(&a, S("a\0"), STR_NONE, S("c"), &s), OK);
+	assert_str(s, "a\0c");
+	arena_release(&a);
+	arena_init(&a, 1);
+	assert_int_equal(arena_lower(&a, S("ab"), &s), ERR_LIMIT);
+	assert_int_equal(arena_join(&a, S("a"), S("b"), S(""), &s), ERR_LIMIT);
+	arena_release(&a);
+}
+
 int
 main(void)
 {
@@ -52,6 +71,7 @@ main(void)
 		cmocka_unit_test(the_budget_is_a_wall),
 		cmocka_unit_test(memory_is_zeroed_again_after_clear),
 		cmocka_unit_test(strings_are_copied_with_their_nul_bytes),
+		cmocka_unit_test(test_lower_and_join),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

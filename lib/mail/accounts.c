@@ -196,14 +196,8 @@ static enum err
 lower(struct arena *arena, struct str s, struct str *out)
 {
 	enum err e = str_chr(s, '@') < 0 ? OK : intl_address(s, arena, &s);
-	char *p = arena_alloc(arena, s.n + 1);
 
-	if (e != OK || p == NULL)
-		return e != OK ? e : ERR_LIMIT;
-	for (size_t i = 0; i < s.n; i++)
-		p[i] = ascii_lower(s.p[i]);
-	*out = (struct str) { p, s.n };
-	return OK;
+	return e != OK ? e : arena_lower(arena, s, out);
 }
 
 /* Grows the list; the old one stays in the arena, at most as much again. */

@@ -324,6 +324,22 @@ address_parse(struct str in, unsigned flags, struct address *out,
 	return r;
 }
 
+struct str
+address_local_of(struct str text)
+{
+	ptrdiff_t at = str_rchr(text, '@');
+
+	return at < 0 ? text : str_first(text, (size_t)at);
+}
+
+struct str
+address_domain_of(struct str text)
+{
+	ptrdiff_t at = str_rchr(text, '@');
+
+	return at < 0 ? S("") : str_from(text, (size_t)at + 1);
+}
+
 bool
 address_is_null(const struct address *addr)
 {

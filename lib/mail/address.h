@@ -63,6 +63,11 @@ enum address_result
 address_parse(struct str in, unsigned flags, struct address *out,
 	      struct arena *a) MUST_USE;
 
+/* Both sides of the last '@' of a text that need not be an address; without one
+ * all is local, and the domain is empty. */
+struct str address_local_of(struct str text);
+struct str address_domain_of(struct str text);
+
 bool address_is_null(const struct address *addr);
 bool address_is_ascii(const struct address *addr);
 /* Domains and local parts without regard to the case of A-Z. */

@@ -409,6 +409,28 @@ a_full_arena_is_told_from_a_bad_address(void **state UNUSED)
 		ADDRESS_OK);
 }
 
+static void
+test_sides_of_the_last_at(void **state UNUSED)
+{
+	static const struct {
+		struct str text, local, domain;
+	} sides[] = {
+		{ STR_INIT("a@b"), STR_INIT("a"), STR_INIT("b") },
+		{ STR_INIT("\"a@b\"@c"), STR_INIT("\"a@b\""), STR_INIT("c") },
+		{ STR_INIT("@c"), STR_INIT(""), STR_INIT("c") },
+		{ STR_INIT("a@"), STR_INIT("a"), STR_INIT("") },
+		{ STR_INIT("postmaster"), STR_INIT("postmaster"),
+		  STR_INIT("") },
+		{ STR_INIT(""), STR_INIT(""), STR_INIT("") },
+	};
+
+	for (size_t i = 0; i < N_OF(sides); i++) {
+		assert_str_eq(address_local_of(sides[i].text), sides[i].local);
+		assert_str_eq(address_domain_of(sides[i].text),
+			      sides[i].domain);
+	}
+}
+
 int
 main(void)
 {
@@ -424,6 +446,7 @@ main(void)
 		cmocka_unit_test(extensions),
 		cmocka_unit_test(bombs_end_soon),
 		cmocka_unit_test(a_full_arena_is_told_from_a_bad_address),
+		cmocka_unit_test(test_sides_of_the_last_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

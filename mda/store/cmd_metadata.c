@@ -363,18 +363,6 @@ check_setting(struct session *s, const struct notes *n, struct setting *x)
 	return true;
 }
 
-static struct str
-lower(struct session *s, struct str name)
-{
-	char *p = arena_alloc(&s->arena, name.n);
-
-	if (p == NULL)
-		return STR_NONE;
-	for (size_t i = 0; i < name.n; i++)
-		p[i] = ascii_lower(name.p[i]);
-	return str_of(p, name.n);
-}
-
 static enum err
 change(struct session *s, struct notes *n, const struct setting *x)
 {
@@ -382,10 +370,11 @@ change(struct session *s, struct notes *n, const struct setting *x)
 	enum err e = OK;
 
 	for (size_t i = 0; i < entries->n && e == OK; i++) {
-		struct str name = lower(s, entries->names[i]);
+		struct str name;
 
-		if (name.p == NULL)
-			return ERR_LIMIT;
+		e = arena_lower(&s->arena, entries->names[i], &name);
+		if (e != OK)
+			return e;
 		if (n->mailbox == NULL || !str_eq(name, special_use))
 			e = annotations_set(&n->all, name, x->asked->values[i]);
 	}

@@ -1584,24 +1584,11 @@ load_reports(struct loading *l)
 /* ---- accounts, domains, quotas ---- */
 
 static enum err
-lower(struct loading *l, struct str s, struct str *out)
-{
-	char *p = arena_alloc(&l->c->arena, s.n + 1);
-
-	if (p == NULL)
-		return ERR_LIMIT;
-	for (size_t i = 0; i < s.n; i++)
-		p[i] = ascii_lower(s.p[i]);
-	*out = (struct str) { p, s.n };
-	return OK;
-}
-
-static enum err
 add_domain(struct loading *l, struct str name, unsigned flags,
 	   struct config_domain **out)
 {
 	struct config_domain *d;
-	enum err e = lower(l, name, &name);
+	enum err e = arena_lower(&l->c->arena, name, &name);
 
 	if (e != OK)
 		return e;
@@ -1632,7 +1619,7 @@ add_account(struct loading *l, struct str name, uint32_t line)
 			   STR(name));
 		return OK;
 	}
-	e = lower(l, name, &a->name);
+	e = arena_lower(&l->c->arena, name, &a->name);
 	if (e == OK)
 		e = add_domain(l, str_from(name, (size_t)at + 1),
 			       DOMAIN_MAILBOX, &domain);

@@ -2,6 +2,7 @@
  * router/route/access_destination.c - recipients and relaying: ours, listed? */
 #include "router/route/access_private.h"
 
+#include "lib/mail/address.h"
 #include "router/route/resolve.h"
 
 /* Does a list of lines hold this one? */
@@ -55,7 +56,7 @@ access_check_destination(struct eval *e, unsigned code, const char *dsn)
 enum status
 access_check_mx_backup(struct eval *e)
 {
-	struct str domain = access_without_dot(access_domain(e->f->rcpt));
+	struct str domain = access_without_dot(address_domain_of(e->f->rcpt));
 	const struct access_fact *f;
 	enum status ours;
 

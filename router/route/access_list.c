@@ -44,11 +44,11 @@ rbl_value(struct eval *e, struct str name, const struct scope *s,
 		{ "client_address", e->f->client },
 		{ "helo_name", e->f->helo },
 		{ "sender", e->f->sender },
-		{ "sender_name", access_local(e->f->sender) },
-		{ "sender_domain", access_domain(e->f->sender) },
+		{ "sender_name", address_local_of(e->f->sender) },
+		{ "sender_domain", address_domain_of(e->f->sender) },
 		{ "recipient", e->f->rcpt },
-		{ "recipient_name", access_local(e->f->rcpt) },
-		{ "recipient_domain", access_domain(e->f->rcpt) },
+		{ "recipient_name", address_local_of(e->f->rcpt) },
+		{ "recipient_domain", address_domain_of(e->f->rcpt) },
 	};
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)

@@ -129,7 +129,7 @@ look_client(struct eval *e, const struct scope *s, bool is_reverse)
 bool
 access_is_source_routed(struct str address)
 {
-	struct str local = access_local(address);
+	struct str local = address_local_of(address);
 
 	return str_chr(local, '@') >= 0 || str_chr(local, '%') >= 0 ||
 	       str_chr(local, '!') >= 0;
@@ -139,8 +139,8 @@ static enum status
 look_mail(struct eval *e, const struct scope *s, struct str address,
 	  enum policy_subject subject)
 {
-	struct str local = access_local(address),
-		   domain = access_domain(address);
+	struct str local = address_local_of(address),
+		   domain = address_domain_of(address);
 	struct str extension, base;
 	enum found found;
 	enum status status;
@@ -196,10 +196,10 @@ access_name_of(struct eval *e, enum policy_subject subject, struct str *out)
 		*out = e->f->helo;
 		break;
 	case SUBJECT_SENDER:
-		*out = access_domain(e->f->sender);
+		*out = address_domain_of(e->f->sender);
 		break;
 	case SUBJECT_RECIPIENT:
-		*out = access_domain(e->f->rcpt);
+		*out = address_domain_of(e->f->rcpt);
 		break;
 	case SUBJECT_LOGIN:
 	case SUBJECT_CERTIFICATE:

@@ -60,7 +60,7 @@ access_check_fqdn(struct eval *e)
 	enum policy_subject subject = e->rule->subject;
 	struct scope s = access_scope(e, subject);
 	unsigned code = access_code(e, "non_fqdn_reject_code");
-	struct str domain = access_domain(s.name);
+	struct str domain = address_domain_of(s.name);
 
 	if (s.name.n == 0)
 		return DUNNO;
@@ -138,7 +138,7 @@ access_check_domain(struct eval *e)
 {
 	bool is_sender = e->rule->subject == SUBJECT_SENDER;
 	struct scope s = access_scope(e, e->rule->subject);
-	struct str domain = access_without_dot(access_domain(s.name));
+	struct str domain = access_without_dot(address_domain_of(s.name));
 	const struct access_fact *f;
 
 	if (s.name.n == 0 || domain.n == 0 || access_is_literal(domain) ||

@@ -2,6 +2,7 @@
  * router/route/access_owner.c - who may send as whom. */
 #include "router/route/access_private.h"
 
+#include "lib/mail/address.h"
 #include "router/route/resolve.h"
 
 /* Is the login among the owners that one list of tables names? ERR_NOT_FOUND:
@@ -26,13 +27,14 @@ static enum err
 find_owners_by_alias(struct eval *e, bool *is_known_out, bool *is_owner)
 {
 	const struct table_list *aliases = &e->c->virtual_alias;
-	struct str sender = e->f->sender, local = access_local(sender), bare;
+	struct str sender = e->f->sender, local = address_local_of(sender),
+		   bare;
 	enum err r = OK;
 
 	bare = access_text(
 		e, "%.*s@%.*s",
 		STR(str_first(local, local.n - route_extension(e->c, local).n)),
-		STR(access_domain(sender)));
+		STR(address_domain_of(sender)));
 	if (config_account(e->c, bare) != NULL) {
 		*is_known_out = true;
 		*is_owner = str_ieq(bare, e->f->login);

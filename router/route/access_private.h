@@ -60,8 +60,6 @@ enum status access_run_list(struct eval *e, const struct policy_list *list,
 
 struct str access_text(struct eval *e, const char *format, ...) PRINTF(2, 3);
 struct str access_lower(struct eval *e, struct str s);
-struct str access_domain(struct str address); // behind the last '@', or empty
-struct str access_local(struct str address);
 bool access_is_literal(struct str domain); // "[..."
 struct str access_without_dot(struct str name);
 /* The reply code of a setting: 400 to 599, or 451. */

@@ -30,31 +30,11 @@ access_text(struct eval *e, const char *format, ...)
 struct str
 access_lower(struct eval *e, struct str s)
 {
-	char *p = arena_alloc(e->arena, s.n + 1);
+	struct str lower = S("");
 
-	if (p == NULL) {
+	if (arena_lower(e->arena, s, &lower) != OK)
 		e->is_full = true;
-		return S("");
-	}
-	for (size_t i = 0; i < s.n; i++)
-		p[i] = ascii_lower(s.p[i]);
-	return str_of(p, s.n);
-}
-
-struct str
-access_domain(struct str address)
-{
-	ptrdiff_t at = str_rchr(address, '@');
-
-	return at < 0 ? S("") : str_from(address, (size_t)at + 1);
-}
-
-struct str
-access_local(struct str address)
-{
-	ptrdiff_t at = str_rchr(address, '@');
-
-	return at < 0 ? address : str_first(address, (size_t)at);
+	return lower;
 }
 
 bool

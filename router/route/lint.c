@@ -2,6 +2,7 @@
  * router/route/lint.c - see lint.h. */
 #include "router/route/lint.h"
 
+#include "lib/mail/address.h"
 #include "lib/mail/nexthop.h"
 #include "lib/mail/tls_policy.h"
 #include "router/route/lint_clients.h"
@@ -52,14 +53,6 @@ each_entry(struct lint *l, const struct table_list *tables,
 			check_entry(l, list[j]);
 		arena_release(&arena);
 	}
-}
-
-static struct str
-domain_of(struct str key)
-{
-	ptrdiff_t at = str_rchr(key, '@');
-
-	return at < 0 ? S("") : str_from(key, (size_t)at + 1);
 }
 
 static bool
@@ -135,7 +128,7 @@ static void
 check_catchall(struct lint *l, const struct table_entry *e)
 {
 	const struct config *c = l->c;
-	struct str domain = domain_of(e->key);
+	struct str domain = address_domain_of(e->key);
 	const struct config_account *first = NULL;
 	size_t n = 0;
 
@@ -153,7 +146,8 @@ check_catchall(struct lint *l, const struct table_entry *e)
 	for (size_t i = 0; i < c->n_accounts; i++) {
 		struct str name = c->accounts[i].name;
 
-		if (!str_eq(domain_of(name), domain) || has_alias(c, name))
+		if (!str_eq(address_domain_of(name), domain) ||
+		    has_alias(c, name))
 			continue;
 		if (n++ == 0)
 			first = &c->accounts[i];
@@ -171,7 +165,7 @@ check_catchall(struct lint *l, const struct table_entry *e)
 static void
 check_virtual(struct lint *l, const struct table_entry *e)
 {
-	struct str domain = domain_of(e->key);
+	struct str domain = address_domain_of(e->key);
 
 	if (str_starts(e->key, S("@")))
 		check_catchall(l, e);
@@ -389,7 +383,7 @@ check_postmaster(struct lint *l)
 	for (size_t i = 0; i < c->n_accounts; i++) {
 		const struct config_account *a = &c->accounts[i];
 		const struct config_domain *d =
-			config_domain(c, domain_of(a->name));
+			config_domain(c, address_domain_of(a->name));
 		int n;
 
 		if (d == NULL || d->first_account != a)
@@ -537,7 +531,9 @@ check_routes(struct pair *p, const struct config *c)
 
 		for (size_t at = 0; map_next(&t->entries, &at, &key, &value);)
 			check_pair(p,
-				   str_chr(key, '@') < 0 ? key : domain_of(key),
+				   str_chr(key, '@') < 0
+					   ? key
+					   : address_domain_of(key),
 				   t->file,
 				   ((const struct table_entry *)value)->line);
 	}

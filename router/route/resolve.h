@@ -101,6 +101,7 @@ enum err
 route_find_address(const struct config *c, const struct table_list *tables,
 		   struct str address, struct arena *arena,
 		   struct remote *remote, struct str *value_out) MUST_USE;
+
 enum route_canonical {
 	CANONICAL_ENVELOPE_SENDER,
 	CANONICAL_ENVELOPE_RECIPIENT,
