@@ -5,7 +5,8 @@
  * Invariants:
  *  (1) A coroutine is in exactly one state: ready (in the queue), running (one
  *      at a time) or waiting. Only waiting ones are put into the queue.
- *  (2) Its struct lies at the top of its own stack, so it lives as long.
+ *  (2) Its struct lies apart from its stack and is as old: while a packed one
+ *      waits (co_wait_long()) its stack has no pages.
  *  (3) Timers and callbacks never touch a stack: they only call co_wake().
  */
 #include "lib/rt/co.h"
@@ -23,9 +24,16 @@
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #include <sanitizer/lsan_interface.h>
-enum { STACK_OCTETS = 256 * 1024 }; // red zones make frames larger
+enum {
+	STACK_OCTETS = 256 * 1024, // red zones make frames larger
+	PACKED_MAX_OCTETS = 32 * 1024,
+	PACKED_FILL = 0xdb, // who touches a packed stack is found
+};
 #else
-enum { STACK_OCTETS = 64 * 1024 };
+enum {
+	STACK_OCTETS = 64 * 1024,
+	PACKED_MAX_OCTETS = 2048, // half a page: else the page is kept
+};
 #endif
 
 enum {
@@ -60,13 +68,21 @@ struct co {
 	co_fn *fn;
 	void *arg;
 	const char *name;
-	char *stack; // lowest address, the guard page
+	char *stack;  // lowest address, the guard page
+	bool is_long; // the wait
+	size_t n_packed;
+	uint64_t *packed; // what the stack held, or NULL: it holds it
 #ifdef ESTAFETA_SANITIZED
 	void *fake_stack;
 #endif
 };
 
 TAILQ_HEAD(co_queue, co);
+
+struct slab {
+	char *stacks;
+	struct co *cos; // whose they are, for ever
+};
 
 static struct {
 	uv_loop_t uv;
@@ -78,7 +94,7 @@ static struct {
 	struct co_queue warm;	// free stacks that keep their pages
 	struct co_queue stacks; // the others that are free
 	uv_timer_t cooling;
-	char *slabs[MAX_SLABS];
+	struct slab slabs[MAX_SLABS];
 	size_t n_slabs;
 	size_t n_warm, n_live;
 	void *main_sp;
@@ -149,17 +165,10 @@ add_guard(char *page)
 	check(mprotect(page, PAGE_OCTETS, PROT_NONE) == 0);
 }
 
-static struct co *
-co_of_stack(char *stack)
-{
-	size_t size = (sizeof(struct co) + 63) & ~(size_t)63;
-
-	return (struct co *)(void *)(stack + STACK_OCTETS - size);
-}
-
 static bool
 add_slab(void)
 {
+	struct co *cos;
 	char *slab;
 
 	if (sched.n_slabs == MAX_SLABS)
@@ -170,9 +179,9 @@ add_slab(void)
 		return false;
 	/* A huge page would make every small stack resident. */
 	madvise(slab, SLAB_OCTETS, MADV_NOHUGEPAGE);
+	cos = must_alloc(SLAB_STACKS * sizeof(*cos));
 	for (size_t i = 0; i < SLAB_STACKS; i++) {
 		char *stack = slab + i * STACK_OCTETS;
-		struct co *co = co_of_stack(stack);
 
 		add_guard(stack);
 #ifdef ESTAFETA_SANITIZED
@@ -180,19 +189,108 @@ add_slab(void)
 		__lsan_register_root_region(stack + PAGE_OCTETS,
 					    STACK_OCTETS - PAGE_OCTETS);
 #endif
-		co->stack = stack;
-		TAILQ_INSERT_TAIL(&sched.stacks, co, link);
+		cos[i].stack = stack;
+		TAILQ_INSERT_TAIL(&sched.stacks, &cos[i], link);
 	}
-	sched.slabs[sched.n_slabs++] = slab;
+	sched.slabs[sched.n_slabs++] = (struct slab) { slab, cos };
 	return true;
+}
+
+static char *
+stack_end(const struct co *co)
+{
+	return co->stack + STACK_OCTETS;
 }
 
 static void
 give_pages_back(struct co *co)
 {
-	madvise(co->stack + PAGE_OCTETS, STACK_OCTETS - 2 * (size_t)PAGE_OCTETS,
+	madvise(co->stack + PAGE_OCTETS, STACK_OCTETS - PAGE_OCTETS,
 		MADV_DONTNEED);
 	TAILQ_INSERT_HEAD(&sched.stacks, co, link);
+}
+
+/* ---- packing ---- */
+
+#ifdef ESTAFETA_SANITIZED
+/* Red zones are copied, too. */
+__attribute__((no_sanitize_address)) static void
+copy_words(volatile uint64_t *to, const volatile uint64_t *from, size_t octets)
+{
+	for (size_t i = 0; i < octets / sizeof(*to); i++)
+		to[i] = from[i];
+}
+
+/* Instead of giving the pages back: a pointer that leads there is a bug. */
+__attribute__((no_sanitize_address)) static void
+empty_stack(const struct co *co)
+{
+	volatile unsigned char *p = co->sp;
+
+	for (size_t i = 0; i < co->n_packed; i++)
+		p[i] = PACKED_FILL;
+}
+
+__attribute__((no_sanitize_address)) static void
+check_untouched(const struct co *co)
+{
+	const volatile unsigned char *p = co->sp;
+
+	for (size_t i = 0; i < co->n_packed; i++)
+		check(p[i] == PACKED_FILL);
+}
+#else
+static void
+copy_words(uint64_t *to, const uint64_t *from, size_t octets)
+{
+	memcpy(to, from, octets);
+}
+
+static void
+empty_stack(const struct co *co)
+{
+	madvise(co->stack + PAGE_OCTETS, STACK_OCTETS - PAGE_OCTETS,
+		MADV_DONTNEED);
+}
+
+static void
+check_untouched(const struct co *co UNUSED)
+{
+}
+#endif
+
+static void
+give_back_below(struct co *co, const void *used)
+{
+	char *lowest = co->stack + PAGE_OCTETS;
+	char *end = (char *)((uintptr_t)used & ~((uintptr_t)PAGE_OCTETS - 1));
+
+	if (end > lowest)
+		madvise(lowest, (size_t)(end - lowest), MADV_DONTNEED);
+}
+
+static void
+pack(struct co *co)
+{
+	size_t n = (size_t)(stack_end(co) - (char *)co->sp);
+
+	if (n > PACKED_MAX_OCTETS) {
+		give_back_below(co, co->sp);
+		return;
+	}
+	co->packed = must_realloc(NULL, n);
+	co->n_packed = n;
+	copy_words(co->packed, co->sp, n);
+	empty_stack(co);
+}
+
+static void
+unpack(struct co *co)
+{
+	check_untouched(co);
+	copy_words(co->sp, co->packed, co->n_packed);
+	free(co->packed);
+	co->packed = NULL;
 }
 
 /* After a burst, those that were not used for longest. */
@@ -237,7 +335,11 @@ run_one(struct co *co, int64_t begin_us)
 
 	co->state = RUNNING;
 	sched.running = co;
+	if (co->packed != NULL)
+		unpack(co);
 	enter(co);
+	if (co->is_long && co->state == WAITING)
+		pack(co);
 	sched.running = NULL;
 	end_us = now_us();
 	if (end_us - begin_us > HOG_US)
@@ -330,10 +432,13 @@ loop_close(void)
 		__lsan_unregister_root_region(co->stack + PAGE_OCTETS,
 					      STACK_OCTETS - PAGE_OCTETS);
 	for (size_t i = 0; i < sched.n_slabs; i++)
-		__asan_unpoison_memory_region(sched.slabs[i], SLAB_OCTETS);
+		__asan_unpoison_memory_region(sched.slabs[i].stacks,
+					      SLAB_OCTETS);
 #endif
-	for (size_t i = 0; i < sched.n_slabs; i++)
-		munmap(sched.slabs[i], SLAB_OCTETS);
+	for (size_t i = 0; i < sched.n_slabs; i++) {
+		munmap(sched.slabs[i].stacks, SLAB_OCTETS);
+		free(sched.slabs[i].cos);
+	}
 }
 
 void
@@ -411,7 +516,7 @@ co_spawn(co_fn *fn, void *arg, const char *name)
 	co->timer_us = co->deadline_us = NEVER_US;
 	/* co_switch() pops the registers, then returns into co_start, where
 	 * the stack must be aligned as before a call. */
-	top = (void **)(void *)co;
+	top = (void **)(void *)stack_end(co);
 	*--top = NULL;
 	*--top = NULL;
 #if defined(__x86_64__)
@@ -478,6 +583,17 @@ co_wait(struct co *co, int64_t deadline_us)
 	return co->wait_result;
 }
 
+enum err
+co_wait_long(struct co *co, int64_t deadline_us)
+{
+	enum err e;
+
+	co->is_long = true;
+	e = co_wait(co, deadline_us);
+	co->is_long = false;
+	return e;
+}
+
 void
 co_park(struct co *co)
 {
@@ -536,14 +652,10 @@ co_breathe(struct co *co)
 void
 co_shrink(struct co *co)
 {
-	uintptr_t page = PAGE_OCTETS;
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-	char *lowest = co->stack + PAGE_OCTETS;
-	/* What this function and madvise() need below the frame stays. */
-	char *end = (char *)((here - SHRINK_SPARE_OCTETS) & ~(page - 1));
+	const char *here = __builtin_frame_address(0);
 
-	if (end > lowest)
-		madvise(lowest, (size_t)(end - lowest), MADV_DONTNEED);
+	/* What this function and madvise() need below the frame stays. */
+	give_back_below(co, here - SHRINK_SPARE_OCTETS);
 }
 
 /* Octets from the top down to the lowest one that is not zero. Fresh pages
@@ -552,7 +664,7 @@ __attribute__((no_sanitize_address)) static size_t
 used_octets(const struct co *co)
 {
 	const char *at = co->stack + PAGE_OCTETS;
-	const char *end = (const char *)co;
+	const char *end = stack_end(co);
 
 	while (at < end && *at == 0)
 		at++;

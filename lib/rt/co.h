@@ -48,6 +48,10 @@ size_t co_stack_high_water(void);
 /* Suspends until co_wake(), the deadline or co_cancel(). OK means: somebody
  * woke it; look whether what you wait for is there, and wait again if not. */
 enum err co_wait(struct co *co, int64_t deadline_us) MUST_USE;
+/* The same, for a wait that is expected to be long: its stack takes no page
+ * meanwhile, if little is on it. Nobody may point to what lies on the stack:
+ * the pages are empty until it goes on. */
+enum err co_wait_long(struct co *co, int64_t deadline_us) MUST_USE;
 /* Ends the wait of co; no effect when it is not waiting. */
 void co_wake(struct co *co);
 /* Like co_wait() without a deadline, and deaf to co_cancel(): for a wait that
@@ -57,8 +61,8 @@ void co_park(struct co *co);
 enum err co_sleep_until(struct co *co, int64_t at_us) MUST_USE;
 /* Lets others run; for loops that compute for long. */
 void co_breathe(struct co *co);
-/* Gives the unused pages of the stack back to the system. Call before a wait
- * that is expected to be long and after deep calls (a TLS handshake). */
+/* Gives the unused pages of the stack back to the system. Call after deep calls
+ * (a TLS handshake). */
 void co_shrink(struct co *co);
 
 /* A place where coroutines wait for a condition that others make true. */

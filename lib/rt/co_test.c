@@ -609,6 +609,146 @@ shrinking_keeps_what_lives(void **state UNUSED)
 	assert_true(is_over);
 }
 
+/* ---- long waits ---- */
+
+struct sleeper {
+	struct co *co;
+	int depth; // of frames below the wait
+	bool is_packed;
+	int n_live;
+	enum err e;
+	bool is_over;
+};
+
+__attribute__((noinline)) static void
+sleep_deep(struct co *co, struct sleeper *sleeper, int depth)
+{
+	volatile uint64_t live[64];
+
+	for (size_t i = 0; i < 64; i++)
+		live[i] = i * (uint64_t)depth;
+	if (depth > 0)
+		sleep_deep(co, sleeper, depth - 1);
+	else
+		sleeper->e = co_wait_long(co, NEVER_US);
+	for (size_t i = 0; i < 64; i++)
+		sleeper->n_live += live[i] == i * (uint64_t)depth;
+}
+
+static void
+sleep_long(struct co *co, void *arg)
+{
+	struct sleeper *sleeper = arg;
+
+	sleeper->co = co;
+	for (int i = 0; i < 2; i++)
+		sleep_deep(co, sleeper, sleeper->depth);
+	sleeper->is_over = true;
+}
+
+static void
+wake_sleeper(struct co *co, void *arg)
+{
+	struct sleeper *sleeper = arg;
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(co_sleep_until(co, in_ms(1)), OK);
+		assert_int_equal(sleeper->co->packed != NULL,
+				 sleeper->is_packed);
+		co_wake(sleeper->co);
+	}
+}
+
+static void
+sleep_and_wake(struct sleeper *sleeper)
+{
+	spawn(sleep_long, sleeper);
+	spawn(wake_sleeper, sleeper);
+	loop_run();
+	assert_true(sleeper->is_over);
+	assert_int_equal(sleeper->e, OK);
+	assert_int_equal(sleeper->n_live, 2 * 64 * (sleeper->depth + 1));
+}
+
+static void
+a_long_wait_takes_no_page_of_a_flat_stack(void **state UNUSED)
+{
+	struct sleeper sleeper = { .depth = 0, .is_packed = true };
+
+	sleep_and_wake(&sleeper);
+}
+
+static void
+a_long_wait_keeps_a_deep_stack(void **state UNUSED)
+{
+	struct sleeper sleeper = { .depth = 70, .is_packed = false };
+
+	sleep_and_wake(&sleeper);
+}
+
+static void
+cancel_sleeper(struct co *co UNUSED, void *arg)
+{
+	struct sleeper *sleeper = arg;
+
+	co_cancel(sleeper->co);
+}
+
+static void
+a_long_wait_ends_with_the_deadline_or_a_cancel(void **state UNUSED)
+{
+	struct sleeper sleeper = { .depth = 0 };
+
+	spawn(sleep_long, &sleeper);
+	spawn(cancel_sleeper, &sleeper);
+	loop_run();
+	assert_true(sleeper.is_over);
+	assert_int_equal(sleeper.e, ERR_CANCELED);
+	assert_int_equal(sleeper.n_live, 2 * 64);
+}
+
+#ifdef ESTAFETA_SANITIZED
+static int *abroad;
+
+static void
+point_to_stack(struct co *co, void *arg)
+{
+	int mine = 7;
+
+	abroad = &mine;
+	*(struct co **)arg = co;
+	assert_int_equal(co_wait_long(co, NEVER_US), OK);
+	assert_int_equal(mine, 7);
+}
+
+__attribute__((no_sanitize_address)) static void
+write_there(struct co *co UNUSED, void *arg)
+{
+	*(volatile int *)abroad = 8;
+	co_wake(*(struct co **)arg);
+}
+
+static void
+a_write_into_a_packed_stack_is_found(void **state UNUSED)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		struct co *sleeper;
+
+		signal(SIGABRT, SIG_DFL);
+		spawn(point_to_stack, &sleeper);
+		spawn(write_there, &sleeper);
+		loop_run();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
+}
+#endif
+
 static void
 hit_guard(struct co *co, void *arg UNUSED)
 {
@@ -686,7 +826,11 @@ main(void)
 		T(those_behind_wait_but_not_for_ever),
 		T(an_offload_is_deaf_to_cancel),
 		T(shrinking_keeps_what_lives),
+		T(a_long_wait_takes_no_page_of_a_flat_stack),
+		T(a_long_wait_keeps_a_deep_stack),
+		T(a_long_wait_ends_with_the_deadline_or_a_cancel),
 #ifdef ESTAFETA_SANITIZED
+		T(a_write_into_a_packed_stack_is_found),
 		T(what_a_waiting_coroutine_holds_is_no_leak),
 #endif
 		T(touching_the_guard_page_is_fatal),

@@ -153,12 +153,9 @@ on_event(uv_poll_t *poll, int status, int events UNUSED)
 	co_wake(s->waiter);
 }
 
-/* Until the socket is ready, or (OK too) somebody wakes the coroutine. */
-static enum err
-wait_for(struct co *co, struct stream *s, int events, int64_t deadline_us)
+static void
+begin_wait(struct co *co, struct stream *s, int events)
 {
-	enum err e;
-
 	check(s->waiter == NULL);
 	if (s->armed != events) {
 		check(uv_poll_start(s->poll, events, on_event) == 0);
@@ -166,9 +163,21 @@ wait_for(struct co *co, struct stream *s, int events, int64_t deadline_us)
 	}
 	s->waiter = co;
 	s->is_ready = false;
-	e = co_wait(co, deadline_us);
+}
+
+static enum err
+end_wait(struct stream *s, enum err e)
+{
 	s->waiter = NULL;
 	return s->is_ready && e != ERR_CANCELED ? OK : e;
+}
+
+/* Until the socket is ready, or (OK too) somebody wakes the coroutine. */
+static enum err
+wait_for(struct co *co, struct stream *s, int events, int64_t deadline_us)
+{
+	begin_wait(co, s, events);
+	return end_wait(s, co_wait(co, deadline_us));
 }
 
 struct str
@@ -409,8 +418,8 @@ stream_wait(struct co *co, struct stream *s, int64_t deadline_us)
 	buf_release(&s->out);
 	s->out_at = 0;
 	buf_release(&s->raw);
-	co_shrink(co);
-	return wait_for(co, s, UV_READABLE, deadline_us);
+	begin_wait(co, s, UV_READABLE);
+	return end_wait(s, co_wait_long(co, deadline_us));
 }
 
 enum err

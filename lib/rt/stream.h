@@ -29,7 +29,8 @@ void stream_take(struct stream *s, size_t n);
 enum err
 stream_fill(struct co *co, struct stream *s, int64_t deadline_us) MUST_USE;
 /* Waits until octets can be read, without reading them, and drops its buffers
- * meanwhile. May also return OK because somebody woke the coroutine. */
+ * meanwhile. May also return OK because somebody woke the coroutine. The wait
+ * is that of co_wait_long(): nobody may point to the coroutine's stack. */
 enum err
 stream_wait(struct co *co, struct stream *s, int64_t deadline_us) MUST_USE;
 /* Octets are there, here or in the system's or TLS's buffer, or the end is. */

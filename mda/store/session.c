@@ -810,11 +810,10 @@ do_command(struct co *co, struct session *s, struct str body)
 
 /* Before a wait that may be long: memory that only telling needs. */
 static void
-rest(struct co *co, struct session *s)
+rest(struct session *s)
 {
 	arena_release(&s->arena);
 	buf_release(&s->out);
-	co_shrink(co);
 }
 
 /* Tells what happens until front says something. False: the session is over.
@@ -836,8 +835,8 @@ tell_until_input(struct co *co, struct session *s, bool with_expunge)
 		if (s->status == STORE_BYE || s->seat.is_woken ||
 		    call_has_input(s->call))
 			continue;
-		rest(co, s);
-		if (co_wait(co, in_s(IDLE_LOOK_S)) == ERR_CANCELED)
+		rest(s);
+		if (co_wait_long(co, in_s(IDLE_LOOK_S)) == ERR_CANCELED)
 			s->broken = ERR_CANCELED;
 	}
 	s->seat.idle = NULL;
