@@ -233,6 +233,15 @@ pw_hash(const char *password, struct buf *out)
 	return make(&schemes[0], 0, password, out);
 }
 
+bool
+pw_hash_quick(const char *password, struct buf *out)
+{
+	static const struct scheme salted = { "SSHA256", ACCOUNT_SSHA256,
+					      NULL };
+
+	return make(&salted, 0, password, out);
+}
+
 static int
 print_hash(const struct scheme *scheme, unsigned long rounds,
 	   const char *password)

@@ -14,3 +14,5 @@ bool pw_ask_new(char password[PASSWORD_OCTETS]);
 bool pw_ask(char password[PASSWORD_OCTETS]);
 /* Appends "{SHA512-CRYPT}$6$...", with a new salt; prints what went wrong. */
 bool pw_hash(const char *password, struct buf *out);
+/* The same with {SSHA256}: for passwords that nobody can guess. */
+bool pw_hash_quick(const char *password, struct buf *out);

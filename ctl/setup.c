@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * ctl/setup.c - setup, as docker-mailserver's users know it, and the same as
- * mailctl account, alias, quota, relay and master. */
+ * mailctl account, alias, quota, relay, master and app-password. */
 #include "ctl/setup.h"
 
 #include "ctl/commands.h"
@@ -57,6 +57,16 @@ static const struct verb {
 	  "[-y] NAME...", "removes it" },
 	{ "dovecot-master", "master", "list", 0, 0, setup_master_list, "",
 	  "all of them" },
+	{ "app-password", "app-password", "add", 3, 4, setup_app_add,
+	  "ADDRESS NAME PROTOCOL[,PROTOCOL...] [PASSWORD]",
+	  "one more password, for smtp, imap, pop3, sieve or all; without "
+	  "PASSWORD\n          one is made and printed, with - it is asked "
+	  "for" },
+	{ "app-password", "app-password", "remove", 2, FOR_EVER,
+	  setup_app_remove, "ADDRESS NAME...",
+	  "takes it away; the account's sessions end" },
+	{ "app-password", "app-password", "list", 0, 1, setup_app_list,
+	  "[ADDRESS]", "which there are, and what they open" },
 	{ "relay", "relay", "add-auth", 2, 3, setup_relay_auth,
 	  "DOMAIN USER [PASSWORD]",
 	  "how its senders log in at the relay host" },
@@ -184,7 +194,7 @@ static const char own_help_end[] =
 	"\nThe files are those of --config or ESTAFETA_CONFIG; what changes "
 	"is in force\nwithin 2 seconds. A password on the command line can be "
 	"seen by everybody who\nlists the processes: leave it out, and it is "
-	"asked for.\n";
+	"asked for\n(app-password: made).\n";
 
 static int
 run_verb(const struct verb *v, const char *command, struct args *args,
@@ -262,6 +272,13 @@ setup_main(int argc, char **argv)
 	return status == EX_USAGE ? 2 : status;
 }
 
+static bool
+has_json(const char *group, const char *verb)
+{
+	return strcmp(verb, "list") == 0 ||
+	       (strcmp(group, "app-password") == 0 && strcmp(verb, "add") == 0);
+}
+
 int
 account_main(int argc, char **argv)
 {
@@ -280,8 +297,7 @@ account_main(int argc, char **argv)
 	}
 	args_read(&args, argc, argv, own, "");
 	is_json = args_take(&args, "--json");
-	if (is_json &&
-	    (args.n_words != 1 || strcmp(args.words[0], "list") != 0))
+	if (is_json && (args.n_words == 0 || !has_json(group, args.words[0])))
 		return args_usage(argv[0], "--json is of list");
 	/* The group is a word of its own in run_words(). */
 	words = must_alloc(((size_t)args.n_words + 2) * sizeof(*words));

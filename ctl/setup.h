@@ -12,7 +12,7 @@ struct setup {
 	const struct options *options;
 	char **words; // of the verb, behind its name; ends with NULL
 	int n_words;
-	bool is_json;	    // lists
+	bool is_json;	    // lists, and what was made
 	struct arena arena; // of addresses and keys
 };
 
@@ -25,6 +25,7 @@ setup_fn setup_alias_add, setup_alias_del, setup_alias_list;
 setup_fn setup_quota_set, setup_quota_del, setup_quota_recount;
 setup_fn setup_master_add, setup_master_update, setup_master_del,
 	setup_master_list;
+setup_fn setup_app_add, setup_app_remove, setup_app_list;
 setup_fn setup_relay_auth, setup_relay_domain, setup_relay_exclude;
 
 /* Says why, and gives the exit status 1. */

@@ -3,10 +3,12 @@
 """Passwords of applications, each for its protocols, and logins by alias."""
 
 import imaplib
+import json
 import poplib
 import smtplib
 
-from frame import PASSWORD, expect, expect_true, main, scenario, wait_for
+from frame import (PASSWORD, expect, expect_match, expect_true, main, scenario,
+                   wait_for)
 
 USER1, USER2 = "user1@example1.local", "user2@example1.local"
 
@@ -131,6 +133,68 @@ def a_mistake_keeps_the_old_set(lab):
     expect(opens(host, "imap", USER1, "p word"), True, "the old set")
     host.write_config("accounts.cf", text)
     set_extra(host, USER1, "")
+
+
+def app_password(lab, *words, status=0, name="mailctl"):
+    words = ("app-password", *words)
+    got = lab.mta1.ctl(*words, name=name)
+    expect(got.returncode, status, f"{words}: {got.stderr}")
+    return got.stdout
+
+
+@scenario
+def the_command_adds_lists_and_removes(lab):
+    host = lab.mta1
+    before = host.read_config("accounts.cf")
+    mark = host.mark()
+    made = app_password(lab, "add", USER1, "phone", "imap,smtp").strip()
+    expect_match(made, r"^([a-z2-7]{5}-){3}[a-z2-7]{5}$")
+    host.wait_log("ev=auth.accounts", mark)
+    for protocol, password, want in (("imap", made, True),
+                                     ("smtp", made, True),
+                                     ("pop3", made, False),
+                                     ("pop3", PASSWORD, True)):
+        expect(opens(host, protocol, USER1, password), want, protocol)
+    mark = host.mark()
+    row = json.loads(app_password(lab, "--json", "add", USER1.upper(),
+                                  "tablet", "all"))
+    expect({**row, "password": ""}, {
+        "account": USER1, "name": "tablet", "password": "",
+        "protocols": ["smtp", "imap", "pop3", "sieve"]})
+    host.wait_log("ev=auth.accounts", mark)
+    expect(opens(host, "pop3", USER1, row["password"]), True, "tablet")
+    app_password(lab, "add", USER2, "given", "pop3", "a word", name="setup")
+    expect(app_password(lab, "list", USER1),
+           f"* {USER1} phone smtp,imap\n"
+           f"* {USER1} tablet smtp,imap,pop3,sieve\n")
+    rows = [json.loads(line) for line in app_password(
+        lab, "list", "--json").splitlines()]
+    expect([(r["account"], r["name"], r["protocols"]) for r in rows], [
+        (USER1, "phone", ["smtp", "imap"]),
+        (USER1, "tablet", ["smtp", "imap", "pop3", "sieve"]),
+        (USER2, "given", ["pop3"])])
+    for password in (made, row["password"], "a word"):
+        expect_true(password not in host.read_config("accounts.cf"), "hashes")
+    there = host.read_config("accounts.cf")
+    for words in (("add", USER1, "phone", "imap"),  # there already
+                  ("add", USER1, "other", "ftp"),
+                  ("add", USER1, "an other", "imap"),
+                  ("add", USER1, "a=b", "imap"),
+                  ("add", USER1, "x", "imap:{PLAIN}y app_z=imap"),
+                  ("add", "nobody@example1.local", "x", "imap"),
+                  ("remove", USER1, "nothing"), ("add", USER1, "x"),
+                  ("list", "nobody@example1.local")):
+        app_password(lab, *words, status=1)
+    expect(host.read_config("accounts.cf"), there, "what is refused")
+    mark = host.mark()
+    app_password(lab, "remove", USER1, "phone")
+    host.wait_log("ev=auth.accounts", mark)
+    expect(opens(host, "imap", USER1, made), False, "it is gone")
+    expect(opens(host, "imap", USER1, row["password"]), True, "the other")
+    app_password(lab, "remove", USER1, "tablet")
+    app_password(lab, "remove", USER2, "given")
+    expect(host.read_config("accounts.cf"), before, "as it was")
+    expect(app_password(lab, "list"), "")
 
 
 if __name__ == "__main__":
