@@ -19,7 +19,7 @@ DEPS := curl gcc libc6-dev libcrypt-dev libidn2-dev libinih-dev libpcre2-dev \
 	make pkg-config python3 dns-root-data zlib1g-dev
 DEPS_TEST := $(DEPS) alpine bsdutils clang clang-format fetchmail gcovr \
 	getmail6 gsasl haproxy iproute2 iptables isync libclang-rt-14-dev \
-	libcmocka-dev libnet-ssleay-perl libsasl2-modules neomutt offlineimap3 openssl pflogsumm \
+	libcmocka-dev libnet-ssleay-perl libsasl2-modules neomutt offlineimap3 openssl patch pflogsumm \
 	postfix postfix-pcre strace swaks util-linux
 
 # A quick nothing when all are there; not root: says what to type. Servers that

@@ -6,6 +6,7 @@
   alone     every header compiles by itself
   durable   rename and the sync calls are in lib/rt/fs.c alone
   heads     every C file begins with its licence
+  mutants   every planted fault of tests/mutants fits the code
 It also prints the ten longest functions, and how many files clang-format
 would change; these two fail nothing."""
 
@@ -160,6 +161,23 @@ def check_heads():
     report("licence lines", faults)
 
 
+def check_mutants():
+    """Code that moved leaves them behind; nobody would see it for long."""
+    program = shutil.which("patch")
+    if program is None:
+        print("# patch is not installed")
+        return
+    faults = []
+    for path in sorted(glob.glob(os.path.join(ROOT, "tests/mutants/*.patch"))):
+        result = subprocess.run(
+            [program, "-p1", "--dry-run", "-s", "-N", "-i", path], cwd=ROOT,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if result.returncode != 0:
+            faults.append(f"{os.path.relpath(path, ROOT)} does not apply: "
+                          "make it follow the code")
+    report("mutants apply", faults)
+
+
 def print_longest():
     found = []
     for path in sources("*.c"):
@@ -206,6 +224,7 @@ def main():
     check_headers()
     check_durable()
     check_heads()
+    check_mutants()
     print_longest()
     print_format()
     return 1 if failed else 0
