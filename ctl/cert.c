@@ -32,9 +32,9 @@ static const char help[] =
 	"\n"
 	"$ mailctl cert ca >estafeta-ca.pem\n"
 	"\n"
-	"Files: STATE/tls/{ca,ca-key,cert,key}.pem; STATE is --state or\n"
-	"ESTAFETA_STATE. The names come from --hostname or "
-	"OVERRIDE_HOSTNAME.\n";
+	"Files: STATE/tls/{ca,ca-key,cert,key}.pem, and ca.crl: certificates\n"
+	"whose key make has replaced. STATE is --state or ESTAFETA_STATE. The\n"
+	"names come from --hostname or OVERRIDE_HOSTNAME.\n";
 
 static int
 make(const struct options *o, enum certs_want want)

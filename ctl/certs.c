@@ -2,6 +2,7 @@
  * ctl/certs.c - makes keys and certificates (RFC 5280, RFC 6125). */
 #include "ctl/certs.h"
 
+#include "ctl/crl.h"
 #include "lib/base/check.h"
 #include "lib/rt/dirs.h"
 #include "lib/rt/fs.h"
@@ -23,6 +24,7 @@
 enum {
 	PEM_MAX_OCTETS = 1 << 20,
 	PATH_OCTETS = 1024,
+	PLACE_MAX_OCTETS = 4 * PATH_MAX, // each octet of a path as %XX
 	NAMES_MAX_OCTETS = 4096,
 	HOST_MAX_OCTETS = 253, // RFC 1035 3.1
 	NAME_MAX_OCTETS = 64,  // RFC 5280 A.1: ub-common-name
@@ -189,9 +191,10 @@ new_authority(EVP_PKEY *key, const char *hostname)
 	return NULL;
 }
 
+/* list: the place of what the authority has taken back. */
 static X509 *
 new_leaf(EVP_PKEY *key, const char *hostname, X509 *authority,
-	 EVP_PKEY *authority_key)
+	 EVP_PKEY *authority_key, const char *list)
 {
 	struct buf names = BUF_INIT(NAMES_MAX_OCTETS);
 	X509 *x = X509_new();
@@ -213,6 +216,7 @@ new_leaf(EVP_PKEY *key, const char *hostname, X509 *authority,
 	     add_extension(x, authority, NID_authority_key_identifier,
 			   "keyid:always") &&
 	     add_extension(x, authority, NID_subject_alt_name, names.p) &&
+	     add_extension(x, authority, NID_crl_distribution_points, list) &&
 	     X509_sign(x, authority_key, EVP_sha256()) > 0;
 	buf_release(&names);
 	if (ok)
@@ -413,10 +417,24 @@ make_authority(int dir, struct found *f, const char *hostname)
 	return e == OK ? write_certificate(dir, "ca.pem", x) : e;
 }
 
+/* "URI:..." of the list in this directory. */
 static enum err
-make_leaf(int dir, struct found *f, const char *hostname)
+put_list_place(struct buf *out, const char *path)
 {
-	X509 *x;
+	char *whole = realpath(path, NULL);
+	enum err e = whole ? buf_add(out, S("URI:")) : ERR_IO;
+
+	if (e == OK)
+		e = crl_put_place(out, str_c(whole));
+	free(whole);
+	return e == OK ? buf_add(out, str_of("", 1)) : e;
+}
+
+static enum err
+make_leaf(int dir, const char *path, struct found *f, const char *hostname)
+{
+	struct buf list = BUF_INIT(PLACE_MAX_OCTETS);
+	X509 *x = NULL;
 	enum err e = OK;
 
 	if (f->key == NULL) {
@@ -425,15 +443,32 @@ make_leaf(int dir, struct found *f, const char *hostname)
 	}
 	if (e != OK)
 		return e;
-	x = new_leaf(f->key, hostname, f->authority, f->authority_key);
+	e = put_list_place(&list, path);
+	if (e == OK)
+		x = new_leaf(f->key, hostname, f->authority, f->authority_key,
+			     list.p);
 	e = x ? write_certificate(dir, "cert.pem", x) : ERR_IO;
 	X509_free(x);
+	buf_release(&list);
+	return e;
+}
+
+/* A certificate whose key has been replaced is taken back. */
+static enum err
+make_list(int dir, const struct found *f, bool is_key_new)
+{
+	bool is_gone = is_key_new && f->leaf != NULL && is_leaf_ours(f);
+	enum err e = crl_write(dir, f->authority, f->authority_key,
+			       is_gone ? f->leaf : NULL, LEAF_DAYS);
+
+	if (e != OK)
+		fail("list of those taken back");
 	return e;
 }
 
 /* With the lock held. */
 static enum err
-make_in(int dir, const char *hostname, enum certs_want want,
+make_in(int dir, const char *path, const char *hostname, enum certs_want want,
 	enum certs_done *out)
 {
 	struct found f = { 0 };
@@ -461,7 +496,9 @@ make_in(int dir, const char *hostname, enum certs_want want,
 	     ends_soon(f.authority) || begins_after(f.authority, RENEW_DAYS)))
 		e = make_authority(dir, &f, hostname);
 	if (e == OK)
-		e = make_leaf(dir, &f, hostname);
+		e = make_leaf(dir, path, &f, hostname);
+	if (e == OK)
+		e = make_list(dir, &f, want != CERTS_IF_NEEDED);
 	if (e == OK)
 		*out = CERTS_MADE;
 	release_found(&f);
@@ -503,7 +540,7 @@ certs_make(const char *state_dir, const char *hostname, enum certs_want want,
 		return ERR_IO;
 	}
 	mask = umask(0022); // what others may read is meant for them
-	e = make_in(dir, hostname, want, out);
+	e = make_in(dir, path, hostname, want, out);
 	umask(mask);
 	close(lock);
 	close(dir);

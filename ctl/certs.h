@@ -6,6 +6,7 @@
  *   ca-key.pem   its key, mode 0600
  *   cert.pem     this host's certificate, 397 days, signed by the authority
  *   key.pem      its key, mode 0600
+ *   ca.crl       certificates whose key was replaced; cert.pem says where
  *
  * Keys are EC P-256. Whoever reads a set that is being replaced sees files that
  * fit: a renewed certificate keeps its key, and each file is replaced whole. A

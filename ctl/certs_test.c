@@ -152,6 +152,97 @@ made_in_a_wrong_future(void **state UNUSED)
 	assert_int_equal(make_for("b.example", CERTS_IF_NEEDED), CERTS_KEPT);
 }
 
+static X509 *
+certificate_now(const char *name)
+{
+	char path[PATH_OCTETS];
+	X509 *x;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/tls", dir);
+	fd = open(path, O_RDONLY | O_DIRECTORY);
+	assert_int_equal(read_certificate(fd, name, &x), OK);
+	assert_non_null(x);
+	close(fd);
+	return x;
+}
+
+/* What OpenSSL says of it with the authority and the list that lie there. */
+static int
+error_of(X509 *leaf)
+{
+	X509_STORE *store = X509_STORE_new();
+	X509_STORE_CTX *context = X509_STORE_CTX_new();
+	X509 *authority = certificate_now("ca.pem");
+	char path[PATH_OCTETS];
+	int error;
+
+	snprintf(path, sizeof(path), "%s/tls/ca.crl", dir);
+	assert_int_equal(X509_STORE_add_cert(store, authority), 1);
+	assert_int_equal(X509_load_crl_file(X509_STORE_add_lookup(
+						    store, X509_LOOKUP_file()),
+					    path, X509_FILETYPE_ASN1),
+			 1);
+	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+	assert_int_equal(X509_STORE_CTX_init(context, store, leaf, NULL), 1);
+	X509_verify_cert(context);
+	error = X509_STORE_CTX_get_error(context);
+	X509_STORE_CTX_free(context);
+	X509_STORE_free(store);
+	X509_free(authority);
+	return error;
+}
+
+/* RFC 5280 4.2.1.13 and 5: the certificate says where the list is, and the
+ * list says whose key has been replaced; a renewal takes nothing back. */
+static void
+a_replaced_key_is_taken_back(void **state UNUSED)
+{
+	X509 *first, *second, *third;
+	CRL_DIST_POINTS *points;
+	char want[PATH_OCTETS];
+	const GENERAL_NAME *name;
+
+	assert_int_equal(make_for("b.example", CERTS_ANEW), CERTS_MADE);
+	first = certificate_now("cert.pem");
+	assert_int_equal(error_of(first), X509_V_OK);
+	assert_int_equal(facts_of_file("ca.crl").st_mode & 07777, 0644);
+	points = X509_get_ext_d2i(first, NID_crl_distribution_points, NULL,
+				  NULL);
+	assert_int_equal(sk_DIST_POINT_num(points), 1);
+	name = sk_GENERAL_NAME_value(
+		sk_DIST_POINT_value(points, 0)->distpoint->name.fullname, 0);
+	snprintf(want, sizeof(want), "file://%s/tls/ca.crl", dir);
+	assert_string_equal((const char *)ASN1_STRING_get0_data(
+				    name->d.uniformResourceIdentifier),
+			    want);
+	CRL_DIST_POINTS_free(points);
+
+	assert_int_equal(make_for("c.example", CERTS_IF_NEEDED), CERTS_MADE);
+	assert_int_equal(error_of(first), X509_V_OK);
+	second = certificate_now("cert.pem");
+	assert_int_equal(make_for("b.example", CERTS_ANEW), CERTS_MADE);
+	assert_int_equal(error_of(second), X509_V_ERR_CERT_REVOKED);
+	assert_int_equal(make_for("b.example", CERTS_ANEW), CERTS_MADE);
+	third = certificate_now("cert.pem");
+	assert_int_equal(error_of(second), X509_V_ERR_CERT_REVOKED);
+	assert_int_equal(error_of(third), X509_V_OK);
+	X509_free(first);
+	X509_free(second);
+	X509_free(third);
+}
+
+/* What may not stand in a URI does not. */
+static void
+places_are_uris(void **state UNUSED)
+{
+	struct buf out = BUF_INIT(64);
+
+	assert_int_equal(crl_put_place(&out, S("/a b/c,d:\xc3\xa9")), OK);
+	assert_str_eq(buf_str(&out), S("file:///a%20b/c%2Cd%3A%C3%A9/ca.crl"));
+	buf_release(&out);
+}
+
 /* A certificate of somebody else's authority is not replaced by ours. */
 static void
 a_foreign_certificate_is_kept(void **state UNUSED)
@@ -198,8 +289,9 @@ starters_do_not_race(void **state UNUSED)
 static void
 a_path_that_cannot_be_is_an_error(void **state UNUSED)
 {
-	static const char *const names[] = { "ca.pem", "ca-key.pem", "cert.pem",
-					     "key.pem", ".lock" };
+	static const char *const names[] = { "ca.pem",	 "ca-key.pem",
+					     "cert.pem", "key.pem",
+					     ".lock",	 "ca.crl" };
 	char path[PATH_OCTETS];
 	enum certs_done done;
 
@@ -220,6 +312,8 @@ main(void)
 		cmocka_unit_test(names_of_a_host),
 		cmocka_unit_test(made_once_and_again_when_needed),
 		cmocka_unit_test(made_in_a_wrong_future),
+		cmocka_unit_test(a_replaced_key_is_taken_back),
+		cmocka_unit_test(places_are_uris),
 		cmocka_unit_test(a_foreign_certificate_is_kept),
 		cmocka_unit_test(starters_do_not_race),
 		cmocka_unit_test(a_path_that_cannot_be_is_an_error),

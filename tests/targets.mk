@@ -144,11 +144,13 @@ fuzz-all: ## every target, TIME seconds each; says runs and edges
 
 # ---- checks ---------------------------------------------------------------
 
-.PHONY: bench testssl lint format coverage help
+.PHONY: bench testssl deps-testssl lint format coverage help
 bench: ## side by side with Postfix + Dovecot
 	@if [ -x tests/bench/run ]; then $(SUBMAKE) all && tests/bench/run; \
 	else echo "no tests/bench/run yet"; exit 1; fi
-testssl: ## testssl.sh at all TLS ports: no finding; takes minutes
+deps-testssl: ## testssl.sh
+	$(call install,testssl.sh)
+testssl: deps-testssl ## testssl.sh at all TLS ports: no finding; takes minutes
 	@$(SUBMAKE) all && $(PYTHON) tests/testssl/testssl.py
 lint: ## include arrows, headers alone, rename and fsync, format
 	@$(PYTHON) tests/lint/lint.py
