@@ -166,3 +166,6 @@ config_account(const struct config *c, struct str name);
 bool config_is_relay_domain(const struct config *c, struct str name);
 /* May this client (16 octets, IPv4 mapped) relay: is it in mynetworks? */
 bool config_is_my_network(const struct config *c, const uint8_t address[16]);
+/* The tables of each setting that names such, by turns: i from 0 on until NULL
+ * comes. */
+const struct table_list *config_tables(const struct config *c, size_t i);

@@ -4,6 +4,10 @@
 
 #include "tests/unit/unit.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 /* Whole hashes: $6$salt$ and 86 characters (crypt(5)). */
 #define D86                                                                    \
 	"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggggggg" \

@@ -600,34 +600,7 @@ void
 route_lint(const struct config *c, struct diag *d)
 {
 	struct lint l = { .c = c, .d = d, .steps_left = CATCHALL_STEPS_MAX };
-	const struct table_list *const lists[] = {
-		&c->virtual_alias,
-		&c->transport,
-		&c->aliases,
-		&c->canonical,
-		&c->sender_canonical,
-		&c->recipient_canonical,
-		&c->sender_relayhost,
-		&c->sender_transport,
-		&c->sasl,
-		&c->relocated,
-		&c->relay_recipient,
-		&c->recipient_bcc,
-		&c->sender_bcc,
-		&c->tls_policy,
-		&c->sender_login,
-		&c->header_checks,
-		&c->mime_header_checks,
-		&c->nested_header_checks,
-		&c->body_checks,
-		&c->smtp_header_checks,
-		&c->smtp_mime_header_checks,
-		&c->smtp_nested_header_checks,
-		&c->smtp_body_checks,
-		&c->discard_ehlo,
-		&c->local_recipient,
-		&c->virtual_mailbox,
-	};
+	const struct table_list *tables;
 
 	check_relayhost_setting(&l);
 	check_twice_local(&l);
@@ -637,8 +610,8 @@ route_lint(const struct config *c, struct diag *d)
 	each_entry(&l, &c->sasl, check_sasl);
 	each_entry(&l, &c->tls_policy, check_policy);
 	each_entry(&l, &c->virtual_mailbox, check_listed);
-	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
-		lint_table_list(lists[i], d);
+	for (size_t i = 0; (tables = config_tables(c, i)) != NULL; i++)
+		lint_table_list(tables, d);
 	for (size_t i = 0; i < c->policies.n_tables; i++)
 		lint_rules(c->policies.tables[i], d);
 	lint_clients(c, d);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * router/route/resolve_canonical.c - what canonical(5), masquerade_domains and
- * recipient_bcc_maps make of an address. */
+ * recipient_bcc_maps make of an address.
+ *
+ * Process: router.  Standards: none.
+ */
 #include "router/route/resolve_private.h"
 
 #include "lib/mail/address.h"

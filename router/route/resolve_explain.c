@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * router/route/resolve_explain.c - tells a person each step of a resolution. */
+ * router/route/resolve_explain.c - tells a person each step of a resolution.
+ *
+ * Process: router, and mailctl for a configuration that does not run.
+ */
 #include "router/route/resolve_private.h"
 
 static void

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * router/route/resolve_rcpt.c - the answer to RCPT TO. */
+ * router/route/resolve_rcpt.c - the answer to RCPT TO: may it be relayed, is it
+ * known?
+ *
+ * Process: router.  Standards: RFC 5321 3.6, 4.5.1.
+ * Invariant: 550 and 554 are said only when no table was missing.
+ */
 #include "router/route/resolve_private.h"
 
 #include "lib/mail/address.h"

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * router/route/resolve_remote.c - what goes with a next hop: is it well
- * written, which credentials belong there, which TLS policy. */
+ * written, which credentials belong there, which TLS policy.
+ *
+ * Process: router.  Standards: none.
+ * Invariant: credentials of a sender never go to a host that the recipient's
+ * domain names.
+ */
 #include "router/route/resolve_private.h"
 
 #include "lib/mail/address.h"
