@@ -5,6 +5,7 @@
 #include "ctl/commands.h"
 #include "ctl/environment.h"
 #include "ctl/files.h"
+#include "ctl/interfaces.h"
 #include "ctl/keys.h"
 #include "ctl/passwords.h"
 #include "ctl/tls_files.h"
@@ -90,6 +91,17 @@ print_counts(const char *dir, const struct diag *d, enum err e)
 		printf("%s: %s\n", dir, err_text(e));
 }
 
+static void
+check_interfaces(const struct args *args, const char *dir, struct diag *d)
+{
+	struct buf flags = BUF_INIT(INTERFACES_OCTETS);
+	struct options o = args->options;
+
+	o.config_dir = dir;
+	interfaces_flags(&o, d, &flags);
+	buf_release(&flags);
+}
+
 /* Reads and looks at one directory; false: it has errors. */
 static bool
 lint_one(const struct args *args, const char *dir, struct keys *keys,
@@ -105,6 +117,7 @@ lint_one(const struct args *args, const char *dir, struct keys *keys,
 		route_lint(*out, &d);
 	if (e == OK)
 		tls_files_gather(*out, &d, NULL);
+	check_interfaces(args, dir, &d);
 	passwords_check(dir, &d);
 	keys_check(keys, dir, &d);
 	print_all(&d);

@@ -10,13 +10,17 @@
 #include "ctl/certs.h"
 #include "ctl/commands.h"
 #include "ctl/facts.h"
+#include "ctl/interfaces.h"
 #include "ctl/tls_files.h"
 #include "lib/base/check.h"
 #include "lib/rt/clock.h"
+#include "lib/rt/fs.h"
 #include "lib/rt/log.h"
 #include "lib/rt/options.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -33,6 +37,8 @@ enum {
 	ACME_CHECK_S = 1,
 	MAIN_CHECK_S = 1,
 	EXEC_FAILED = 127,
+	ADDED_FLAGS = 8,
+	DIAG_OCTETS = 64 * 1024,
 };
 
 static const char usage[] =
@@ -51,7 +57,8 @@ struct program_run {
 static struct {
 	struct program_run programs[3];
 	struct options options;
-	char **argv;
+	char **argv; // for the programs, too
+	int argc;
 	sigset_t signals, before;
 	bool is_stopping;
 	int64_t kill_at_us, next_certificate_us;
@@ -81,6 +88,18 @@ fork_child(void)
 	if (getppid() != me)
 		_exit(1); // it died before the kernel was told
 	return 0;
+}
+
+/* Did it end well? */
+static bool
+await(pid_t child)
+{
+	int status = -1;
+
+	if (child > 0)
+		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+			;
+	return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 /* SSL_TYPE empty or "auto", and no certificate given: it is ours to make. */
@@ -165,12 +184,79 @@ follow_tls_files(void)
 }
 
 static void
+log_diag(const struct diag *d)
+{
+	for (const struct diag_entry *e = d->first; e != NULL; e = e->next) {
+		struct buf line = BUF_INIT(4096);
+
+		if (diag_format(e, &line) == OK)
+			log_warn("listen.interfaces",
+				 F("text", str_rtrim(buf_str(&line))));
+		buf_release(&line);
+	}
+}
+
+/* Into the pipe: flags that inet_interfaces of main.cf asks for. */
+static pid_t
+start_interfaces(int to)
+{
+	struct buf flags = BUF_INIT(INTERFACES_OCTETS);
+	pid_t pid = fork_child();
+	struct diag d;
+
+	if (pid != 0)
+		return pid;
+	diag_init(&d, DIAG_OCTETS);
+	interfaces_flags(&run.options, &d, &flags);
+	log_diag(&d);
+	_exit(fs_write_all(to, buf_str(&flags)) == OK ? 0 : 1);
+}
+
+/* Adds them behind those that we were given, for the programs: the last one of
+ * a kind counts. False: it is not known, and all addresses are no guess. */
+static bool
+take_interfaces(int argc, char **given)
+{
+	static char *with[ADDED_FLAGS];
+	static char text[INTERFACES_OCTETS];
+	char **argv = calloc((size_t)argc + ADDED_FLAGS + 1, sizeof(*argv));
+	struct str rest, flag;
+	size_t n = 0, n_with = 0;
+	int pipe_fds[2];
+	ssize_t got;
+	pid_t pid;
+
+	check(argv != NULL && pipe2(pipe_fds, O_CLOEXEC) == 0);
+	pid = start_interfaces(pipe_fds[1]);
+	close(pipe_fds[1]);
+	while (n < sizeof(text) &&
+	       (got = read(pipe_fds[0], text + n, sizeof(text) - n)) > 0)
+		n += (size_t)got;
+	close(pipe_fds[0]);
+	if (!await(pid))
+		return false;
+	rest = str_of(text, n);
+	while (n_with < ADDED_FLAGS && str_split(&rest, '\n', &flag))
+		if (flag.n > 0 &&
+		    asprintf(&with[n_with], "--%.*s", STR(flag)) > 0)
+			n_with++;
+	memcpy(argv, given, (size_t)argc * sizeof(*argv));
+	memcpy(argv + argc, with, n_with * sizeof(*argv));
+	run.argv = argv;
+	run.argc = argc + (int)n_with;
+	return true;
+}
+
+/* With the addresses that the programs are told. */
+static void
 start_facts(void)
 {
 	pid_t pid = fork_child();
 
 	if (pid != 0)
 		return; // told or not, mail goes on
+	optind = 0;
+	options_read(&run.options, run.argc, run.argv, usage);
 	facts_print(&run.options);
 	_exit(0);
 }
@@ -386,14 +472,6 @@ take_signals(void)
 	signal(SIGPIPE, SIG_DFL);
 }
 
-static void
-await(pid_t child)
-{
-	if (child > 0)
-		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-			;
-}
-
 int
 run_main(int argc, char **argv)
 {
@@ -404,13 +482,17 @@ run_main(int argc, char **argv)
 			run.options.log_format);
 		return EX_USAGE;
 	}
-	run.argv = argv;
 	if (!find_programs())
 		return EX_UNAVAILABLE;
 	take_signals();
 	/* The programs look for the certificate when they start. */
 	await(is_certificate_in_acme() ? start_acme() : start_certificate());
 	await(start_tls_files());
+	if (!take_interfaces(argc, argv)) {
+		fprintf(stderr, "mailctl run: inet_interfaces of main.cf "
+				"cannot be read\n");
+		return EX_CONFIG;
+	}
 	start_facts();
 	supervise();
 	log_info("run.stopped");

@@ -572,7 +572,11 @@ bind_listeners(const struct role_spec *spec, struct role *sockets,
 				strerror(errno));
 			exit(1);
 		}
-		check(sockets->n_sockets < ROLE_MAX_SOCKETS);
+		if (sockets->n_sockets == ROLE_MAX_SOCKETS) {
+			fprintf(stderr, "%s: more than %d addresses\n",
+				service_name(spec->service), ROLE_MAX_SOCKETS);
+			exit(2);
+		}
 		sockets->sockets[sockets->n_sockets].kind = kind;
 		sockets->sockets[sockets->n_sockets++].fd = fd;
 	}

@@ -13,7 +13,7 @@
 #include "lib/rt/confine.h"
 #include "lib/rt/options.h"
 
-enum { ROLE_MAX_SOCKETS = 16, PROGRAM_MAX_ROLES = 6 };
+enum { ROLE_MAX_SOCKETS = 64, PROGRAM_MAX_ROLES = 6 };
 
 struct role;
 

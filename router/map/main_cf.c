@@ -913,10 +913,6 @@ nearest(struct str name)
 static const struct {
 	const char *name, *instead;
 } not_here[] = {
-	{ "inet_interfaces",
-	  "the ports are bound before main.cf is read: name addresses in the "
-	  "flags or variables of the listeners "
-	  "(ESTAFETA_LISTEN_SMTP=127.0.0.1:25)" },
 	{ "milter_default_action", "milters are not asked" },
 	{ "non_smtpd_milters",
 	  "milters are not asked: mail of this machine goes through "

@@ -5,6 +5,7 @@
 #include "lib/ipc/policy.h"
 #include "lib/ipc/router.h"
 #include "lib/rt/log.h"
+#include "lib/rt/stream.h"
 #include "router/route/resolve.h"
 #include "router/serve/serve_private.h"
 
@@ -360,14 +361,46 @@ fill_smtpd(const struct settings *s, struct router_smtpd *out)
 		out->recipient_limit = RECIPIENT_LIMIT;
 }
 
+/* The one address of that family where mail is taken, if it is written as a
+ * number and is not loopback: what we send comes from there, too, as with
+ * Postfix. */
+static struct str
+sole_interface(const struct settings *s, int family)
+{
+	struct str list = settings_text(s, "inet_interfaces"), word;
+	struct str found = S("");
+
+	while (settings_item(&list, &word)) {
+		union address_any at;
+		socklen_t n;
+
+		if (str_starts(word, S("[")) && str_ends(word, S("]")))
+			word = str_sub(word, 1, word.n - 2);
+		if (address_from_host(word, 0, &at, &n) != OK)
+			return S("");
+		if (at.any.sa_family != family)
+			continue;
+		if (found.n > 0 || str_starts(word, S("127.")) ||
+		    str_eq(word, S("::1")))
+			return S("");
+		found = word;
+	}
+	return found;
+}
+
 /* What the client of the MTA works by, in one piece that the queue passes on
  * as it is. */
 static void
 put_smtp(struct buf *out)
 {
+	const struct settings *s = &serving.config->settings;
 	struct router_smtp smtp = { 0 };
 
-	fill_fields(&serving.config->settings, router_smtp_fields, &smtp);
+	fill_fields(s, router_smtp_fields, &smtp);
+	if (smtp.bind_address.n == 0)
+		smtp.bind_address = sole_interface(s, AF_INET);
+	if (smtp.bind_address6.n == 0)
+		smtp.bind_address6 = sole_interface(s, AF_INET6);
 	smtp.authorities = serving.config->smtp_authorities;
 	smtp.has_checks = (policy_content_bits(serving.config) &
 			   1u << POLICY_CONTENT_SENT) != 0;
