@@ -40,6 +40,9 @@ static const char help[] =
 	"       doveadm search -u USER QUERY\n"
 	"       doveadm fetch -u USER FIELDS QUERY\n"
 	"       doveadm expunge -u USER mailbox NAME QUERY\n"
+	"       doveadm flags add|remove|replace -u USER FLAGS QUERY\n"
+	"       doveadm copy -u USER DESTINATION QUERY\n"
+	"       doveadm move -u USER DESTINATION mailbox NAME QUERY\n"
 	"       (-A for -u USER: all of them)\n"
 	"\n"
 	"What else Dovecot's doveadm does is not here: mailctl --help.\n";
@@ -307,8 +310,8 @@ in_mailboxes(struct asking *a, const char *verb, int argc, char **argv)
 	const char *user = NULL;
 	int status = 0, c;
 
-	/* The command of mailbox comes before the options. */
-	optind = strcmp(verb, "mailbox") == 0 && argc > 1 ? 2 : 1;
+	/* The command of mailbox or flags comes before the options. */
+	optind = doveadm_has_commands(verb) && argc > 1 ? 2 : 1;
 	while ((c = getopt(argc, argv, "+u:Asrt")) != -1) {
 		if (c == 'u')
 			user = optarg;
@@ -323,7 +326,7 @@ in_mailboxes(struct asking *a, const char *verb, int argc, char **argv)
 	}
 	ask.words = argv + optind;
 	ask.n_words = argc - optind;
-	if (strcmp(verb, "mailbox") == 0) {
+	if (doveadm_has_commands(verb)) {
 		if (argc < 2)
 			return EX_USAGE;
 		*--ask.words = argv[1];

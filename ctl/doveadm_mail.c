@@ -10,6 +10,7 @@
 #include "ctl/doveadm_query.h"
 #include "ctl/store_session.h"
 #include "lib/base/check.h"
+#include "lib/mail/imap_flags.h"
 #include "lib/mail/imap_mailbox_name.h"
 #include "lib/mail/imap_write.h"
 
@@ -463,6 +464,9 @@ mailbox_rename(struct co *co, struct store_session *s,
 
 /* ---- search ---- */
 
+/* What takes messages away needs a query that says from where. */
+enum purpose { READS, CHANGES, REMOVES };
+
 /* What is done with the hits in one folder: uids is "1,3:5 ..." as a list of
  * numbers with blanks between them. */
 typedef int
@@ -471,8 +475,8 @@ hits_fn(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
 
 static int
 search_in(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
-	  const struct doveadm_query *q, struct str folder, bool may_change,
-	  hits_fn *take)
+	  const struct doveadm_query *q, struct str folder,
+	  enum purpose purpose, hits_fn *take)
 {
 	struct buf args = BUF_INIT(ARGS_MAX_OCTETS);
 	struct buf uids = BUF_INIT(LIST_MAX_OCTETS);
@@ -481,9 +485,9 @@ search_in(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
 	int status = EX_DATAERR;
 
 	if (put_name(&args, ask, name))
-		status =
-			run(co, s, ask, may_change ? VERB_SELECT : VERB_EXAMINE,
-			    buf_str(&args), "Syncing mailbox", name);
+		status = run(co, s, ask,
+			     purpose == READS ? VERB_EXAMINE : VERB_SELECT,
+			     buf_str(&args), "Syncing mailbox", name);
 	if (status == 0 && store_session_run(co, s, VERB_SEARCH, true,
 					     buf_str(&q->criteria)) != OK)
 		status = EX_TEMPFAIL;
@@ -506,7 +510,7 @@ search_in(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
 /* The folders that a query names, or all of them, and their hits. */
 static int
 search(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
-       int n_before, bool needs_mailbox, hits_fn *take)
+       int n_before, enum purpose purpose, hits_fn *take)
 {
 	struct doveadm_query q;
 	struct buf names = BUF_INIT(LIST_MAX_OCTETS);
@@ -517,10 +521,11 @@ search(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
 	if (!doveadm_query_read(&q, ask->words + n_before,
 				ask->n_words - n_before, time(NULL)))
 		status = fail(ask, EX_USAGE, "Search query: %s", q.why);
-	else if (needs_mailbox && q.mailbox == NULL)
+	else if (purpose == REMOVES && q.mailbox == NULL)
 		status = fail(ask, EX_USAGE,
-			      "expunge: To avoid accidents, search query must "
-			      "contain MAILBOX in all search branches");
+			      "%s: To avoid accidents, search query must "
+			      "contain MAILBOX in all search branches",
+			      ask->verb);
 	else if (q.mailbox != NULL && strpbrk(q.mailbox, "*%") == NULL)
 		buf_putf(&names, "%s\n", q.mailbox);
 	else
@@ -528,7 +533,7 @@ search(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
 				    true, &names);
 	rest = buf_str(&names);
 	while (status == 0 && str_line(&rest, &name))
-		status = search_in(co, s, ask, &q, name, needs_mailbox, take);
+		status = search_in(co, s, ask, &q, name, purpose, take);
 	doveadm_query_release(&q);
 	buf_release(&names);
 	return status;
@@ -567,7 +572,160 @@ print_hits(struct co *co, struct store_session *s,
 static int
 do_search(struct co *co, struct store_session *s, const struct doveadm_ask *ask)
 {
-	return search(co, s, ask, 0, false, print_hits);
+	return search(co, s, ask, 0, READS, print_hits);
+}
+
+/* ---- changes of messages ---- */
+
+/* As many UIDs as one command takes; false: no more are left. */
+static bool
+next_set(struct str *uids, struct buf *set)
+{
+	struct str uid;
+
+	buf_clear(set);
+	while (set->n < ARGS_MAX_OCTETS / 2 && str_word(uids, &uid))
+		buf_putf(set, "%s%.*s", set->n ? "," : "", STR(uid));
+	return set->n > 0;
+}
+
+/* The flags as STORE has them. Dovecot's words and status where they are none.
+ */
+static int
+read_flags(const struct doveadm_ask *ask, struct str words, struct buf *out)
+{
+	const char *blank = "";
+	struct str word;
+
+	buf_putc(out, '(');
+	while (str_word(&words, &word)) {
+		bool is_system = word.p[0] == '\\';
+
+		if (is_system && imap_flag_bit(word) == 0) {
+			fprintf(stderr, "Fatal: Invalid system flag: %.*s\n",
+				STR(word));
+			return EX_TEMPFAIL;
+		}
+		if (!is_system && !imap_is_keyword(word))
+			return fail(ask, EX_DATAERR,
+				    "Invalid keywords: Invalid characters in "
+				    "keyword");
+		if (is_system && imap_flag_bit(word) == IMAP_FLAG_RECENT)
+			continue;
+		if (buf_addf(out, "%s%.*s", blank, STR(word)) != OK)
+			return fail(ask, EX_DATAERR, "Too many flags");
+		blank = " ";
+	}
+	buf_putc(out, ')');
+	return 0;
+}
+
+static int
+flag_hits(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
+	  struct str folder UNUSED, struct str uids)
+{
+	struct buf args = BUF_INIT(ARGS_MAX_OCTETS);
+	struct buf flags = BUF_INIT(ARGS_MAX_OCTETS / 4);
+	int status = read_flags(ask, str_c(ask->words[0]), &flags);
+
+	while (status == 0 && next_set(&uids, &args)) {
+		buf_putf(&args, " %sFLAGS.SILENT %.*s", ask->prefix,
+			 STR(buf_str(&flags)));
+		if (store_session_run(co, s, VERB_STORE, true,
+				      buf_str(&args)) != OK ||
+		    s->status != STORE_OK)
+			status = fail(ask, EX_TEMPFAIL, "flags: %.*s",
+				      STR(buf_str(&s->done_text)));
+	}
+	buf_release(&args);
+	buf_release(&flags);
+	return status;
+}
+
+static int
+change_flags(struct co *co, struct store_session *s,
+	     const struct doveadm_ask *ask, const char *prefix)
+{
+	struct doveadm_ask with = *ask;
+	struct buf flags = BUF_INIT(ARGS_MAX_OCTETS / 4);
+	int status = EX_USAGE;
+
+	with.prefix = prefix;
+	if (ask->n_words >= 2) // also where there are no hits
+		status = read_flags(ask, str_c(ask->words[0]), &flags);
+	if (status == 0)
+		status = search(co, s, &with, 1, CHANGES, flag_hits);
+	buf_release(&flags);
+	return status;
+}
+
+static int
+flags_add(struct co *co, struct store_session *s, const struct doveadm_ask *ask)
+{
+	return change_flags(co, s, ask, "+");
+}
+
+static int
+flags_remove(struct co *co, struct store_session *s,
+	     const struct doveadm_ask *ask)
+{
+	return change_flags(co, s, ask, "-");
+}
+
+static int
+flags_replace(struct co *co, struct store_session *s,
+	      const struct doveadm_ask *ask)
+{
+	return change_flags(co, s, ask, "");
+}
+
+static int
+carry_hits(struct co *co, struct store_session *s,
+	   const struct doveadm_ask *ask, struct str folder UNUSED,
+	   struct str uids)
+{
+	bool is_move = strcmp(ask->verb, "move") == 0;
+	struct buf args = BUF_INIT(ARGS_MAX_OCTETS);
+	int status = 0;
+
+	while (status == 0 && next_set(&uids, &args)) {
+		buf_putc(&args, ' ');
+		if (!put_name(&args, ask, ask->words[0]))
+			status = EX_DATAERR;
+		else if (store_session_run(co, s,
+					   is_move ? VERB_MOVE : VERB_COPY,
+					   true, buf_str(&args)) != OK ||
+			 s->status != STORE_OK)
+			status = fail(ask, EX_TEMPFAIL, "%s: %.*s", ask->verb,
+				      STR(buf_str(&s->done_text)));
+	}
+	buf_release(&args);
+	return status;
+}
+
+/* copy, move: the destination, then the query. */
+static int
+do_carry(struct co *co, struct store_session *s, const struct doveadm_ask *ask)
+{
+	bool is_move = strcmp(ask->verb, "move") == 0;
+	struct buf args = BUF_INIT(ARGS_MAX_OCTETS);
+	int status = EX_DATAERR;
+
+	if (ask->n_words < 2)
+		return EX_USAGE;
+	if (strcmp(ask->words[1], "user") == 0)
+		return fail(ask, EX_USAGE,
+			    "%s from another user's mailboxes is not here",
+			    ask->verb);
+	if (put_name(&args, ask, ask->words[0])) { // Dovecot opens it first
+		buf_put(&args, S(" (MESSAGES)"));
+		status = run(co, s, ask, VERB_STATUS, buf_str(&args),
+			     "Can't open mailbox", ask->words[0]);
+	}
+	buf_release(&args);
+	return status == 0 ? search(co, s, ask, 1, is_move ? REMOVES : READS,
+				    carry_hits)
+			   : status;
 }
 
 /* ---- expunge ---- */
@@ -579,16 +737,10 @@ expunge_hits(struct co *co, struct store_session *s,
 {
 	struct buf set = BUF_INIT(ARGS_MAX_OCTETS);
 	int status = 0;
-	struct str uid;
 
-	while (status == 0 && uids.n > 0) {
+	while (status == 0 && next_set(&uids, &set)) {
 		enum err e;
 
-		buf_clear(&set);
-		while (set.n < ARGS_MAX_OCTETS / 2 && str_word(&uids, &uid))
-			buf_putf(&set, "%s%.*s", set.n ? "," : "", STR(uid));
-		if (set.n == 0)
-			break;
 		buf_put(&set, S(" +FLAGS.SILENT (\\Deleted)"));
 		e = store_session_run(co, s, VERB_STORE, true, buf_str(&set));
 		set.n = (size_t)str_chr(buf_str(&set), ' ');
@@ -607,7 +759,7 @@ static int
 do_expunge(struct co *co, struct store_session *s,
 	   const struct doveadm_ask *ask)
 {
-	return search(co, s, ask, 0, true, expunge_hits);
+	return search(co, s, ask, 0, REMOVES, expunge_hits);
 }
 
 /* ---- fetch ---- */
@@ -846,13 +998,13 @@ do_fetch(struct co *co, struct store_session *s, const struct doveadm_ask *ask)
 			printf("%s%.*s", separator, STR(name));
 		putchar('\n');
 	}
-	return search(co, s, ask, 1, false, fetch_hits);
+	return search(co, s, ask, 1, READS, fetch_hits);
 }
 
 /* ---- which ---- */
 
 static const struct {
-	const char *verb, *command; // command: of mailbox
+	const char *verb, *command; // command: of mailbox and flags
 	verb_fn *run;
 } verbs[] = {
 	{ "mailbox", "list", mailbox_list },
@@ -862,6 +1014,11 @@ static const struct {
 	{ "mailbox", "rename", mailbox_rename },
 	{ "mailbox", "subscribe", mailbox_subscribe },
 	{ "mailbox", "unsubscribe", mailbox_unsubscribe },
+	{ "flags", "add", flags_add },
+	{ "flags", "remove", flags_remove },
+	{ "flags", "replace", flags_replace },
+	{ "copy", NULL, do_carry },
+	{ "move", NULL, do_carry },
 	{ "search", NULL, do_search },
 	{ "fetch", NULL, do_fetch },
 	{ "expunge", NULL, do_expunge },
@@ -875,6 +1032,15 @@ doveadm_is_mail_verb(const char *verb)
 	for (size_t i = 0; i < N_VERBS; i++)
 		if (strcmp(verbs[i].verb, verb) == 0)
 			return true;
+	return false;
+}
+
+bool
+doveadm_has_commands(const char *verb)
+{
+	for (size_t i = 0; i < N_VERBS; i++)
+		if (strcmp(verbs[i].verb, verb) == 0)
+			return verbs[i].command != NULL;
 	return false;
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * ctl/doveadm_mail.h - the verbs of doveadm that look into mailboxes: mailbox,
- * search, fetch, expunge. */
+ * flags, copy, move, search, fetch, expunge. */
 #pragma once
 
 #include "lib/rt/options.h"
 
 /* One verb for one user; words: what stands behind options and verb, for
- * mailbox with the name of its command first. Prints as Dovecot's doveadm, and
- * the user before each line of a search when is_all. A number of sysexits.h;
- * EX_USAGE: the words are wrong. */
+ * mailbox and flags with the name of their command first. Prints as Dovecot's
+ * doveadm, and the user before each line of a search when is_all. A number of
+ * sysexits.h; EX_USAGE: the words are wrong. */
 struct doveadm_ask {
 	const struct options *options;
 	struct str user;
@@ -17,6 +17,7 @@ struct doveadm_ask {
 	int n_words;
 	bool is_all; // one of many users
 	bool is_first;
+	const char *prefix; // of FLAGS, while flags are changed
 	bool only_subscribed, with_totals, subscribes; // -s, -t, -s of create
 };
 
@@ -27,3 +28,5 @@ bool doveadm_usage(const struct options *o, struct str user,
 		   uint64_t *octets_out, uint64_t *messages_out);
 /* Is it one of these verbs? */
 bool doveadm_is_mail_verb(const char *verb);
+/* Is the word behind it a command, as in "mailbox list"? Then come options. */
+bool doveadm_has_commands(const char *verb);
