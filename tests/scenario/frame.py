@@ -754,7 +754,8 @@ class Sink:
 
 class Wire:
     """A wire between two hosts that can be cut: takes connections on `port`
-    and passes octets on to `target`, through `fault`: a callable with
+    and passes octets on to `target`, a port or the path of a unix socket,
+    through `fault`: a callable with
 
         fault(n, is_reply, octets, seen) -> octets to pass on, or None: cut,
             or a list of octets and of functions to call in between
@@ -781,7 +782,7 @@ class Wire:
         while True:
             try:
                 near, _ = self.listener.accept()
-                far = socket.create_connection(("127.0.0.1", self.target))
+                far = self.connect()
             except OSError:
                 return
             self.n_connections += 1
@@ -792,8 +793,15 @@ class Wire:
                     args=(self.n_connections, source, sink, is_reply)
                 ).start()
 
+    def connect(self):
+        if isinstance(self.target, int):
+            return socket.create_connection(("127.0.0.1", self.target))
+        far = socket.socket(socket.AF_UNIX)
+        far.connect(self.target)
+        return far
+
     def carry(self, n, source, sink, is_reply):
-        seen = b""
+        seen = bytearray()  # grows in place: it may be 100 MB
         try:
             while True:
                 octets = source.recv(65536)
