@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT
+ * ctl/listing_test.c
+ *
  * The lines expected are those that postqueue of Postfix 3.7.11 printed for
  * such messages. */
 #include "ctl/listing.c"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * ctl/mailctl.c - one program for everything an operator does. It is also
- * postqueue, postsuper, postcat, mailq, sendmail, doveadm, postconf, postmap
- * and setup, when it is called by those names. */
+ * postqueue, postsuper, postcat, mailq, sendmail, newaliases, doveadm,
+ * postconf, postmap and setup, when it is called by those names. */
 #include "ctl/commands.h"
 #include "lib/base/str.h"
 #include "lib/rt/version.h"
@@ -35,7 +35,8 @@ static const struct command {
 	  "--json" },
 	{ NULL, "config", config_main,
 	  "shows and changes settings of main.cf (also as: postconf)",
-	  "mailctl config --set", "set unset --set --default --expand --json" },
+	  "mailctl config --set",
+	  "set unset services --set --default --expand --json" },
 	{ NULL, "route", route_main,
 	  "tells where a message for an address goes, and why",
 	  "mailctl route explain user3@example2.local", "explain" },
@@ -72,7 +73,7 @@ static const struct command {
 	  "add remove list --json" },
 	{ NULL, "pw", pw_main,
 	  "makes and tests password hashes (also as: doveadm pw)",
-	  "mailctl pw -u user1@example1.local", NULL },
+	  "mailctl pw -u user1@example1.local", "-s -r -p -u -t -l" },
 	{ NULL, "cert", cert_main,
 	  "makes and shows the certificate and its authority",
 	  "mailctl cert ca >estafeta-ca.pem", "ca show make --json" },
@@ -84,7 +85,6 @@ static const struct {
 } other_names[] = {
 	{ "postqueue", postqueue_main }, { "mailq", mailq_main },
 	{ "postsuper", postsuper_main }, { "postcat", postcat_main },
-
 	{ "sendmail", sendmail_main },	 { "newaliases", newaliases_main },
 	{ "doveadm", doveadm_main },	 { "setup", setup_main },
 	{ "postconf", postconf_main },	 { "postmap", postmap_main },

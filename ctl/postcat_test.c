@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT
+ * ctl/postcat_test.c
+ *
  * The split into header and body is that of postcat of Postfix 3.7.11: the
  * empty line belongs to the body. */
 #include "ctl/postcat.c"

@@ -107,22 +107,15 @@ setup_fail(const struct setup *s, const char *format, ...)
 bool
 setup_address(struct setup *s, const char *word, struct str *out)
 {
-	size_t n = strlen(word);
-	char *lower = arena_alloc(&s->arena, n + 1);
-	bool is_folded = false;
 	const char *why;
 
-	check(lower != NULL); // a command line is no longer
-	for (size_t i = 0; i < n; i++) {
-		lower[i] = ascii_lower(word[i]);
-		is_folded |= word[i] != lower[i];
-	}
-	*out = str_of(lower, n);
+	// a command line is no longer
+	check(arena_lower(&s->arena, str_c(word), out) == OK);
 	if (!account_is_name(*out, &why)) {
 		setup_fail(s, "'%s': %s", word, why);
 		return false;
 	}
-	if (is_folded)
+	if (!str_eq(*out, str_c(word)))
 		fprintf(stderr, "%s: taken as %.*s\n", s->edit.command,
 			STR(*out));
 	return true;
@@ -184,9 +177,10 @@ print_usage(FILE *to, const char *group, bool is_own)
 
 		if (group != NULL && strcmp(group, name) != 0)
 			continue;
-		fprintf(to, "  %s %s %s %s\n  %10s%s\n",
+		fprintf(to, "  %s %s %s%s%s\n  %10s%s\n",
 			is_own ? "mailctl" : "setup", name, v->name,
-			v->arguments, "", v->summary);
+			v->arguments[0] != '\0' ? " " : "", v->arguments, "",
+			v->summary);
 	}
 }
 

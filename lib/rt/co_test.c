@@ -335,7 +335,7 @@ wake_then_cancel(struct co *co UNUSED, void *arg)
 	co_cancel(g->last);
 }
 
-/* Else a wake_one that was meant for it would be lost to all. */
+/* Else a gate_wake_one() that was meant for it would be lost to all. */
 static void
 a_chosen_waiter_hears_of_it_even_when_canceled(void **state UNUSED)
 {

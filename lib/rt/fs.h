@@ -46,7 +46,7 @@ enum err fs_sync_file(int fd) MUST_USE;
 enum err fs_sync_dir(int dir_fd) MUST_USE;
 
 /* The step in the middle: fsync(file_fd), then rename. Durable only after
- * fs_sync_dir(to_dir) or dir_sync(). ERR_EXISTS when `to` is there already. */
+ * fs_sync_dir(to_dir) or shared_sync(). ERR_EXISTS when `to` is there already. */
 enum err fs_publish(int file_fd, int from_dir, const char *from, int to_dir,
 		    const char *to) MUST_USE;
 /* A rename of a file that is durable under its old name; the new name is

@@ -908,8 +908,8 @@ nearest(struct str name)
 	return found;
 }
 
-/* Of Postfix, and not of this: the operator must know, and what to do instead.
- */
+/* Of Postfix, and not of this: the operator must know, and what to do
+ * instead. */
 static const struct {
 	const char *name, *instead;
 } not_here[] = {
@@ -920,6 +920,12 @@ static const struct {
 	{ "smtpd_milters",
 	  "milters are not asked, so what they refuse is accepted: write "
 	  "check_policy_service, header_checks or body_checks" },
+	{ "smtpd_reject_unlisted_recipient",
+	  "who is not known in a domain of ours is refused all the same, so "
+	  "that no stranger gets the bounce" },
+	{ "smtpd_reject_unlisted_sender",
+	  "write reject_unlisted_sender in smtpd_sender_restrictions" },
+	{ "virtual_mailbox_limit", "write quotas.cf or mailbox_size_limit" },
 };
 
 /* NULL: it has an effect, or what it says happens anyway. */

@@ -261,12 +261,23 @@ unknown_names_are_told_with_the_nearest_known_one(void **state UNUSED)
 static void
 nothing_that_is_written_is_silently_without_effect(void **state UNUSED)
 {
-	load(S("smtpd_milters = inet:x:1\n"));
-	assert_int_equal(diag.n_warnings, 1);
-	assert_int_equal(diag.first->line, 1);
-	assert_true(str_find(diag.first->text, S("no effect")) >= 0);
+	static const struct str cases[] = {
+		STR_INIT("smtpd_milters = inet:x:1\n"),
+		STR_INIT("smtpd_reject_unlisted_recipient = no\n"),
+		STR_INIT("smtpd_reject_unlisted_sender = yes\n"),
+		STR_INIT("virtual_mailbox_limit = 51200000\n"),
+	};
+
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		load(cases[i]);
+		assert_int_equal(diag.n_warnings, 1);
+		assert_int_equal(diag.first->line, 1);
+		assert_true(str_find(diag.first->text, S("no effect")) >= 0);
+	}
 	/* Writing down what happens anyway is no mistake. */
-	load(S("smtpd_milters =\n"));
+	load(S("smtpd_milters =\nsmtpd_reject_unlisted_recipient = yes\n"
+	       "smtpd_reject_unlisted_sender = no\n"
+	       "virtual_mailbox_limit = 0\n"));
 	assert_int_equal(diag.n_warnings, 0);
 }
 

@@ -7,6 +7,7 @@
   durable   rename and the sync calls are in lib/rt/fs.c alone
   heads     every C file begins with its licence
   mutants   every planted fault of tests/mutants fits the code
+  manual    mailctl.8 has every command of mailctl, and the words it takes
 It also prints the ten longest functions, and how many files clang-format
 would change; these two fail nothing."""
 
@@ -178,6 +179,31 @@ def check_mutants():
     report("mutants apply", faults)
 
 
+def check_manual():
+    """Help and completion are made of one table; the page is written."""
+    rows = re.findall(r'"(?P<name>[\w-]+)", \w+_main,(?P<rest>.*?) },\n',
+                      read("ctl/mailctl.c"), flags=re.S)
+    page = read("doc/man/mailctl.8").replace("\\", "")
+    synopsis, text = page.split(".SH DESCRIPTION", 1)
+    entries = re.findall(r"^\.B mailctl ([\w-]+)(.*?)(?=^\.B mailctl|\Z)",
+                         synopsis, flags=re.M | re.S)
+    faults = []
+    for name, rest in rows:
+        # The words are the last string of the row.
+        words = re.sub(r'"\s+"', "", rest).strip().rsplit(",", 1)[-1]
+        told = " ".join(more for which, more in entries if which == name)
+        if not any(which == name for which, _ in entries) or \
+                not re.search(rf"^\.BR? .*\b{name}\b", text, flags=re.M):
+            faults.append(f"doc/man/mailctl.8: no {name}")
+        faults += [f"doc/man/mailctl.8: no {word} of mailctl {name}"
+                   for word in words.strip(' "\n\t').split()
+                   if word != "NULL" and
+                   not re.search(rf"(?<![\w-]){word}(?![\w-])", told)]
+    if len(rows) < 10:
+        faults.append("ctl/mailctl.c: the table of commands was not found")
+    report("manual of mailctl", faults)
+
+
 def print_longest():
     found = []
     for path in sources("*.c"):
@@ -225,6 +251,7 @@ def main():
     check_durable()
     check_heads()
     check_mutants()
+    check_manual()
     print_longest()
     print_format()
     return 1 if failed else 0
