@@ -33,7 +33,7 @@ $(O)/tests/moved.so: tests/clock/moved.c
 	@$(CC) $(filter-out -Wmissing-prototypes,$(BASE_FLAGS)) -O2 -shared \
 		-fPIC $< -o $@
 
-.PHONY: test-tools model model-imap imapstress idle storm rows slow
+.PHONY: test-tools model model-imap imapstress idle storm rows slow timing
 test-tools: $(TEST_TOOLS)
 N ?= 20000
 model: ## random SMTP against a reference model: make model N=1000000
@@ -52,6 +52,9 @@ idle: ## idle IMAP connections, memory of each and delay: make idle N=20000
 storm: ## wrong passwords by the hundred, and users who must not notice
 	@$(SUBMAKE) -s all test-tools
 	@STORM_SECONDS=30 $(PYTHON) tests/scenario/login_storm.py
+timing: ## unknown users by the clock, Welch's t: make timing N=20000
+	@$(SUBMAKE) -s all
+	@TIMED_LOGINS=$(N) $(PYTHON) tests/scenario/auth_rows.py --only clock
 rows: ## the catalogue of attacks: which test names which row
 	@$(PYTHON) tests/lint/test_rows --show
 slow: ## slow clients and 100 good ones: make slow N=10000

@@ -21,7 +21,8 @@ USER2 = "user2@example1.local"
 PROMPT_S = 1.5
 FIRST_WAIT_S = 0.9
 N_COSTS = 20
-N_TIMED = 160
+N_TIMED = int(os.environ.get("TIMED_LOGINS", "160"))
+BATCH = 800  # connections at one time
 APART_S = 0.012
 CROP = 0.9
 
@@ -196,7 +197,9 @@ def a_clock_does_not_tell_who_exists(lab):
     host.start()
     users = [USER1 if i % 2 else "nobody@example1.local"
              for i in range(N_TIMED)]
-    took = timed_answers(host, users)
+    took = []
+    while len(took) < N_TIMED:
+        took += timed_answers(host, users[len(took):len(took) + BATCH])
     # The slowest were interrupted, which says nothing of whom.
     most = sorted(took)[int(CROP * N_TIMED)]
     known = [x for x in took[1::2] if x < most]
@@ -205,8 +208,10 @@ def a_clock_does_not_tell_who_exists(lab):
     host.stop()
     host.environment["SSL_TYPE"] = "auto"
     host.start()
-    expect_true(abs(t) < 4.5, f"t = {t:.2f}: {statistics.mean(known):.6f} s "
-                f"for a known user, {statistics.mean(unknown):.6f} s else")
+    told = (f"t = {t:.2f}: {statistics.mean(known):.6f} s for a known user, "
+            f"{statistics.mean(unknown):.6f} s else, {N_TIMED} logins")
+    print(f"# {told}", flush=True)
+    expect_true(abs(t) < 4.5, told)
 
 
 @scenario

@@ -122,6 +122,7 @@ def an_alias_of_another_host_delivers(lab):
 
 @scenario
 def what_is_not_answered_is_put_off(lab):
+    """S26: down, nonsense, two answers, too long a one, none."""
     host = lab.mta1
     for user in ("down", "nonsense", "two", "long", "shut"):
         code, text = rcpt(host, f"{user}@example1.local")
