@@ -277,6 +277,24 @@ def relay_by_sender(host):
                      sender="user2@domaintwo.tld")
 
 
+@before("relay-default")
+def relay_of_the_provider(host):
+    host.relay = SaslSink(host)
+    host.peers["[relay.isp.example]:587"] = host.relay.port
+
+
+@folder("relay-default")
+def relay_by_default(host):
+    """2.15: DEFAULT_RELAY_HOST as it is written, with the login of the
+    environment; DUNNO in the relay map stops there (2.9)."""
+    for n, user in enumerate(("user1@first.tld", "user2@second.tld"), 1):
+        send(host, user, "x@elsewhere.example", user)
+        expect(wait_at(host.relay, n)[0].split("<")[1].split(">")[0], user)
+    expect(set(host.relay.logins), {("customer", "secret:of:his")})
+    expect_delivered(host, "user2@second.tld", "user2@second.tld",
+                     sender="user1@first.tld")
+
+
 @folder("access")
 def access(host):
     """2.11: before the lists, for senders and recipients."""
@@ -312,13 +330,21 @@ def regexp(host):
 
 @folder("aliases")
 def aliases(host):
-    """2.4: the server's own names; root is POSTMASTER_ADDRESS."""
+    """2.4: the server's own names; root is POSTMASTER_ADDRESS. Programs and
+    files are no addresses: that mail waits, and lint says why (S20)."""
     user1, user2 = "user1@example.test", "user2@example.test"
     own = "@mail.example.test"
     expect_delivered(host, "abuse" + own, user1)
     expect_delivered(host, "team" + own, user1, user2)
     expect_delivered(host, "listed" + own, user2)
     expect_delivered(host, "postmaster@example.test", user1)
+    for name, made in (("printer", "touched"), ("spool", "spooled")):
+        got = rcpt(host, name + own)
+        expect(got[0], 451, f"{name}: {got[1]}")
+        for place in (host.config, "/tmp/docker-mailserver"):
+            expect_true(not os.path.exists(os.path.join(place, made)), made)
+        expect_match(host.ctl("lint", host.config).stdout,
+                     rf'postfix-aliases\.cf:\d+: warning: .*"{name}" is put')
 
 
 @folder("spoof-protection")
