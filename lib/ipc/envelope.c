@@ -6,13 +6,14 @@
 
 /* Behind the recipients, where there is one: envelopes in older spools end
  * before, or have HELD. */
-enum { MARK_HELD = 1, MARK_BINARY = 2, MARKS_ALL = 3 };
+enum { MARK_HELD = 1, MARK_BINARY = 2, MARK_UNMAPPED = 4, MARKS_ALL = 7 };
 
 void
 envelope_put(struct buf *out, const struct envelope *e)
 {
 	uint8_t marks = (uint8_t)((e->is_held ? MARK_HELD : 0) |
-				  (e->is_binary ? MARK_BINARY : 0));
+				  (e->is_binary ? MARK_BINARY : 0) |
+				  (e->is_unmapped ? MARK_UNMAPPED : 0));
 
 	wire_put_str(out, e->sender);
 	wire_put_str(out, e->login);
@@ -78,5 +79,6 @@ envelope_read(struct str body, struct arena *arena, struct envelope *out)
 	}
 	out->is_held = marks & MARK_HELD;
 	out->is_binary = marks & MARK_BINARY;
+	out->is_unmapped = marks & MARK_UNMAPPED;
 	return wire_end(&w);
 }

@@ -47,7 +47,9 @@ struct envelope {
 	uint64_t secret;
 	struct str xid;
 	bool is_repeat;
-	bool is_held; // a rule ordered it: the queue waits for an operator
+	bool is_held;	  // a rule ordered it: the queue waits for an operator
+	bool is_unmapped; // recipients are as they are: no canonical maps, no
+			  // virtual aliases (no_address_mappings)
 	const struct recipient *recipients;
 	size_t n_recipients;
 };

@@ -219,8 +219,10 @@ marks_of_envelopes(void **state UNUSED)
 {
 	struct arena arena = ARENA_INIT(4096);
 
-	for (unsigned i = 0; i < 5; i++) {
-		struct envelope e = { .is_held = i & 1, .is_binary = i & 2 };
+	for (unsigned i = 0; i < 9; i++) {
+		struct envelope e = { .is_held = i & 1,
+				      .is_binary = i & 2,
+				      .is_unmapped = i & 4 };
 		struct envelope m;
 		struct buf b = BUF_INIT(256);
 		size_t n;
@@ -229,16 +231,17 @@ marks_of_envelopes(void **state UNUSED)
 		n = b.n;
 		buf_clear(&b);
 		envelope_put(&b, &e);
-		assert_int_equal(b.n, n + (i % 4 != 0));
-		if (i == 4)
-			buf_putc(&b, 4);
+		assert_int_equal(b.n, n + (i % 8 != 0));
+		if (i == 8)
+			buf_putc(&b, 8);
 		assert_int_equal(envelope_read(buf_str(&b), &arena, &m),
-				 i == 4 ? ERR_FORMAT : OK);
+				 i == 8 ? ERR_FORMAT : OK);
 		if (i == 1)
 			assert_int_equal(b.p[n], 1);
-		if (i < 4) {
+		if (i < 8) {
 			assert_int_equal(m.is_held, e.is_held);
 			assert_int_equal(m.is_binary, e.is_binary);
+			assert_int_equal(m.is_unmapped, e.is_unmapped);
 		}
 		buf_release(&b);
 	}
@@ -548,7 +551,8 @@ check_refusal(struct str body, struct arena *arena UNUSED)
 static void
 put_ask(struct buf *out)
 {
-	router_put_ask(out, &(struct router_ask) { S("s"), S("r"), true });
+	router_put_ask(
+		out, &(struct router_ask) { S("s"), S("r"), true, true, true });
 }
 
 static enum err
@@ -994,8 +998,10 @@ check_policy_ask(struct str body, struct arena *arena)
 static void
 put_policy_header_ask(struct buf *out)
 {
-	struct policy_header_ask m = { S("a@b"), S("127.0.0.1"), true, false,
-				       S("From: x\r\n\r\n") };
+	struct policy_header_ask m = {
+		S("a@b"), S("127.0.0.1"),      true, false, true,
+		false,	  S("From: x\r\n\r\n")
+	};
 
 	policy_put_header_ask(out, &m);
 }
@@ -1017,6 +1023,7 @@ check_policy_header_ask(struct str body, struct arena *arena UNUSED)
 	assert_str(m.sender, "a@b");
 	assert_str(m.client, "127.0.0.1");
 	assert_true(m.is_trusted && !m.has_login);
+	assert_true(m.is_unchecked && !m.is_unmapped);
 	assert_str(m.header, "From: x\r\n\r\n");
 }
 

@@ -169,6 +169,8 @@ policy_put_header_ask(struct buf *out, const struct policy_header_ask *ask)
 	wire_put_str(out, ask->client);
 	wire_put_bool(out, ask->is_trusted);
 	wire_put_bool(out, ask->has_login);
+	wire_put_bool(out, ask->is_unchecked);
+	wire_put_bool(out, ask->is_unmapped);
 	wire_put_str(out, ask->header);
 }
 
@@ -181,6 +183,8 @@ policy_read_header_ask(struct str body, struct policy_header_ask *out)
 	out->client = wire_str_max(&w, ROUTER_ADDRESS_MAX_OCTETS);
 	out->is_trusted = wire_bool(&w);
 	out->has_login = wire_bool(&w);
+	out->is_unchecked = wire_bool(&w);
+	out->is_unmapped = wire_bool(&w);
 	out->header = wire_str_max(&w, POLICY_HEADER_MAX_OCTETS);
 	return wire_end(&w);
 }

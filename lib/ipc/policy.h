@@ -148,6 +148,8 @@ void policy_put_answer(struct buf *out, const struct policy_answer *answer);
 struct policy_header_ask {
 	struct str sender, client;
 	bool is_trusted, has_login;
+	bool is_unchecked; // not header_checks
+	bool is_unmapped;  // no canonical maps, no copies
 	struct str header; // of a message, with its empty line
 };
 

@@ -10,6 +10,8 @@ router_put_ask(struct buf *out, const struct router_ask *ask)
 	wire_put_str(out, ask->sender);
 	wire_put_str(out, ask->rcpt);
 	wire_put_bool(out, ask->may_relay);
+	wire_put_bool(out, ask->takes_unknown);
+	wire_put_bool(out, ask->is_unmapped);
 }
 
 enum err
@@ -20,6 +22,8 @@ router_read_ask(struct str body, struct router_ask *out)
 	out->sender = wire_str_max(&w, ROUTER_ADDRESS_MAX_OCTETS);
 	out->rcpt = wire_str_max(&w, ROUTER_ADDRESS_MAX_OCTETS);
 	out->may_relay = wire_bool(&w);
+	out->takes_unknown = wire_bool(&w);
+	out->is_unmapped = wire_bool(&w);
 	return wire_end(&w);
 }
 
@@ -177,6 +181,8 @@ const struct router_field router_smtpd_fields[] = {
 	FIELD("smtputf8_enable", BOOL, is_smtputf8),
 	FIELD("smtpd_per_request_deadline", BOOL, is_deadline),
 	FIELD("smtpd_tls_auth_only", BOOL, is_tls_auth_only),
+	FIELD("smtpd_reject_unlisted_recipient", BOOL, is_unlisted_refused),
+	FIELD("receive_override_options", TEXT, overrides),
 	{ 0 },
 };
 

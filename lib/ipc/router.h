@@ -59,6 +59,10 @@ enum {
 struct router_ask { // RCPT, RESOLVE, EXPLAIN
 	struct str sender, rcpt;
 	bool may_relay;
+	bool takes_unknown; // RCPT: who is not listed is taken, and bounces
+	/* No canonical maps, no virtual aliases: RESOLVE of a message that is
+	 * to have none, RCPT of what has been resolved. */
+	bool is_unmapped;
 };
 
 struct router_verdict {
@@ -136,7 +140,8 @@ struct router_smtpd {
 	uint64_t recipient_limit, min_data_rate, hop_count;
 	uint64_t timeout_s, error_sleep_s, proxy_timeout_s, rate_unit_s;
 	bool is_vrfy_disabled, is_helo_required, is_smtputf8, is_deadline;
-	bool is_tls_auth_only;
+	bool is_tls_auth_only, is_unlisted_refused;
+	struct str overrides; // receive_override_options
 };
 
 enum router_smtpd_service {

@@ -361,6 +361,7 @@ do_rcpt(struct co *co, struct session *s, struct str argument)
 		session_reply(s, check->refusal.code, check->refusal.enhanced,
 			      check->refusal.text);
 	} else if (check->verdict.bcc.n > 0 &&
+		   !session_overrides(s, S("no_address_mappings")) &&
 		   policy_add_copy(s, check->verdict.bcc) != OK) {
 		session_reply(s, 452, S("4.5.3"),
 			      S("Too many copies; send the rest in another "

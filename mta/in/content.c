@@ -99,6 +99,7 @@ put_envelope(struct session *s, struct buf *out)
 		.arrived_us = wall_us(),
 		.xid = s->mail.xid,
 		.is_repeat = s->mail.is_try,
+		.is_unmapped = session_overrides(s, S("no_address_mappings")),
 		.recipients = s->rcpts,
 		.n_recipients = s->n_rcpts,
 	};

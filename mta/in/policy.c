@@ -767,16 +767,22 @@ policy_check_header(struct co *co, struct session *s, bool is_whole)
 	struct frame f = { .fd = -1 };
 	struct buf body = BUF_INIT(POLICY_HEADER_ASK_MAX_OCTETS);
 	size_t n = header_length(buf_str(&s->out));
-	enum err e;
+	bool is_unchecked, is_unmapped;
+	enum err e = OK;
 
 	if (s->current == NULL ||
 	    (settings_of(s->current)->policy[s->service] & POLICY_HEADERS) == 0)
+		return OK;
+	is_unchecked = session_overrides(s, S("no_header_body_checks"));
+	is_unmapped = session_overrides(s, S("no_address_mappings"));
+	if (is_unchecked && is_unmapped)
 		return OK;
 	if (!is_whole || n > POLICY_HEADER_MAX_OCTETS)
 		return refuse_later(s, 552, S("5.3.4"),
 				    S("The header is too long"),
 				    S("header_checks"));
-	e = open_checks(co, s, str_first(buf_str(&s->out), n));
+	if (!is_unchecked)
+		e = open_checks(co, s, str_first(buf_str(&s->out), n));
 	policy_put_header_ask(
 		&body,
 		&(struct policy_header_ask) {
@@ -784,6 +790,8 @@ policy_check_header(struct co *co, struct session *s, bool is_whole)
 			.client = s->is_local ? S("") : session_client(s),
 			.is_trusted = s->is_trusted,
 			.has_login = s->login.n > 0,
+			.is_unchecked = is_unchecked,
+			.is_unmapped = is_unmapped,
 			.header = str_first(buf_str(&s->out), n),
 		});
 	if (e == OK)

@@ -27,7 +27,12 @@ new_check(const struct session *s, struct str address, bool may_relay)
 {
 	struct recipient_check *c = must_alloc(sizeof(*c));
 	struct router_ask ask = {
-		s->sender, address, may_relay || s->login.n > 0 || s->is_trusted
+		.sender = s->sender,
+		.rcpt = address,
+		.may_relay = may_relay || s->login.n > 0 || s->is_trusted,
+		.takes_unknown =
+			!s->rules->is_unlisted_refused ||
+			session_overrides(s, S("no_unknown_recipient_checks")),
 	};
 
 	buf_init(&c->ask, ROUTER_ASK_MAX_OCTETS);

@@ -100,6 +100,17 @@ session_refresh(struct session *s)
 	return s->rules != NULL;
 }
 
+bool
+session_overrides(const struct session *s, struct str option)
+{
+	struct str list = s->rules->overrides, word;
+
+	while (settings_word(&list, &word))
+		if (str_ieq(word, option))
+			return true;
+	return false;
+}
+
 void
 session_owes(struct session *s)
 {

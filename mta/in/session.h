@@ -163,6 +163,8 @@ struct session_time session_time(const struct session *s);
 int64_t session_look(int64_t until_us);
 /* Takes the newest snapshot; false while there is none. */
 bool session_refresh(struct session *s);
+/* Does receive_override_options of the listener name it? */
+bool session_overrides(const struct session *s, struct str option);
 /* The client's numeric address. */
 struct str session_client(const struct session *s);
 /* in.c: the client is now that address; NULL, or the reply that ends the

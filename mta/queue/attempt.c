@@ -503,8 +503,10 @@ static struct call *
 ask_router(struct co *co, const struct attempt *a, uint32_t index)
 {
 	struct message *m = a->message;
-	struct router_ask ask = { m->envelope.sender, m->rcpts[index].address,
-				  true };
+	struct router_ask ask = { .sender = m->envelope.sender,
+				  .rcpt = m->rcpts[index].address,
+				  .may_relay = true,
+				  .is_unmapped = m->envelope.is_unmapped };
 	struct buf body = BUF_INIT(ROUTER_ASK_MAX_OCTETS);
 	int64_t deadline_us = in_s(ROUTER_TIMEOUT_S);
 	struct chan *chan;

@@ -279,8 +279,13 @@ config_load_quotas(struct loading *l)
 	if (e != OK || str_eq(is_on, S("0")))
 		return e;
 	e = config_find_file(l, CF_QUOTAS, &c->quotas_file);
+	/* All mailboxes here are what Postfix calls virtual. */
 	c->default_quota_octets =
-		settings_number(&c->settings, "mailbox_size_limit") /
+		settings_number(&c->settings,
+				settings_find(&c->settings,
+					      "virtual_mailbox_limit") != NULL
+					? "virtual_mailbox_limit"
+					: "mailbox_size_limit") /
 		OCTETS_TAKEN_AS_MIB * MIB;
 	if (e == ERR_NOT_FOUND)
 		return OK;

@@ -105,6 +105,34 @@ check_choices(struct loading *l, const struct settings *s)
 }
 
 static void
+check_overrides(struct loading *l, const struct settings *s)
+{
+	static const struct str known[] = {
+		STR_INIT("no_unknown_recipient_checks"),
+		STR_INIT("no_address_mappings"),
+		STR_INIT("no_header_body_checks"),
+		STR_INIT("no_milters"), // there are none
+	};
+	const struct setting *v =
+		map_get(&s->by_name, S("receive_override_options"));
+	struct str list = v->value, word;
+
+	while (!is_told_elsewhere(l, s, v) && settings_item(&list, &word)) {
+		bool is_one = false;
+
+		for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+			is_one = is_one || str_ieq(word, known[i]);
+		if (!is_one)
+			diag_error(l->d, v->file, v->line,
+				   "receive_override_options: %.*s is none of "
+				   "no_unknown_recipient_checks, "
+				   "no_address_mappings, "
+				   "no_header_body_checks and no_milters",
+				   STR(str_first(word, 100)));
+	}
+}
+
+static void
 check_protocols(struct loading *l, const struct settings *s)
 {
 	static const char *const names[] = { "smtpd_tls_protocols",
@@ -210,6 +238,7 @@ config_load_master(struct loading *l)
 	for (unsigned i = 0; e == OK && i < MASTER_SERVICES; i++) {
 		check_lengths(l, &l->c->smtpd[i][0]);
 		check_choices(l, &l->c->smtpd[i][0]);
+		check_overrides(l, &l->c->smtpd[i][0]);
 		check_proxies(l, &l->c->smtpd[i][0]);
 		check_dnsbl(l, &l->c->smtpd[i][0]);
 		check_protocols(l, &l->c->smtpd[i][0]);

@@ -65,6 +65,30 @@ is_told(struct str text)
 }
 
 static void
+a_limit_of_virtual_mailboxes_counts(void **state UNUSED)
+{
+	static const struct {
+		const char *main_cf;
+		uint64_t want_mib;
+	} cases[] = {
+		{ "virtual_mailbox_limit = 7000000\n", 7 },
+		{ "mailbox_size_limit = 5000000\n"
+		  "virtual_mailbox_limit = 7000000\n",
+		  7 },
+		{ "mailbox_size_limit = 5000000\nvirtual_mailbox_limit = 0\n",
+		  0 },
+		{ "mailbox_size_limit = 5000000\n", 5 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		assert_int_equal(
+			LOAD({ S("main.cf"), str_c(cases[i].main_cf) }), OK);
+		assert_int_equal(config->default_quota_octets,
+				 cases[i].want_mib << 20);
+	}
+}
+
+static void
 a_directory_of_short_names_is_read(void **state UNUSED)
 {
 	uint8_t address[16];
@@ -346,6 +370,7 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_limit_of_virtual_mailboxes_counts),
 		cmocka_unit_test(a_directory_of_short_names_is_read),
 		cmocka_unit_test(mounted_names_and_paths_are_read),
 		cmocka_unit_test(

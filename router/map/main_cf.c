@@ -221,6 +221,7 @@ static const struct known known[] = {
 	ROW("smtpd_restriction_classes", LIST, ""),
 	ROW("smtpd_delay_reject", BOOL, "yes"),
 	ROW("smtpd_reject_unlisted_recipient", BOOL, "yes"),
+	ROW("receive_override_options", LIST, ""),
 	ROW("smtpd_reject_unlisted_sender", BOOL, "no"),
 	ROW("smtpd_null_access_lookup_key", TEXT, "<>"),
 	ROW("smtpd_policy_service_default_action", TEXT,

@@ -769,19 +769,18 @@ is_own(const struct policy_source *source, const struct policy *p,
 	return !str_eq(own->file, all->file) || own->line != all->line;
 }
 
-/* The sender list with the check of SPOOF_PROTECTION before it. */
+/* A list with a check before it, which something else ordered. */
 static enum err
-protect_senders(const struct policy_source *source, struct setting *v)
+put_before(const struct policy_source *source, struct setting *v,
+	   struct str check, struct str origin)
 {
-	static const struct str check =
-		STR_INIT("reject_authenticated_sender_login_mismatch");
 	struct buf text = BUF_INIT(VALUE_MAX_OCTETS);
 	enum err e = buf_addf(&text, "%.*s, %.*s", STR(check), STR(v->value));
 
 	if (e == OK)
 		e = arena_str(source->arena, buf_str(&text), &v->value);
 	if (e == OK && v->line == 0)
-		v->origin = S("SPOOF_PROTECTION");
+		v->origin = origin;
 	buf_release(&text);
 	return e;
 }
@@ -798,7 +797,15 @@ compile_service(struct policy_set *set, const struct policy_source *source,
 
 		if (i == POLICY_SENDER && service != POLICY_SMTP &&
 		    source->is_spoof_protected)
-			e = protect_senders(source, &v);
+			e = put_before(source, &v,
+				       S("reject_authenticated_sender_login_"
+					 "mismatch"),
+				       S("SPOOF_PROTECTION"));
+		/* Whatever the list permits, as with Postfix. */
+		if (e == OK && i == POLICY_SENDER &&
+		    settings_is_on(p->settings, "smtpd_reject_unlisted_sender"))
+			e = put_before(source, &v, S("reject_unlisted_sender"),
+				       S("smtpd_reject_unlisted_sender"));
 		if (e == OK)
 			e = compile_list(set, source, (enum policy_list_kind)i,
 					 &v, set->n_classes, &p->lists[i]);

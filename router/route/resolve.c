@@ -108,7 +108,7 @@ resolve_all(struct resolver *r, bool *is_alias_out, struct route_result *out)
 	enum err e = resolve_whole_address(r, r->rcpt, &address);
 
 	*out = (struct route_result) { NULL, 0 };
-	if (e == OK &&
+	if (e == OK && !r->is_unmapped &&
 	    resolve_rewrite(r, CANONICAL_ENVELOPE_RECIPIENT, &address) != OK)
 		x.has_failed = true;
 	else if (e == OK)
@@ -139,6 +139,22 @@ route_resolve(const struct config *c, struct str sender, struct str rcpt,
 			      .arena = arena,
 			      .sender = sender,
 			      .rcpt = rcpt,
+			      .remote = remote };
+	bool is_alias;
+
+	return resolve_all(&r, &is_alias, out);
+}
+
+enum err
+route_resolve_unmapped(const struct config *c, struct str sender,
+		       struct str rcpt, struct arena *arena,
+		       struct remote *remote, struct route_result *out)
+{
+	struct resolver r = { .c = c,
+			      .arena = arena,
+			      .sender = sender,
+			      .rcpt = rcpt,
+			      .is_unmapped = true,
 			      .remote = remote };
 	bool is_alias;
 

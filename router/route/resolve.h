@@ -55,6 +55,11 @@ enum err
 route_check_rcpt(const struct config *c, struct str sender, struct str rcpt,
 		 bool is_relay_allowed, struct remote *remote,
 		 struct route_verdict *out) MUST_USE;
+/* For who has resolved it before: without canonical maps and virtual aliases,
+ * wherever it is. */
+enum err route_check_rcpt_unmapped(const struct config *c, struct str sender,
+				   struct str rcpt, struct remote *remote,
+				   struct route_verdict *out) MUST_USE;
 
 /* Resolves one recipient. What out points to lives in the arena, in c
  * or in rcpt.
@@ -63,6 +68,11 @@ enum err
 route_resolve(const struct config *c, struct str sender, struct str rcpt,
 	      struct arena *arena, struct remote *remote,
 	      struct route_result *out) MUST_USE;
+/* The same without canonical maps and virtual aliases (no_address_mappings). */
+enum err route_resolve_unmapped(const struct config *c, struct str sender,
+				struct str rcpt, struct arena *arena,
+				struct remote *remote,
+				struct route_result *out) MUST_USE;
 
 /* The address that gets a copy of what comes for this recipient
  * (recipient_bcc_maps); empty: none. It lives in the arena. ERR_UNAVAILABLE: a

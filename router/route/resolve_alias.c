@@ -240,15 +240,16 @@ expand_once(struct expansion *x, size_t at)
 	bool is_domain_tried =
 		!settings_is_on(s, "catchall_after_accounts") ||
 		resolve_find_account(r, address, &ignored) == NULL;
-	enum err e;
+	enum err e = ERR_NOT_FOUND;
 
 	if (++x->n_steps > STEPS_MAX) {
 		resolve_say(r, "too many aliases: put off");
 		x->has_failed = true;
 		return ERR_NOT_FOUND;
 	}
-	e = resolve_find(r, &r->c->virtual_alias, address, is_domain_tried,
-			 &entry, &extension);
+	if (!r->is_unmapped)
+		e = resolve_find(r, &r->c->virtual_alias, address,
+				 is_domain_tried, &entry, &extension);
 	if (e == ERR_NOT_FOUND)
 		return expand_alias(x, at);
 	if (e != OK)

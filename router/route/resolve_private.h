@@ -33,6 +33,7 @@ struct resolver {
 	const struct config *c;
 	struct arena *arena;
 	struct str sender, rcpt;
+	bool is_unmapped;  // addresses are not rewritten, nor virtual aliases
 	struct buf *trace; // NULL: nobody looks
 	enum err trace_err;
 	bool is_deferred;

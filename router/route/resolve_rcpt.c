@@ -123,6 +123,43 @@ judge_listed(struct resolver *r, struct str address, struct route_verdict *v)
 		set_verdict(v, 451, S("4.3.0"), S("Try again later"));
 }
 
+static enum err
+check_rcpt(struct resolver *r, bool is_relay_allowed, struct route_verdict *out)
+{
+	struct route_result result;
+	struct str address, canonical;
+	bool is_alias = false;
+	enum err e = resolve_whole_address(r, r->rcpt, &address);
+
+	set_verdict(out, 451, S("4.3.0"), S("Try again later"));
+	if (e == OK && !may_relay(r, address, is_relay_allowed) &&
+	    !r->is_deferred) {
+		set_verdict(out, 554, S("5.7.1"), S("Relay access denied"));
+		e = ERR_REFUSED;
+	}
+	if (e == OK && r->is_deferred)
+		e = r->is_asking ? ERR_MORE : ERR_UNAVAILABLE;
+	if (e == OK)
+		e = resolve_all(r, &is_alias, &result);
+	if (e == OK) {
+		judge(&result, out);
+		if (out->reply == 550 && resolve_is_postmaster(address) &&
+		    resolve_is_local(r, address_domain_of(address)))
+			set_verdict(out, 250, S("2.1.5"), S("Ok"));
+		/* Canonical maps make an address known; masquerading makes
+		 * nobody known. As with Postfix. */
+		canonical = address;
+		if (out->reply == 250 && !is_alias &&
+		    resolve_rewrite_by_maps(r, CANONICAL_ENVELOPE_RECIPIENT,
+					    &canonical) == OK &&
+		    str_eq(canonical, address))
+			judge_listed(r, address, out);
+		if (r->is_asking)
+			e = ERR_MORE;
+	}
+	return e == ERR_MORE ? ERR_MORE : OK;
+}
+
 enum err
 route_check_rcpt(const struct config *c, struct str sender, struct str rcpt,
 		 bool is_relay_allowed, struct remote *remote,
@@ -134,39 +171,28 @@ route_check_rcpt(const struct config *c, struct str sender, struct str rcpt,
 			      .sender = sender,
 			      .rcpt = rcpt,
 			      .remote = remote };
-	struct route_result result;
-	struct str address, canonical;
-	bool is_alias = false;
-	enum err e = resolve_whole_address(&r, rcpt, &address);
+	enum err e = check_rcpt(&r, is_relay_allowed, out);
 
-	set_verdict(out, 451, S("4.3.0"), S("Try again later"));
-	if (e == OK && !may_relay(&r, address, is_relay_allowed) &&
-	    !r.is_deferred) {
-		set_verdict(out, 554, S("5.7.1"), S("Relay access denied"));
-		e = ERR_REFUSED;
-	}
-	if (e == OK && r.is_deferred)
-		e = r.is_asking ? ERR_MORE : ERR_UNAVAILABLE;
-	if (e == OK)
-		e = resolve_all(&r, &is_alias, &result);
-	if (e == OK) {
-		judge(&result, out);
-		if (out->reply == 550 && resolve_is_postmaster(address) &&
-		    resolve_is_local(&r, address_domain_of(address)))
-			set_verdict(out, 250, S("2.1.5"), S("Ok"));
-		/* Canonical maps make an address known; masquerading makes
-		 * nobody known. As with Postfix. */
-		canonical = address;
-		if (out->reply == 250 && !is_alias &&
-		    resolve_rewrite_by_maps(&r, CANONICAL_ENVELOPE_RECIPIENT,
-					    &canonical) == OK &&
-		    str_eq(canonical, address))
-			judge_listed(&r, address, out);
-		if (r.is_asking)
-			e = ERR_MORE;
-	}
 	arena_release(&arena);
-	return e == ERR_MORE ? ERR_MORE : OK;
+	return e;
+}
+
+enum err
+route_check_rcpt_unmapped(const struct config *c, struct str sender,
+			  struct str rcpt, struct remote *remote,
+			  struct route_verdict *out)
+{
+	struct arena arena = ARENA_INIT(WORK_MAX_OCTETS);
+	struct resolver r = { .c = c,
+			      .arena = &arena,
+			      .sender = sender,
+			      .rcpt = rcpt,
+			      .is_unmapped = true,
+			      .remote = remote };
+	enum err e = check_rcpt(&r, true, out);
+
+	arena_release(&arena);
+	return e;
 }
 
 enum err

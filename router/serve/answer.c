@@ -40,8 +40,19 @@ check_rcpt(const struct config *c, struct remote *remote, void *arg)
 {
 	struct rcpt_work *w = arg;
 
-	return route_check_rcpt(c, w->ask->sender, w->ask->rcpt,
-				w->ask->may_relay, remote, &w->verdict);
+	enum err e = w->ask->is_unmapped
+			     ? route_check_rcpt_unmapped(c, w->ask->sender,
+							 w->ask->rcpt, remote,
+							 &w->verdict)
+			     : route_check_rcpt(c, w->ask->sender, w->ask->rcpt,
+						w->ask->may_relay, remote,
+						&w->verdict);
+
+	/* 550: nobody, or nowhere; 554, relaying, is not that. */
+	if (e == OK && w->ask->takes_unknown && w->verdict.reply == 550)
+		w->verdict =
+			(struct route_verdict) { 250, S("2.1.5"), S("Ok") };
+	return e;
 }
 
 static enum err
@@ -49,8 +60,8 @@ resolve(const struct config *c, struct remote *remote, void *arg)
 {
 	struct rcpt_work *w = arg;
 
-	return route_resolve(c, w->ask->sender, w->ask->rcpt, w->arena, remote,
-			     &w->routes);
+	return (w->ask->is_unmapped ? route_resolve_unmapped : route_resolve)(
+		c, w->ask->sender, w->ask->rcpt, w->arena, remote, &w->routes);
 }
 
 static enum err

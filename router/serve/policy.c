@@ -208,11 +208,15 @@ check_header(void *arg)
 		.has_login = w->ask.has_login,
 	};
 
-	w->e = content_check_header(w->config, w->ask.header, w->arena,
-				    w->remote, &w->steps_left, &checked,
-				    w->result);
+	w->e = w->ask.is_unchecked
+		       ? buf_add(&checked, w->ask.header)
+		       : content_check_header(
+				 w->config, w->ask.header, w->arena, w->remote,
+				 &w->steps_left, &checked, w->result);
 	more.header = buf_str(&checked);
-	if (w->e == OK && w->result->outcome == ACCESS_PASS)
+	if (w->e == OK && w->ask.is_unmapped)
+		w->e = buf_add(w->out, more.header);
+	else if (w->e == OK && w->result->outcome == ACCESS_PASS)
 		w->e = canonical_message(w->config, &more, w->arena, w->remote,
 					 w->out, w->result);
 	buf_release(&checked);

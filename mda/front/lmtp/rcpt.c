@@ -40,7 +40,8 @@ static bool
 ask_router(struct co *co, struct lmtp_session *s, struct lmtp_rcpt *rcpt)
 {
 	const struct router_ask ask = { .sender = s->t.sender,
-					.rcpt = rcpt->address };
+					.rcpt = rcpt->address,
+					.is_unmapped = rcpt->is_resolved };
 	struct buf body = BUF_INIT(ROUTER_ASK_MAX_OCTETS);
 	struct router_verdict v;
 	bool is_good = false;
@@ -105,6 +106,7 @@ copy_args(struct lmtp_session *s, const struct smtp_rcpt_args *args,
 		return false;
 	}
 	rcpt->index = (uint32_t)index;
+	rcpt->is_resolved = args->xid.n > 0; // our queue has seen to aliases
 	is_good = address_format(&b, &args->to) == OK &&
 		  arena_str(&s->t.arena, buf_str(&b), &rcpt->address) == OK &&
 		  arena_str(&s->t.arena, args->original, &rcpt->original) == OK;

@@ -23,6 +23,7 @@ struct lmtp_rcpt {
 	struct str address, mailbox;
 	struct str original; // who was written to, if somebody else
 	uint32_t index;
+	bool is_resolved; // our queue wrote it
 	unsigned store;
 	struct store_answer answer; // code 0: none yet
 };
