@@ -92,6 +92,8 @@ void offload(struct co *co, offload_fn *fn, void *arg);
 void offload_behind(struct co *co, offload_fn *fn, void *arg);
 /* Sets the number of threads; call before the first offload(). */
 void offload_set_threads(unsigned n);
+/* How many processors the system has, from 1 to max. */
+unsigned offload_processors(unsigned max);
 /* Starts all threads now, before the system call filter closes. */
 void offload_start(void);
 /* Waits until every job is done, and ends the threads; no offload() after it.

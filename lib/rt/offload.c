@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <unistd.h>
 #include <uv.h>
 
 enum {
@@ -63,6 +64,14 @@ void
 offload_set_threads(unsigned n)
 {
 	n_wanted = n;
+}
+
+unsigned
+offload_processors(unsigned max)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : (unsigned long)n > max ? max : (unsigned)n;
 }
 
 /* A process that was forked has none of the threads. */

@@ -877,13 +877,11 @@ on_accepted(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
 void
 auth_start(struct role *role)
 {
-	long n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n_processors = offload_processors(MAX_THREADS);
 	uint8_t key[CACHE_KEY_OCTETS];
 
 	auth.role = role;
-	auth.max_running = n_cpus < 2		  ? 2
-			   : n_cpus > MAX_THREADS ? MAX_THREADS
-						  : (unsigned)n_cpus;
+	auth.max_running = n_processors < 2 ? 2 : n_processors;
 	offload_set_threads(auth.max_running);
 	confine_paths(NULL, NULL); // the parent hands over what is read
 	check(RAND_bytes(key, sizeof(key)) == 1);

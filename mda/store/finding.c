@@ -8,9 +8,9 @@
 #include "lib/base/check.h"
 #include "lib/mail/date.h"
 #include "lib/mail/imap_flags.h"
+#include "mda/store/lanes.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 enum {
 	BREATHE_EVERY = 2000,
@@ -123,11 +123,10 @@ ask_index(struct co *co, struct finding *f)
 
 struct reading {
 	struct finding *f;
-	struct co *owner;
 	enum letter_depth depth;
 	size_t next, n_done;
 	uint64_t work; // octets, times the keys that look at them
-	unsigned n_lanes;
+	struct lanes lanes;
 	enum err e; // no more is begun
 };
 
@@ -161,8 +160,9 @@ is_too_much(const struct reading *r)
 }
 
 static void
-run_lane(struct co *co, struct reading *r)
+run_lane(struct co *co, void *arg)
 {
+	struct reading *r = arg;
 	struct finding *f = r->f;
 
 	while (r->e == OK && r->next < f->n_open) {
@@ -185,16 +185,6 @@ run_lane(struct co *co, struct reading *r)
 	}
 }
 
-static void
-lane_main(struct co *co, void *arg)
-{
-	struct reading *r = arg;
-
-	run_lane(co, r);
-	r->n_lanes--;
-	co_wake(r->owner);
-}
-
 /* RFC 9585. */
 static void
 put_progress(struct co *co, const struct reading *r)
@@ -210,7 +200,7 @@ put_progress(struct co *co, const struct reading *r)
 static void
 wait_for_lanes(struct co *co, struct reading *r)
 {
-	while (r->n_lanes > 0 && r->e == OK) {
+	while (r->lanes.n_running > 0 && r->e == OK) {
 		enum err e = co_wait(co, in_s(PROGRESS_S));
 
 		if (e == ERR_CANCELED)
@@ -218,16 +208,7 @@ wait_for_lanes(struct co *co, struct reading *r)
 		else if (e == ERR_TIMEOUT)
 			put_progress(co, r);
 	}
-	while (r->n_lanes > 0)
-		co_park(co);
-}
-
-static unsigned
-n_processors(void)
-{
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return n < 1 ? 1 : n > LANES_MAX ? LANES_MAX : (unsigned)n;
+	lanes_wait(co, &r->lanes);
 }
 
 static enum err
@@ -235,15 +216,13 @@ read_open(struct co *co, struct finding *f)
 {
 	struct reading r = {
 		.f = f,
-		.owner = co,
 		.depth = f->matcher.needs_parts ? LETTER_PARTS : LETTER_HEAD,
 	};
-	unsigned n = f->n_open <= CHUNK ? 0 : n_processors();
 
-	for (; r.n_lanes < n; r.n_lanes++)
-		if (co_spawn(lane_main, &r, "search") == NULL)
-			break;
-	if (r.n_lanes == 0)
+	if (f->n_open > CHUNK)
+		lanes_begin(&r.lanes, co, offload_processors(LANES_MAX),
+			    run_lane, &r, "search");
+	if (r.lanes.n_running == 0)
 		run_lane(co, &r);
 	else
 		wait_for_lanes(co, &r);

@@ -15,6 +15,7 @@
 #include "lib/base/check.h"
 #include "lib/mail/search_text.h"
 #include "lib/rt/log.h"
+#include "mda/store/lanes.h"
 #include "mda/store/letter.h"
 #include "mda/store/lock.h"
 #include "mda/store/search.h"
@@ -44,9 +45,7 @@ struct keeping {
 	size_t n_uids;
 	const char *reason; // why it was not as it should be
 	enum err e;
-	struct co *owner;
-	size_t next; // of the UIDs
-	unsigned n_lanes;
+	size_t next;	  // of the UIDs
 	struct lock lock; // of the end of the file
 };
 
@@ -327,8 +326,9 @@ goes_on(struct co *co, const struct keeping *k)
 }
 
 static void
-run_lane(struct co *co, struct keeping *k)
+run_lane(struct co *co, void *arg)
 {
+	struct keeping *k = arg;
 	struct lane *l = must_alloc(sizeof(*l));
 
 	l->k = k;
@@ -354,28 +354,15 @@ run_lane(struct co *co, struct keeping *k)
 }
 
 static void
-lane_main(struct co *co, void *arg)
-{
-	struct keeping *k = arg;
-
-	run_lane(co, k);
-	k->n_lanes--;
-	co_wake(k->owner);
-}
-
-static void
 add_all(struct co *co, struct keeping *k)
 {
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	struct lanes beside;
 
 	lock_init(&k->lock);
-	k->owner = co;
-	for (long i = 1; i < n && i < LANES_MAX; i++)
-		if (co_spawn(lane_main, k, "search-index") != NULL)
-			k->n_lanes++;
+	lanes_begin(&beside, co, offload_processors(LANES_MAX) - 1, run_lane, k,
+		    "search-index");
 	run_lane(co, k);
-	while (k->n_lanes > 0)
-		co_park(co);
+	lanes_wait(co, &beside);
 }
 
 static void
