@@ -217,7 +217,7 @@ def mailboxes_look_as_with_dovecot(lab):
     got = ours("quota", "get").stdout
     expect_match(got, rf"STORAGE +{-(-total // 1024)} +- +0\n"
                  r".*MESSAGE +\d+ +- ")
-    everybody = host.ctl("search", "-A", "subject", "mail 3",
+    everybody = host.ctl("search", "-A", "subject", "mail 2",
                          name="doveadm").stdout
     expect_match(everybody, rf"\A{user} [0-9a-f]{{32}} \d+\n\Z")
 
