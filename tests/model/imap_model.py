@@ -49,6 +49,16 @@ HEADER = b"BODY[HEADER.FIELDS (X-MODEL)]"
 ITEMS = ("FLAGS", "UID", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "MODSEQ",
          "BODYSTRUCTURE", "BODY.PEEK[]", "BODY[]", "EMAILID", "SAVEDATE",
          "BODY.PEEK[HEADER.FIELDS (X-MODEL)]")
+# Sort keys (RFC 5256 2.2, 3; RFC 5957 3) of what content() makes; None: not told.
+SORT_KEYS = {
+    "ARRIVAL": lambda m: m.date, "SIZE": lambda m: m.size,
+    "DATE": lambda m: 1 + m.body % 28, "SUBJECT": lambda m: f"S{m.body}",
+    "FROM": lambda m: f"A{m.body % 7}", "TO": lambda m: "",
+    "CC": lambda m: "", "DISPLAYFROM": lambda m: f"A{m.body % 7}@X.EXAMPLE",
+}
+ENTRIES = ("/private/comment", "/shared/comment", "/private/vendor/m",
+           "/private/vendor/m/a", "/private/vendor/m/a/b", "/shared/vendor/m",
+           "/private/filters/values/x y")
 KINDS = {  # the kinds of answer that each command must have had
     "SELECT": "OK NO", "EXAMINE": "OK NO", "SELECT QRESYNC": "OK",
     "UNSELECT": "OK", "CLOSE": "OK", "APPEND": "OK NO", "MULTIAPPEND": "OK NO",
@@ -59,6 +69,8 @@ KINDS = {  # the kinds of answer that each command must have had
     "UID FETCH": "OK", "UID FETCH CHANGEDSINCE": "OK",
     "UID FETCH VANISHED": "OK", "SEARCH": "OK", "UID SEARCH": "OK",
     "SEARCH RETURN": "OK", "SEARCH SAVE": "OK", "STATUS": "OK NO",
+    "SORT": "OK", "UID SORT": "OK", "SORT RETURN": "OK", "REPLACE": "OK NO",
+    "UID REPLACE": "OK NO", "GETMETADATA": "OK NO", "SETMETADATA": "OK NO",
     "CREATE": "OK NO", "DELETE": "OK NO", "RENAME": "OK NO",
     "RENAME INBOX": "OK", "LIST": "OK", "NOOP": "OK", "IDLE": "OK",
     "LOGIN": "OK", "DELIVERY": "OK", "wrong": "BAD",
@@ -315,6 +327,7 @@ class Worker:
         self.boxes = {"INBOX": Mailbox("INBOX")}
         self.validities, self.last_validity = {}, {}
         self.n_bodies = self.rng.randrange(1000) * 1000000
+        self.metadata = {}  # of the server
         self.now = None
         self.lmtp = self.resolver = None
         self.clients = []
@@ -396,8 +409,8 @@ class Worker:
         """UIDs alone, so that no number can be meant otherwise (RFC 9051
         5.5)."""
         makes = self.rng.choices(
-            (Worker.fetch, Worker.store, Worker.search, Worker.noop,
-             Worker.status, Worker.copy, Worker.uid_expunge),
+            (Worker.fetch, Worker.store, Worker.search, Worker.sort,
+             Worker.noop, Worker.status, Worker.copy, Worker.uid_expunge),
             k=self.rng.randrange(2, 6))
         if any(c.idle_tag for c in self.clients):
             makes = [m for m in makes if m is not Worker.uid_expunge]
@@ -635,8 +648,14 @@ class Worker:
         box = self.boxes.get(name)
         if box and len(box.messages) > MANY:
             return self.shrink(client)
+        pieces, coming = self.make_content(
+            f"APPEND {self.quoted(client, name)}", n)
+        return Command(kind, pieces, functools.partial(
+            self.judge_append, client, name, coming))
+
+    def make_content(self, text, n):
+        """(text and n messages with flags and dates, what they will be)"""
         coming, pieces = [], []
-        text = f"APPEND {self.quoted(client, name)}"
         for _ in range(n):
             number, flags, date = self.new_body(), frozenset(), None
             if self.chance(50):
@@ -657,8 +676,7 @@ class Worker:
                 text += f" {{{len(octets)}+}}\r\n" + octets.decode()
             coming.append(Message(0, number, flags, len(octets), date))
         pieces.append(text.encode())
-        return Command(kind, pieces, functools.partial(
-            self.judge_append, client, name, coming))
+        return pieces, coming
 
     def judge_append(self, client, name, coming, untagged, tagged):
         box = self.boxes.get(name)
@@ -928,6 +946,61 @@ class Worker:
             hold(not set(live) & set(view.uids), "MOVE tells no EXPUNGE")
             client.tagged_modseq(tagged)
 
+    # -- REPLACE (RFC 8508)
+
+    def replace(self, client):
+        view = client.view
+        name = self.pick_name()
+        if self.chance(50):  # the draft of an editor
+            name = view.mailbox.name
+        box = self.boxes.get(name)
+        if box and box is not view.mailbox and len(box.messages) > MANY:
+            return None
+        is_uid = not view.uids or self.chance(50)
+        if is_uid and (not view.uids or self.chance(5)):
+            number = uid = max(view.uids, default=0) + 1000
+        else:
+            uid = self.rng.choice(view.uids)
+            number = uid if is_uid else view.uids.index(uid) + 1
+        kind = "UID REPLACE" if is_uid else "REPLACE"
+        pieces, coming = self.make_content(
+            f"{kind} {number} {self.quoted(client, name)}", 1)
+        return Command(kind, pieces, functools.partial(
+            self.judge_replace, client, name, uid, coming))
+
+    def judge_replace(self, client, name, uid, coming, untagged, tagged):
+        view, source = client.view, client.view.mailbox
+        box = self.boxes.get(name)
+        if view.is_read_only or box is None or uid not in view.uids:
+            hold(tagged.data == "NO", lambda: f"{tagged.raw!r} to REPLACE")
+            if not view.is_read_only and uid in source.messages:
+                hold(tagged.code == b"TRYCREATE", "TRYCREATE")
+            client.quiet(untagged, tagged, "NO")
+            return
+        if uid not in source.messages and tagged.data == "NO":
+            client.quiet(untagged, tagged, "NO")
+            return
+        hold(tagged.data == "OK", lambda: f"{tagged.raw!r} to REPLACE")
+        kinds = [r.kind for r in untagged]
+        codes = [i for i, r in enumerate(untagged) if r.kind == "OK"
+                 and r.code.startswith(b"APPENDUID ")]
+        hold(len(codes) == 1, "one untagged APPENDUID (RFC 8508 3.3)")
+        last = max((i for i, kind in enumerate(kinds)
+                    if kind in ("EXPUNGE", "VANISHED")), default=len(kinds))
+        hold(codes[0] < last, "APPENDUID comes before EXPUNGE")
+        match = re.fullmatch(rb"APPENDUID (\d+) (\d+)",
+                             untagged[codes[0]].code)
+        hold(match, lambda: f"{untagged[codes[0]].raw!r}")
+        self.learn_validity(box, int(match[1]))
+        self.take_new(box, [int(match[2])], coming)
+        if uid in source.messages:
+            source.remove([uid])
+        client.quiet(untagged, tagged, "OK")
+        hold(uid not in view.uids, "what was replaced is not told as gone")
+        if box is source:
+            hold(int(match[2]) in view.uids, "the replacement is not told")
+        client.tagged_modseq(tagged)
+
     # -- removal
 
     def expunge(self, client):
@@ -1191,22 +1264,11 @@ class Worker:
 
     def judge_search(self, client, is_uid, program, returns, has_modseq,
                      untagged, tagged):
-        view, box = client.view, client.view.mailbox
+        view = client.view
         hold(tagged.data == "OK", lambda: f"{tagged.raw!r}")
         if has_modseq:
             client.condstore = True
-        sure, maybe = [], set()
-        view.saved_before = set(view.saved)
-        for i, uid in enumerate(view.uids):
-            message = box.messages.get(uid)
-            if message is None:
-                maybe.add(uid)
-                continue
-            found = [test(view, i + 1, message) for _, test in program]
-            if all(found):
-                sure.append(uid)
-            elif False not in found:
-                maybe.add(uid)
+        sure, maybe = self.candidates(view, program)
         to_uid = (lambda n: n) if is_uid else view.uid_of
         data = [r for r in untagged if r.kind in ("SEARCH", "ESEARCH")]
         told = {r.kind for r in data}
@@ -1230,6 +1292,208 @@ class Worker:
         client.settle([r for r in untagged if r not in data], is_uid)
         if returns and "SAVE" in returns:
             self.judge_saved(client, view, returns, sure, maybe, uids)
+
+    def candidates(self, view, program):
+        """(UIDs that fit, UIDs of which nobody can know)"""
+        sure, maybe = [], set()
+        view.saved_before = set(view.saved)
+        for i, uid in enumerate(view.uids):
+            message = view.mailbox.messages.get(uid)
+            if message is None:
+                maybe.add(uid)
+                continue
+            found = [test(view, i + 1, message) for _, test in program]
+            if all(found):
+                sure.append(uid)
+            elif False not in found:
+                maybe.add(uid)
+        return sure, maybe
+
+    # -- SORT (RFC 5256, 5267)
+
+    def sort(self, client):
+        view, rng = client.view, self.rng
+        program = [self.key(view, 0) for _ in range(rng.choice((1, 1, 2)))]
+        is_uid = self.uids_only or self.chance(50)
+        criteria = [(word, self.chance(40)) for word in rng.sample(
+            list(SORT_KEYS), rng.choice((1, 1, 2, 3)))]
+        shown = " ".join(("REVERSE " if is_reverse else "") + word
+                         for word, is_reverse in criteria)
+        kind, text, returns = f"{'UID ' if is_uid else ''}SORT", "", None
+        if self.chance(30):
+            kind = "SORT RETURN"
+            returns = set(rng.sample(("MIN", "MAX", "ALL", "COUNT"),
+                                     rng.randrange(0, 4)))
+            text = f"RETURN ({' '.join(sorted(returns))}) "
+            returns = returns or {"ALL"}
+        text += (f"({shown}) {rng.choice(('UTF-8', 'US-ASCII', 'utf-8'))} "
+                 + " ".join(key for key, _ in program))
+        has_modseq = any("MODSEQ" in key for key, _ in program)
+        return Command(kind, f"{'UID ' if is_uid else ''}SORT {text}",
+                       functools.partial(self.judge_sort, client, is_uid,
+                                         program, criteria, returns,
+                                         has_modseq), is_uid)
+
+    @staticmethod
+    def sorted_by(view, uids, criteria):
+        """Those whose keys are known, in their order; equal ones by number,
+        REVERSE or not (RFC 5256 3)."""
+        box = view.mailbox
+        known = [uid for uid in view.uids if uid in uids
+                 and uid in box.messages and all(
+                     SORT_KEYS[word](box.messages[uid]) is not None
+                     for word, _ in criteria)]
+        for word, is_reverse in reversed(criteria):
+            known.sort(key=lambda uid, word=word: SORT_KEYS[word](
+                box.messages[uid]), reverse=is_reverse)
+        return known
+
+    def judge_sort(self, client, is_uid, program, criteria, returns,
+                   has_modseq, untagged, tagged):
+        view = client.view
+        hold(tagged.data == "OK", lambda: f"{tagged.raw!r}")
+        if has_modseq:
+            client.condstore = True
+        sure, maybe = self.candidates(view, program)
+        to_uid = (lambda n: n) if is_uid else view.uid_of
+        data = [r for r in untagged if r.kind in ("SORT", "ESEARCH")]
+        hold([r.kind for r in data] == [
+            "SORT" if returns is None else "ESEARCH"],
+            lambda: f"one answer: {[r.raw for r in data]}")
+        order = result = None
+        if returns is None:
+            found, modseq = search_result(data[0])
+            order = [to_uid(n) for n in found]
+            hold(modseq is None or has_modseq, "MODSEQ was not asked for")
+        else:
+            result = esearch_result(data[0])
+            hold(result.get("TAG") == tagged.tag, "the tag in ESEARCH")
+            hold(result.get("UID", False) == is_uid, "UID in ESEARCH")
+            if "ALL" in returns:
+                order = [to_uid(n) for n in result.get("ALL", [])]
+        if order is not None:
+            self.judge_found(order, sure, maybe)
+            want = self.sorted_by(view, set(order), criteria)
+            got = [uid for uid in order if uid in set(want)]
+            hold(got == want, lambda: f"sorted {got}, must be {want}")
+        if result is not None:
+            self.judge_sorted_ends(view, criteria, returns, result, sure,
+                                   maybe, to_uid)
+        client.settle([r for r in untagged if r not in data], is_uid)
+
+    def judge_sorted_ends(self, view, criteria, returns, result, sure, maybe,
+                          to_uid):
+        """RFC 5267 3.1: MIN and MAX are the first and the last as sorted."""
+        want = self.sorted_by(view, set(sure), criteria)
+        if "COUNT" in returns:
+            hold(len(sure) <= result["COUNT"] <= len(sure) + len(maybe),
+                 lambda: f"COUNT {result['COUNT']}, want {len(sure)}")
+        for name, place in (("MIN", 0), ("MAX", -1)):
+            hold((name in result) <= (name in returns), name)
+            if name not in returns or maybe or len(want) < len(sure):
+                continue
+            hold((name in result) == bool(want), name)
+            if want:
+                hold(to_uid(result[name]) == want[place], lambda:
+                     f"{name} {to_uid(result[name])} of {want}")
+
+    # -- METADATA (RFC 5464)
+
+    def annotations(self, name):
+        if name == "":
+            return self.metadata
+        return self.boxes[name].metadata if name in self.boxes else None
+
+    def entry(self, name):
+        entry = self.rng.choice([e for e in ENTRIES if name or
+                                 e.startswith("/private")])
+        shown = entry.upper() if self.chance(10) else entry
+        return entry, f'"{shown}"' if " " in shown or self.chance(20) \
+            else shown
+
+    def set_metadata(self, client):
+        name = "" if self.chance(15) else self.pick_name(90)
+        changes, words = {}, []
+        for _ in range(self.rng.choice((1, 1, 2, 3))):
+            entry, shown = self.entry(name)
+            if entry in changes:
+                continue
+            value, word = None, b"NIL"
+            if not self.chance(30):
+                value = " ".join(self.rng.choices(
+                    (*WORDS, '"', "\\", ""), k=self.rng.randrange(6))).encode()
+                if self.chance(30):
+                    value += b"\r\nmore"
+                word = b'"' + re.sub(rb'(["\\])', rb"\\\1", value) + b'"'
+                if b"\r" in value or self.chance(20):
+                    word = b"{%d+}\r\n" % len(value) + value
+            changes[entry] = value
+            words.append(shown.encode() + b" " + word)
+        text = (f"SETMETADATA {self.quoted(client, name) or chr(34) * 2} ("
+                .encode() + b" ".join(words) + b")")
+
+        def judge(untagged, tagged):
+            there = self.annotations(name)
+            client.quiet(untagged, tagged, "NO" if there is None else "OK")
+            for entry, value in changes.items() if there is not None else ():
+                there.pop(entry, None)
+                if value is not None:
+                    there[entry] = value
+        return Command("SETMETADATA", text, judge)
+
+    def get_metadata(self, client):
+        name = "" if self.chance(15) else self.pick_name(90)
+        asked = dict(self.entry(name) for _ in range(
+            self.rng.choice((1, 1, 2))))
+        depth = self.rng.choice(("0", "0", "1", "infinity"))
+        most = self.rng.choice((None, None, 0, 5, 20))
+        options = " ".join((f"DEPTH {depth}",) * (depth != "0")
+                           + (f"MAXSIZE {most}",) * (most is not None))
+        words = f"({' '.join(asked.values())})" if len(asked) > 1 or \
+            self.chance(30) else list(asked.values())[0]
+        return Command("GETMETADATA", "GETMETADATA " + (
+            f"({options}) " if options else "")
+            + f"{self.quoted(client, name) or chr(34) * 2} {words}",
+            functools.partial(self.judge_metadata, client, name, asked, depth,
+                              most))
+
+    def judge_metadata(self, client, name, asked, depth, most, untagged,
+                       tagged):
+        there = self.annotations(name)
+        if there is None:
+            client.quiet(untagged, tagged, "NO")
+            return
+        hold(tagged.data == "OK", lambda: f"{tagged.raw!r} to GETMETADATA")
+        data = [r for r in untagged if r.kind == "METADATA"]
+        found = {}
+        for response in data:
+            told, listed = values(response.data)
+            want = name.replace("&AOQ-", AUML) if client.rev2 else name
+            hold(told.decode() == want, lambda: f"METADATA of {told!r}")
+            for entry, value in pairs(listed).items():
+                entry = entry.decode().lower()
+                hold(entry not in found, lambda: f"{entry} twice")
+                found[entry] = value
+        wanted = {entry: value for entry, value in there.items() if any(
+            entry == top or (entry.startswith(top + "/") and (
+                depth == "infinity" or (
+                    depth == "1" and "/" not in entry[len(top) + 1:])))
+            for top in asked)}
+        long = [len(v) for v in wanted.values()
+                if most is not None and len(v) > most]
+        code = b"METADATA LONGENTRIES %d" % max(long) if long else b""
+        hold(tagged.code == code, lambda: f"{tagged.raw!r}, want {code!r}")
+        for entry, value in wanted.items():
+            if most is None or len(value) <= most:
+                hold(found.get(entry) == value, lambda: f"{entry} is "
+                     f"{found.get(entry)!r}, must be {value!r}")
+        for entry, value in found.items():
+            hold(value is None or entry in wanted and
+                 len(value) <= (len(value) if most is None else most),
+                 lambda: f"{entry} {value!r} is too much")
+            hold(value is not None or entry in asked and
+                 entry not in wanted, lambda: f"{entry} NIL")
+        client.settle([r for r in untagged if r not in data])
 
     @staticmethod
     def judge_found(uids, sure, maybe):
@@ -1433,13 +1697,15 @@ INSIDE = tuple(zip(*{
     Worker.select: 7, Worker.unselect: 1, Worker.close: 2, Worker.append: 7,
     Worker.multiappend: 2, Worker.store: 18, Worker.copy: 5, Worker.move: 5,
     Worker.expunge: 4, Worker.uid_expunge: 4, Worker.fetch: 15,
-    Worker.search: 11, Worker.status: 5, Worker.create: 2, Worker.delete: 1.2,
+    Worker.search: 11, Worker.sort: 6, Worker.replace: 4,
+    Worker.set_metadata: 2, Worker.get_metadata: 3, Worker.status: 5, Worker.create: 2, Worker.delete: 1.2,
     Worker.rename: 1.5, Worker.noop: 7, Worker.idle: 3, Worker.list: 1,
     Worker.nonsense: 1.5}.items()))
 OUTSIDE = tuple(zip(*{
     Worker.select: 20, Worker.append: 3, Worker.status: 2, Worker.create: 2,
     Worker.delete: 1, Worker.rename: 1, Worker.noop: 1, Worker.list: 1,
-    Worker.idle: 0.3, Worker.nonsense: 0.3}.items()))
+    Worker.set_metadata: 1, Worker.get_metadata: 1, Worker.idle: 0.3,
+    Worker.nonsense: 0.3}.items()))
 INSIDE, OUTSIDE = (tuple(map(tuple, t)) for t in (INSIDE, OUTSIDE))
 
 

@@ -64,6 +64,7 @@ class Mailbox:
         self.stamp = 0
         self.mailbox_id = None
         self.recent_of = {}    # uid -> who was told \Recent
+        self.metadata = {}     # entry in lower case -> octets
         self.views = []        # of those that have it selected
 
     def learn_validity(self, value):
@@ -295,7 +296,7 @@ class View:
 
 
 def search_result(response):
-    """(the numbers as told, MODSEQ or None) of SEARCH"""
+    """(the numbers as told, MODSEQ or None) of SEARCH or SORT"""
     text = response.data
     modseq = None
     if text.endswith(b")"):
