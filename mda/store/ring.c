@@ -5,6 +5,9 @@
  * Invariants:
  *  (1) The older file is replaced only by a newer one that is durable.
  *  (2) A line without its checksum counts for nothing.
+ *  (3) An index is of the file whose name and inode it was made from, up to
+ *      `octets`; what came later is read. It is made and asked under the lock
+ *      under which files get other names.
  */
 #include "mda/store/ring.h"
 
@@ -12,6 +15,7 @@
 #include "lib/base/crc32c.h"
 #include "lib/mail/maildir_name.h"
 #include "lib/rt/log.h"
+#include "mda/store/ring_index.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +31,12 @@ enum {
 	NAME_SIZE = 64,
 };
 
+/* Of one of the two files, made by the first look for a repeat. */
+struct ring_known {
+	struct ring_index index;
+	ino_t inode;
+};
+
 struct ring {
 	int root_fd, fd;
 	char name[NAME_SIZE / 2], old_name[NAME_SIZE];
@@ -34,7 +44,9 @@ struct ring {
 	bool is_dirty;
 	bool is_broken; // a flush failed: no other is tried on this file
 	uint64_t n_failures;
-	struct lock lock; // of the flush
+	struct lock lock;	     // of the flush, and of looking
+	struct ring_known *known[2]; // new and old; NULL: nobody looked
+	bool has_turned;	     // since somebody did
 };
 
 static int
@@ -76,6 +88,17 @@ ring_open(int root_fd, unsigned copy)
 	return NULL;
 }
 
+static void
+forget_known(struct ring *r)
+{
+	for (int i = 0; i < 2; i++) {
+		if (r->known[i] != NULL)
+			ring_index_clear(&r->known[i]->index);
+		free(r->known[i]);
+		r->known[i] = NULL;
+	}
+}
+
 void
 ring_close(struct ring **ring)
 {
@@ -85,6 +108,7 @@ ring_close(struct ring **ring)
 	if (r == NULL)
 		return;
 	close(r->fd);
+	forget_known(r);
 	free(r);
 }
 
@@ -132,6 +156,7 @@ struct flushing {
 	struct ring *ring;
 	int fd, new_fd;
 	int64_t new_octets;
+	bool is_moved;
 	enum err e;
 };
 
@@ -150,11 +175,20 @@ turn_in_thread(void *arg)
 	struct ring *r = f->ring;
 
 	f->new_fd = -1;
-	if (fs_move(r->root_fd, r->name, r->root_fd, r->old_name) != OK)
+	f->is_moved =
+		fs_move(r->root_fd, r->name, r->root_fd, r->old_name) == OK;
+	if (!f->is_moved)
 		return;
 	f->new_fd = open_file(r, &f->new_octets);
 	if (f->new_fd >= 0 && fs_sync_dir(r->root_fd) != OK)
 		log_error("store.ring", FC("hint", "not turned durably"));
+}
+
+static void
+turn(struct co *co, struct ring *r, struct flushing *f)
+{
+	offload(co, turn_in_thread, f);
+	r->has_turned |= f->is_moved;
 }
 
 static void
@@ -172,7 +206,7 @@ replace_broken(struct co *co, struct ring *r)
 {
 	struct flushing f = { .ring = r, .fd = r->fd };
 
-	offload(co, turn_in_thread, &f);
+	turn(co, r, &f);
 	if (f.new_fd < 0)
 		return;
 	close(r->fd);
@@ -203,7 +237,7 @@ flush_locked(struct co *co, struct ring *r)
 	}
 	if (r->octets <= RING_MAX_OCTETS)
 		return OK;
-	offload(co, turn_in_thread, &f);
+	turn(co, r, &f);
 	if (f.new_fd < 0)
 		return OK;
 	r->fd = f.new_fd;
@@ -234,7 +268,8 @@ ring_flush(struct co *co, struct ring *ring)
 
 struct lookup {
 	struct ring *ring;
-	struct str user, unique;
+	struct str user, unique, key;
+	bool may_know; // the indexes are ours
 	bool is_found;
 };
 
@@ -256,49 +291,138 @@ is_record_of(struct str line, const struct lookup *l)
 	       str_eq(head, l->unique);
 }
 
-/* The whole lines of it; what is left over is moved to its beginning. */
+/* "<user> TAB <unique part>", the end of a record's line; STR_NONE: it is none.
+ * Checksums are compared by whoever finds it. */
+static struct str
+key_of(struct str line)
+{
+	struct str rest = line, word;
+
+	return str_split(&rest, '\t', &word) && rest.p != NULL &&
+			       str_split(&rest, '\t', &word) && rest.p != NULL
+		       ? rest
+		       : STR_NONE;
+}
+
+/* The whole lines of a piece that begins at *at; what is left over is moved to
+ * its beginning. x: where they are noted, or NULL. */
 static bool
-is_in_lines(const struct lookup *l, struct buf *piece)
+is_in_lines(const struct lookup *l, struct buf *piece, uint64_t *at,
+	    struct ring_index *x)
 {
 	struct str rest = buf_str(piece), line;
 	ptrdiff_t last = str_rchr(rest, '\n');
+	size_t n = last < 0 ? piece->n : (size_t)last + 1;
 	bool is_found = false;
 
 	/* A line too long is none of ours: its pieces are none, too. */
 	if (last < 0 && piece->n < piece->max)
 		return false;
-	rest = last < 0 ? rest : str_first(rest, (size_t)last + 1);
-	while (!is_found && str_line(&rest, &line))
-		is_found = is_record_of(line, l);
-	buf_shift(piece, last < 0 ? piece->n : (size_t)last + 1);
+	rest = str_first(rest, n);
+	while ((!is_found || x != NULL) && str_line(&rest, &line)) {
+		struct str key = x != NULL ? key_of(line) : STR_NONE;
+
+		is_found |= is_record_of(line, l);
+		if (key.p != NULL)
+			ring_index_add(x, *at + (size_t)(line.p - piece->p),
+				       key);
+	}
+	*at += n;
+	buf_shift(piece, n);
 	return is_found;
 }
 
-/* In pieces: it has up to 64 MiB, and several may look at once. */
+/* From an offset to another, or to the end of the file; in pieces: it has up to
+ * 64 MiB, and several may look at once. x: what comes is noted there. */
 static bool
-is_in_file(const struct lookup *l, const char *name)
+is_in_range(const struct lookup *l, int fd, uint64_t from, uint64_t to,
+	    struct ring_index *x)
 {
-	int fd = fs_open_regular(l->ring->root_fd, name);
 	struct buf piece = BUF_INIT(PIECE_OCTETS);
+	uint64_t read_at = from, line_at = from;
 	bool is_found = false;
 
-	while (fd >= 0 && !is_found && buf_reserve(&piece, 1) == OK) {
+	while (read_at < to && (!is_found || x != NULL) &&
+	       buf_reserve(&piece, PIECE_OCTETS - piece.n) == OK) {
+		size_t n_max = PIECE_OCTETS - piece.n;
 		ssize_t n;
 
-		check(buf_reserve(&piece, PIECE_OCTETS - piece.n) == OK);
-		n = read(fd, piece.p + piece.n, PIECE_OCTETS - piece.n);
+		if (n_max > to - read_at)
+			n_max = (size_t)(to - read_at);
+		n = pread(fd, piece.p + piece.n, n_max, (off_t)read_at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			break;
+		read_at += (uint64_t)n;
 		piece.n += (size_t)n;
-		is_found = is_in_lines(l, &piece);
+		is_found |= is_in_lines(l, &piece, &line_at, x);
 	}
 	if (!is_found) // the last may lack its end
 		is_found = is_record_of(buf_str(&piece), l);
-	if (fd >= 0)
-		close(fd);
+	if (x != NULL)
+		x->octets = line_at;
 	buf_release(&piece);
+	return is_found;
+}
+
+/* A record has at most two lines' octets, so a part's last is in the range. */
+static bool
+is_in_parts(const struct lookup *l, int fd, const struct ring_index *x,
+	    uint64_t octets)
+{
+	for (size_t i = 0; i < RING_PARTS_MAX; i++) {
+		uint64_t from = (uint64_t)i * RING_PART_OCTETS;
+		uint64_t to = from + RING_PART_OCTETS +
+			      2 * (uint64_t)RING_LINE_MAX_OCTETS;
+
+		if (from >= octets)
+			break;
+		if (ring_index_may_have(x, i, l->key) &&
+		    is_in_range(l, fd, from, to, NULL))
+			return true;
+	}
+	return false;
+}
+
+/* Reads what came since the last look, and then the parts that may have it. */
+static bool
+is_in_known(const struct lookup *l, int fd, struct ring_known **known)
+{
+	static const uint64_t limit =
+		(uint64_t)RING_PARTS_MAX * RING_PART_OCTETS;
+	uint64_t before;
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return false;
+	if (*known == NULL)
+		*known = must_alloc(sizeof(**known));
+	if ((*known)->inode != st.st_ino ||
+	    (uint64_t)st.st_size < (*known)->index.octets) {
+		ring_index_clear(&(*known)->index);
+		(*known)->inode = st.st_ino;
+	}
+	before = (*known)->index.octets;
+	if (before < limit &&
+	    is_in_range(l, fd, before, limit, &(*known)->index))
+		return true;
+	return is_in_parts(l, fd, &(*known)->index, before) ||
+	       ((uint64_t)st.st_size > limit &&
+		is_in_range(l, fd, limit, UINT64_MAX, NULL));
+}
+
+static bool
+is_in_file(const struct lookup *l, const char *name, struct ring_known **known)
+{
+	int fd = fs_open_regular(l->ring->root_fd, name);
+	bool is_found;
+
+	if (fd < 0)
+		return false;
+	is_found = known != NULL ? is_in_known(l, fd, known)
+				 : is_in_range(l, fd, 0, UINT64_MAX, NULL);
+	close(fd);
 	return is_found;
 }
 
@@ -306,18 +430,32 @@ static void
 look_in_thread(void *arg)
 {
 	struct lookup *l = arg;
+	struct ring *r = l->ring;
 
-	l->is_found = is_in_file(l, l->ring->name) ||
-		      is_in_file(l, l->ring->old_name);
+	l->is_found =
+		is_in_file(l, r->name, l->may_know ? &r->known[0] : NULL) ||
+		is_in_file(l, r->old_name, l->may_know ? &r->known[1] : NULL);
 }
 
 bool
 ring_has(struct co *co, struct ring *ring, struct str user, struct str unique)
 {
-	struct lookup l = { ring, user, unique, false };
+	struct buf key = BUF_INIT(RING_LINE_MAX_OCTETS);
+	struct lookup l = { .ring = ring, .user = user, .unique = unique };
 
 	if (ring == NULL)
 		return false;
+	buf_putf(&key, "%.*s\t%.*s", STR(user), STR(unique));
+	l.key = buf_str(&key);
+	/* Whoever does not get it reads all. */
+	l.may_know = lock_take(co, &ring->lock, in_s(LOCK_TIMEOUT_S)) == OK;
+	if (l.may_know && ring->has_turned)
+		forget_known(ring);
+	if (l.may_know)
+		ring->has_turned = false;
 	offload(co, look_in_thread, &l);
+	if (l.may_know)
+		lock_give(&ring->lock);
+	buf_release(&key);
 	return l.is_found;
 }

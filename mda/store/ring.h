@@ -26,6 +26,7 @@ void ring_add(struct ring *ring, struct str user, struct str unique);
 void ring_add_file(struct ring *ring, struct str user, struct str base);
 /* Makes all records so far durable; at once when they are. */
 enum err ring_flush(struct co *co, struct ring *ring) MUST_USE;
-/* Was it delivered? Reads the files. */
+/* Was it delivered? The first look reads the files and makes an index of them
+ * (ring_index.h); later ones read what came since, and what may have it. */
 bool
 ring_has(struct co *co, struct ring *ring, struct str user, struct str unique);

@@ -124,6 +124,64 @@ more_than_a_piece(struct co *co, void *arg UNUSED)
 	buf_release(&noise);
 }
 
+/* A look notes what it has read, and the next one reads what is new; a file
+ * that is another by now, or shorter, is read again. */
+static void
+looks_once(struct co *co, void *arg UNUSED)
+{
+	enum { N = 30000 };
+	static const char name[] = ".estafeta.delivered.8";
+	struct ring *r = ring_open(root_fd, 8);
+	struct buf line = BUF_INIT(4096);
+	char unique[20];
+
+	assert_non_null(r);
+	for (int i = 0; i < N; i++) {
+		snprintf(unique, sizeof(unique), "Q%dR0", i);
+		ring_add(r, user, str_c(unique));
+		if (i % (N / 3) == 5) { // some come between looks
+			assert_true(ring_has(co, r, user, str_c(unique)));
+			assert_int_equal((uint64_t)r->octets,
+					 r->known[0]->index.octets);
+		}
+	}
+	assert_true(r->octets > RING_PART_OCTETS);
+	assert_false(ring_has(co, r, user, S("QnoneR0")));
+	assert_int_equal((uint64_t)r->octets, r->known[0]->index.octets);
+	for (int i = 0; i < N; i += 1501) {
+		snprintf(unique, sizeof(unique), "Q%dR0", i);
+		assert_true(ring_has(co, r, user, str_c(unique)));
+		assert_false(ring_has(co, r, S("user2@example1.local"),
+				      str_c(unique)));
+	}
+	/* Half a line is read again when it is whole. */
+	put_record(&line, user, S("QhalfR0"));
+	append_raw(name, str_first(buf_str(&line), 20));
+	assert_false(ring_has(co, r, user, S("QhalfR0")));
+	append_raw(name, str_from(buf_str(&line), 20));
+	assert_true(ring_has(co, r, user, S("QhalfR0")));
+	assert_true(ring_has(co, r, user, S("QhalfR0")));
+	r->octets = RING_MAX_OCTETS + 1;
+	r->is_dirty = true;
+	assert_int_equal(OK, ring_flush(co, r));
+	ring_add(r, user, S("QnewR0"));
+	for (int i = 0; i < 2; i++) {
+		assert_true(ring_has(co, r, user, S("QnewR0")));
+		assert_true(ring_has(co, r, user, S("Q17R0")));
+		assert_false(ring_has(co, r, user, S("QnoneR0")));
+	}
+	assert_int_equal(0, ftruncate(r->fd, 0));
+	assert_false(ring_has(co, r, user, S("QnewR0")));
+	buf_clear(&line);
+	put_record(&line, user, S("QotherR0"));
+	assert_int_equal(0, renameat(root_fd, name, root_fd, "gone"));
+	append_raw(name, buf_str(&line));
+	assert_true(ring_has(co, r, user, S("QotherR0")));
+	assert_true(ring_has(co, r, user, S("Q17R0"))); // in the old one
+	ring_close(&r);
+	buf_release(&line);
+}
+
 /* Without a ring mail is taken all the same. */
 static void
 no_ring(struct co *co, void *arg UNUSED)
@@ -175,6 +233,7 @@ SCENARIO(found_and_not_found)
 SCENARIO(damage)
 SCENARIO(turns)
 SCENARIO(more_than_a_piece)
+SCENARIO(looks_once)
 SCENARIO(no_ring)
 SCENARIO(failed_flush)
 
@@ -186,6 +245,7 @@ main(void)
 		cmocka_unit_test(run_damage),
 		cmocka_unit_test(run_turns),
 		cmocka_unit_test(run_more_than_a_piece),
+		cmocka_unit_test(run_looks_once),
 		cmocka_unit_test(run_no_ring),
 		cmocka_unit_test(run_failed_flush),
 	};

@@ -1472,7 +1472,8 @@ class Worker:
             hold(told.decode() == want, lambda: f"METADATA of {told!r}")
             for entry, value in pairs(listed).items():
                 entry = entry.decode().lower()
-                hold(entry not in found, lambda: f"{entry} twice")
+                hold(found.get(entry, value) == value, lambda:
+                     f"{entry} twice, with other values")
                 found[entry] = value
         wanted = {entry: value for entry, value in there.items() if any(
             entry == top or (entry.startswith(top + "/") and (
