@@ -69,6 +69,7 @@ KINDS = {  # the kinds of answer that each command must have had
     "UID FETCH": "OK", "UID FETCH CHANGEDSINCE": "OK",
     "UID FETCH VANISHED": "OK", "SEARCH": "OK", "UID SEARCH": "OK",
     "SEARCH RETURN": "OK", "SEARCH SAVE": "OK", "STATUS": "OK NO",
+    "THREAD": "OK", "UID THREAD": "OK",
     "SORT": "OK", "UID SORT": "OK", "SORT RETURN": "OK", "REPLACE": "OK NO",
     "UID REPLACE": "OK NO", "GETMETADATA": "OK NO", "SETMETADATA": "OK NO",
     "CREATE": "OK NO", "DELETE": "OK NO", "RENAME": "OK NO",
@@ -1397,6 +1398,52 @@ class Worker:
                 hold(to_uid(result[name]) == want[place], lambda:
                      f"{name} {to_uid(result[name])} of {want}")
 
+    # -- THREAD (RFC 5256)
+
+    def thread(self, client):
+        program = [self.key(client.view, 0)]
+        is_uid = self.chance(50)
+        kind = f"{'UID ' if is_uid else ''}THREAD"
+        return Command(kind, f"{kind} ORDEREDSUBJECT UTF-8 {program[0][0]}",
+                       functools.partial(self.judge_thread, client, is_uid,
+                                         program), is_uid)
+
+    def judge_thread(self, client, is_uid, program, untagged, tagged):
+        view, box = client.view, client.view.mailbox
+        hold(tagged.data == "OK", lambda: f"{tagged.raw!r}")
+        sure, maybe = self.candidates(view, program)
+        if "MODSEQ" in program[0][0]:
+            client.condstore = True
+        data = [r for r in untagged if r.kind == "THREAD"]
+        hold(len(data) == 1, "one THREAD")
+        to_uid = (lambda n: n) if is_uid else view.uid_of
+
+        def members(tree):
+            for item in tree:
+                if isinstance(item, list):
+                    yield from members(item)
+                else:
+                    yield to_uid(int(item))
+        told = values(data[0].data)
+        found = list(members(told))
+        self.judge_found(found, sure, maybe)
+        if all(uid in box.messages for uid in found):
+            want = self.by_subject(view, set(found), is_uid)
+            hold(told == want, lambda: f"{told}, must be {want}")
+        client.settle([r for r in untagged if r not in data], is_uid)
+
+    @staticmethod
+    def by_subject(view, found, is_uid):
+        """ORDEREDSUBJECT: the first of each subject, all others below it."""
+        threads = {}
+        for uid in sorted(found, key=lambda uid: (SORT_KEYS["DATE"](
+                view.mailbox.messages[uid]), view.uids.index(uid))):
+            number = uid if is_uid else view.uids.index(uid) + 1
+            threads.setdefault(view.mailbox.messages[uid].body, []).append(
+                str(number).encode())
+        return [t if len(t) < 3 else [t[0], *([n] for n in t[1:])]
+                for t in threads.values()]
+
     # -- METADATA (RFC 5464)
 
     def annotations(self, name):
@@ -1698,10 +1745,11 @@ INSIDE = tuple(zip(*{
     Worker.select: 7, Worker.unselect: 1, Worker.close: 2, Worker.append: 7,
     Worker.multiappend: 2, Worker.store: 18, Worker.copy: 5, Worker.move: 5,
     Worker.expunge: 4, Worker.uid_expunge: 4, Worker.fetch: 15,
-    Worker.search: 11, Worker.sort: 6, Worker.replace: 4,
-    Worker.set_metadata: 2, Worker.get_metadata: 3, Worker.status: 5, Worker.create: 2, Worker.delete: 1.2,
-    Worker.rename: 1.5, Worker.noop: 7, Worker.idle: 3, Worker.list: 1,
-    Worker.nonsense: 1.5}.items()))
+    Worker.search: 11, Worker.sort: 6, Worker.thread: 2,
+    Worker.replace: 4, Worker.set_metadata: 2, Worker.get_metadata: 3,
+    Worker.status: 5, Worker.create: 2, Worker.delete: 1.2,
+    Worker.rename: 1.5, Worker.noop: 7, Worker.idle: 3,
+    Worker.list: 1, Worker.nonsense: 1.5}.items()))
 OUTSIDE = tuple(zip(*{
     Worker.select: 20, Worker.append: 3, Worker.status: 2, Worker.create: 2,
     Worker.delete: 1, Worker.rename: 1, Worker.noop: 1, Worker.list: 1,
