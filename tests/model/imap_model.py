@@ -1451,6 +1451,11 @@ class Worker:
             return self.metadata
         return self.boxes[name].metadata if name in self.boxes else None
 
+    def pick_annotated(self):
+        """Two that stay gather more than those that come and go."""
+        return self.rng.choice(("", "INBOX")) if self.chance(50) else \
+            self.pick_name(85)
+
     def entry(self, name):
         entry = self.rng.choice([e for e in ENTRIES if name or
                                  e.startswith("/private")])
@@ -1459,7 +1464,7 @@ class Worker:
             else shown
 
     def set_metadata(self, client):
-        name = "" if self.chance(15) else self.pick_name(90)
+        name = self.pick_annotated()
         changes, words = {}, []
         for _ in range(self.rng.choice((1, 1, 2, 3))):
             entry, shown = self.entry(name)
@@ -1489,7 +1494,7 @@ class Worker:
         return Command("SETMETADATA", text, judge)
 
     def get_metadata(self, client):
-        name = "" if self.chance(15) else self.pick_name(90)
+        name = self.pick_annotated()
         asked = dict(self.entry(name) for _ in range(
             self.rng.choice((1, 1, 2))))
         depth = self.rng.choice(("0", "0", "1", "infinity"))
