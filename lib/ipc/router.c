@@ -144,6 +144,8 @@ const struct router_field router_smtpd_fields[] = {
 	FIELD("postscreen_greet_ttl", TIME, greet_ttl_s),
 	FIELD("postscreen_dnsbl_sites", TEXT, dnsbl_sites),
 	FIELD("postscreen_dnsbl_action", TEXT, dnsbl_action),
+	FIELD("postscreen_access_list", TEXT, access_list),
+	FIELD("postscreen_denylist_action", TEXT, denylist_action),
 	FIELD("postscreen_dnsbl_threshold", NUMBER, dnsbl_threshold),
 	FIELD("postscreen_dnsbl_max_ttl", TIME, dnsbl_ttl_s),
 	FIELD("smtpd_discard_ehlo_keyword_address_maps", TEXT,

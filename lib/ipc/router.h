@@ -8,6 +8,9 @@
  *                    it is not offered (smtpd_discard_ehlo_keyword_
  *                    address_maps); nothing: no entry; "*": all, because it
  *                    cannot be known
+ *   ROUTER_SCREEN    client's numeric address   -> ROUTER_TEXT what
+ *                    postscreen_access_list says: "permit", "reject", or
+ *                    nothing
  *   ROUTER_LOGIN     an address                 -> ROUTER_ACCOUNT, the account
  *                    that it is an alias of (login_by_alias), or empty
  *   ROUTER_EXPLAIN   sender, rcpt               -> ROUTER_TEXT
@@ -45,6 +48,7 @@ enum router_type {
 	ROUTER_KEYWORDS,
 	ROUTER_LOGIN,
 	ROUTER_ACCOUNT,
+	ROUTER_SCREEN,
 };
 
 enum {
@@ -124,6 +128,8 @@ struct router_smtpd {
 	struct str banner, discard_ehlo_keywords, origin;
 	struct str forbid_bare_newline, greet_action;
 	struct str dnsbl_sites, dnsbl_action; // postscreen_dnsbl_..
+	struct str access_list; // postscreen_..: ROUTER_SCREEN is asked
+	struct str denylist_action;
 	uint64_t dnsbl_threshold, dnsbl_ttl_s;
 	uint64_t greet_wait_s, greet_ttl_s;	   // postscreen_greet_..
 	struct str discard_ehlo_maps;		   // ROUTER_KEYWORDS is asked

@@ -22,6 +22,16 @@ enum {
 
 static size_t n_ahead;
 
+/* smtpd_reject_unlisted_recipient = no. Whoever it is taken from gets the
+ * bounce, so not from strangers, who write any sender. */
+static bool
+takes_unknown(const struct session *s)
+{
+	return (s->login.n > 0 || s->is_trusted) &&
+	       (!s->rules->is_unlisted_refused ||
+		session_overrides(s, S("no_unknown_recipient_checks")));
+}
+
 static struct recipient_check *
 new_check(const struct session *s, struct str address, bool may_relay)
 {
@@ -30,9 +40,7 @@ new_check(const struct session *s, struct str address, bool may_relay)
 		.sender = s->sender,
 		.rcpt = address,
 		.may_relay = may_relay || s->login.n > 0 || s->is_trusted,
-		.takes_unknown =
-			!s->rules->is_unlisted_refused ||
-			session_overrides(s, S("no_unknown_recipient_checks")),
+		.takes_unknown = takes_unknown(s),
 	};
 
 	buf_init(&c->ask, ROUTER_ASK_MAX_OCTETS);

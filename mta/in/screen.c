@@ -4,12 +4,16 @@
  *
  * Process: in.  Standards: RFC 5321 4.3.1 (the client waits), RFC 5782.
  * Who has passed is believed for a while (rates.h), so that those who write
- * often do not wait each time. Clients in mynetworks are not asked. */
+ * often do not wait each time. Clients whom postscreen_access_list permits, by
+ * default those in mynetworks, are not asked. */
 #include "lib/base/check.h"
 #include "lib/mail/dnsbl.h"
 #include "mta/in/session.h"
 
-enum { SITES_OCTETS = ROUTER_DNSBL_SITES_MAX * DNSBL_NAME_MAX_OCTETS };
+enum {
+	SITES_OCTETS = ROUTER_DNSBL_SITES_MAX * DNSBL_NAME_MAX_OCTETS,
+	ACCESS_WAIT_S = 30,
+};
 
 /* ---- who talks first ---- */
 
@@ -152,6 +156,16 @@ ask_lists(struct co *co, struct session *s)
 	return e;
 }
 
+static void
+drop(struct session *s)
+{
+	stream_putf(s->stream,
+		    "521 5.7.1 Service unavailable; client [%.*s] blocked "
+		    "using %s\r\n",
+		    STR(session_client(s)), s->listed);
+	session_hang_up(s);
+}
+
 void
 screen_refuse(struct session *s)
 {
@@ -162,13 +176,61 @@ screen_refuse(struct session *s)
 	session_count_error(s);
 }
 
+/* ---- postscreen_access_list ---- */
+
+enum listed { LISTED_NOWHERE, LISTED_PERMIT, LISTED_REJECT };
+
+static enum listed
+ask_access_list(struct co *co, struct session *s)
+{
+	enum listed listed = LISTED_NOWHERE;
+	struct frame f = { .fd = -1 };
+	enum err e;
+
+	if (s->rules->access_list.n == 0)
+		return LISTED_NOWHERE;
+	if (str_ieq(s->rules->access_list, S("permit_mynetworks")))
+		return s->is_trusted ? LISTED_PERMIT : LISTED_NOWHERE;
+	e = peer_ask(co, in.router, ROUTER_SCREEN, session_client(s),
+		     in_s(ACCESS_WAIT_S), &f);
+	if (e == OK && f.type == ROUTER_TEXT)
+		listed = str_eq(f.body, S("permit"))   ? LISTED_PERMIT
+			 : str_eq(f.body, S("reject")) ? LISTED_REJECT
+						       : LISTED_NOWHERE;
+	frame_release(&f);
+	return listed;
+}
+
+/* True: the connection is over. */
+static bool
+is_denied(struct session *s)
+{
+	SESSION_LOG(s, LOG_WARN, "smtp.denylist",
+		    F("client", session_client(s)),
+		    F("action", s->rules->denylist_action));
+	if (str_ieq(s->rules->denylist_action, S("ignore")))
+		return false;
+	s->listed = str_dup_c(S("postscreen_access_list"));
+	if (!str_ieq(s->rules->denylist_action, S("drop")))
+		return false;
+	drop(s);
+	return true;
+}
+
 /* ---- all of it ---- */
 
 bool
 screen_admits(struct co *co, struct session *s)
 {
-	if (s->kind != LISTEN_SMTP || s->is_trusted || s->is_local)
+	enum listed listed;
+
+	if (s->kind != LISTEN_SMTP || s->is_local)
 		return true;
+	listed = ask_access_list(co, s);
+	if (listed == LISTED_PERMIT)
+		return true;
+	if (listed == LISTED_REJECT && is_denied(s))
+		return false;
 	if (is_pregreeting(co, s)) {
 		session_reply(s, 554, S("5.5.1"),
 			      S("you spoke before I greeted"));
@@ -176,7 +238,7 @@ screen_admits(struct co *co, struct session *s)
 	}
 	if (s->is_quit)
 		return false;
-	if (s->rules->dnsbl_sites.n == 0 ||
+	if (s->rules->dnsbl_sites.n == 0 || s->listed != NULL ||
 	    s->client->unlisted_until_us > now_us())
 		return true;
 	if (ask_lists(co, s) != OK) {
@@ -185,10 +247,6 @@ screen_admits(struct co *co, struct session *s)
 	}
 	if (s->listed == NULL || !str_ieq(s->rules->dnsbl_action, S("drop")))
 		return true;
-	stream_putf(s->stream,
-		    "521 5.7.1 Service unavailable; client [%.*s] blocked "
-		    "using %s\r\n",
-		    STR(session_client(s)), s->listed);
-	session_hang_up(s);
+	drop(s);
 	return false;
 }

@@ -83,7 +83,7 @@ struct session {
 	bool is_local;
 	uid_t uid;
 	char rate_key[RATES_KEY_OCTETS];
-	char *listed;	  // the block list that refuses it, owned; or NULL
+	char *listed;	  // the list that refuses it, owned; or NULL
 	bool may_xclient; // the connection's other end may say it
 	bool is_exempt;	  // from limits of rates and connections
 	/* The newest snapshot when the last command came; rules is the part of

@@ -104,6 +104,10 @@ struct config {
 		smtp_header_checks, smtp_mime_header_checks,
 		smtp_nested_header_checks, smtp_body_checks, tls_names,
 		discard_ehlo, local_recipient, virtual_mailbox;
+	/* postscreen_access_list; permit_mynetworks stands before that table of
+	 * it, or nowhere (SIZE_MAX). */
+	struct table_list screen;
+	size_t screen_networks_at;
 	/* mime_header_checks and nested_header_checks, or header_checks where
 	 * they are not set. */
 	const struct table_list *mime_checks, *nested_checks;

@@ -84,6 +84,7 @@ check_choices(struct loading *l, const struct settings *s)
 		{ "smtpd_forbid_bare_newline", "yes no note normalize reject" },
 		{ "postscreen_greet_action", "ignore enforce drop" },
 		{ "postscreen_dnsbl_action", "ignore enforce drop" },
+		{ "postscreen_denylist_action", "ignore enforce drop" },
 		{ "smtpd_tls_security_level", "none may encrypt" },
 	};
 
@@ -129,6 +130,31 @@ check_overrides(struct loading *l, const struct settings *s)
 				   "no_address_mappings, "
 				   "no_header_body_checks and no_milters",
 				   STR(str_first(word, 100)));
+	}
+}
+
+/* So that nobody takes them for a way to accept mail for anybody. */
+static void
+tell_unlisted(struct loading *l, const struct settings *s)
+{
+	static const char *const names[] = { "smtpd_reject_unlisted_recipient",
+					     "receive_override_options" };
+	const bool is_taken[] = {
+		!settings_is_on(s, names[0]),
+		settings_lists(s, names[1], S("no_unknown_recipient_checks")),
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const struct setting *v = map_get(&s->by_name, str_c(names[i]));
+
+		if (is_taken[i] && !is_told_elsewhere(l, s, v))
+			diag_note(l->d, v->file, v->line,
+				  "%s: who is unknown in a domain of ours is "
+				  "taken from users that have logged in and "
+				  "from mynetworks; strangers hear 550 all the "
+				  "same, so that nobody gets a bounce that he "
+				  "has no part in",
+				  names[i]);
 	}
 }
 
@@ -239,6 +265,7 @@ config_load_master(struct loading *l)
 		check_lengths(l, &l->c->smtpd[i][0]);
 		check_choices(l, &l->c->smtpd[i][0]);
 		check_overrides(l, &l->c->smtpd[i][0]);
+		tell_unlisted(l, &l->c->smtpd[i][0]);
 		check_proxies(l, &l->c->smtpd[i][0]);
 		check_dnsbl(l, &l->c->smtpd[i][0]);
 		check_protocols(l, &l->c->smtpd[i][0]);

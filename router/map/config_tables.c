@@ -167,6 +167,18 @@ config_is_made_of_accounts(struct str reference)
 
 /* ---- all ---- */
 
+/* A word of postscreen_access_list that is no table. */
+static bool
+is_screen_word(struct loading *l, struct str item,
+	       const struct table_list *before)
+{
+	if (before != &l->c->screen || !str_ieq(item, S("permit_mynetworks")))
+		return false;
+	if (l->c->screen_networks_at == SIZE_MAX)
+		l->c->screen_networks_at = before->n;
+	return true;
+}
+
 /* The tables of one setting, or the files of the set that serve without. */
 static enum err
 load_tables(struct loading *l, const char *setting,
@@ -191,7 +203,8 @@ load_tables(struct loading *l, const char *setting,
 		bool is_alias_file = is_in_alias_maps(l, item);
 
 		if ((is_alias_file && is_absent_aliases(l, item)) ||
-		    config_is_made_of_accounts(item))
+		    config_is_made_of_accounts(item) ||
+		    is_screen_word(l, item, out))
 			continue;
 		options.is_alias_file = is_alias_file;
 		e = config_load_table(l, where, item, options,
@@ -322,6 +335,7 @@ static const struct table_setting {
 	{ .setting = "smtpd_discard_ehlo_keyword_address_maps",
 	  .list = LIST(discard_ehlo) },
 	{ .setting = "tls_server_sni_maps", .list = LIST(tls_names) },
+	{ .setting = "postscreen_access_list", .list = LIST(screen) },
 	{ .setting = "mime_header_checks", .list = LIST(mime_header_checks) },
 	{ .setting = "nested_header_checks",
 	  .list = LIST(nested_header_checks) },
@@ -363,6 +377,9 @@ config_load_tables(struct loading *l)
 	struct config *c = l->c;
 	enum err e = OK;
 
+	c->screen_networks_at =
+		settings_find(&c->settings, "postscreen_access_list") ? SIZE_MAX
+								      : 0;
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		enum err r = load_tables(l, all[i].setting, all[i].files,
 					 all[i].options, tables_of(c, &all[i]));

@@ -263,9 +263,11 @@ nothing_that_is_written_is_silently_without_effect(void **state UNUSED)
 {
 	static const struct str cases[] = {
 		STR_INIT("smtpd_milters = inet:x:1\n"),
-		STR_INIT("smtpd_reject_unlisted_recipient = no\n"),
-		STR_INIT("smtpd_reject_unlisted_sender = yes\n"),
-		STR_INIT("virtual_mailbox_limit = 51200000\n"),
+		STR_INIT("content_filter = smtp-amavis:[127.0.0.1]:10024\n"),
+		STR_INIT("smtp_generic_maps = inline:{a=b}\n"),
+		STR_INIT("smtpd_reject_footer = \\c call $client_name\n"),
+		STR_INIT("smtpd_sasl_authenticated_header = yes\n"),
+		STR_INIT("luser_relay = a@b\n"),
 	};
 
 	for (size_t i = 0; i < N_OF(cases); i++) {
@@ -275,10 +277,15 @@ nothing_that_is_written_is_silently_without_effect(void **state UNUSED)
 		assert_true(str_find(diag.first->text, S("no effect")) >= 0);
 	}
 	/* Writing down what happens anyway is no mistake. */
-	load(S("smtpd_milters =\nsmtpd_reject_unlisted_recipient = yes\n"
-	       "smtpd_reject_unlisted_sender = no\n"
-	       "virtual_mailbox_limit = 0\n"));
+	load(S("smtpd_milters =\ncontent_filter =\n"
+	       "smtpd_sasl_authenticated_header = no\n"));
 	assert_int_equal(diag.n_warnings, 0);
+	/* Names of Postfix are not taken for others of them. */
+	load(S("postscreen_bare_newline_action = enforce\n"
+	       "enable_long_queue_ids = yes\nbroken_sasl_auth_clients = yes\n"
+	       "tls_ssl_options = NO_COMPRESSION\nswap_bangpath = no\n"));
+	assert_int_equal(diag.n_warnings, 0);
+	assert_int_equal(diag.n_notes, 5);
 }
 
 static void

@@ -538,6 +538,81 @@ serve_keywords(struct co *co, struct call *call, struct frame *first,
 	arena_release(&arena);
 }
 
+struct screen_work {
+	struct str client;
+	struct arena *arena;
+	struct str text;
+};
+
+/* Takes what a table says; true: that decides. */
+static bool
+take_screening(struct screen_work *w, const struct table_answer *found)
+{
+	static const struct str words[] = { STR_INIT("permit"),
+					    STR_INIT("reject"),
+					    STR_INIT("dunno") };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (str_ieq(found->value, words[i])) {
+			w->text = i < 2 ? words[i] : S("");
+			return i < 2;
+		}
+	log_warn("screen.unknown", F("value", str_first(found->value, 100)),
+		 F("file", found->file), FN("line", found->line),
+		 FC("hint", "write permit, reject or dunno"));
+	return false;
+}
+
+/* The first that says permit or reject; a table that cannot be read says
+ * nothing. */
+static enum err
+screen(const struct config *c, struct remote *remote, void *arg)
+{
+	struct screen_work *w = arg;
+	struct table_ask ask = { w->arena, remote, NULL };
+	uint8_t address[16];
+	bool is_trusted = cidr_address(w->client, address) &&
+			  config_is_my_network(c, address);
+
+	for (size_t i = 0; i <= c->screen.n; i++) {
+		struct table_answer found;
+		enum err e;
+
+		if (i == c->screen_networks_at && is_trusted) {
+			w->text = S("permit");
+			return OK;
+		}
+		if (i == c->screen.n)
+			break;
+		e = table_find(&c->screen.list[i], w->client, &ask, &found);
+		if (e == ERR_MORE)
+			return e;
+		if (e == OK && take_screening(w, &found))
+			return OK;
+		if (e != OK && e != ERR_NOT_FOUND)
+			log_warn("screen.unavailable",
+				 F("table", c->screen.list[i].name), FERR(e));
+	}
+	return OK;
+}
+
+static void
+serve_screen(struct co *co, struct call *call, struct frame *first,
+	     void *owner UNUSED)
+{
+	struct arena arena = ARENA_INIT(ARENA_OCTETS);
+	struct screen_work work = { first->body, &arena, S("") };
+	struct asking a;
+
+	asking_init(&a);
+	if (serving.config != NULL &&
+	    asking_decide(co, &a, screen, &work) != OK)
+		work.text = S("");
+	call_post(call, ROUTER_TEXT, work.text, -1, true);
+	asking_release(&a);
+	arena_release(&arena);
+}
+
 const struct chan_rule answer_rules[] = {
 	{ ROUTER_RCPT, ROUTER_ASK_MAX_OCTETS, MAX_QUESTIONS, false, serve_rcpt,
 	  "router.rcpt" },
@@ -557,6 +632,8 @@ const struct chan_rule answer_rules[] = {
 	  policy_serve_content, "router.content" },
 	{ ROUTER_KEYWORDS, 64, MAX_QUESTIONS, false, serve_keywords,
 	  "router.keywords" },
+	{ ROUTER_SCREEN, 64, MAX_QUESTIONS, false, serve_screen,
+	  "router.screen" },
 	{ ROUTER_SETTINGS, 16, 4, false, serve_settings, "router.settings" },
 	{ 0 },
 };

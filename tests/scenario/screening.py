@@ -73,6 +73,50 @@ def block_lists_have_weights(lab):
 
 
 @scenario
+def a_list_of_ones_own(lab):
+    """postscreen_access_list: the first that says permit or reject."""
+    host = lab.mta1
+    host.append("main.cf", "postscreen_dnsbl_action = enforce\n"
+                "postscreen_access_list = cidr:{{127.0.0.11 dunno}"
+                " {127.0.0.61 PERMIT} {127.0.0.62 reject}}\n"
+                " inline:{127.0.0.11=permit, 127.0.0.61=reject,"
+                " 127.0.0.15=what}, fail:broken, permit_mynetworks\n"
+                " static:permit\n")
+    wait_for("it is in force", lambda: verdict(host, 11)[0] == 250, 10)
+    host.append("main.cf", "postscreen_access_list = cidr:{{127.0.0.11 dunno}"
+                " {127.0.0.61 PERMIT} {127.0.0.62 reject}}\n"
+                " inline:{127.0.0.11=permit, 127.0.0.61=reject,"
+                " 127.0.0.15=what}, fail:broken\n")
+    wait_for("15 is weighed", lambda: verdict(host, 15)[0] == 550, 10)
+    mark = host.mark()
+    for n in (11, 61, 62):
+        expect(verdict(host, n)[0], 250, f"client {n}")
+    host.wait_log(r"ev=smtp\.denylist client=127\.0\.0\.62 action=ignore", mark)
+    expect_true("screen.unknown" in host.log(), "a value that is none")
+    host.append("main.cf", "postscreen_blacklist_action = enforce\n")
+    wait_for("it refuses", lambda: verdict(host, 62)[0] == 550, 10)
+    expect_match(verdict(host, 62)[1], "postscreen_access_list")
+    expect(verdict(host, 61)[0], 250)
+    host.append("main.cf", "postscreen_denylist_action = drop\n")
+    wait_for("at once", lambda: verdict(host, 62)[0] == 521, 10)
+    expect(verdict(host, 61)[0], 250)
+    host.append("main.cf", "postscreen_access_list = permit_mynetworks\n")
+
+
+@scenario
+def our_networks_are_strangers_where_they_are_not_permitted(lab):
+    host = lab.mta1
+    host.append("main.cf", "mynetworks = 127.0.0.63\n"
+                "postscreen_access_list = inline:{127.0.0.63=reject}\n")
+    wait_for("a list without them", lambda: verdict(host, 63)[0] == 521, 10)
+    host.append("main.cf", "postscreen_access_list = permit_mynetworks,"
+                " inline:{127.0.0.63=reject}\n")
+    wait_for("with them", lambda: verdict(host, 63)[0] == 250, 10)
+    host.append("main.cf", "postscreen_access_list = permit_mynetworks\n"
+                "mynetworks = [::1]/128\n")
+
+
+@scenario
 def who_cannot_wait_is_refused(lab):
     host = lab.mta1
     host.append("main.cf", "postscreen_greet_wait = 1s\n"
