@@ -66,6 +66,17 @@ buf_add(struct buf *b, struct str s)
 }
 
 enum err
+buf_fill(struct buf *b, struct str s)
+{
+	size_t room = b->max - b->n;
+
+	if (s.n <= room)
+		return buf_add(b, s);
+	buf_put(b, str_first(s, room));
+	return ERR_LIMIT;
+}
+
+enum err
 buf_addc(struct buf *b, char c)
 {
 	return buf_add(b, (struct str) { &c, 1 });

@@ -36,7 +36,12 @@ enum err buf_add_number(struct buf *b, uint64_t number) MUST_USE;
 enum err buf_addf(struct buf *b, const char *format, ...) PRINTF(2, 3) MUST_USE;
 enum err buf_vaddf(struct buf *b, const char *format, va_list ap) MUST_USE;
 
-/* The same for what cannot reach max by construction: passing it is a bug. */
+/* As much as fits, so that a full buffer holds the beginning; ERR_LIMIT if that
+ * is not all. */
+enum err buf_fill(struct buf *b, struct str s) MUST_USE;
+
+/* buf_add() and its kin for what cannot reach max by construction: passing it
+ * is a bug. */
 void buf_put(struct buf *b, struct str s);
 void buf_putc(struct buf *b, char c);
 void buf_putf(struct buf *b, const char *format, ...) PRINTF(2, 3);

@@ -81,6 +81,22 @@ numbers_are_put_in_digits(void **state UNUSED)
 	buf_release(&b);
 }
 
+static void
+a_full_buffer_holds_the_beginning(void **state UNUSED)
+{
+	struct buf b = BUF_INIT(5);
+
+	assert_int_equal(buf_fill(&b, S("abc")), OK);
+	assert_int_equal(buf_fill(&b, S("de")), OK);
+	assert_int_equal(buf_fill(&b, S("")), OK);
+	assert_int_equal(buf_fill(&b, S("f")), ERR_LIMIT);
+	assert_str(buf_str(&b), "abcde");
+	buf_clear(&b);
+	assert_int_equal(buf_fill(&b, S("abcdefg")), ERR_LIMIT);
+	assert_str(buf_str(&b), "abcde");
+	buf_release(&b);
+}
+
 int
 main(void)
 {
@@ -91,6 +107,7 @@ main(void)
 		cmocka_unit_test(shift_keeps_the_rest),
 		cmocka_unit_test(numbers_are_put_in_digits),
 		cmocka_unit_test(foreign_bytes_cannot_forge_a_log_line),
+		cmocka_unit_test(a_full_buffer_holds_the_beginning),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "lib/mail/accounts.h"
 
 #include "lib/base/map.h"
+#include "lib/mail/address.h"
 #include "lib/mail/cflines.h"
 #include "lib/mail/intl.h"
 #include "lib/mail/scram.h"
@@ -86,28 +87,6 @@ account_scheme_of(struct str field, enum account_scheme *scheme_out,
 	return false;
 }
 
-/* Host name letters; bytes from 0x80 up are left for IDN. */
-static bool
-is_domain(struct str domain)
-{
-	struct str rest = domain, label;
-
-	if (domain.n == 0 || domain.n > 253)
-		return false;
-	while (str_split(&rest, '.', &label)) {
-		if (label.n == 0 || label.n > 63 || label.p[0] == '-')
-			return false;
-		for (size_t i = 0; i < label.n; i++) {
-			char c = label.p[i];
-
-			if (!ascii_is_alpha(c) && !ascii_is_digit(c) &&
-			    c != '-' && c != '_' && (unsigned char)c < 0x80)
-				return false;
-		}
-	}
-	return true;
-}
-
 bool
 account_is_name(struct str login, const char **why_out)
 {
@@ -123,7 +102,7 @@ account_is_name(struct str login, const char **why_out)
 		*why_out = "nothing stands before the '@'; write local@domain";
 	else if (local.p[0] == '.')
 		*why_out = "the login begins with a dot";
-	else if (!is_domain(str_from(login, (size_t)at + 1)))
+	else if (!address_is_host(str_from(login, (size_t)at + 1)))
 		*why_out = "the domain is not a host name; write local@domain";
 	for (size_t i = 0; *why_out == NULL && i < local.n; i++) {
 		unsigned char c = (unsigned char)local.p[i];

@@ -11,6 +11,8 @@
 
 #include <arpa/inet.h>
 
+enum { HOST_MAX_OCTETS = 253 }; // RFC 1035 2.3.4, as it is written
+
 static bool
 is_8bit(char c)
 {
@@ -322,6 +324,28 @@ address_parse(struct str in, unsigned flags, struct address *out,
 	if (r == ADDRESS_OK)
 		*out = addr;
 	return r;
+}
+
+bool
+address_is_host(struct str name)
+{
+	struct str rest = name, label;
+
+	if (name.n == 0 || name.n > HOST_MAX_OCTETS)
+		return false;
+	while (str_split(&rest, '.', &label)) {
+		if (label.n == 0 || label.n > ADDRESS_LABEL_MAX ||
+		    label.p[0] == '-')
+			return false;
+		for (size_t i = 0; i < label.n; i++) {
+			char c = label.p[i];
+
+			if (!ascii_is_alpha(c) && !ascii_is_digit(c) &&
+			    c != '-' && c != '_' && (unsigned char)c < 0x80)
+				return false;
+		}
+	}
+	return true;
 }
 
 struct str

@@ -73,6 +73,10 @@ bool address_is_ascii(const struct address *addr);
 /* Domains and local parts without regard to the case of A-Z. */
 bool address_eq(const struct address *a, const struct address *b);
 
+/* A name as operators write them: labels of letters, digits, '-', '_' and
+ * octets from 0x80 up, which are left for IDN; 253 octets at most, without a
+ * dot at the end. */
+bool address_is_host(struct str name);
 /* A host or domain name, or an address literal in brackets. flags: UTF8. */
 bool address_is_domain(struct str domain, unsigned flags);
 bool address_is_literal(struct str domain);

@@ -410,6 +410,42 @@ a_full_arena_is_told_from_a_bad_address(void **state UNUSED)
 }
 
 static void
+test_host_names(void **state UNUSED)
+{
+	static const struct {
+		struct str name;
+		bool is_host;
+	} names[] = {
+		{ STR_INIT("mx"), true },
+		{ STR_INIT("a.b-c.d_e.9"), true },
+		{ STR_INIT("b\xc3\xbc"
+			   "cher.example"),
+		  true },
+		{ STR_INIT(""), false },
+		{ STR_INIT("a."), false },
+		{ STR_INIT(".a"), false },
+		{ STR_INIT("a..b"), false },
+		{ STR_INIT("-a"), false },
+		{ STR_INIT("a b"), false },
+		{ STR_INIT("a\0b"), false },
+		{ STR_INIT("[1.2.3.4]"), false },
+		{ STR_INIT("a:25"), false },
+	};
+	char long_one[256];
+
+	for (size_t i = 0; i < N_OF(names); i++)
+		if (address_is_host(names[i].name) != names[i].is_host)
+			fail_msg("%.*s", STR(names[i].name));
+	memset(long_one, 'a', sizeof(long_one));
+	assert_true(address_is_host(str_of(long_one, 63)));
+	assert_false(address_is_host(str_of(long_one, 64)));
+	for (size_t i = 50; i < sizeof(long_one); i += 51)
+		long_one[i] = '.';
+	assert_true(address_is_host(str_of(long_one, 253)));
+	assert_false(address_is_host(str_of(long_one, 254)));
+}
+
+static void
 test_sides_of_the_last_at(void **state UNUSED)
 {
 	static const struct {
@@ -447,6 +483,7 @@ main(void)
 		cmocka_unit_test(bombs_end_soon),
 		cmocka_unit_test(a_full_arena_is_told_from_a_bad_address),
 		cmocka_unit_test(test_sides_of_the_last_at),
+		cmocka_unit_test(test_host_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,18 +134,6 @@ charset_release(struct charset *c)
 	c->iconv = NULL;
 }
 
-/* As much as fits, so that a full out holds the beginning. */
-static enum err
-put(struct buf *out, struct str s)
-{
-	size_t room = out->max - out->n;
-
-	if (s.n <= room)
-		return buf_add(out, s);
-	buf_put(out, str_first(s, room));
-	return ERR_LIMIT;
-}
-
 /* Length of a character that the end of s may have cut; 0 if it is whole. */
 static size_t
 cut_length(struct str s)
@@ -168,10 +156,10 @@ add_utf8(struct buf *out, struct str in)
 		const uint8_t *from = (const uint8_t *)in.p;
 		const uint8_t *bad = u8_check(from, in.n);
 		size_t n = bad == NULL ? in.n : (size_t)(bad - from);
-		enum err e = put(out, str_first(in, n));
+		enum err e = buf_fill(out, str_first(in, n));
 
 		if (e == OK && bad != NULL)
-			e = put(out, replacement);
+			e = buf_fill(out, replacement);
 		if (e != OK)
 			return e;
 		in = str_from(in, n + 1);
@@ -185,8 +173,9 @@ add_ascii(struct buf *out, struct str in)
 	enum err e = OK;
 
 	for (size_t i = 0; i < in.n && e == OK; i++)
-		e = put(out, (unsigned char)in.p[i] < 0x80 ? str_sub(in, i, 1)
-							   : replacement);
+		e = buf_fill(out, (unsigned char)in.p[i] < 0x80
+					  ? str_sub(in, i, 1)
+					  : replacement);
 	return e;
 }
 
@@ -210,7 +199,7 @@ iconv_step(struct charset *c, struct buf *out, struct str *in, int *errno_out)
 	*errno_out = result == (size_t)-1 ? errno : 0;
 	if (in != NULL)
 		*in = str_from(*in, in->n - left);
-	return put(out, str_of(chunk, sizeof(chunk) - room));
+	return buf_fill(out, str_of(chunk, sizeof(chunk) - room));
 }
 
 static enum err
@@ -230,7 +219,7 @@ add_iconv(struct charset *c, struct buf *out, struct str *in, bool is_last)
 		if (why == EILSEQ || why == EINVAL ||
 		    (in->n == before && out->n == n_out)) {
 			*in = str_from(*in, 1);
-			e = put(out, replacement);
+			e = buf_fill(out, replacement);
 		}
 	}
 	if (e == OK && is_last)
@@ -255,12 +244,12 @@ charset_convert(struct charset *c, struct buf *out, struct str in, bool is_last,
 		return add_ascii(out, in);
 	if ((c->kind == CHARSET_UTF8 || c->kind == CHARSET_GUESS) &&
 	    utf8_is_ascii(in))
-		return put(out, in);
+		return buf_fill(out, in);
 	if (c->kind == CHARSET_UTF8)
 		return add_utf8(out, in);
 	if (c->kind == CHARSET_GUESS) {
 		if (in.n == 0 || u8_check((const uint8_t *)in.p, in.n) == NULL)
-			return put(out, in);
+			return buf_fill(out, in);
 		open_iconv(c, "CP1252");
 		if (c->kind == CHARSET_UNKNOWN)
 			return add_ascii(out, in);

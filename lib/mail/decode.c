@@ -17,18 +17,6 @@ enum {
 	SIX_BITS_PER_GROUP = 4,
 };
 
-/* As much as fits, so that a full out holds the beginning. */
-static enum err
-put(struct buf *out, struct str s)
-{
-	size_t room = out->max - out->n;
-
-	if (s.n <= room)
-		return buf_add(out, s);
-	buf_put(out, str_first(s, room));
-	return ERR_LIMIT;
-}
-
 /* "=41", or "%41": the escape is the first byte of s. */
 static bool
 hex_pair(struct str s, char *out)
@@ -57,17 +45,17 @@ put_unescaped(struct buf *out, struct str s, char escape, bool in_word)
 		char c;
 
 		if (n > 0) {
-			e = put(out, str_first(s, n));
+			e = buf_fill(out, str_first(s, n));
 			s = str_from(s, n);
 			continue;
 		}
 		if (s.p[0] == escape && hex_pair(s, &c)) {
-			e = put(out, str_of(&c, 1));
+			e = buf_fill(out, str_of(&c, 1));
 			s = str_from(s, 3);
 			continue;
 		}
 		c = in_word && s.p[0] == '_' ? ' ' : s.p[0];
-		e = put(out, str_of(&c, 1));
+		e = buf_fill(out, str_of(&c, 1));
 		s = str_from(s, 1);
 	}
 	return e;
@@ -92,7 +80,7 @@ put_qp_line(struct buf *out, struct str line, struct str end)
 		return put_unescaped(out, str_first(line, line.n - 1), '=',
 				     false);
 	e = put_unescaped(out, line, '=', false);
-	return e != OK ? e : put(out, end);
+	return e != OK ? e : buf_fill(out, end);
 }
 
 /* Whole lines; returns in *in what follows the last LF. */
@@ -248,11 +236,11 @@ feed_base64(struct decode *d, struct buf *out, struct str piece)
 		if (d->n_bits == SIX_BITS_PER_GROUP || piece.p[i] == '=')
 			n += base64_flush(d, chunk + n);
 		if (n + 6 > sizeof(chunk)) {
-			e = put(out, str_of(chunk, n));
+			e = buf_fill(out, str_of(chunk, n));
 			n = 0;
 		}
 	}
-	return e != OK ? e : put(out, str_of(chunk, n));
+	return e != OK ? e : buf_fill(out, str_of(chunk, n));
 }
 
 static enum err
@@ -262,7 +250,7 @@ undo_encoding(struct decode *d, struct buf *out, struct str piece)
 		return feed_base64(d, out, piece);
 	if (d->encoding == MIME_QUOTED_PRINTABLE)
 		return feed_qp(d, out, piece);
-	return put(out, piece);
+	return buf_fill(out, piece);
 }
 
 static enum err
@@ -272,7 +260,7 @@ finish_encoding(struct decode *d, struct buf *out)
 	struct str line;
 
 	if (d->encoding == MIME_BASE64)
-		return put(out, str_of(chunk, base64_flush(d, chunk)));
+		return buf_fill(out, str_of(chunk, base64_flush(d, chunk)));
 	line = buf_str(&d->held);
 	if (line.n == 0)
 		return OK;
@@ -505,7 +493,7 @@ add_plain(struct words *w, struct str plain)
 	enum err e = w->is_plain ? OK : flush_words(w);
 
 	w->is_plain = true;
-	return e != OK ? e : put(&w->pending, plain);
+	return e != OK ? e : buf_fill(&w->pending, plain);
 }
 
 /* The plain text up to the next "=?" that may begin a word. */

@@ -2,11 +2,11 @@
  * lib/mail/nexthop.c - see nexthop.h. */
 #include "lib/mail/nexthop.h"
 
+#include "lib/mail/address.h"
+
 #include <arpa/inet.h>
 
 enum {
-	HOST_MAX_OCTETS = 253,
-	LABEL_MAX_OCTETS = 63,
 	PATH_MAX_OCTETS = 107, // sun_path without its NUL
 };
 
@@ -24,25 +24,9 @@ static const struct {
 static bool
 is_host(struct str host)
 {
-	struct str rest = host, label;
-
 	if (str_ends(host, S(".")))
-		rest.n--;
-	if (rest.n == 0 || rest.n > HOST_MAX_OCTETS)
-		return false;
-	while (str_split(&rest, '.', &label)) {
-		if (label.n == 0 || label.n > LABEL_MAX_OCTETS ||
-		    label.p[0] == '-')
-			return false;
-		for (size_t i = 0; i < label.n; i++) {
-			char c = label.p[i];
-
-			if (!ascii_is_alpha(c) && !ascii_is_digit(c) &&
-			    c != '-' && c != '_' && (unsigned char)c < 0x80)
-				return false;
-		}
-	}
-	return true;
+		host.n--;
+	return address_is_host(host);
 }
 
 static bool

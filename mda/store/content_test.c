@@ -4,28 +4,10 @@
 #include "mda/store/content.c"
 
 #include "lib/rt/clock.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/directory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-static char dir[64];
-
-static int
-make_dir(void **state UNUSED)
-{
-	snprintf(dir, sizeof(dir), "/tmp/estafeta-content-XXXXXX");
-	return mkdtemp(dir) == NULL;
-}
-
-static int
-remove_dir(void **state UNUSED)
-{
-	char command[96];
-
-	snprintf(command, sizeof(command), "rm -r '%s'", dir);
-	return system(command);
-}
 
 static struct stat
 place(int64_t date_us)

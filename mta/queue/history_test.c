@@ -2,25 +2,7 @@
  * mta/queue/history_test.c - the ring over restarts, damage and its bounds. */
 #include "mta/queue/history.c"
 
-#include "tests/unit/unit.h"
-
-static char dir[64];
-
-static int
-make_dir(void **state UNUSED)
-{
-	snprintf(dir, sizeof(dir), "/tmp/estafeta-trace-XXXXXX");
-	return mkdtemp(dir) == NULL;
-}
-
-static int
-remove_dir(void **state UNUSED)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -r '%s'", dir);
-	return system(command);
-}
+#include "tests/unit/directory.h"
 
 static void
 in_loop(co_fn *fn)

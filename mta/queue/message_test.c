@@ -3,7 +3,7 @@
  * own: what was committed is there after a restart, and nothing else. */
 #include "mta/queue/message.c"
 
-#include "tests/unit/unit.h"
+#include "tests/unit/directory.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,24 +11,6 @@
 #include <unistd.h>
 
 enum { BIG_OCTETS = 700 * 1024 };
-
-static char dir[64];
-
-static int
-make_dir(void **state UNUSED)
-{
-	snprintf(dir, sizeof(dir), "/tmp/estafeta-spool-XXXXXX");
-	return mkdtemp(dir) == NULL;
-}
-
-static int
-remove_dir(void **state UNUSED)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -r '%s'", dir);
-	return system(command);
-}
 
 static void
 found(void *arg, enum record_type type, struct str body, bool is_whole,

@@ -3,27 +3,9 @@
  * by the same peer alone, after a restart too. */
 #include "mta/queue/repeat.c"
 
-#include "tests/unit/unit.h"
+#include "tests/unit/directory.h"
 
 #include <sys/stat.h>
-
-static char dir[64];
-
-static int
-make_dir(void **state UNUSED)
-{
-	snprintf(dir, sizeof(dir), "/tmp/estafeta-repeat-XXXXXX");
-	return mkdtemp(dir) == NULL;
-}
-
-static int
-remove_dir(void **state UNUSED)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -r '%s'", dir);
-	return system(command);
-}
 
 static void
 close_repeats(struct repeats *r)

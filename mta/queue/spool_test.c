@@ -8,11 +8,10 @@ static enum err flush(int fd);
 #include "mta/queue/spool.c"
 #undef fs_sync_data
 
-#include "tests/unit/unit.h"
+#include "tests/unit/directory.h"
 
 #include <sys/wait.h>
 
-static char dir[64];
 static int failing_from, failing_n; // flushes of this process
 static int n_flushes;
 
@@ -24,22 +23,6 @@ flush(int fd)
 	if (i >= failing_from && i < failing_from + failing_n)
 		return ERR_IO;
 	return fs_sync_data(fd);
-}
-
-static int
-make_dir(void **state UNUSED)
-{
-	snprintf(dir, sizeof(dir), "/tmp/estafeta-spool-XXXXXX");
-	return mkdtemp(dir) == NULL;
-}
-
-static int
-remove_dir(void **state UNUSED)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -r '%s'", dir);
-	return system(command);
 }
 
 static void
