@@ -74,7 +74,7 @@ KINDS = {  # the kinds of answer that each command must have had
     "UID REPLACE": "OK NO", "GETMETADATA": "OK NO", "SETMETADATA": "OK NO",
     "CREATE": "OK NO", "DELETE": "OK NO", "RENAME": "OK NO",
     "RENAME INBOX": "OK", "LIST": "OK", "NOOP": "OK", "IDLE": "OK",
-    "LOGIN": "OK", "DELIVERY": "OK", "wrong": "BAD",
+    "LOGIN": "OK", "DELIVERY": "OK", "wrong": "BAD", "NOTIFY": "told",
 }
 DATE = re.compile(rb"[ \d]\d-[A-Z][a-z]{2}-\d{4} \d\d:\d\d:\d\d [+-]\d{4}")
 
@@ -131,7 +131,7 @@ class Client:
             wrong("no greeting")
         self.say("LOGIN", f"LOGIN {self.worker.user} "
                  f"{self.worker.options.password}", "OK")
-        roll = 0 if self.name == "r" else self.rng.randrange(8)
+        roll = 0 if self.name in "rn" else self.rng.randrange(8)
         self.rev2 = roll in (3, 6)
         words = {1: "CONDSTORE", 2: "QRESYNC", 3: "IMAP4rev2", 4: "QRESYNC",
                  5: "QRESYNC CONDSTORE", 6: "QRESYNC IMAP4rev2"}.get(roll)
@@ -317,6 +317,85 @@ class Client:
         self.connect()
 
 
+class Observer(Client):
+    """Sends nothing after NOTIFY (RFC 5465), and must end with the truth: which
+    mailboxes there are, and what STATUS would say of each."""
+
+    def connect(self):
+        super().connect()
+        self.table = {"INBOX": {}}
+        found = self.say(
+            "NOTIFY", "NOTIFY SET STATUS (personal (MessageNew MessageExpunge"
+            " FlagChange MailboxName))", "OK")
+        for response in found:
+            self.take(response)
+
+    def take(self, response):
+        kind = response.kind
+        if kind == "STATUS":
+            name, items = values(response.data)
+            name = name.decode()
+            hold(name in self.table or name in GIVEN, f"STATUS of {name}")
+            new = {k.decode(): int(v) for k, v in pairs(items).items()}
+            old = self.table.get(name, {})
+            if old.get("UIDVALIDITY") == new.get("UIDVALIDITY"):
+                for key in ("UIDNEXT", "HIGHESTMODSEQ"):
+                    hold(key not in old or key not in new
+                         or new[key] >= old[key], f"{name}: {key} goes back")
+            self.table[name] = {**old, **new}
+        elif kind == "LIST":
+            attributes, _, name, *rest = values(response.data)
+            name = name.decode()
+            if b"\\NonExistent" in attributes:
+                self.table.pop(name, None)
+            elif rest:
+                extended = pairs(rest[0])
+                hold(set(extended) == {b"OLDNAME"}, f"{response.raw!r}")
+                self.move(extended[b"OLDNAME"][0].decode(), name)
+            else:
+                self.table[name] = {}
+        else:
+            wrong(f"NOTIFY tells {response.raw!r}")
+
+    def move(self, old, new):
+        for name in [n for n in self.table
+                     if n == old or n.startswith(old + "/")]:
+            if name != "INBOX":
+                self.table[new + name[len(old):]] = self.table.pop(name)
+        self.table.setdefault(new, {})
+
+    def untold(self):
+        boxes = self.worker.boxes
+        names = set(self.table) - GIVEN
+        if names != set(boxes):
+            return f"the mailboxes {names}, there are {set(boxes)}"
+        for name, box in boxes.items():
+            told = self.table[name]
+            messages = box.messages.values()
+            for key, want in (("MESSAGES", len(messages)), ("UNSEEN", sum(
+                    "\\seen" not in m.flags for m in messages))):
+                if told.get(key, 0) != want:
+                    return f"{name}: {key} {told.get(key)}, is {want}"
+            if box.messages and told.get("UIDNEXT", 0) <= max(box.messages):
+                return f"{name}: UIDNEXT {told.get('UIDNEXT')}"
+            if box.validity is not None and "UIDVALIDITY" in told and \
+                    told["UIDVALIDITY"] != box.validity:
+                return f"{name}: UIDVALIDITY {told['UIDVALIDITY']}"
+        return ""
+
+    def check(self):
+        deadline = time.monotonic() + IDLE_S
+        self.worker.now = (self, "NOTIFY")
+        while self.untold():
+            try:
+                self.take(self.connection.response(
+                    max(0.01, deadline - time.monotonic())))
+            except TimeoutError:
+                wrong(f"after {IDLE_S} s NOTIFY has told "
+                      f"{self.untold()}")
+        self.worker.count("NOTIFY", "told")
+
+
 class Worker:
     """One user: the reference, two clients, and who does what next."""
 
@@ -330,7 +409,7 @@ class Worker:
         self.n_bodies = self.rng.randrange(1000) * 1000000
         self.metadata = {}  # of the server
         self.now = None
-        self.lmtp = self.resolver = None
+        self.lmtp = self.resolver = self.observer = None
         self.clients = []
 
     def count(self, kind, word):
@@ -347,10 +426,14 @@ class Worker:
     def run(self):
         self.clients = [Client(self, "a"), Client(self, "b")]
         self.resolver = Client(self, "r")
-        for client in (*self.clients, self.resolver):
+        self.observer = Observer(self, "n")
+        for client in (*self.clients, self.resolver, self.observer):
             client.connect()
         while self.left > 0:
             self.step()
+            if self.chance(2):
+                self.observer.check()
+        self.observer.check()
         for client in self.clients:
             if client.idle_tag:
                 client.end_idle()
