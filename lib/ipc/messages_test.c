@@ -577,7 +577,7 @@ put_verdict(struct buf *out)
 {
 	router_put_verdict(
 		out, &(struct router_verdict) { 550, S("5.1.1"), S("no"), true,
-						S("m@x"), S("c@x") });
+						S("m@x"), S("c@x"), 7 });
 }
 
 static enum err
@@ -598,6 +598,7 @@ check_verdict(struct str body, struct arena *arena UNUSED)
 	assert_true(m.is_local);
 	assert_str(m.mailbox, "m@x");
 	assert_str(m.bcc, "c@x");
+	assert_int_equal(m.lasts_in, 7);
 }
 
 static void
@@ -606,7 +607,7 @@ put_route(struct buf *out)
 	router_put_route(out, &(struct router_route) { ROUTE_HOLD, S("a"),
 						       S("m"), S("t"), S("n"),
 						       S("e"), S("x"), S("u"),
-						       S("p"), S("may\n") });
+						       S("p"), S("may\n"), 8 });
 }
 
 static enum err
@@ -631,6 +632,7 @@ check_route(struct str body, struct arena *arena UNUSED)
 	assert_str(m.sasl_user, "u");
 	assert_str(m.sasl_password, "p");
 	assert_str(m.tls_policy, "may\n");
+	assert_int_equal(m.lasts_in, 8);
 }
 
 static void

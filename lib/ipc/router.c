@@ -36,6 +36,7 @@ router_put_verdict(struct buf *out, const struct router_verdict *v)
 	wire_put_bool(out, v->is_local);
 	wire_put_str(out, v->mailbox);
 	wire_put_str(out, v->bcc);
+	wire_put_u64(out, v->lasts_in);
 }
 
 enum err
@@ -49,6 +50,7 @@ router_read_verdict(struct str body, struct router_verdict *out)
 	out->is_local = wire_bool(&w);
 	out->mailbox = wire_str_max(&w, ROUTER_ADDRESS_MAX_OCTETS);
 	out->bcc = wire_str_max(&w, ROUTER_ADDRESS_MAX_OCTETS);
+	out->lasts_in = wire_u64(&w);
 	return wire_end(&w);
 }
 
@@ -65,6 +67,7 @@ router_put_route(struct buf *out, const struct router_route *r)
 	wire_put_str(out, r->sasl_user);
 	wire_put_str(out, r->sasl_password);
 	wire_put_str(out, r->tls_policy);
+	wire_put_u64(out, r->lasts_in);
 }
 
 enum err
@@ -82,6 +85,7 @@ router_read_route(struct str body, struct router_route *out)
 	out->sasl_user = wire_str_max(&w, ROUTER_TEXT_MAX_OCTETS);
 	out->sasl_password = wire_str_max(&w, ROUTER_TEXT_MAX_OCTETS);
 	out->tls_policy = wire_str_max(&w, ROUTER_TEXT_MAX_OCTETS);
+	out->lasts_in = wire_u64(&w);
 	return wire_end(&w);
 }
 

@@ -76,6 +76,7 @@ struct router_verdict {
 	bool is_local;	    // delivered here at least in part
 	struct str mailbox; // local user whose quota counts, or empty
 	struct str bcc;	    // recipient_bcc_maps: gets a copy too, or empty
+	uint64_t lasts_in;  // as of struct router_route
 };
 
 enum route_class {
@@ -98,6 +99,9 @@ struct router_route {
 	struct str text;
 	struct str sasl_user, sasl_password;
 	struct str tls_policy; // of smtp_tls_policy_maps, or empty
+	/* The number of the snapshot in which this question has this answer;
+	 * 0: it is to be asked each time. */
+	uint64_t lasts_in;
 };
 
 /* Where a folder has limits of its own: those of the sum of all folders, when

@@ -2,6 +2,8 @@
  * lib/mail/maildir_name.c - file names of messages in a Maildir. */
 #include "lib/mail/maildir_name.h"
 
+#include "lib/base/check.h"
+
 #define SIZE_OCTETS_MAX ((uint64_t)INT64_MAX)
 
 static const struct {
@@ -165,6 +167,14 @@ check_unique(struct str s)
 	return s.n > 0 ? OK : ERR_FORMAT;
 }
 
+/* Its room was reserved. */
+static void
+put_number(struct buf *out, const char *before, uint64_t number)
+{
+	buf_put(out, str_c(before));
+	check(buf_add_number(out, number) == OK);
+}
+
 enum err
 maildir_base_build(const struct maildir_base *base, struct buf *out)
 {
@@ -173,8 +183,10 @@ maildir_base_build(const struct maildir_base *base, struct buf *out)
 		return e;
 	if (buf_reserve(out, MAILDIR_NAME_OCTETS_MAX) != OK)
 		return ERR_LIMIT;
-	buf_putf(out, "%llu.%.*s.", (unsigned long long)base->unix_s,
-		 STR(base->unique));
+	put_number(out, "", base->unix_s);
+	buf_putc(out, '.');
+	buf_put(out, base->unique);
+	buf_putc(out, '.');
 	/* '/' would leave the folder, ':' begin the flags, ',' a size. */
 	struct str host = str_first(base->host, MAILDIR_HOST_OCTETS_MAX);
 	if (host.n == 0)
@@ -184,8 +196,8 @@ maildir_base_build(const struct maildir_base *base, struct buf *out)
 
 		buf_putc(out, is_alnum(c) || c == '.' || c == '-' ? c : '_');
 	}
-	buf_putf(out, ",S=%llu,W=%llu", (unsigned long long)base->size_octets,
-		 (unsigned long long)base->wire_size_octets);
+	put_number(out, ",S=", base->size_octets);
+	put_number(out, ",W=", base->wire_size_octets);
 	return OK;
 }
 

@@ -200,9 +200,13 @@ format_line(struct buf *out, int code, char separator, struct str enhanced,
 	enum err e;
 
 	check(code >= 200 && code <= 599);
-	e = buf_addf(out, "%d%c", code, separator);
+	e = buf_add_number(out, (uint64_t)code);
+	if (e == OK)
+		e = buf_addc(out, separator);
 	if (e == OK && enhanced.n > 0)
-		e = buf_addf(out, "%.*s ", STR(enhanced));
+		e = buf_add(out, enhanced);
+	if (e == OK && enhanced.n > 0)
+		e = buf_addc(out, ' ');
 	for (size_t i = 0; i < text.n && e == OK; i++) {
 		char c = text.p[i];
 		size_t used = out->n - start + sizeof("\r\n") - 1;

@@ -5,6 +5,7 @@
 
 #include "tests/unit/unit.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -539,6 +540,63 @@ offload_one_before(struct co *co, void *arg)
 	offload(co, take_before, NULL);
 }
 
+static atomic_int n_behind, n_behind_most;
+static sem_t others_have_run;
+
+static void
+stay_behind(void *arg UNUSED)
+{
+	int n = ++n_behind;
+
+	for (int most = n_behind_most; n > most;)
+		if (atomic_compare_exchange_weak(&n_behind_most, &most, n))
+			break;
+	while (sem_wait(&others_have_run) != 0)
+		;
+	n_behind--;
+}
+
+static void
+let_them_go(void *arg)
+{
+	const int *n = arg;
+
+	while (n_behind < LATER_THREADS)
+		sched_yield();
+	for (int i = 0; i < *n; i++)
+		sem_post(&others_have_run);
+}
+
+static void
+offload_stay_behind(struct co *co, void *arg UNUSED)
+{
+	offload_behind(co, stay_behind, NULL);
+	n_taken++;
+}
+
+static void
+offload_let_them_go(struct co *co, void *arg)
+{
+	offload(co, let_them_go, arg);
+}
+
+static void
+those_behind_leave_threads_to_others(void **state UNUSED)
+{
+	int n = 3 * LATER_THREADS;
+
+	n_taken = 0;
+	sem_init(&others_have_run, 0, 0);
+	offload_set_threads(LATER_THREADS + 2);
+	for (int i = 0; i < n; i++)
+		spawn(offload_stay_behind, NULL);
+	spawn(offload_let_them_go, &n);
+	loop_run();
+	offload_set_threads(THREADS_DEFAULT);
+	assert_int_equal(n_taken, n);
+	assert_int_equal(n_behind_most, LATER_THREADS);
+}
+
 static void
 those_behind_wait_but_not_for_ever(void **state UNUSED)
 {
@@ -824,6 +882,7 @@ main(void)
 		T(many_offloads_each_get_their_result),
 		T(one_coroutines_offloads_are_in_order),
 		T(those_behind_wait_but_not_for_ever),
+		T(those_behind_leave_threads_to_others),
 		T(an_offload_is_deaf_to_cancel),
 		T(shrinking_keeps_what_lives),
 		T(a_long_wait_takes_no_page_of_a_flat_stack),

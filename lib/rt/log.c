@@ -20,6 +20,7 @@ enum {
 };
 
 static char program_role[32] = "estafeta";
+static char who_text[64]; // " role[pid] ", once the log is open
 static int process;
 static enum log_level verbosity = LOG_INFO;
 static enum { FORMAT_TEXT, FORMAT_JSON, FORMAT_POSTFIX, FORMATS } format;
@@ -30,6 +31,7 @@ log_open(const char *who, enum log_level most_verbose)
 {
 	snprintf(program_role, sizeof(program_role), "%s", who);
 	process = (int)getpid();
+	snprintf(who_text, sizeof(who_text), " %s[%d] ", program_role, process);
 	verbosity = most_verbose;
 }
 
@@ -74,27 +76,42 @@ static _Thread_local struct {
 } second;
 
 static void
+put_micros(struct buf *line, unsigned us)
+{
+	char digits[] = ".000000";
+
+	for (size_t i = sizeof(digits) - 2; us > 0; i--, us /= 10)
+		digits[i] = (char)('0' + us % 10);
+	buf_put(line, str_of(digits, sizeof(digits) - 1));
+}
+
+static void
 put_time(struct buf *line)
 {
 	int64_t at_us = wall_us();
 	time_t at_s = at_us / US_PER_S;
+	char zone[8];
 	struct tm tm;
 
 	if (at_s != second.at_s) { // the calendar costs more than the line
 		localtime_r(&at_s, &tm);
 		strftime(second.date, sizeof(second.date), "%Y-%m-%dT%H:%M:%S",
 			 &tm);
-		strftime(second.zone, sizeof(second.zone), "%z", &tm);
+		strftime(zone, sizeof(zone), "%z", &tm);
+		snprintf(second.zone, sizeof(second.zone), "%.3s:%.2s", zone,
+			 zone + 3);
 		strftime(second.syslog, sizeof(second.syslog), "%b %e %H:%M:%S",
 			 &tm);
 		second.at_s = at_s;
 	}
 	check(buf_reserve(line, USUAL_OCTETS) == OK);
-	if (format == FORMAT_POSTFIX)
+	if (format == FORMAT_POSTFIX) {
 		buf_putf(line, "%s %s ", second.syslog, host);
-	else
-		buf_putf(line, "%s.%06d%.3s:%.2s", second.date,
-			 (int)(at_us % US_PER_S), second.zone, second.zone + 3);
+	} else {
+		buf_put(line, str_c(second.date));
+		put_micros(line, (unsigned)(at_us % US_PER_S));
+		buf_put(line, str_c(second.zone));
+	}
 }
 
 static int
@@ -107,7 +124,10 @@ static void
 put_head(struct buf *line)
 {
 	put_time(line);
-	buf_putf(line, " %s[%d] ", program_role, own_pid());
+	if (process != 0)
+		buf_put(line, str_c(who_text));
+	else
+		buf_putf(line, " %s[%d] ", program_role, own_pid());
 }
 
 /* Text of several words stays readable: "said: \x22no\x22". */
@@ -128,6 +148,12 @@ put_quoted(struct buf *line, struct str text)
 	buf_put(line, n < text.n ? S("...\"") : S("\""));
 }
 
+static uint64_t
+magnitude(int64_t n)
+{
+	return n < 0 ? -(uint64_t)n : (uint64_t)n;
+}
+
 static void
 put_field(struct buf *line, const struct log_field *field)
 {
@@ -137,7 +163,9 @@ put_field(struct buf *line, const struct log_field *field)
 	buf_put(line, str_c(field->key));
 	buf_putc(line, '=');
 	if (field->kind == LOG_NUMBER) {
-		buf_putf(line, "%lld", (long long)field->number);
+		if (field->number < 0)
+			buf_putc(line, '-');
+		check(buf_add_number(line, magnitude(field->number)) == OK);
 		return;
 	}
 	if (field->kind == LOG_STR && str_chr(field->text, ' ') >= 0) {

@@ -8,7 +8,9 @@
  * Owns: the threads, from the first job or offload_start() to offload_end().
  * Invariants:
  *  (1) A job is in one place: given, behind those, in a thread, or done.
- *  (2) While jobs are given no thread is idle.
+ *  (2) While jobs are given no thread is idle; while there are jobs behind
+ *      them, LATER_THREADS have one or no thread is idle. More threads at that
+ *      would make no disk quicker, and each costs its waking.
  *  (3) Whoever makes the list of done jobs not empty tells the loop. */
 #include "lib/rt/co.h"
 
@@ -25,6 +27,7 @@
 enum {
 	THREADS_DEFAULT = 4,
 	LATER_TURN = 16, // each job of so many comes from those behind
+	LATER_THREADS = 16,
 };
 
 struct job {
@@ -32,7 +35,7 @@ struct job {
 	struct co *co;
 	offload_fn *fn;
 	void *arg;
-	bool is_done;
+	bool is_later, is_done;
 };
 
 STAILQ_HEAD(job_list, job);
@@ -56,6 +59,7 @@ static struct {
 	pthread_mutex_t lock; // what follows
 	struct job_list given, later, done;
 	unsigned n_taken;
+	unsigned n_later; // threads that have such a job
 	SLIST_HEAD(, thread) idle;
 	bool is_ending;
 } pool;
@@ -90,16 +94,18 @@ static struct job *
 next_job(void)
 {
 	bool is_their_turn = ++pool.n_taken % LATER_TURN == 0;
+	bool may_be_later =
+		pool.n_later < LATER_THREADS && !STAILQ_EMPTY(&pool.later);
 	struct job_list *from = &pool.given;
 	struct job *job;
 
-	if (STAILQ_EMPTY(&pool.given) ||
-	    (is_their_turn && !STAILQ_EMPTY(&pool.later)))
+	if (may_be_later && (is_their_turn || STAILQ_EMPTY(&pool.given)))
 		from = &pool.later;
 	job = STAILQ_FIRST(from);
-
-	if (job != NULL)
+	if (job != NULL) {
 		STAILQ_REMOVE_HEAD(from, link);
+		pool.n_later += job->is_later;
+	}
 	return job;
 }
 
@@ -113,8 +119,10 @@ change_jobs(struct thread *t, struct job *done, bool *has_ended_out)
 
 	pthread_mutex_lock(&pool.lock);
 	must_tell = done != NULL && STAILQ_EMPTY(&pool.done);
-	if (done != NULL)
+	if (done != NULL) {
 		STAILQ_INSERT_TAIL(&pool.done, done, link);
+		pool.n_later -= done->is_later;
+	}
 	next = next_job();
 	*has_ended_out = next == NULL && pool.is_ending;
 	if (next == NULL && !pool.is_ending)
@@ -182,16 +190,20 @@ offload_start(void)
 }
 
 static void
-give(struct job *job, struct job_list *list)
+give(struct job *job)
 {
-	struct thread *t;
+	struct thread *t = NULL;
 
 	pthread_mutex_lock(&pool.lock);
-	t = SLIST_FIRST(&pool.idle);
-	if (t != NULL)
+	if (!job->is_later || pool.n_later < LATER_THREADS)
+		t = SLIST_FIRST(&pool.idle);
+	if (t != NULL) {
 		SLIST_REMOVE_HEAD(&pool.idle, link);
-	else
-		STAILQ_INSERT_TAIL(list, job, link);
+		pool.n_later += job->is_later;
+	} else {
+		STAILQ_INSERT_TAIL(job->is_later ? &pool.later : &pool.given,
+				   job, link);
+	}
 	pthread_mutex_unlock(&pool.lock);
 	if (t != NULL) {
 		t->job = job;
@@ -202,14 +214,16 @@ give(struct job *job, struct job_list *list)
 /* The job lies on the coroutine's stack, so it must not return before the
  * thread is done, cancelled or not. */
 static void
-run_in_thread(struct co *co, offload_fn *fn, void *arg, struct job_list *list)
+run_in_thread(struct co *co, offload_fn *fn, void *arg, bool is_later)
 {
-	struct job job = { .co = co, .fn = fn, .arg = arg };
+	struct job job = {
+		.co = co, .fn = fn, .arg = arg, .is_later = is_later
+	};
 
 	offload_start();
 	if (pool.n_out++ == 0)
 		uv_ref((uv_handle_t *)&pool.async);
-	give(&job, list);
+	give(&job);
 	while (!job.is_done)
 		co_park(co);
 }
@@ -217,13 +231,13 @@ run_in_thread(struct co *co, offload_fn *fn, void *arg, struct job_list *list)
 void
 offload(struct co *co, offload_fn *fn, void *arg)
 {
-	run_in_thread(co, fn, arg, &pool.given);
+	run_in_thread(co, fn, arg, false);
 }
 
 void
 offload_behind(struct co *co, offload_fn *fn, void *arg)
 {
-	run_in_thread(co, fn, arg, &pool.later);
+	run_in_thread(co, fn, arg, true);
 }
 
 void

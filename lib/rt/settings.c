@@ -4,6 +4,7 @@
 
 #include "lib/base/check.h"
 #include "lib/rt/log.h"
+#include "lib/rt/recall.h"
 
 enum { RETRY_MS = 100, CONNECT_S = 10 };
 
@@ -49,6 +50,7 @@ take(struct frame *f)
 	}
 	settings_drop(&follow.current);
 	follow.current = s;
+	recall_begin(s->snapshot.number);
 	gate_wake_all(&follow.arrived);
 	if (follow.changed != NULL)
 		follow.changed(follow.arg);
@@ -75,6 +77,7 @@ listen_once(struct co *co)
 			take(&f);
 		frame_release(&f);
 	}
+	recall_begin(0);
 	call_free(&call);
 	return e;
 }

@@ -117,8 +117,11 @@ put_record(struct buf *line, struct str user, struct str unique)
 {
 	struct buf body = BUF_INIT(RING_LINE_MAX_OCTETS);
 
-	buf_putf(&body, "%lld\t%.*s\t%.*s", (long long)wall_s(), STR(user),
-		 STR(unique));
+	check(buf_add_number(&body, (uint64_t)wall_s()) == OK);
+	buf_putc(&body, '\t');
+	buf_put(&body, user);
+	buf_putc(&body, '\t');
+	buf_put(&body, unique);
 	buf_putf(line, "%08x\t%.*s\n", crc32c(0, buf_str(&body)),
 		 STR(buf_str(&body)));
 	buf_release(&body);

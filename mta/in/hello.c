@@ -165,7 +165,8 @@ put_offers(struct session *s, struct buf *out)
 		if (!k->is_offered(s) || is_discarded(s, k->name))
 			continue;
 		s->offers |= k->offer;
-		buf_putf(out, "\r\n250-%.*s", STR(k->name));
+		buf_put(out, S("\r\n250-"));
+		buf_put(out, k->name);
 		if (k->put_arguments != NULL)
 			k->put_arguments(s, out);
 	}

@@ -9,6 +9,7 @@
 #include "mta/in/recipient.h"
 
 #include "lib/base/check.h"
+#include "lib/rt/recall.h"
 #include "mta/in/session.h"
 
 enum {
@@ -88,13 +89,9 @@ ask_room(struct co *co, struct recipient_check *c)
 static void
 ask(struct co *co, struct recipient_check *c)
 {
-	c->e = peer_ask(co, in.router, ROUTER_RCPT, buf_str(&c->ask),
-			in_s(ROUTER_TIMEOUT_S), &c->verdict_frame);
-	if (c->e == OK)
-		c->e = c->verdict_frame.type == ROUTER_VERDICT
-			       ? router_read_verdict(c->verdict_frame.body,
-						     &c->verdict)
-			       : ERR_FORMAT;
+	c->e = recall_rcpt(co, in.router, buf_str(&c->ask),
+			   in_s(ROUTER_TIMEOUT_S), &c->verdict_frame,
+			   &c->verdict);
 	if (c->e == OK && c->verdict.code == 250 && c->verdict.is_local &&
 	    c->verdict.mailbox.n > 0)
 		ask_room(co, c);

@@ -12,6 +12,7 @@
 #include "lib/base/check.h"
 #include "lib/rt/counters.h"
 #include "lib/rt/log.h"
+#include "lib/rt/recall.h"
 #include "mta/queue/queue_private.h"
 
 #include <openssl/rand.h>
@@ -30,6 +31,12 @@ enum {
 	TRACE_TEXT_OCTETS = 2048,
 };
 
+/* Of the router, about one recipient. */
+struct question {
+	struct call *call;  // NULL: known already, or it does not answer now
+	struct frame known; // its body empty: not known
+};
+
 struct attempt {
 	struct message *message;
 	struct co *co;
@@ -41,7 +48,7 @@ struct attempt {
 	struct arena arena;  // deliveries
 	struct arena routes; // the router's answer about one recipient
 	TAILQ_HEAD(, delivery) groups;
-	struct call *asked[ASK_AHEAD]; // by recipient, as a ring
+	struct question asked[ASK_AHEAD]; // by recipient, as a ring
 	uint32_t n_asked;
 	uint32_t *done; // delivered, not noted yet
 	size_t n_done;
@@ -498,30 +505,35 @@ next_route(struct routes *routes)
 	return &routes->list[routes->n++];
 }
 
-/* NULL: it does not answer now. */
-static struct call *
-ask_router(struct co *co, const struct attempt *a, uint32_t index)
+static void
+put_question(const struct attempt *a, uint32_t index, struct buf *out)
 {
-	struct message *m = a->message;
-	struct router_ask ask = { .sender = m->envelope.sender,
-				  .rcpt = m->rcpts[index].address,
-				  .may_relay = true,
-				  .is_unmapped = m->envelope.is_unmapped };
+	const struct message *m = a->message;
+
+	router_put_ask(out, &(struct router_ask) {
+				    .sender = m->envelope.sender,
+				    .rcpt = m->rcpts[index].address,
+				    .may_relay = true,
+				    .is_unmapped = m->envelope.is_unmapped });
+}
+
+static void
+ask_router(struct co *co, const struct attempt *a, uint32_t index,
+	   struct question *q)
+{
 	struct buf body = BUF_INIT(ROUTER_ASK_MAX_OCTETS);
 	int64_t deadline_us = in_s(ROUTER_TIMEOUT_S);
 	struct chan *chan;
-	struct call *call = NULL;
 
-	if (peer_chan(co, queue.router, deadline_us, &chan) == OK)
-		call = call_open(chan);
-	if (call == NULL)
-		return NULL;
-	router_put_ask(&body, &ask);
-	if (call_send(co, call, ROUTER_RESOLVE, buf_str(&body), -1, true,
+	put_question(a, index, &body);
+	if (!recall(ROUTER_RESOLVE, buf_str(&body), &q->known) &&
+	    peer_chan(co, queue.router, deadline_us, &chan) == OK)
+		q->call = call_open(chan);
+	if (q->call != NULL &&
+	    call_send(co, q->call, ROUTER_RESOLVE, buf_str(&body), -1, true,
 		      deadline_us) != OK)
-		call_free(&call);
+		call_free(&q->call);
 	buf_release(&body);
-	return call;
 }
 
 /* About this recipient and those behind it: the answers come side by side. */
@@ -533,37 +545,73 @@ ask_ahead(struct co *co, struct attempt *a, uint32_t index)
 	while (a->n_asked < m->n_rcpts && a->n_asked < index + ASK_AHEAD) {
 		uint32_t i = a->n_asked++;
 
-		a->asked[i % ASK_AHEAD] =
-			m->rcpts[i].is_done ? NULL : ask_router(co, a, i);
+		if (!m->rcpts[i].is_done)
+			ask_router(co, a, i, &a->asked[i % ASK_AHEAD]);
 	}
+}
+
+static enum err
+read_frame(struct attempt *a, const struct frame *f, struct routes *routes)
+{
+	struct str kept;
+	enum err e;
+
+	if (f->type != ROUTER_ROUTE || routes->n == MAX_ROUTES)
+		return ERR_FORMAT;
+	e = arena_str(&a->routes, f->body, &kept);
+	return e == OK ? router_read_route(kept, next_route(routes)) : e;
+}
+
+/* What is the whole answer may be known the next time. */
+static void
+keep_route(const struct attempt *a, uint32_t index, const struct frame *f,
+	   const struct routes *routes)
+{
+	struct buf body = BUF_INIT(ROUTER_ASK_MAX_OCTETS);
+
+	put_question(a, index, &body);
+	if (f->is_end && routes->n == 1)
+		recall_keep(ROUTER_RESOLVE, buf_str(&body), f,
+			    routes->list[0].lasts_in);
+	buf_release(&body);
+}
+
+static enum err
+receive_routes(struct co *co, struct attempt *a, uint32_t index,
+	       struct call *call, struct routes *routes)
+{
+	int64_t deadline_us = in_s(ROUTER_TIMEOUT_S);
+	enum err e = OK;
+
+	while (e == OK) {
+		struct frame f;
+
+		e = call_recv(co, call, deadline_us, &f);
+		if (e == OK)
+			e = read_frame(a, &f, routes);
+		if (e == OK)
+			keep_route(a, index, &f, routes);
+		frame_release(&f);
+	}
+	return e == ERR_EOF && routes->n > 0 ? OK : ERR_UNAVAILABLE;
 }
 
 static enum err
 take_routes(struct co *co, struct attempt *a, uint32_t index,
 	    struct routes *routes)
 {
-	int64_t deadline_us = in_s(ROUTER_TIMEOUT_S);
-	struct call **call = &a->asked[index % ASK_AHEAD];
-	enum err e = *call == NULL ? ERR_UNAVAILABLE : OK;
+	struct question *q = &a->asked[index % ASK_AHEAD];
+	enum err e = ERR_UNAVAILABLE;
 
 	routes->n = 0;
 	arena_clear(&a->routes);
-	while (e == OK) {
-		struct frame f;
-		struct str kept;
-
-		e = call_recv(co, *call, deadline_us, &f);
-		if (e == OK &&
-		    (f.type != ROUTER_ROUTE || routes->n == MAX_ROUTES))
-			e = ERR_FORMAT;
-		if (e == OK)
-			e = arena_str(&a->routes, f.body, &kept);
-		if (e == OK)
-			e = router_read_route(kept, next_route(routes));
-		frame_release(&f);
-	}
-	call_free(call);
-	return e == ERR_EOF && routes->n > 0 ? OK : ERR_UNAVAILABLE;
+	if (q->call != NULL)
+		e = receive_routes(co, a, index, q->call, routes);
+	else if (q->known.body.n > 0)
+		e = read_frame(a, &q->known, routes);
+	call_free(&q->call);
+	frame_release(&q->known);
+	return e == OK ? OK : ERR_UNAVAILABLE;
 }
 
 /* ERR_REFUSED: its aliases lead back to one that they replaced (the maps were

@@ -67,8 +67,11 @@ struct destination {
 static void
 put_key(struct buf *key, const struct delivery *d)
 {
-	buf_putf(key, "%d|%.*s|%.*s", (int)d->protocol, STR(d->next_hop),
-		 STR(d->sasl_user));
+	check(buf_add_number(key, d->protocol) == OK);
+	buf_putc(key, '|');
+	buf_put(key, d->next_hop);
+	buf_putc(key, '|');
+	buf_put(key, d->sasl_user);
 }
 
 static struct destination *

@@ -116,6 +116,7 @@ judge_rcpt(struct co *co, struct asking *a, struct rcpt_work *w,
 	v->code = (uint16_t)w->verdict.reply;
 	v->enhanced = code;
 	v->text = text;
+	v->lasts_in = v->code / 100 == 4 ? 0 : asking_lasts_in(a);
 }
 
 static void
@@ -142,8 +143,9 @@ serve_rcpt(struct co *co, struct call *call, struct frame *first,
 	arena_release(&arena);
 }
 
+/* The password of a relay is not to be remembered by who asked. */
 static void
-put_target(struct buf *body, const struct route_target *t)
+put_target(struct buf *body, const struct route_target *t, uint64_t lasts_in)
 {
 	struct router_route r = {
 		.class = t->class,
@@ -156,6 +158,9 @@ put_target(struct buf *body, const struct route_target *t)
 		.sasl_user = t->sasl_user,
 		.sasl_password = t->sasl_password,
 		.tls_policy = t->tls_policy,
+		.lasts_in = t->class == ROUTE_RETRY || t->sasl_password.n > 0
+				    ? 0
+				    : lasts_in,
 	};
 
 	router_put_route(body, &r);
@@ -186,7 +191,7 @@ serve_resolve(struct co *co, struct call *call, struct frame *first,
 		*r = (struct route_result) { &later, 1 };
 	for (size_t i = 0; i < r->n; i++) {
 		buf_clear(&body);
-		put_target(&body, &r->list[i]);
+		put_target(&body, &r->list[i], asking_lasts_in(&a));
 		call_post(call, ROUTER_ROUTE, buf_str(&body), -1,
 			  i + 1 == r->n);
 	}

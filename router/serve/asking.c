@@ -65,6 +65,13 @@ asking_init(struct asking *a)
 	remote_init(&a->remote, &a->arena);
 	a->deadline_us = in_s(DECISION_S);
 	a->held = NULL;
+	a->number = serving.number;
+}
+
+uint64_t
+asking_lasts_in(const struct asking *a)
+{
+	return a->remote.n == 0 && a->number == serving.number ? a->number : 0;
 }
 
 void

@@ -52,6 +52,7 @@ struct asking {
 	struct remote remote;
 	int64_t deadline_us; // of other hosts
 	struct config *held; // what a thread decided by; or NULL
+	uint64_t number;     // of the snapshot in which it began
 };
 
 /* Decides by c alone: pure. Runs again from the start when an answer was
@@ -72,6 +73,9 @@ asking_decide(struct co *co, struct asking *a, decide_fn *fn, void *arg);
  * itself. */
 bool asking_again(struct co *co, struct asking *a, enum err e);
 void asking_release(struct asking *a);
+/* The snapshot in which all that was decided stays so: lasts_in of
+ * lib/ipc/router.h. 0: other hosts were asked, or the set was replaced. */
+uint64_t asking_lasts_in(const struct asking *a);
 /* One of few threads at once; ERR_UNAVAILABLE: no turn came. */
 enum err asking_take_turn(struct co *co) MUST_USE;
 void asking_end_turn(void);

@@ -4,6 +4,7 @@
 
 #include "lib/base/check.h"
 #include "lib/ipc/router.h"
+#include "lib/rt/recall.h"
 
 #include <string.h>
 
@@ -49,11 +50,10 @@ ask_router(struct co *co, struct lmtp_session *s, struct lmtp_rcpt *rcpt)
 	enum err e;
 
 	router_put_ask(&body, &ask);
-	e = peer_ask(co, front.router, ROUTER_RCPT, buf_str(&body),
-		     in_s(LMTP_ASK_TIMEOUT_S), &f);
+	e = recall_rcpt(co, front.router, buf_str(&body),
+			in_s(LMTP_ASK_TIMEOUT_S), &f, &v);
 	buf_release(&body);
-	if (e == OK && f.type == ROUTER_VERDICT &&
-	    router_read_verdict(f.body, &v) == OK)
+	if (e == OK)
 		is_good = apply_verdict(s, &v, rcpt);
 	else
 		lmtp_reply_later(s);
