@@ -214,6 +214,7 @@ shared_file_init(struct shared_file *s)
 {
 	*s = (struct shared_file) { .tmp_fd = -1, .fd = -1 };
 	gate_init(&s->gate);
+	STAILQ_INIT(&s->waiting);
 	shared_sync_init(&s->sync);
 }
 
@@ -253,21 +254,56 @@ make(struct co *co, struct shared_file *s, struct placing *p)
 	gate_wake_all(&s->gate);
 }
 
+struct links {
+	const struct shared_file *shared;
+	struct placings list;
+};
+
 static void
 link_in_thread(void *arg)
 {
-	struct making *making = arg;
-	struct shared_file *s = making->shared;
-	struct placing *p = making->p;
+	struct links *links = arg;
+	const struct shared_file *s = links->shared;
+	struct placing *p;
 
-	p->e = fs_link(s->tmp_fd, s->temporary, p->to_fd, p->name);
+	STAILQ_FOREACH (p, &links->list, link)
+		p->e = fs_link(s->tmp_fd, s->temporary, p->to_fd, p->name);
+}
+
+/* One job for all who came during the one before. */
+static void
+link_all(struct co *co, struct shared_file *s)
+{
+	struct links links = { s, STAILQ_HEAD_INITIALIZER(links.list) };
+	struct placing *p;
+
+	STAILQ_CONCAT(&links.list, &s->waiting);
+	s->is_linking = true;
+	offload(co, link_in_thread, &links);
+	s->is_linking = false;
+	STAILQ_FOREACH (p, &links.list, link) {
+		p->is_linked = true;
+		co_wake(p->co);
+	}
+	if ((p = STAILQ_FIRST(&s->waiting)) != NULL)
+		co_wake(p->co);
+}
+
+static void
+link_in_turn(struct co *co, struct shared_file *s, struct placing *p)
+{
+	p->co = co;
+	STAILQ_INSERT_TAIL(&s->waiting, p, link);
+	while (!p->is_linked) // it is in a list, cancelled or not
+		if (s->is_linking)
+			co_park(co);
+		else
+			link_all(co, s);
 }
 
 enum err
 shared_file_place(struct co *co, struct shared_file *s, struct placing *p)
 {
-	struct making making = { s, p };
-
 	while (s->state == SHARED_BUSY)
 		if (gate_wait(co, &s->gate, NEVER_US) != OK)
 			return ERR_CANCELED;
@@ -275,7 +311,7 @@ shared_file_place(struct co *co, struct shared_file *s, struct placing *p)
 		make(co, s, p);
 	if (s->state == SHARED_FAILED)
 		return ERR_REFUSED;
-	offload(co, link_in_thread, &making);
+	link_in_turn(co, s, p);
 	/* The number of links, too, must be on the disk: a file that seems to
 	 * have fewer than names would be freed before its last name goes. */
 	if (p->e == OK)

@@ -41,7 +41,14 @@ struct placing {
 	const struct content *content;
 	int64_t date_us; // of the file: the INTERNALDATE
 	enum err e;	 // ERR_EXISTS: the name is there
+
+	/* Of shared_file_place(). */
+	STAILQ_ENTRY(placing) link;
+	struct co *co;
+	bool is_linked;
 };
+STAILQ_HEAD(placings, placing);
+
 void content_place(void *placing);
 
 /* One file that several readers get: the first writes it to its tmp/, each has
@@ -49,6 +56,8 @@ void content_place(void *placing);
 struct shared_file {
 	enum { SHARED_NONE, SHARED_BUSY, SHARED_MADE, SHARED_FAILED } state;
 	struct gate gate;
+	struct placings waiting; // for their links
+	bool is_linking;
 	int tmp_fd, fd;
 	char temporary[TREE_NAME_SIZE];
 	struct shared_sync sync;
