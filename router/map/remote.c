@@ -7,7 +7,19 @@
 void
 remote_init(struct remote *r, struct arena *arena)
 {
-	*r = (struct remote) { .arena = arena, .steps_left = UINT64_MAX };
+	*r = (struct remote) { .arena = arena,
+			       .max = REMOTE_MAX_QUESTIONS,
+			       .steps_left = UINT64_MAX };
+}
+
+void
+remote_forget(struct remote *r)
+{
+	if (r->n == 0)
+		return;
+	r->list = NULL;
+	r->n = 0;
+	arena_clear(r->arena);
 }
 
 static bool
@@ -47,9 +59,8 @@ remote_find(struct remote *r, const struct remote_place *place, struct str key,
 		return q->result;
 	}
 	if (r->list == NULL)
-		r->list = arena_array(r->arena, REMOTE_MAX_QUESTIONS,
-				      sizeof(*r->list));
-	if (r->list == NULL || r->n == REMOTE_MAX_QUESTIONS) {
+		r->list = arena_array(r->arena, r->max, sizeof(*r->list));
+	if (r->list == NULL || r->n == r->max) {
 		*text_out = S("too many questions to other hosts");
 		return ERR_UNAVAILABLE;
 	}
@@ -154,7 +165,6 @@ enum err
 remote_put_request(const struct remote_place *place, struct str key,
 		   struct buf *out)
 {
-	size_t from = out->n;
 	enum err e;
 
 	if (place->protocol == REMOTE_SOCKETMAP)
@@ -163,9 +173,7 @@ remote_put_request(const struct remote_place *place, struct str key,
 	e = buf_add(out, S("get "));
 	if (e == OK)
 		e = put_encoded(out, key);
-	if (e == OK)
-		e = buf_addc(out, '\n');
-	return e == OK && out->n - from > REMOTE_TCP_MAX_OCTETS ? ERR_LIMIT : e;
+	return e == OK ? buf_addc(out, '\n') : e;
 }
 
 /* %XX back to octets; false: a '%' without two digits. */

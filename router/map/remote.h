@@ -3,8 +3,8 @@
  * and answer: the bytes, and the answers that are known already.
  *
  * Pure. Whoever decides something has one struct remote for it; a question is
- * noted in it once, at most REMOTE_MAX_QUESTIONS of them, so that a decision is
- * made again at most that often.
+ * noted in it once, at most REMOTE_MAX_QUESTIONS of them (max), so that a
+ * decision is made again at most that often.
  * Standards: none (tcp_table(5), socketmap_table(5)). */
 #pragma once
 
@@ -14,7 +14,7 @@
 enum {
 	REMOTE_MAX_QUESTIONS = 100,
 	REMOTE_MAX_ANSWER_OCTETS = 100000, // socketmap_max_reply_size
-	REMOTE_TCP_MAX_OCTETS = 4096,	   // a line of tcp_table(5)
+	REMOTE_TCP_MAX_OCTETS = 4096,	   // a reply of tcp_table(5)
 };
 
 enum remote_protocol { REMOTE_TCP, REMOTE_SOCKETMAP };
@@ -37,7 +37,7 @@ struct remote_question {
 struct remote {
 	struct arena *arena;
 	struct remote_question *list; // NULL: nothing was asked yet
-	size_t n;
+	size_t n, max; // max: REMOTE_MAX_QUESTIONS, or what somebody set
 	/* Not of other hosts, but of the decision too: steps of patterns that
 	 * all its lookups may take together. 0: they ran out, and what was
 	 * decided is "later". */
@@ -46,6 +46,9 @@ struct remote {
 
 /* Answers are kept in the arena. Steps are not bounded. */
 void remote_init(struct remote *r, struct arena *arena);
+/* What was answered is not needed any more, nor values that were found: the
+ * arena, which nothing else may be in, is cleared. */
+void remote_forget(struct remote *r);
 /* The answer, if it is known; else notes the question and gives ERR_MORE.
  * ERR_UNAVAILABLE, with *text_out: too many questions, or a key that the
  * protocol cannot carry. */

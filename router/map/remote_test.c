@@ -122,18 +122,58 @@ requests_are_as_the_manual_writes_them(void **state UNUSED)
 	}
 }
 
+/* tcp_table(5): "Replies must be no longer than 4096 characters"; of requests
+ * it says nothing. */
 static void
-a_key_too_long_for_a_line_is_refused(void **state UNUSED)
+a_request_is_as_long_as_its_key(void **state UNUSED)
 {
-	static char key[REMOTE_TCP_MAX_OCTETS];
+	static char key[3 * REMOTE_TCP_MAX_OCTETS];
 	struct remote_place place = { .protocol = REMOTE_TCP };
-	struct buf b = BUF_INIT(1 << 16);
+	struct buf b = BUF_INIT(sizeof(key) + 5), small = BUF_INIT(4096);
 
 	memset(key, 'k', sizeof(key));
 	assert_int_equal(
-		remote_put_request(&place, str_of(key, sizeof(key)), &b),
+		remote_put_request(&place, str_of(key, sizeof(key)), &b), OK);
+	assert_int_equal(b.n, sizeof(key) + 5);
+	assert_int_equal(
+		remote_put_request(&place, str_of(key, sizeof(key)), &small),
 		ERR_LIMIT);
 	buf_release(&b);
+	buf_release(&small);
+}
+
+static enum err
+ask_number(struct remote *r, unsigned number)
+{
+	struct remote_place place = { .protocol = REMOTE_TCP,
+				      .host = S("h"),
+				      .port = S("1") };
+	struct str text;
+	char key[16];
+
+	snprintf(key, sizeof(key), "%u", number);
+	return remote_find(r, &place, str_c(key), &text);
+}
+
+static void
+questions_are_bounded_and_can_be_forgotten(void **state UNUSED)
+{
+	struct arena own = ARENA_INIT(1 << 20);
+	struct remote r;
+
+	remote_init(&r, &own);
+	r.max += 10;
+	for (unsigned i = 0; i < REMOTE_MAX_QUESTIONS + 10; i++)
+		assert_int_equal(ask_number(&r, i), ERR_MORE);
+	assert_int_equal(ask_number(&r, 0), ERR_MORE);
+	assert_int_equal(ask_number(&r, 999), ERR_UNAVAILABLE);
+	remote_answer(&r, remote_next(&r), ERR_NOT_FOUND, S(""));
+	assert_int_equal(ask_number(&r, 0), ERR_NOT_FOUND);
+	remote_forget(&r);
+	assert_null(remote_next(&r));
+	assert_int_equal(ask_number(&r, 0), ERR_MORE);
+	assert_int_equal(ask_number(&r, 999), ERR_MORE);
+	arena_release(&own);
 }
 
 int
@@ -142,7 +182,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replies_mean_what_the_manual_says),
 		cmocka_unit_test(requests_are_as_the_manual_writes_them),
-		cmocka_unit_test(a_key_too_long_for_a_line_is_refused),
+		cmocka_unit_test(a_request_is_as_long_as_its_key),
+		cmocka_unit_test(questions_are_bounded_and_can_be_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,9 +84,13 @@ effect(struct checking *c, enum access_effect_kind kind, struct str text)
 static enum verdict
 refuse(struct checking *c, unsigned code, struct str text, const char *dsn)
 {
-	struct str rest = text, word;
+	struct str rest = S(""), word;
 	struct access_reply *reply = &c->result->reply;
 
+	/* It may be an answer of another host, which goes before the result. */
+	if (arena_str(c->kept, text, &text) != OK)
+		text = S("");
+	rest = text;
 	reply->code = code;
 	reply->dsn = str_c(dsn);
 	if (str_word(&rest, &word) && word.n >= 5 && word.n <= 9 &&
@@ -97,7 +101,8 @@ refuse(struct checking *c, unsigned code, struct str text, const char *dsn)
 	}
 	reply->text = text.n > 0 ? text : S("message content rejected");
 	c->result->outcome = ACCESS_REFUSE;
-	c->result->rule = c->rule;
+	if (arena_str(c->kept, c->rule, &c->result->rule) != OK)
+		c->result->rule = S("");
 	return STOP;
 }
 
@@ -337,6 +342,7 @@ content_check_header(const struct config *c, struct str header,
 	struct header_iter it;
 	struct header_field f;
 	size_t at = 0;
+	bool is_asking = false;
 	enum err e = OK;
 
 	*result = (struct access_result) { .outcome = ACCESS_PASS };
@@ -358,8 +364,12 @@ content_check_header(const struct config *c, struct str header,
 					is_mime ? c->mime_checks
 						: &c->header_checks,
 					remote, str_sub(header, f.at, f.n), &v);
+		/* The next fields' questions are asked with this one. */
+		is_asking = is_asking || e == ERR_MORE;
+		if (e == ERR_MORE)
+			e = OK;
 		if (e == OK && v == STOP)
-			return OK;
+			return is_asking ? ERR_MORE : OK;
 		if (e == OK && v == TROUBLE)
 			e = ERR_LIMIT;
 		if (e == OK && (v == KEEP || v == KEEP_ALL))
@@ -367,6 +377,8 @@ content_check_header(const struct config *c, struct str header,
 		if (e == OK && v == KEEP_ALL)
 			break;
 	}
+	if (e == OK && is_asking)
+		return ERR_MORE;
 	return e == OK ? buf_add(out, str_from(header, at)) : e;
 }
 
@@ -532,6 +544,9 @@ content_stream_feed(struct content_stream *s, struct str octets, bool is_end,
 			break;
 		at += s->line.octets.n;
 		s->has_line = false;
+		/* The next line has questions of its own. */
+		if (remote != NULL)
+			remote_forget(remote);
 	}
 	if (e == OK && s->lines.is_too_deep) {
 		struct checking k = { .result = &s->result,

@@ -46,7 +46,8 @@ content_stream_new(const struct config *c, enum content_way way,
 void content_stream_free(struct content_stream **stream);
 /* Takes at most CONTENT_PIECE_MAX_OCTETS, and appends to out what becomes of
  * them; some may be held back until more comes. ERR_MORE: the same again,
- * without octets, when remote knows more. Other errors: the message cannot be
+ * without octets, when remote knows more; it forgets what lines before had
+ * asked. Other errors: the message cannot be
  * checked now. */
 enum err
 content_stream_feed(struct content_stream *s, struct str octets, bool is_end,

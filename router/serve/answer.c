@@ -431,7 +431,10 @@ static void
 put_snapshot(struct buf *body)
 {
 	const struct settings *s = &serving.config->settings;
-	struct router_snapshot snapshot = {
+	struct router_snapshot *snapshot = must_alloc(sizeof(*snapshot));
+	struct buf smtp = BUF_INIT(FRAME_BODY_MAX_OCTETS);
+
+	*snapshot = (struct router_snapshot) {
 		.number = serving.number,
 		.hostname = settings_text(s, "myhostname"),
 		.mynetworks = settings_text(s, "mynetworks"),
@@ -451,34 +454,33 @@ put_snapshot(struct buf *body)
 			settings_is_on(s, "lmtp_save_to_detail_mailbox"),
 		.duplicate_s = seconds(s, "duplicate_suppression_time"),
 	};
-	struct buf smtp = BUF_INIT(FRAME_BODY_MAX_OCTETS);
-
-	fill_fields(s, router_queue_fields, &snapshot.queue);
+	fill_fields(s, router_queue_fields, &snapshot->queue);
 	for (size_t i = 0; i < ROUTER_REPORTS; i++) {
 		const struct bounce_words *w = &serving.config->reports[i];
 
-		snapshot.reports[i] = (struct router_report) {
+		snapshot->reports[i] = (struct router_report) {
 			w->charset,	 w->from, w->subject,
 			w->copy_subject, w->text,
 		};
 	}
 	put_smtp(&smtp);
-	snapshot.smtp = buf_str(&smtp);
-	if (snapshot.recipient_limit == 0)
-		snapshot.recipient_limit = RECIPIENT_LIMIT;
+	snapshot->smtp = buf_str(&smtp);
+	if (snapshot->recipient_limit == 0)
+		snapshot->recipient_limit = RECIPIENT_LIMIT;
 	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++)
 		for (size_t k = 0; k < 2; k++)
 			fill_smtpd(&serving.config->smtpd[i][k],
-				   &snapshot.smtpd[i][k]);
-	snapshot.policy_services = serving.config->policies.ask_services;
-	snapshot.table_hosts = serving.config->table_hosts;
-	snapshot.content_checks = policy_content_bits(serving.config);
-	snapshot.policy_timeout_s = seconds(s, "smtpd_policy_service_timeout");
+				   &snapshot->smtpd[i][k]);
+	snapshot->policy_services = serving.config->policies.ask_services;
+	snapshot->table_hosts = serving.config->table_hosts;
+	snapshot->content_checks = policy_content_bits(serving.config);
+	snapshot->policy_timeout_s = seconds(s, "smtpd_policy_service_timeout");
 	for (size_t i = 0; i < ROUTER_SMTPD_SERVICES; i++)
-		snapshot.policy[i] =
+		snapshot->policy[i] =
 			policy_bits(serving.config, (enum policy_service)i);
-	router_put_snapshot(body, &snapshot);
+	router_put_snapshot(body, snapshot);
 	buf_release(&smtp);
+	free(snapshot);
 }
 
 static void

@@ -257,6 +257,7 @@ policy_serve_header(struct co *co, struct call *call, struct frame *first,
 
 	asking_init(&a);
 	a.remote.steps_left = CONTENT_MAX_STEPS; // of canonical maps
+	a.remote.max += CONTENT_MAX_FIELDS;
 	work.remote = &a.remote;
 	e = policy_read_header_ask(first->body, &work.ask);
 	if (e == OK)

@@ -48,7 +48,7 @@ void names_start(void);
  *   asking_release(&a);
  */
 struct asking {
-	struct arena arena;
+	struct arena arena; // of remote alone
 	struct remote remote;
 	int64_t deadline_us; // of other hosts
 	struct config *held; // what a thread decided by; or NULL

@@ -11,7 +11,7 @@ import socket
 import threading
 import urllib.parse
 
-from frame import (expect, expect_match, expect_true, main, message, scenario,
+from frame import (Sink, expect, expect_match, expect_true, main, message, scenario,
                    wait_for)
 
 SENDER = "a@good.example"
@@ -26,11 +26,24 @@ ALIASES = {
     "long@example1.local": "200 " + "x" * 300000 + "\n",
     "shut@example1.local": "",
 }
+# Fields of headers, as header_checks(5) sees them.
+FIELDS = {
+    "Subject: refused": "200 REJECT 5.7.99 said%20the host\n",
+    "Subject: marked": "200 PREPEND X-Marked: by%20the%20host\n",
+    "Subject: dropped": "200 IGNORE\n",
+    "X-Fold: one\n two": "200 REPLACE X-Fold: three\n",
+    "Subject: down": "400 no rules today\n",
+}
+SENT = {"X-Inner: secret": "200 IGNORE\n"}
 # map and key: reply, for socketmap:
 WAYS = {
     "ways u@far.example": "OK smtp:[127.0.0.1]:1",
     "ways u@broken.example": "TEMP not now",
+    "ways a@sink.example": "OK smtp:[sink.example]:25",
     "access refused@example1.local": "OK REJECT said the socket",
+    "lines refused words": "OK REJECT 5.7.98 said the socket",
+    "lines changed words": "OK REPLACE other words",
+    "lines no answer": "TEMP not today",
 }
 
 
@@ -93,8 +106,18 @@ def answer_socketmap(key):
     return b"%d:%s," % (len(text), text)
 
 
+def answer_fields(key):
+    return FIELDS.get(key, "500 not here\n").encode()
+
+
+def answer_sent(key):
+    return SENT.get(key, "500 not here\n").encode()
+
+
 class Places:
     tcp = Server(("127.0.0.1", 0), read_tcp, answer_tcp)
+    fields = Server(("127.0.0.1", 0), read_tcp, answer_fields)
+    sent = Server(("127.0.0.1", 0), read_tcp, answer_sent)
     unix = None
 
 
@@ -158,11 +181,89 @@ def the_way_is_explained(lab):
            "smtp:[127.0.0.1]:1", "map query")
 
 
+def send(host, recipient=USER2, subject="plain", **how):
+    """The reply at the end of data, and the Message-ID."""
+    identity, content = message(subject=subject, sender=SENDER,
+                                recipient=recipient, **how)
+    with host.smtp() as client:
+        client.ehlo()
+        client.mail(SENDER)
+        expect(client.rcpt(recipient)[0], 250)
+        expect(client.docmd("DATA")[0], 354)
+        client.send(content + b".\r\n")
+        code, text = client.getreply()
+    return code, text.decode(), identity
+
+
+@scenario
+def fields_of_a_header_are_asked_for(lab):
+    host = lab.mta1
+    code, text, _ = send(host, subject="refused")
+    expect((code, text), (550, "5.7.99 said the host"))
+    code, text, identity = send(host, subject="marked",
+                                extra="X-Fold: one\r\n two\r\n")
+    expect(code, 250, text)
+    got = host.wait_mail(USER2, identity)
+    expect_true(b"X-Marked: by the host\r\nSubject: marked\r\n" in got
+                and b"X-Fold: three\r\n" in got and b" two" not in got, f"{got}")
+    code, text, identity = send(host, subject="dropped")
+    expect(code, 250, text)
+    expect_true(b"Subject" not in host.wait_mail(USER2, identity), "dropped")
+    expect(send(host, subject="down")[0], 451, "no answer")
+
+
+@scenario
+def many_fields_and_long_ones_pass(lab):
+    """More questions than one routing decision may have; and a key that is
+    long when it is encoded: only replies of tcp: are bounded."""
+    host = lab.mta1
+    many = "".join(f"X-Field-{n}: {n}\r\n" for n in range(300))
+    before = sum(Places.fields.asked.values())
+    code, text, identity = send(host, extra=many)
+    expect(code, 250, text)
+    host.wait_mail(USER2, identity)
+    expect_true(sum(Places.fields.asked.values()) - before >= 300, "asked")
+    long = "X-Long: " + " a\r\n" * 4000
+    code, text, identity = send(host, extra=long)
+    expect(code, 250, text)
+    host.wait_mail(USER2, identity)
+
+
+@scenario
+def lines_of_the_content_are_asked_for(lab):
+    host = lab.mta1
+    code, text, _ = send(host, body="first\r\nrefused words\r\nlast\r\n")
+    expect((code, text), (550, "5.7.98 said the socket"))
+    many = "".join(f"line {n}\r\n" for n in range(600))
+    code, text, identity = send(
+        host, body=many + "changed words\r\n" + many)
+    expect(code, 250, text)
+    got = host.wait_mail(USER2, identity)
+    expect_true(got.endswith((many + "other words\r\n" + many).encode()), "body")
+    code, text, _ = send(host, body="no answer\r\n")
+    expect(code, 451, text)
+    code, text, _ = send(host, body=many + "refused words\r\n")
+    expect((code, text), (550, "5.7.98 said the socket"))
+
+
+@scenario
+def what_leaves_is_asked_for(lab):
+    """smtp_header_checks; mta/out asks itself, by way of the router."""
+    host = lab.mta1
+    identity, content = message(recipient="a@sink.example",
+                                extra="X-Inner: secret\r\nX-Outer: open\r\n")
+    host.submit("user1@example1.local", "a@sink.example", content)
+    wait_for("delivery", lambda: sink.messages)
+    sent = sink.messages[0][2]
+    expect_true(identity.encode() in sent and b"X-Inner" not in sent
+                and b"X-Outer: open" in sent, f"{sent}")
+
+
 @scenario
 def only_hosts_that_are_named_are_asked(lab):
     """Each question of the router was for a table of main.cf."""
     for key in Places.unix.asked:
-        expect_match(key, r"^(ways|access) ")
+        expect_match(key, r"^(ways|access|lines) ")
     expect_true(sum(Places.tcp.asked.values()) > 0, "it was asked")
     expect_true(not re.search(r"ev=out\.untrusted", lab.mta1.log()), "trusted")
 
@@ -177,7 +278,13 @@ virtual_alias_maps = texthash:{host.config}/virtual.cf,
 transport_maps = socketmap:unix:{path}:ways
 smtpd_sender_restrictions =
     check_recipient_access socketmap:unix:{path}:access
+header_checks = tcp:127.0.0.1:{Places.fields.address[1]}
+mime_header_checks =
+body_checks = socketmap:unix:{path}:lines
+smtp_header_checks = tcp:127.0.0.1:{Places.sent.address[1]}
 """)
+    lab.mta1.peers["[sink.example]:25"] = sink.port
 
 
-main(setup=prepare)
+with Sink() as sink:
+    main(setup=prepare)
