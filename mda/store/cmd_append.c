@@ -507,7 +507,7 @@ finish(struct co *co, struct session *s, struct appending *a)
 
 /* "4 " or "UID 4 " of REPLACE. False: answered. */
 static bool
-read_replaced(struct session *s, struct appending *a)
+read_replaced(struct co *co, struct session *s, struct appending *a)
 {
 	if (s->mailbox == NULL || s->mailbox->is_dead) {
 		session_answer(s, STORE_BAD, "no mailbox is selected");
@@ -515,6 +515,11 @@ read_replaced(struct session *s, struct appending *a)
 	}
 	if (s->is_read_only) {
 		session_answer(s, STORE_NO, "[READ-ONLY] mailbox is read-only");
+		return false;
+	}
+	if (session_need_view(co, s) != OK) {
+		if (s->mailbox != NULL)
+			session_fail(s, ERR_UNAVAILABLE);
 		return false;
 	}
 	s->is_uid = a->part.is_uid;
@@ -587,7 +592,7 @@ run_part(struct co *co, struct session *s, struct appending *a)
 	a->is_open = false;
 	if (a->is_begun && !check_literal(co, s, a))
 		return;
-	if (!a->is_begun && a->part.is_replace && !read_replaced(s, a))
+	if (!a->is_begun && a->part.is_replace && !read_replaced(co, s, a))
 		return;
 	a->is_begun = true;
 	for (;;) {

@@ -20,6 +20,7 @@ enter(struct session *s, struct mailbox *m, bool is_read_only)
 	s->mailbox = m;
 	s->is_read_only = is_read_only;
 	s->told_recent = 0;
+	s->seat.session = s->id;
 	TAILQ_INSERT_TAIL(&m->seats, &s->seat, link);
 	if (!is_read_only)
 		m->n_writers++;

@@ -71,6 +71,7 @@ void
 index_release(struct index *x)
 {
 	drop_file(&x->file);
+	*x = (struct index) { .is_loaded = false };
 }
 
 static void

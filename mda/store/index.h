@@ -35,6 +35,7 @@ struct index {
 	int64_t retry_us; // no writing before; 0: at any time
 };
 
+/* Nobody writes it. */
 void index_release(struct index *x);
 
 /* Reads the places of all messages, once. */

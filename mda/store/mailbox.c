@@ -68,21 +68,41 @@ message_free(const struct mailbox *m, struct message *msg)
 }
 
 static void
-free_mailbox(struct mailbox *m)
+release_model(struct mailbox *m)
 {
-	check(TAILQ_EMPTY(&m->seats));
-	mailbox_watch(m, false);
 	for (size_t i = 0; i < m->n; i++)
 		message_free(m, m->messages[i]);
 	free(m->messages);
-	free(m->first_uids);
+	m->messages = NULL;
+	m->n = m->cap = 0;
 	message_block_release(&m->block);
 	map_release(&m->by_base);
-	buf_release(&m->keywords_file);
+	m->lacks_bases = false;
 	journal_release(&m->journal);
 	index_release(&m->index);
 	columns_release(&m->columns);
 	free(m->extra);
+	m->extra = NULL;
+}
+
+void
+mailbox_forget_model(struct mailbox *m)
+{
+	check(m->first_uids == NULL && m->columns.n_users == 0);
+	release_model(m);
+	m->is_loaded = m->is_assumed = false; // all is read again
+	m->snapshot.is_tried = false;
+}
+
+static void
+free_mailbox(struct mailbox *m)
+{
+	check(TAILQ_EMPTY(&m->seats));
+	mailbox_watch(m, false);
+	release_model(m);
+	resting_release(&m->resting);
+	free(m->first_uids);
+	buf_release(&m->keywords_file);
 	if (m->is_dead)
 		TAILQ_REMOVE(&m->user->dead_mailboxes, m, dead_link);
 	else
@@ -122,6 +142,7 @@ struct mailbox *
 mailbox_hold(struct mailbox *m)
 {
 	leave_idle(m);
+	resting_leave(m);
 	m->n_holds++;
 	return m;
 }
@@ -152,6 +173,7 @@ mailbox_kill(struct mailbox *m)
 {
 	if (m->is_dead)
 		return;
+	resting_leave(m);
 	map_remove(&m->user->mailboxes, str_c(m->dir));
 	m->is_dead = true;
 	TAILQ_INSERT_TAIL(&m->user->dead_mailboxes, m, dead_link);

@@ -12,6 +12,7 @@
 #include "mda/store/columns.h"
 #include "mda/store/index.h"
 #include "mda/store/journal.h"
+#include "mda/store/resting.h"
 #include "mda/store/search.h"
 #include "mda/store/snapshot.h"
 #include "mda/store/tree.h"
@@ -21,8 +22,12 @@
 /* The place of a session that has it selected. */
 struct seat {
 	TAILQ_ENTRY(seat) link;
-	struct co *idle; // waits to be told; NULL: not now
-	bool is_woken;	 // since it last looked
+	unsigned session; // its id
+	struct co *idle;  // waits to be told; NULL: not now
+	bool is_woken;	  // since it last looked
+	/* Kept by resting.c: in a long wait, and which change it knows. */
+	bool is_resting;
+	uint64_t told;
 };
 
 struct message {
@@ -68,7 +73,7 @@ struct mailbox {
 	int dir_fd, cur_fd, new_fd, tmp_fd;
 	unsigned n_holds;
 	bool is_idle;
-	TAILQ_ENTRY(mailbox) idle_link, dead_link;
+	TAILQ_ENTRY(mailbox) idle_link, dead_link, rest_link;
 	struct lock lock;
 	struct shared_sync cur_sync, new_sync;
 	/* Deleted, or a flush failed: no more of it is told. Sessions get BYE,
@@ -119,6 +124,7 @@ struct mailbox {
 	struct columns columns;
 	struct search_state search;
 	struct snapshot snapshot;
+	struct resting resting;
 
 	TAILQ_HEAD(, seat) seats;
 	unsigned n_writers;
@@ -134,6 +140,8 @@ struct mailbox *mailbox_hold(struct mailbox *m);
 void mailbox_drop(struct mailbox **m);
 /* It is no more to be used; sessions are woken to say so. */
 void mailbox_kill(struct mailbox *m);
+/* As if nobody had looked at it since it was opened; for resting.c alone. */
+void mailbox_forget_model(struct mailbox *m);
 /* Another name, after a RENAME. */
 void mailbox_rename(struct mailbox *m, struct str dir);
 /* Closes mailboxes that nobody holds, the longest unused first, until at most

@@ -1325,6 +1325,14 @@ log_trouble(const struct mailbox *m, enum err before)
 			 FC("hint", "it can be written again"));
 }
 
+/* After a wait-free end of what may have made the model. */
+static void
+model_is_made(struct mailbox *m)
+{
+	keep_first_uids(m);
+	resting_loaded(m);
+}
+
 enum err
 mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough)
 {
@@ -1333,7 +1341,7 @@ mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough)
 	if (!m->is_loaded && !m->snapshot.is_tried) {
 		load_keywords(co, m);
 		snapshot_load(co, m);
-		keep_first_uids(m);
+		model_is_made(m);
 	}
 	for (int i = 0; i < SYNC_TRIES; i++) {
 		bool wants_new =
@@ -1347,13 +1355,15 @@ mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough)
 		if (!wants_new && !wants_cur)
 			break;
 		e = scan_once(co, m, wants_new, wants_cur);
-		keep_first_uids(m);
+		model_is_made(m);
 		if (e == OK && !m->must_scan_cur)
 			break;
 		if (e != OK && e != ERR_MORE)
 			break;
 		m->must_scan_cur = true;
 	}
+	if (m->is_dead)
+		return ERR_UNAVAILABLE;
 	if (e == ERR_REFUSED) {
 		log_error("store.uidlist", FC("user", m->user->address),
 			  FC("mailbox", m->dir),

@@ -23,6 +23,7 @@ enum {
 	TEXT_MAX_OCTETS = STORE_COMMAND_MAX_OCTETS,
 	DONE_MAX_OCTETS = 2 * TEXT_MAX_OCTETS,
 	IDLE_LOOK_S = 30, // where no event tells of foreign changes
+	FIRST_LOOK_S = 2, // what has just changed has settled then
 	FLAGS_MAX_OCTETS = 16 * 1024,
 	CHUNK_OCTETS = STORE_TEXT_MAX_OCTETS / 2,
 };
@@ -652,8 +653,10 @@ session_need_view(struct co *co, struct session *s)
 	enum err e;
 	bool ok;
 
-	if (!s->is_outlined)
+	if (!s->is_outlined && s->mailbox->is_loaded)
 		return OK;
+	if (!s->is_outlined) // it was forgotten meanwhile: resting.h
+		return mailbox_look(co, s->mailbox, false);
 	e = mailbox_look(co, s->mailbox, false);
 	ok = e == OK && take_view(s);
 	if (!ok && !s->mailbox->is_dead && e != OK)
@@ -670,11 +673,11 @@ look_and_tell(struct co *co, struct session *s, bool with_expunge)
 {
 	enum err e = OK;
 
-	if (s->is_outlined && !s->mailbox->is_dead) {
-		if (!mailbox_is_beyond_outline(s->mailbox) ||
-		    session_need_view(co, s) != OK)
-			return;
-	}
+	if (!s->mailbox->is_dead && !mailbox_is_beyond_outline(s->mailbox))
+		return; // no model, and nothing has changed
+	if (s->is_outlined && !s->mailbox->is_dead &&
+	    session_need_view(co, s) != OK)
+		return;
 	if (!s->mailbox->is_dead)
 		e = mailbox_look(co, s->mailbox, false);
 	if (s->mailbox->is_dead)
@@ -808,12 +811,31 @@ do_command(struct co *co, struct session *s, struct str body)
 	return s->broken;
 }
 
-/* Before a wait that may be long: memory that only telling needs. */
-static void
-rest(struct session *s)
+/* Is the view that of the model, which may have been forgotten since? */
+static bool
+is_even(const struct session *s)
 {
+	const struct mailbox *m = s->mailbox;
+
+	return !s->is_outlined &&
+	       (!m->is_loaded ||
+		(s->told_change == m->change && s->told_removal == m->removal &&
+		 s->view.n == m->n));
+}
+
+/* A long wait: what only commands and telling need is freed before. */
+static enum err
+rest(struct co *co, struct session *s, int64_t deadline_us)
+{
+	enum err e;
+
 	arena_release(&s->arena);
 	buf_release(&s->out);
+	if (s->mailbox != NULL)
+		resting_begin(s->mailbox, &s->seat, is_even(s));
+	e = co_wait_long(co, deadline_us);
+	resting_end(&s->seat);
+	return e;
 }
 
 /* Tells what happens until front says something. False: the session is over.
@@ -821,6 +843,9 @@ rest(struct session *s)
 static bool
 tell_until_input(struct co *co, struct session *s, bool with_expunge)
 {
+	int64_t look_s = FIRST_LOOK_S;
+	enum err e;
+
 	session_answer(s, STORE_OK, "done");
 	s->verb = VERBS;
 	call_set_listener(s->call, co);
@@ -835,8 +860,9 @@ tell_until_input(struct co *co, struct session *s, bool with_expunge)
 		if (s->status == STORE_BYE || s->seat.is_woken ||
 		    call_has_input(s->call))
 			continue;
-		rest(s);
-		if (co_wait_long(co, in_s(IDLE_LOOK_S)) == ERR_CANCELED)
+		e = rest(co, s, in_s(look_s));
+		look_s = e == ERR_TIMEOUT ? IDLE_LOOK_S : FIRST_LOOK_S;
+		if (e == ERR_CANCELED)
 			s->broken = ERR_CANCELED;
 	}
 	s->seat.idle = NULL;
@@ -883,6 +909,23 @@ do_frame(struct co *co, struct session *s, const struct frame *f)
 	}
 }
 
+/* Waits for front; after some time as one that rests. */
+static enum err
+next_frame(struct co *co, struct session *s, struct frame *out)
+{
+	enum err e = OK;
+
+	call_set_listener(s->call, co);
+	while (!call_has_input(s->call) && e == OK)
+		e = co_wait(co, in_ms(s->tree->rest_after_ms));
+	if (e == ERR_TIMEOUT)
+		e = OK;
+	while (!call_has_input(s->call) && e == OK)
+		e = rest(co, s, NEVER_US);
+	call_set_listener(s->call, NULL);
+	return e == OK ? call_recv(co, s->call, NEVER_US, out) : e;
+}
+
 static void
 serve_frames(struct co *co, struct session *s)
 {
@@ -898,9 +941,11 @@ serve_frames(struct co *co, struct session *s)
 			e = over(s);
 			break;
 		}
-		e = call_recv(co, s->call, NEVER_US, &f);
+		e = next_frame(co, s, &f);
 		if (e != OK)
 			break;
+		if (s->mailbox != NULL)
+			resting_leave(s->mailbox);
 		e = do_frame(co, s, &f);
 		frame_release(&f);
 	}

@@ -107,6 +107,7 @@ store_start(struct role *role)
 		tree.ring = ring_open(tree.root_fd, role->copy);
 	operator_prepare(&tree);
 	tree.n_copies = o->n_store;
+	tree.max_resting_messages /= o->n_store; // on this machine
 	tree.has_search = !str_ieq(str_c(o->search_index), S("no"));
 	tree.ask_quota = ask_router;
 	tree.tell_quota = quota_warning_send;

@@ -121,6 +121,7 @@ tree_open(struct tree *t, const char *root, unsigned copy, struct str host)
 	t->epoch = 1;
 	TAILQ_INIT(&t->idle_users);
 	TAILQ_INIT(&t->idle_mailboxes);
+	resting_init(t);
 	gate_init(&t->search_turn);
 	if (str_to_c(str_first(host, sizeof(t->host) - 1), t->host,
 		     sizeof(t->host)) != OK)

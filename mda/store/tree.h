@@ -58,6 +58,10 @@ struct tree {
 	size_t n_idle_users;
 	TAILQ_HEAD(, mailbox) idle_mailboxes;
 	size_t n_idle_mailboxes, n_idle_messages;
+	TAILQ_HEAD(, mailbox) resting_mailboxes; // resting.h
+	size_t n_resting_messages, max_resting_messages;
+	size_t n_untrimmed;    // messages forgotten since
+	int64_t rest_after_ms; // without a command
 	size_t max_idle_users, max_idle_mailboxes;
 	struct map deliveries; // address and unique part, now under way
 	struct ring *ring;
