@@ -13,11 +13,17 @@
 #include "lib/base/check.h"
 #include "tests/unit/unit.h"
 
+#include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static const char *const kind_names[] = { "server", "client", "files",
 					  "resolver" };

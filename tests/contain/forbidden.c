@@ -2,10 +2,12 @@
  * tests/contain/forbidden.c - what no broken-in role may do. */
 #include "tests/contain/contain.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -16,6 +18,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static int
 read_passwd(void)

@@ -2,11 +2,14 @@
  * tests/contain/needed.c - what a role must be able to do still. */
 #include "tests/contain/contain.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <iconv.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
