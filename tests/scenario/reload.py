@@ -4,6 +4,7 @@
 users live; a broken line is told as file:line, and the old set stays.
 RUNS_ALONE: it is about time."""
 
+import base64
 import contextlib
 import ctypes
 import ctypes.util
@@ -384,14 +385,64 @@ def a_new_certificate_is_served(lab):
         for path, octets in keep.items():
             with open(path, "wb") as file:
                 file.write(octets)
-    wait_for("the old certificate", lambda: serial(host) == before, 5)
+    for service in ("imaps", "submissions"):
+        wait_for("the old certificate",
+                 lambda s=service: serial(host, s) == before, 5)
 
 
-def serial(host):
+def begin_data(host, service):
+    """A session in the middle of its message; (session, id, the rest)."""
+    raw = host.raw(service)
+    if service == "submissions":
+        raw.start_tls(host.tls())
+    expect(raw.reply()[0], 220)
+    expect(raw.say("EHLO client.example"), 250)
+    if service == "smtp":
+        expect(raw.say("STARTTLS"), 220)
+        raw.start_tls(host.tls())
+        expect(raw.say("EHLO client.example"), 250)
+    else:
+        token = base64.b64encode(f"\0{USER1}\0password123".encode())
+        expect(raw.say(b"AUTH PLAIN " + token), 235)
+    expect(raw.say(f"MAIL FROM:<{USER1}>"), 250)
+    expect(raw.say(f"RCPT TO:<{USER2}>"), 250)
+    expect(raw.say("DATA"), 354)
+    message_id, content = message(recipient=USER2)
+    raw.send(content[:40])
+    return raw, message_id, content[40:]
+
+
+@scenario
+def certificates_are_swapped_under_load(lab):
+    """As an operator does it, five times: every handshake of the load is
+    verified, and every session that was open goes on."""
+    host = lab.mta1
+    reader = host.imap(USER1)
+    with Load(host):
+        for _ in range(5):
+            before = serial(host)
+            senders = [begin_data(host, service)
+                       for service in ("smtp", "submissions")]
+            began = time.monotonic()
+            expect(host.ctl("cert", "make").returncode, 0, "cert make")
+            for service in ("imaps", "submissions", "pop3s"):
+                in_force(f"{service} shows the new one",
+                         lambda s=service: serial(host, s) != before, began)
+            expect(reader.noop()[0], "OK", "the reader")
+            for raw, message_id, rest in senders:
+                raw.send(rest + b".\r\n")
+                expect(raw.reply()[0], 250)
+                expect(raw.say("QUIT"), 221)
+                raw.close()
+                host.wait_mail(USER2, message_id)
+    reader.logout()
+
+
+def serial(host, service="imaps"):
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    with socket.create_connection(("127.0.0.1", host.ports["imaps"]),
+    with socket.create_connection(("127.0.0.1", host.ports[service]),
                                   5) as s:
         with context.wrap_socket(s) as t:
             return t.getpeercert(binary_form=True)

@@ -23,6 +23,7 @@ def session(lab, greet=True):
 
 @scenario
 def order_of_commands(lab):
+    """S08, S10: order, SIZE and BODY that lie, parameters twice or unknown."""
     cases = [  # commands, codes wanted at the last one
         ([MAIL], {503}, False),
         ([RCPT], {503}, True),
