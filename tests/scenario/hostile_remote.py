@@ -246,6 +246,34 @@ def odd_addresses_go_on_as_plain_strings(lab):
 
 
 @scenario
+def odd_senders_are_plain_strings(lab):
+    """S20, CVE-2020-7247: refused, or in Return-Path as they are."""
+    n_taken = 0
+    for sender in (";id;", ";for i in 0 1 2;do id;done;", "|id", "`id`@x.example",
+                   "$(id)@x.example", "${run{id}}@x.example", "-oX@x.example",
+                   "/etc/passwd", '"|id"@x.example', ":include:/etc/passwd"):
+        message_id, content = message(recipient=USER1)
+        with lab.mta1.raw() as raw:
+            expect(raw.reply()[0], 220)
+            expect(raw.say("EHLO client.example"), 250)
+            code = raw.say(f"MAIL FROM:<{sender}>")
+            if code != 250:
+                expect_true(500 <= code < 560, f"{sender}: {code}")
+                continue
+            n_taken += 1
+            expect(raw.say(f"RCPT TO:<{USER1}>"), 250)
+            expect(raw.say("DATA"), 354)
+            raw.send(content + b".\r\n")
+            expect(raw.reply()[0], 250)
+        got = lab.mta1.wait_mail(USER1, message_id)
+        path = got.split(b"\r\n", 1)[0].decode()
+        expect_true(path in (f"Return-Path: <{sender}>",
+                             "Return-Path: <" + sender.replace('"', "") + ">"),
+                    f"{sender}: {path}")
+    expect_true(n_taken > 2, "all were refused")
+
+
+@scenario
 def exchanges_that_are_none(lab):
     """D09: null MX: 556; ourselves: 5.4.6. Both once, to the sender."""
     submit(lab, ["x@null.example"])

@@ -28,6 +28,7 @@ PAUSE_MS = 1000 if IS_TIMED else 200
 INTERVAL_MS = 5000
 CROWD_SESSIONS = 5000
 WORST_RATIO = 1.5
+SESSION_KIB = 64
 USER = "user1@example1.local"
 
 
@@ -96,6 +97,9 @@ def good_clients_do_not_notice_slow_ones(lab):
             print(f"{n} slow clients after {time.monotonic() - began:.1f} s, "
                   f"mta/in: {empty_kib} KiB, now {memory_kib(lab)} KiB\n"
                   f"{slow.look()}", flush=True)
+        if IS_TIMED:  # S11: of a session that has not logged in
+            each = (memory_kib(lab) - empty_kib) / n
+            expect_true(each < SESSION_KIB, f"{each:.1f} KiB each")
         for phase, waiting in slow.waiting().items():
             expect_true(waiting > 0, f"nobody is in {phase}")
         during = [good_round(lab) for _ in range(ROUNDS)]
