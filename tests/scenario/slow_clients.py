@@ -23,7 +23,8 @@ IS_TIMED = N_SLOW > 0
 SHOW = "--show" in sys.argv
 N_GOOD = 100 if IS_TIMED else 20
 ROUND_S = 10 if IS_TIMED else 1.5
-ROUNDS = 5 if IS_TIMED else 1
+ROUNDS = 3 if IS_TIMED else 1
+PAIRS = 4 if IS_TIMED else 0
 PAUSE_MS = 1000 if IS_TIMED else 200
 INTERVAL_MS = 5000
 CROWD_SESSIONS = 5000
@@ -84,25 +85,45 @@ def memory_kib(lab):
     return total
 
 
+def look_at_first(lab, slow, n, empty_kib):
+    """All of them are there, in every phase, and cost little."""
+    began = time.monotonic()
+    wait_for("the slow clients are there", lambda: sum(
+        slow.waiting().values()) >= n * 0.95, 60)
+    if SHOW:
+        print(f"{n} slow clients after {time.monotonic() - began:.1f} s, "
+              f"mta/in: {empty_kib} KiB, now {memory_kib(lab)} KiB\n"
+              f"{slow.look()}", flush=True)
+    if IS_TIMED:  # S11: of a session that has not logged in
+        each = (memory_kib(lab) - empty_kib) / n
+        expect_true(each < SESSION_KIB, f"{each:.1f} KiB each")
+    for phase, waiting in slow.waiting().items():
+        expect_true(waiting > 0, f"nobody is in {phase}")
+
+
+def wait_alone(lab):
+    """Until the last of the slow ones has been seen off."""
+    pid = next(pid for pid, role in lab.mta1.processes().items()
+               if role == "mta/in")
+    wait_for("they are gone", lambda: len(os.listdir(f"/proc/{pid}/fd"))
+             < N_GOOD, 60)
+
+
 @scenario
 def good_clients_do_not_notice_slow_ones(lab):
     n = N_SLOW or 400
-    before = [good_round(lab) for _ in range(ROUNDS)]
+    alone, loaded = [good_round(lab)], []
     empty_kib = memory_kib(lab)
+    for _ in range(PAIRS):  # in turns: what else the machine does changes
+        with Slow(lab, n) as slow:
+            look_at_first(lab, slow, n, empty_kib)
+            loaded.append(good_round(lab))
+        wait_alone(lab)
+        alone.append(good_round(lab))
     with Slow(lab, n) as slow:
         began = time.monotonic()
-        wait_for("the slow clients are there", lambda: sum(
-            slow.waiting().values()) >= n * 0.95, 60)
-        if SHOW:
-            print(f"{n} slow clients after {time.monotonic() - began:.1f} s, "
-                  f"mta/in: {empty_kib} KiB, now {memory_kib(lab)} KiB\n"
-                  f"{slow.look()}", flush=True)
-        if IS_TIMED:  # S11: of a session that has not logged in
-            each = (memory_kib(lab) - empty_kib) / n
-            expect_true(each < SESSION_KIB, f"{each:.1f} KiB each")
-        for phase, waiting in slow.waiting().items():
-            expect_true(waiting > 0, f"nobody is in {phase}")
-        during = [good_round(lab) for _ in range(ROUNDS)]
+        look_at_first(lab, slow, n, empty_kib)
+        loaded += [good_round(lab) for _ in range(ROUNDS)]
         if n > CROWD_SESSIONS:   # R14: gone within a minute, all of them
             wait_for("none of the first is there", lambda: all(
                 told["opened"] >= 2 * n * 0.19
@@ -115,13 +136,15 @@ def good_clients_do_not_notice_slow_ones(lab):
     if IS_TIMED:
         # A10: the deadline is that of the whole handshake, octets or not.
         expect_true(thrown_out["handshake"] > 0, "handshakes without end")
-        before += [good_round(lab) for _ in range(ROUNDS)]
-        unloaded = statistics.median(told["p99_us"] for told in before)
-        loaded = statistics.median(told["p99_us"] for told in during)
-        print(f"99th percentile: {unloaded} us alone, {loaded} us with {n} "
-              f"slow clients: {loaded / unloaded:.2f}")
-        expect_true(loaded <= WORST_RATIO * unloaded,
-                    f"{loaded} us, alone {unloaded} us")
+        wait_alone(lab)
+        alone += [good_round(lab) for _ in range(ROUNDS)]
+        unloaded = statistics.median(told["p99_us"] for told in alone)
+        during = statistics.median(told["p99_us"] for told in loaded)
+        print(f"99th percentile: {unloaded} us alone, {during} us with {n} "
+              f"slow clients: {during / unloaded:.2f}, of "
+              f"{len(alone)} and {len(loaded)} rounds")
+        expect_true(during <= WORST_RATIO * unloaded,
+                    f"{during} us, alone {unloaded} us")
     lab.mta1.wait_queue_empty(60)
 
 
