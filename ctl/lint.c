@@ -7,6 +7,7 @@
 #include "ctl/files.h"
 #include "ctl/interfaces.h"
 #include "ctl/keys.h"
+#include "ctl/leaving.h"
 #include "ctl/passwords.h"
 #include "ctl/tls_files.h"
 #include "lib/base/json.h"
@@ -118,6 +119,7 @@ lint_one(const struct args *args, const char *dir, struct keys *keys,
 	if (e == OK)
 		tls_files_gather(*out, &d, NULL);
 	check_interfaces(args, dir, &d);
+	leaving_check(&args->options, dir, e == OK ? *out : NULL, &d);
 	passwords_check(dir, &d);
 	keys_check(keys, dir, &d);
 	print_all(&d);

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 
-from frame import expect_match, expect_true, main, need, scenario
+from frame import expect, expect_match, expect_true, main, need, scenario
 
 # The hash is made by openssl passwd -6 -salt saltsalt password123.
 KNOWN = ("{SHA512-CRYPT}$6$saltsalt$I7sf08GTmo.lDz2v6I2Ond3d6r/aJcvBs6MtbEH7x6Z/"
@@ -55,14 +55,27 @@ TRAPS = [
      r"of mailctl pw -s SCRAM-SHA-256"),
     ("6 secret", {"accounts.cf": "a@b.test|{SCRAM-SHA-256}4096,x,y,z\n"},
      r"accounts\.cf:2: warning: the secret of a@b\.test"),
-    # 7 is a rule for us, of IMAP: tests/scenario/imap_commands.py
+    # 7: ACL without RIGHTS= (ctl/leaving.c; it is not offered here)
+    ("7", {"dovecot.cf": "protocol imap {\n  # ACL\n"
+                         "  imap_capability = +ACL IDLE\n}\n"},
+     r"dovecot\.cf:3: warning: ACL is announced without RIGHTS=.*write "
+     r"RIGHTS=texk"),
+    ("7 plugin", {"dovecot.cf": "mail_plugins = $mail_plugins acl\n"},
+     r"dovecot\.cf:1: warning: rights of others \(ACL\) are not kept"),
     # 8: a webmail is one client (lint_clients.c: check_limits)
     ("8", {"main.cf": "smtpd_client_message_rate_limit = 30\n"},
      r"main\.cf:2: warning: .*webmail.*smtpd_client_event_limit_exceptions"),
     # 9: whom Docker's gateway speaks for (lint_clients.c: check_gateways)
     ("9", {"main.cf": "mynetworks = 127.0.0.0/8 172.16.0.0/12\n"},
      r"main\.cf:2: warning: .*write !172\.\d+\.0\.\d+ before"),
-    # 10 is a rule for backups, which are not here yet
+    # 10: what a backup of these folders does not bring back (ctl/leaving.c;
+    # more in what_a_backup_lacks_is_told)
+    ("10 keys", {"dovecot.cf": "\nmail_crypt_global_private_key = "
+                               "</etc/dovecot/key.pem\n"},
+     r"dovecot\.cf:2: warning: mail that mail_crypt has encrypted.*keep the "
+     r"keys with the backup"),
+    ("10 plugin", {"dovecot.cf": "mail_plugins = quota mail_crypt\n"},
+     r"dovecot\.cf:1: warning: mail that mail_crypt has encrypted"),
     # keys and hashes that others have (ctl/keys.c, ctl/passwords.c)
     ("published key", {"wg0.conf": "[Interface]\nPrivateKey = "
                                    f"{WG_MANUAL}\n"},
@@ -144,6 +157,39 @@ def what_two_hosts_share_is_told(lab):
     expect_match(told, r"one: warning: .*write \"example2\.local smtp:"
                  r"\[mta2\.example2\.local\]:25\" in transport\.cf")
     expect_true(f"{WG_OTHER}" not in told, "a key is shown")
+
+
+@scenario
+def what_a_backup_lacks_is_told(lab):
+    """10: the restore is what fails. Files outside of the directory, wherever
+    they are named; one that is in it, or comes with the system, is not told."""
+    host = lab.mta1
+    outside = os.path.join(lab.directory, "outside")
+    with open(outside, "w", encoding="ascii") as out:
+        out.write("a@b.test OK\n")
+    path = folder(lab, "left", {
+        "main.cf": f"virtual_alias_maps = texthash:{outside}, texthash:inside\n"
+                   "smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt\n"
+                   "smtpd_sender_restrictions = check_sender_access "
+                   f"texthash:{outside}, check_sender_access hash:inside\n",
+        "inside": "a@b.test c@d.test\n",
+        "master.cf": "submission/inet/smtpd_recipient_restrictions="
+                     f"check_recipient_access texthash:{outside}, reject\n"})
+    told = host.ctl("lint", path).stdout
+    found = re.findall(r"([a-z.]+):(\d+): note: (\w+): (\S+) is not in this "
+                       "directory.*: move it here", told)
+    expect(sorted(found), sorted([
+        ("main.cf", "2", "virtual_alias_maps", outside),
+        ("main.cf", "4", "smtpd_sender_restrictions", outside),
+        ("master.cf", "1", "smtpd_recipient_restrictions", outside)]), told)
+    host.environment["RELAY_PASSWORD"] = "hunter2hunter2"
+    host.environment["SSL_KEY_PATH"] = outside
+    told = host.ctl("lint", path).stdout
+    del host.environment["RELAY_PASSWORD"], host.environment["SSL_KEY_PATH"]
+    expect_match(told, r"note: RELAY_PASSWORD is in the environment alone.*"
+                 r"sasl-password\.cf")
+    expect_match(told, r"note: SSL_KEY_PATH: \S*outside is not in this")
+    expect_true("hunter2" not in told, "a password is shown")
 
 
 @scenario

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT
+ * ctl/leaving.c - see leaving.h. */
+#include "ctl/leaving.h"
+
+#include "lib/mail/cflines.h"
+#include "lib/rt/fs.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+	PATH_OCTETS = 1024,
+	FILE_MAX_OCTETS = 1 << 20,
+	TOLD_MAX = 100, // of one setting, and of one file
+};
+
+/* ---- files that are elsewhere ---- */
+
+struct places {
+	const struct options *o;
+	struct str dir;
+	struct diag *d;
+};
+
+static bool
+is_below(struct str path, struct str dir)
+{
+	while (dir.n > 1 && str_ends(dir, S("/")))
+		dir.n--;
+	return dir.n > 0 && str_starts(path, dir) &&
+	       (path.n == dir.n || path.p[dir.n] == '/');
+}
+
+/* What comes with the system, with us, or from docker-mailserver itself. */
+static bool
+is_kept_elsewhere(const struct places *p, struct str path)
+{
+	static const struct str others[] = {
+		STR_INIT("/tmp/docker-mailserver"), // means the directory
+		STR_INIT("/usr"),
+		STR_INIT("/etc/ssl/certs"),
+		STR_INIT("/dev"),
+		STR_INIT("/proc"),
+	};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (is_below(path, others[i]))
+			return true;
+	return is_below(path, p->dir) ||
+	       is_below(path, str_c(p->o->mail_dir)) ||
+	       is_below(path, str_c(p->o->state_dir));
+}
+
+static bool
+is_file(struct str path)
+{
+	char name[PATH_OCTETS];
+	struct stat st;
+
+	return str_to_c(path, name, sizeof(name)) == OK &&
+	       stat(name, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* The octets of a path: up to what ends a word in main.cf. */
+static struct str
+path_at(struct str text)
+{
+	size_t n = 0;
+
+	while (n < text.n && !ascii_is_space(text.p[n]) &&
+	       strchr(",{}()<>\"'", text.p[n]) == NULL)
+		n++;
+	return str_first(text, n);
+}
+
+/* Each absolute path of a value, behind "texthash:" or by itself. */
+static void
+tell_outside(const struct places *p, struct str file, uint32_t line,
+	     struct str name, struct str value)
+{
+	char before = ' ';
+
+	for (unsigned n = 0; value.n > 0 && n < TOLD_MAX;) {
+		struct str path = S("");
+
+		if (value.p[0] == '/' &&
+		    (ascii_is_space(before) || strchr(",:{=", before) != NULL))
+			path = path_at(value);
+		if (path.n > 1 && !is_kept_elsewhere(p, path) &&
+		    is_file(path)) {
+			diag_note(p->d, file, line,
+				  "%.*s: %.*s is not in this directory, so a "
+				  "backup of the directory lacks it, and a "
+				  "restored host does not start as this one: "
+				  "move it here",
+				  STR(name), STR(str_first(path, 300)));
+			n++;
+		}
+		before = value.p[0];
+		value = str_from(value, path.n > 0 ? path.n : 1);
+	}
+}
+
+static void
+check_settings(const struct places *p, const struct config *c)
+{
+	const struct master *m = &c->master;
+
+	for (const struct setting *v = c->settings.first; v != NULL;
+	     v = v->next)
+		if (v->file.n > 0 &&
+		    map_get(&c->settings.by_name, v->name) == v)
+			tell_outside(p, v->file, v->line, v->name, v->value);
+	for (size_t i = 0; i < m->n; i++) {
+		const struct master_line *l = &m->lines[i];
+		const struct setting *v =
+			map_get(&c->smtpd[l->service][0].by_name, l->name);
+
+		if (v != NULL && v->line == l->line)
+			tell_outside(p, v->file, v->line, v->name, v->value);
+	}
+}
+
+/* Files that variables name, and a password that stands in one. */
+static void
+check_variables(const struct places *p)
+{
+	static const char *const files[] = {
+		"SSL_CERT_PATH",    "SSL_KEY_PATH",	    "SSL_ALT_CERT_PATH",
+		"SSL_ALT_KEY_PATH", "RELAY_PASSWORD__FILE",
+	};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		const char *value = getenv(files[i]);
+
+		if (value != NULL)
+			tell_outside(p, S(""), 0, str_c(files[i]),
+				     str_c(value));
+	}
+	if (getenv("RELAY_PASSWORD") != NULL)
+		diag_note(p->d, S(""), 0,
+			  "RELAY_PASSWORD is in the environment alone, where a "
+			  "backup of files does not find it: write it into "
+			  "sasl-password.cf (setup relay add-auth)");
+}
+
+/* ---- dovecot.cf ---- */
+
+static bool
+has_word(struct str list, struct str word)
+{
+	struct str one;
+
+	while (str_word(&list, &one)) {
+		if (str_starts(one, S("+")))
+			one = str_from(one, 1);
+		if (str_ieq(one, word))
+			return true;
+	}
+	return false;
+}
+
+static void
+check_dovecot_line(struct diag *d, struct str file, uint32_t line,
+		   struct str name, struct str value)
+{
+	bool is_plugins = str_eq(name, S("mail_plugins"));
+
+	if (str_eq(name, S("imap_capability")) && has_word(value, S("ACL")) &&
+	    str_ifind(value, S("RIGHTS=")) < 0)
+		diag_warn(d, file, line,
+			  "ACL is announced without RIGHTS=, and Roundcube "
+			  "then lets nobody rename a folder: write RIGHTS=texk "
+			  "behind it, or take ACL away");
+	if (is_plugins &&
+	    (has_word(value, S("acl")) || has_word(value, S("imap_acl"))))
+		diag_warn(d, file, line,
+			  "rights of others (ACL) are not kept here: folders "
+			  "that were shared by them are their owner's alone");
+	if ((is_plugins && has_word(value, S("mail_crypt"))) ||
+	    str_starts(name, S("mail_crypt_")))
+		diag_warn(d, file, line,
+			  "mail that mail_crypt has encrypted cannot be read "
+			  "here, nor from a backup without its keys: decrypt "
+			  "it with Dovecot first (doveadm import), and keep "
+			  "the keys with the backup");
+}
+
+static void
+check_dovecot(const char *dir, struct diag *d)
+{
+	struct buf bytes = BUF_INIT(FILE_MAX_OCTETS);
+	char path[PATH_OCTETS];
+	struct str rest, line;
+	uint32_t n = 0;
+
+	snprintf(path, sizeof(path), "%.900s/dovecot.cf", dir);
+	if (fs_read_file(AT_FDCWD, path, &bytes) != OK)
+		bytes.n = 0; // that it cannot be read, others tell
+	rest = buf_str(&bytes);
+	while (rest.n > 0 && str_line(&rest, &line)) {
+		struct str name;
+
+		n++;
+		line = cflines_trim(line);
+		if (!str_starts(line, S("#")) && str_split(&line, '=', &name) &&
+		    line.p != NULL)
+			check_dovecot_line(d, str_c(path), n,
+					   cflines_trim(name),
+					   cflines_trim(line));
+	}
+	buf_release(&bytes);
+}
+
+void
+leaving_check(const struct options *o, const char *dir, const struct config *c,
+	      struct diag *d)
+{
+	struct places p = { o, str_c(dir), d };
+
+	if (c != NULL)
+		check_settings(&p, c);
+	check_variables(&p);
+	check_dovecot(dir, d);
+}
