@@ -202,6 +202,7 @@ static const int calls_files[] = {
 	SCMP_SYS(pwritev),
 	SCMP_SYS(fsync),
 	SCMP_SYS(fdatasync),
+	SCMP_SYS(syncfs),
 	SCMP_SYS(ftruncate),
 	SCMP_SYS(fallocate),
 	SCMP_SYS(fchmod),

@@ -218,6 +218,12 @@ fs_sync_dir(int dir_fd)
 }
 
 enum err
+fs_sync_all(int fd)
+{
+	return syncfs(fd) == 0 ? OK : failed("syncfs", "");
+}
+
+enum err
 fs_publish(int file_fd, int from_dir, const char *from, int to_dir,
 	   const char *to)
 {
@@ -299,6 +305,7 @@ shared_sync_init(struct shared_sync *s)
 
 struct sync_job {
 	int fd;
+	bool is_of_all;
 	enum err result;
 };
 
@@ -307,7 +314,8 @@ sync_in_thread(void *arg)
 {
 	struct sync_job *job = arg;
 
-	job->result = fs_sync_file(job->fd);
+	job->result = job->is_of_all ? fs_sync_all(job->fd)
+				     : fs_sync_file(job->fd);
 }
 
 static enum err
@@ -317,7 +325,7 @@ sync_in_turn(struct co *co, struct shared_sync *s, int fd)
 	uint64_t want = s->n_started + 1;
 
 	while (s->n_done < want && s->failure == OK) {
-		struct sync_job job = { fd, OK };
+		struct sync_job job = { fd, s->is_of_all, OK };
 
 		if (s->is_running) {
 			if (gate_wait(co, &s->gate, NEVER_US) == ERR_CANCELED)

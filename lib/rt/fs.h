@@ -44,6 +44,9 @@ enum err fs_sync_data(int fd) MUST_USE;
 enum err fs_sync_file(int fd) MUST_USE;
 /* Flushes a directory's names. */
 enum err fs_sync_dir(int dir_fd) MUST_USE;
+/* Flushes all of the file system that fd is in: files, names and what other
+ * programs wrote. */
+enum err fs_sync_all(int fd) MUST_USE;
 
 /* The step in the middle: fsync(file_fd), then rename. Durable only after
  * fs_sync_dir(to_dir) or shared_sync(). ERR_EXISTS when `to` is there already. */
@@ -70,6 +73,7 @@ enum err fs_make_dir(int dir_fd, const char *name, mode_t mode) MUST_USE;
 struct shared_sync {
 	uint64_t n_started, n_done;
 	bool is_running;
+	bool is_of_all; // fs_sync_all() instead of an fsync
 	size_t n_inside;  // coroutines in shared_sync()
 	enum err failure; // final
 	struct gate gate;

@@ -213,7 +213,6 @@ void
 shared_file_init(struct shared_file *s)
 {
 	*s = (struct shared_file) { .tmp_fd = -1, .fd = -1 };
-	gate_init(&s->gate);
 	STAILQ_INIT(&s->waiting);
 	shared_sync_init(&s->sync);
 }
@@ -247,11 +246,9 @@ make(struct co *co, struct shared_file *s, struct placing *p)
 {
 	struct making making = { s, p };
 
-	s->state = SHARED_BUSY;
 	memcpy(s->temporary, p->temporary, sizeof(s->temporary));
 	offload(co, make_in_thread, &making);
 	s->state = p->e == OK ? SHARED_MADE : SHARED_FAILED;
-	gate_wake_all(&s->gate);
 }
 
 struct links {
@@ -267,56 +264,51 @@ link_in_thread(void *arg)
 	struct placing *p;
 
 	STAILQ_FOREACH (p, &links->list, link)
-		p->e = fs_link(s->tmp_fd, s->temporary, p->to_fd, p->name);
+		p->e = s->state == SHARED_FAILED
+			       ? ERR_REFUSED
+			       : fs_link(s->tmp_fd, s->temporary, p->to_fd,
+					 p->name);
 }
 
-/* One job for all who came during the one before. */
+/* One job for all who came while the file was made, or during the job before.
+ * own: of this coroutine, whose tmp/ gets the file. */
 static void
-link_all(struct co *co, struct shared_file *s)
+place_all(struct co *co, struct shared_file *s, struct placing *own)
 {
 	struct links links = { s, STAILQ_HEAD_INITIALIZER(links.list) };
 	struct placing *p;
 
+	s->is_busy = true;
+	if (s->state == SHARED_NONE)
+		make(co, s, own);
 	STAILQ_CONCAT(&links.list, &s->waiting);
-	s->is_linking = true;
 	offload(co, link_in_thread, &links);
-	s->is_linking = false;
+	s->is_busy = false;
 	STAILQ_FOREACH (p, &links.list, link) {
-		p->is_linked = true;
+		p->is_placed = true;
 		co_wake(p->co);
 	}
 	if ((p = STAILQ_FIRST(&s->waiting)) != NULL)
 		co_wake(p->co);
 }
 
-static void
-link_in_turn(struct co *co, struct shared_file *s, struct placing *p)
-{
-	p->co = co;
-	STAILQ_INSERT_TAIL(&s->waiting, p, link);
-	while (!p->is_linked) // it is in a list, cancelled or not
-		if (s->is_linking)
-			co_park(co);
-		else
-			link_all(co, s);
-}
-
 enum err
 shared_file_place(struct co *co, struct shared_file *s, struct placing *p)
 {
-	while (s->state == SHARED_BUSY)
-		if (gate_wait(co, &s->gate, NEVER_US) != OK)
-			return ERR_CANCELED;
-	if (s->state == SHARED_NONE)
-		make(co, s, p);
-	if (s->state == SHARED_FAILED)
-		return ERR_REFUSED;
-	link_in_turn(co, s, p);
-	/* The number of links, too, must be on the disk: a file that seems to
-	 * have fewer than names would be freed before its last name goes. */
-	if (p->e == OK)
-		p->e = shared_sync(co, &s->sync, s->fd);
+	p->co = co;
+	STAILQ_INSERT_TAIL(&s->waiting, p, link);
+	while (!p->is_placed) // it is in a list, cancelled or not
+		if (s->is_busy)
+			co_park(co);
+		else
+			place_all(co, s, p);
 	return p->e;
+}
+
+enum err
+shared_file_flush(struct co *co, struct shared_file *s)
+{
+	return shared_sync(co, &s->sync, s->fd);
 }
 
 static void

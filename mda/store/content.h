@@ -45,7 +45,7 @@ struct placing {
 	/* Of shared_file_place(). */
 	STAILQ_ENTRY(placing) link;
 	struct co *co;
-	bool is_linked;
+	bool is_placed;
 };
 STAILQ_HEAD(placings, placing);
 
@@ -54,10 +54,9 @@ void content_place(void *placing);
 /* One file that several readers get: the first writes it to its tmp/, each has
  * a link to it. The name in tmp/ goes at the end. */
 struct shared_file {
-	enum { SHARED_NONE, SHARED_BUSY, SHARED_MADE, SHARED_FAILED } state;
-	struct gate gate;
-	struct placings waiting; // for their links
-	bool is_linking;
+	enum { SHARED_NONE, SHARED_MADE, SHARED_FAILED } state;
+	bool is_busy; // somebody makes it, or links
+	struct placings waiting;
 	int tmp_fd, fd;
 	char temporary[TREE_NAME_SIZE];
 	struct shared_sync sync;
@@ -68,4 +67,7 @@ void shared_file_init(struct shared_file *s);
  * here, a file of its own may do. */
 enum err shared_file_place(struct co *co, struct shared_file *s,
 			   struct placing *p) MUST_USE;
+/* The number of links, too, must be on the disk: a file that seems to have
+ * fewer than names would be freed before its last name goes. */
+enum err shared_file_flush(struct co *co, struct shared_file *s) MUST_USE;
 void shared_file_release(struct co *co, struct shared_file *s);

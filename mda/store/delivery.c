@@ -35,7 +35,7 @@ enum {
 	ARENA_MAX_OCTETS = 2 << 20,
 	HEADER_SCAN_OCTETS = 64 * 1024, // a Message-ID behind it is none
 	MESSAGE_ID_MAX_OCTETS = 998,
-	WORKERS_MAX = 16, // recipients of one message at a time
+	WORKERS_MAX = 50, // recipients of one message at a time
 	CHUNK_TIMEOUT_S = 600,
 	SEND_TIMEOUT_S = 60,
 };
@@ -273,6 +273,25 @@ has_sane_lengths(const struct store_delivery *what,
 	       HEAD_MAX_OCTETS / 2;
 }
 
+/* Makes the new name durable, and the links of a shared file. */
+static enum err
+flush(struct co *co, const struct delivery *d, struct shared_file *shared,
+      struct mailbox *to)
+{
+	enum err e = OK;
+
+	if (shared != NULL &&
+	    whole_flush_fits(&d->tree->flush, d->what->n_rcpts, to->new_fd)) {
+		e = whole_flush(co, &d->tree->flush);
+		if (e != OK && e != ERR_CANCELED)
+			to->new_sync.failure = e;
+		return e;
+	}
+	if (shared != NULL)
+		e = shared_file_flush(co, shared);
+	return e == OK ? shared_sync(co, &to->new_sync, to->new_fd) : e;
+}
+
 /* Writes the file; OK when it is durable in new/, ERR_EXISTS when it was there
  * before and is durable. */
 static enum err
@@ -302,8 +321,10 @@ place(struct co *co, const struct delivery *d, struct shared_file *shared,
 		p->date_us = d->what->arrived_us;
 		tree_temporary(d->tree, p->temporary, sizeof(p->temporary));
 		p->e = shared ? shared_file_place(co, shared, p) : ERR_REFUSED;
-		if (p->e == ERR_REFUSED)
+		if (p->e == ERR_REFUSED) {
+			shared = NULL;
 			offload(co, content_place, p);
+		}
 		was_there = p->e == ERR_EXISTS;
 		e = was_there ? OK : p->e;
 	} else {
@@ -312,7 +333,7 @@ place(struct co *co, const struct delivery *d, struct shared_file *shared,
 	free(p);
 	buf_release(&name);
 	if (e == OK)
-		e = shared_sync(co, &to->new_sync, to->new_fd);
+		e = flush(co, d, shared, to);
 	if (e == ERR_NOT_FOUND || e == ERR_FORMAT)
 		e = ERR_UNAVAILABLE; // not the user's absence
 	return e == OK && was_there ? ERR_EXISTS : e;

@@ -117,7 +117,7 @@ tree_open(struct tree *t, const char *root, unsigned copy, struct str host)
 {
 	memset(t, 0, sizeof(*t));
 	t->copy = copy;
-	t->lock_fd = -1;
+	t->lock_fd = t->flush.memory_fd = -1;
 	t->epoch = 1;
 	TAILQ_INIT(&t->idle_users);
 	TAILQ_INIT(&t->idle_mailboxes);
@@ -137,8 +137,10 @@ tree_open(struct tree *t, const char *root, unsigned copy, struct str host)
 		log_error("store.root", FC("path", root), FERRNO(errno));
 		return ERR_IO;
 	}
-	if (take_lock(t))
+	if (take_lock(t)) {
+		whole_flush_open(&t->flush, t->root_fd);
 		return OK;
+	}
 	close(t->root_fd);
 	t->root_fd = -1;
 	return ERR_EXISTS;
@@ -176,6 +178,7 @@ tree_close(struct tree *t)
 	seen_close(&t->seen);
 	if (t->lock_fd >= 0)
 		close(t->lock_fd);
+	whole_flush_close(&t->flush);
 	if (t->root_fd >= 0)
 		close(t->root_fd);
 	t->root_fd = t->lock_fd = -1;

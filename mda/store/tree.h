@@ -13,6 +13,7 @@
 #include "lib/ipc/router.h"
 #include "lib/rt/fs.h"
 #include "mda/store/lock.h"
+#include "mda/store/whole_flush.h"
 
 enum {
 	TREE_NAME_SIZE = 256, // of one component, with its NUL
@@ -38,6 +39,7 @@ typedef void tell_quota_fn(struct user *u, unsigned percent);
 
 struct tree {
 	int root_fd, lock_fd;
+	struct whole_flush flush;
 	unsigned copy, n_copies; // 0: the only one
 	char lock_name[32];
 	char host[65]; // in the names of new messages

@@ -9,6 +9,8 @@
 #include "router/route/resolve.h"
 #include "router/serve/serve_private.h"
 
+#include <stdlib.h>
+
 enum {
 	ANSWER_OCTETS = 16 * 1024,
 	TRASH_EXTRA_OCTETS = 50 << 20, // as docker-mailserver

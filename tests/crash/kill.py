@@ -49,7 +49,9 @@ def report(claim, faults):
 
 def start_load(lab, book, seed):
     mta1, mta2 = lab.hosts
-    locals1, locals2 = mta1.users, mta2.users
+    crowd = [user for user in mta1.users if user.startswith("crowd")]
+    locals1 = [user for user in mta1.users if user not in crowd]
+    locals2 = mta2.users
     routes = [
         (mta1, "smtp", "a@stranger.example", locals1),
         (mta1, "smtp", "a@stranger.example", locals1),
@@ -57,6 +59,7 @@ def start_load(lab, book, seed):
         (mta1, "submission", locals1[0], locals2),
         (mta1, "submission", locals1[1], [locals1[1], locals2[0]]),
         (mta2, "submission", locals2[1], locals1),
+        (mta1, "smtp", "c@stranger.example", crowd),
     ]
     workers = [ledgers.Writer(f"{seed}.w{i}", f"{seed} writer {i}", book,
                               routes) for i in range(N_WRITERS)]
@@ -152,6 +155,7 @@ def drain(lab, writers, readers):
 def run(lab, options):
     rng = random.Random(options.seed)
     book = ledgers.Ledger(os.path.join(lab.directory, "ledger"))
+    ledgers.add_crowd(lab.mta1)
     lab.start()
     writers, readers = start_load(lab, book, options.seed)
     killer = Killer(lab, rng)

@@ -28,9 +28,10 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))), "scenario"))
 import frame  # noqa: E402
+import ledger  # noqa: E402
 
-CALLS = ("openat,mkdirat,renameat,renameat2,linkat,fsync,fdatasync,write,"
-         "pwrite64")
+CALLS = ("openat,mkdirat,renameat,renameat2,linkat,fsync,fdatasync,syncfs,"
+         "write,pwrite64")
 START_TIMEOUT_S = 60
 SEGMENT = re.compile(r"/spool/\d+\.seg$")
 PASSING = re.compile(  # what may be lost, or is only renamed from
@@ -126,7 +127,7 @@ class Law:
         self.dirty = {}         # file -> written after its last flush
         self.headless = {}      # segment -> its head was written, not flushed
         self.faults = {"names": [], "content": [], "head": [], "zeros": []}
-        self.n = 0
+        self.n = self.n_whole = 0
 
     def concerns(self, path):
         # The base may lie in a tmp/ itself.
@@ -143,6 +144,13 @@ class Law:
         self.headless.pop(path, None)
         for key in [k for k in self.owed if k[0] == path]:
             del self.owed[key]
+
+    def all_flushed(self):
+        """Of the one file system that the lab is in."""
+        self.owed.clear()
+        self.dirty.clear()
+        self.headless.clear()
+        self.n_whole += 1
 
     def wrote(self, path, data, offset):
         if not path.startswith(self.roots):
@@ -179,6 +187,8 @@ class Law:
                 self.named(place(a[0], a[1]))
             elif call in ("fsync", "fdatasync"):
                 self.flushed(fd_path(a[0]))
+            elif call == "syncfs":
+                self.all_flushed()
             elif call == "write":
                 self.wrote(fd_path(a[0]), a[1], None)
             elif call == "pwrite64":
@@ -202,7 +212,16 @@ def takes_mail(host, user):
         return client.rcpt(user)[0] == 250
 
 
-def work(host):
+def write_to_all(host, crowd):
+    ident, content = frame.message(recipient=crowd[0])
+    with host.smtp(timeout_s=60) as client:
+        client.ehlo()
+        frame.deliver(client, "a@stranger.example", crowd, content)
+    host.wait_mail(crowd[-1], ident, timeout_s=60)
+    host.wait_queue_empty(60)
+
+
+def work(host, crowd):
     user = host.users[0]
     frame.wait_for("the accounts are known", lambda: takes_mail(host, user))
     for _ in range(3):
@@ -211,6 +230,7 @@ def work(host):
             client.ehlo()
             frame.deliver(client, "a@stranger.example", user, content)
         host.wait_mail(user, ident, timeout_s=60)
+    write_to_all(host, crowd)
     with host.imap(user, timeout_s=60) as client:
         name = f"Law{host.traces}"
         for answer in (client.create(name), client.subscribe(name),
@@ -236,15 +256,17 @@ def main():
     host = lab.mta1
     law = Law(host.directory,
               (os.path.join(host.state, "spool"), host.mail))
+    crowd = ledger.add_crowd(host)
     try:
         for _ in range(2):  # the second begins the segment that was prepared
             host.start()
-            work(host)
+            work(host, crowd)
             host.stop()
             law.read(host.trace)
         for rule, faults in law.faults.items():
             report(rule, faults)
         report("enough was seen", [] if law.n > 20 else [f"{law.n} names"])
+        print(f"# {law.n_whole} flushes of all")
     except frame.Failed as failed:
         report("the run came to its end", [str(failed)])
     finally:

@@ -377,6 +377,7 @@ def files_of_wrong_size(host):
 def run_load(lab, disks, options):
     rng = random.Random(options.seed)
     book = Trigger(os.path.join(lab.directory, "ledger"))
+    ledgers.add_crowd(lab.mta1)
     lab.start()
     writers, readers = kills.start_load(lab, book, options.seed)
     gardeners = [Gardener(f"{options.seed} gardener {host.n}", book, host,
