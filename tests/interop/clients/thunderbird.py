@@ -5,13 +5,18 @@ by Marionette, and each step is looked at from the server's side.
 
     make clients-big, or: tests/interop/clients/thunderbird.py [--keep]"""
 
+import email
+import email.policy
 import json
 import os
+import random
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+from urllib.parse import quote
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
     os.path.dirname(os.path.abspath(__file__)))), "scenario"))
@@ -24,6 +29,9 @@ USER = "user2@example1.local"
 START_S, STEP_S = 60, 30
 FOLDER = "Ärger & Müll"
 FOLDER_UTF7 = "&AMQ-rger &- M&APw-ll"
+FRIEND = "user1@example1.local"
+SUBJECT = "Größe und Übung 📬"
+TEXT = ".\n..two dots\nFrom here on, Straße.\n\nEnde"
 
 # What every script begins with; names as Thunderbird has them.
 HEAD = """
@@ -106,7 +114,19 @@ class Thunderbird:
             "mail.account.account1.identities": "id1",
             "mail.account.account1.server": "server1",
             "mail.identity.id1.useremail": USER,
-            "mail.identity.id1.fullName": "User",
+            "mail.identity.id1.fullName": "Jörg Müller",
+            "mail.identity.id1.smtpServer": "smtp1",
+            "mail.identity.id1.fcc": True,
+            "mail.identity.id1.fcc_folder":
+                f"imap://{quote(USER)}@localhost/Sent",
+            "mail.smtpservers": "smtp1",
+            "mail.smtp.defaultserver": "smtp1",
+            "mail.smtpserver.smtp1.type": "smtp",
+            "mail.smtpserver.smtp1.hostname": "localhost",
+            "mail.smtpserver.smtp1.port": host.ports["submission"],
+            "mail.smtpserver.smtp1.username": USER,
+            "mail.smtpserver.smtp1.try_ssl": 2,  # STARTTLS
+            "mail.smtpserver.smtp1.authMethod": 3,
             "mail.server.server1.type": "imap",
             "mail.server.server1.hostname": "localhost",
             "mail.server.server1.port": host.ports["imap"],
@@ -145,7 +165,7 @@ class Thunderbird:
              self.profile], stdin=subprocess.DEVNULL, stdout=self.log,
             stderr=subprocess.STDOUT, start_new_session=True,
             env=dict(os.environ, HOME=self.profile, MOZ_HEADLESS="1",
-                     LC_ALL="C.UTF-8", MOZ_LOG="IMAP:4",
+                     LC_ALL="C.UTF-8", MOZ_LOG="IMAP:4,sync",
                      MOZ_LOG_FILE=os.path.join(self.profile, "imap.log")))
         try:
             wait_for("Thunderbird listens", self.listens, START_S)
@@ -171,6 +191,11 @@ class Thunderbird:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
         self.log.close()
+
+    def imap_log(self):
+        with open(os.path.join(self.profile, "imap.log.moz_log"),
+                  "rb") as file:
+            return file.read()
 
     def run(self, script, *arguments):
         return self.remote.run(script, *arguments)
@@ -208,11 +233,12 @@ def journey(host, bird, ids):
         const db = Cc["@mozilla.org/security/x509certdb;1"]
             .getService(Ci.nsIX509CertDB);
         db.addCertFromBase64(given[0], "CT,CT,CT");
-        const login = Cc["@mozilla.org/login-manager/loginInfo;1"]
-            .createInstance(Ci.nsILoginInfo);
-        login.init("imap://localhost", null, "imap://localhost", given[1],
-            given[2], "", "");
-        await Services.logins.addLoginAsync(login);
+        for (const url of ["imap://localhost", "smtp://localhost"]) {
+            const login = Cc["@mozilla.org/login-manager/loginInfo;1"]
+                .createInstance(Ci.nsILoginInfo);
+            login.init(url, null, url, given[1], given[2], "", "");
+            await Services.logins.addLoginAsync(login);
+        }
         """, pem, USER, PASSWORD)
 
     # Folders and messages.
@@ -293,8 +319,12 @@ def journey(host, bird, ids):
     expect(found, [ids[4]], "found on the server")
 
     # New mail is seen without asking: whoever looks at a folder idles there.
+    # What came while it still looked would be seen at its next look alone.
+    n_octets = len(bird.imap_log())
     bird.run("inbox.updateFolder(null);")
     bird.wait("it looks at INBOX", f"return mails().length === 5;")
+    wait_for("it idles in INBOX", lambda: re.search(
+        rb":S-INBOX:SendData: \d+ IDLE", bird.imap_log()[n_octets:]), STEP_S)
     message_id, content = message("new", recipient=USER)
     host.submit("user1@example1.local", USER, content)
     bird.wait("the new message is seen", "return !!mail(given[0]);",
@@ -308,6 +338,76 @@ def journey(host, bird, ids):
     bird.run("folder(given[0]).rename('Neu', null);", FOLDER)
     wait_for("renamed", lambda: flags(host, ids[3], "Neu") is not None,
              STEP_S)
+    write(host, bird)
+
+
+def write(host, bird):
+    """A message with a file: to somebody else, and a copy in Sent."""
+    path = os.path.join(bird.profile, "blüte.bin")
+    octets = random.Random(7).randbytes(300_000)
+    with open(path, "wb") as file:
+        file.write(octets)
+    bird.run("""
+        const account = MailServices.accounts.defaultAccount;
+        const fields = Cc["@mozilla.org/messengercompose/composefields;1"]
+            .createInstance(Ci.nsIMsgCompFields);
+        fields.from = "Jörg Müller <" + given[0] + ">";
+        fields.to = given[1];
+        fields.subject = given[2];
+        const file = Cc["@mozilla.org/file/local;1"]
+            .createInstance(Ci.nsIFile);
+        file.initWithPath(given[4]);
+        const attachment = Cc["@mozilla.org/messengercompose/attachment;1"]
+            .createInstance(Ci.nsIMsgAttachment);
+        attachment.url = Services.io.newFileURI(file).spec;
+        attachment.name = file.leafName;
+        fields.addAttachment(attachment);
+        await new Promise((good, bad) => {
+            Cc["@mozilla.org/messengercompose/send;1"]
+                .createInstance(Ci.nsIMsgSend).createAndSendMessage(
+                    null, account.defaultIdentity, account.key, fields,
+                    false, false, Ci.nsIMsgSend.nsMsgDeliverNow, null,
+                    "text/plain", given[3], null, null, {
+                        QueryInterface: ChromeUtils.generateQI([
+                            "nsIMsgSendListener"]),
+                        onStartSending() {},
+                        onSendProgress() {},
+                        onStatus() {},
+                        onSendNotPerformed(id, status) {
+                            bad(new Error("not sent: " + status));
+                        },
+                        onGetDraftFolderURI() {},
+                        onTransportSecurityError() {},
+                        onStopSending(id, status, text) {
+                            status ? bad(new Error(status + " " + text))
+                                : good();
+                        },
+                    }, "", "", Ci.nsIMsgCompType.New);
+        });""", USER, FRIEND, SUBJECT, TEXT, path)
+    for user, folder in ((FRIEND, "INBOX"), (USER, "Sent")):
+        mail = wait_for(f"the mail is in {folder}",
+                        lambda user=user, folder=folder: read_mail(
+                            host, user, folder), STEP_S)
+        expect(mail["Subject"], SUBJECT, folder)
+        text, attachment = mail.iter_parts()
+        expect(text.get_content().replace("\r\n", "\n").rstrip("\n"), TEXT,
+               folder)
+        expect(attachment.get_filename(), "blüte.bin", folder)
+        expect_true(attachment.get_content() == octets,
+                    f"the file is another one in {folder}")
+
+
+def read_mail(host, user, folder):
+    """The one in the folder that has the subject of ours, or None."""
+    with host.imap(user) as client:
+        client.select(folder, readonly=True)
+        client.literal = SUBJECT.encode()
+        found = client.search("UTF-8", "SUBJECT")[1][0].split()
+        if not found:
+            return None
+        expect(len(found), 1, folder)
+        octets = client.fetch(found[0], "(BODY.PEEK[])")[1][0][1]
+    return email.message_from_bytes(octets, policy=email.policy.default)
 
 
 def host_list(host):
