@@ -73,6 +73,12 @@ cmd_pop_list(struct co *co, struct session *s)
 		(void)session_args_ok(s);
 		return;
 	}
+	/* A UIDL is for longer than this process, and POP3 cannot say that it
+	 * is not: its client would take all messages again. */
+	if (s->mailbox->is_validity_unwritten) {
+		session_fail(s, ERR_UNAVAILABLE);
+		return;
+	}
 	e = learn_sizes(co, s);
 	if (e != OK) {
 		session_fail(s, e);

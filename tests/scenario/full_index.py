@@ -5,13 +5,14 @@ mailbox log, index, search index. Mail is read and searched, no UID is told that
 could come to mean another message, and all is made when there is room."""
 
 import os
+import poplib
 import re
 import shutil
 import subprocess
 
-from frame import (Skipped, expect, expect_match, expect_true, main, message,
-                   need, scenario, wait_for)
-from frame_imap import USER1, ask, ok, session
+from frame import (PASSWORD, Skipped, expect, expect_match, expect_true, main,
+                   message, need, scenario, wait_for)
+from frame_imap import USER1, USER2, ask, ok, session
 
 INODES, OCTETS = 1500, 24 << 20
 N = 70  # enough for a search index
@@ -54,9 +55,9 @@ def own(lab, path):
         os.chown(path, owner.st_uid, owner.st_gid)
 
 
-def arrive(lab, folder, first, n):
+def arrive(lab, folder, first, n, user=USER1):
     """Mail as another program delivers it."""
-    home = lab.mta1.maildir(USER1, folder)
+    home = lab.mta1.maildir(user, folder)
     for i in range(first, first + n):
         content = message(f"number{i}", f"word{i} of the body\r\n")[1]
         name = f"{1760000000 + i}.M{i}P1.host,S={len(content)}"
@@ -158,6 +159,20 @@ def new_ones_wait_for_a_block(lab):
     new_ones_wait(lab, "blocks", use_blocks)
 
 
+def uidls(host):
+    """A UIDL is for ever, so without a uidlist there is no maildrop."""
+    client = poplib.POP3_SSL("127.0.0.1", host.ports["pop3s"],
+                             context=host.tls(), timeout=20)
+    try:
+        client.user(USER2)
+        client.pass_(PASSWORD)
+        return client.uidl()[1]
+    except poplib.error_proto as error:
+        return error.args[0].decode()[:15]
+    finally:
+        client.close()
+
+
 @scenario
 def without_a_uidlist_uids_do_not_stick(lab):
     """RFC 9051 7.1: each process has a UIDVALIDITY of its own, until one can
@@ -165,12 +180,14 @@ def without_a_uidlist_uids_do_not_stick(lab):
     host, folder, last = lab.mta1, "unlisted", 0
     with session(lab) as raw:
         ok(raw, f"CREATE {folder}")
-    home = host.maildir(USER1, "." + folder)
+    session(lab, USER2).close()
     arrive(lab, "." + folder, 0, N)
+    arrive(lab, "", 0, 3, USER2)
     host.stop()
-    for name in os.listdir(home):
-        if name.startswith(("dovecot-uidlist", "estafeta")):
-            os.unlink(os.path.join(home, name))
+    for home in (host.maildir(USER1, "." + folder), host.maildir(USER2)):
+        for name in os.listdir(home):
+            if name.startswith(("dovecot-uidlist", "estafeta")):
+                os.unlink(os.path.join(home, name))
     use_inodes(lab)
     host.start()
     for again in range(2):
@@ -185,6 +202,9 @@ def without_a_uidlist_uids_do_not_stick(lab):
             expect_match("\n".join(ok(other, f"STATUS {folder} (UIDVALIDITY)")),
                          f"UIDVALIDITY {validity}")
             known = rows(raw)
+            with session(lab, USER2) as third:
+                expect(select(third, "INBOX")[2], 3)
+                expect(uidls(host), "-ERR [SYS/TEMP]")
             if again == 1:
                 free(lab)
                 ok(raw, "NOOP")
@@ -196,6 +216,10 @@ def without_a_uidlist_uids_do_not_stick(lab):
         head, validity, n = select(raw, folder)
         expect((validity, n), (last, N), "it was written")
         expect(rows(raw), known)
+    told = uidls(host)
+    expect(len(told), 3)
+    restart(lab)
+    expect(uidls(host), told, "POP3")
 
 
 def traced(lab, error):
