@@ -41,8 +41,9 @@ static const char help[] =
 	"       doveadm fetch -u USER FIELDS QUERY\n"
 	"       doveadm expunge -u USER mailbox NAME QUERY\n"
 	"       doveadm flags add|remove|replace -u USER FLAGS QUERY\n"
-	"       doveadm copy -u USER DESTINATION QUERY\n"
-	"       doveadm move -u USER DESTINATION mailbox NAME QUERY\n"
+	"       doveadm copy -u USER DESTINATION [user SOURCE] QUERY\n"
+	"       doveadm move -u USER DESTINATION [user SOURCE] mailbox NAME "
+	"QUERY\n"
 	"       (-A for -u USER: all of them)\n"
 	"\n"
 	"What else Dovecot's doveadm does is not here: mailctl --help.\n";
@@ -300,6 +301,26 @@ do_quota(struct asking *a, int argc, char **argv)
 
 /* ---- what looks into mailboxes ---- */
 
+/* The user whose messages are copied: false with a message when there is none.
+ */
+static bool
+check_source(struct asking *a, const struct doveadm_ask *ask)
+{
+	const char *source = doveadm_source(ask);
+	const struct config_account *account;
+
+	if (source == NULL)
+		return true;
+	account = find_user(a, source);
+	if (account == NULL) {
+		fprintf(stderr, "doveadm(%s): Error: User doesn't exist\n",
+			source);
+		return false;
+	}
+	ask->words[2] = str_dup_c(account->name); // until the command ends
+	return true;
+}
+
 static int
 in_mailboxes(struct asking *a, const char *verb, int argc, char **argv)
 {
@@ -339,6 +360,8 @@ in_mailboxes(struct asking *a, const char *verb, int argc, char **argv)
 			user);
 		return EX_NOUSER;
 	}
+	if (!check_source(a, &ask))
+		return EX_NOUSER;
 	for (size_t i = 0; i < a->config->n_accounts && status == 0; i++) {
 		ask.user = a->config->accounts[i].name;
 		if (user != NULL && !str_ieq(ask.user, str_c(user)))

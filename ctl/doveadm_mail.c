@@ -7,8 +7,8 @@
  */
 #include "ctl/doveadm_mail.h"
 
+#include "ctl/doveadm_private.h"
 #include "ctl/doveadm_query.h"
-#include "ctl/store_session.h"
 #include "lib/base/check.h"
 #include "lib/mail/imap_flags.h"
 #include "lib/mail/imap_mailbox_name.h"
@@ -30,11 +30,8 @@ enum {
 typedef int
 verb_fn(struct co *co, struct store_session *s, const struct doveadm_ask *ask);
 
-static int fail(const struct doveadm_ask *ask, int status, const char *format,
-		...) PRINTF(3, 4);
-
-static int
-fail(const struct doveadm_ask *ask, int status, const char *format, ...)
+int
+doveadm_fail(const struct doveadm_ask *ask, int status, const char *format, ...)
 {
 	va_list ap;
 
@@ -48,32 +45,37 @@ fail(const struct doveadm_ask *ask, int status, const char *format, ...)
 
 /* A command; its status as an exit status, said when it failed. what: "Can't
  * create mailbox X". */
-static int
-run(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
-    enum store_verb verb, struct str args, const char *what, const char *name)
+int
+doveadm_run(struct co *co, struct store_session *s,
+	    const struct doveadm_ask *ask, enum store_verb verb,
+	    struct str args, const char *what, const char *name)
 {
 	enum err e = store_session_run(co, s, verb, false, args);
 	struct str text = buf_str(&s->done_text);
 
 	if (e != OK)
-		return fail(ask, EX_TEMPFAIL, "%s %s: %s", what, name,
-			    err_text(e));
+		return doveadm_fail(ask, EX_TEMPFAIL, "%s %s: %s", what, name,
+				    err_text(e));
 	if (s->status == STORE_OK)
 		return 0;
 	if (str_starts(text, S("[NONEXISTENT]")) ||
 	    str_starts(text, S("no such mailbox")))
-		return fail(ask, EX_NOHOST, "%s %s: Mailbox doesn't exist: %s",
-			    what, name, name);
+		return doveadm_fail(ask, EX_NOHOST,
+				    "%s %s: Mailbox doesn't exist: %s", what,
+				    name, name);
 	if (str_starts(text, S("[ALREADYEXISTS]")))
-		return fail(ask, EX_DATAERR, "%s %s: Mailbox already exists",
-			    what, name);
-	return fail(ask, EX_TEMPFAIL, "%s %s: %.*s", what, name, STR(text));
+		return doveadm_fail(ask, EX_DATAERR,
+				    "%s %s: Mailbox already exists", what,
+				    name);
+	return doveadm_fail(ask, EX_TEMPFAIL, "%s %s: %.*s", what, name,
+			    STR(text));
 }
 
 /* A name of the command line, as IMAP has it. False: it cannot be one (said).
  */
-static bool
-put_name(struct buf *out, const struct doveadm_ask *ask, const char *name)
+bool
+doveadm_put_name(struct buf *out, const struct doveadm_ask *ask,
+		 const char *name)
 {
 	struct buf wire = BUF_INIT(NAME_MAX_OCTETS);
 	bool ok = imap_utf7_encode(str_c(name), &wire) == OK &&
@@ -81,7 +83,8 @@ put_name(struct buf *out, const struct doveadm_ask *ask, const char *name)
 
 	buf_release(&wire);
 	if (!ok)
-		fail(ask, EX_DATAERR, "Invalid mailbox name '%s'", name);
+		doveadm_fail(ask, EX_DATAERR, "Invalid mailbox name '%s'",
+			     name);
 	return ok;
 }
 
@@ -132,13 +135,14 @@ list_names(struct co *co, struct store_session *s,
 
 		buf_clear(&args);
 		buf_put(&args, S("\"\" "));
-		if (!put_name(&args, ask, masks[i])) {
+		if (!doveadm_put_name(&args, ask, masks[i])) {
 			status = EX_DATAERR;
 			break;
 		}
-		status = run(co, s, ask,
-			     ask->only_subscribed ? VERB_LSUB : VERB_LIST,
-			     buf_str(&args), "Listing mailboxes", masks[i]);
+		status = doveadm_run(
+			co, s, ask,
+			ask->only_subscribed ? VERB_LSUB : VERB_LIST,
+			buf_str(&args), "Listing mailboxes", masks[i]);
 		text = buf_str(&s->text);
 		while (status == 0 && str_line(&text, &line)) {
 			if (is_real &&
@@ -278,15 +282,15 @@ status_of(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
 	struct str line, rest;
 	int status = 0;
 
-	if (put_name(&args, ask, text)) {
+	if (doveadm_put_name(&args, ask, text)) {
 		buf_put(&args, S(" ("));
 		for (size_t i = 0, n = 0; i < N_STATUS; i++)
 			if (wanted[i])
 				buf_putf(&args, "%s%.*s", n++ > 0 ? " " : "",
 					 STR(status_fields[i].item));
 		buf_putc(&args, ')');
-		status = run(co, s, ask, VERB_STATUS, buf_str(&args), "Mailbox",
-			     text);
+		status = doveadm_run(co, s, ask, VERB_STATUS, buf_str(&args),
+				     "Mailbox", text);
 		rest = buf_str(&s->text);
 		while (status == 0 && str_line(&rest, &line)) {
 			if (!str_starts(line, S("* STATUS ")))
@@ -336,10 +340,11 @@ mailbox_status(struct co *co, struct store_session *s,
 	status = list_names(co, s, ask, ask->words + 1, ask->n_words - 1, true,
 			    &names);
 	if (status == 0 && names.n == 0)
-		status = fail(ask, EX_NOHOST,
-			      "Mailbox %s: Failed to lookup mailbox status: "
-			      "Mailbox doesn't exist: %s",
-			      ask->words[1], ask->words[1]);
+		status = doveadm_fail(
+			ask, EX_NOHOST,
+			"Mailbox %s: Failed to lookup mailbox status: "
+			"Mailbox doesn't exist: %s",
+			ask->words[1], ask->words[1]);
 	rest = buf_str(&names);
 	while (status == 0 && str_line(&rest, &name))
 		status = status_of(co, s, ask, wanted, name, sums);
@@ -397,17 +402,18 @@ for_each_name(struct co *co, struct store_session *s,
 		return EX_USAGE;
 	for (int i = 0; i < ask->n_words && status == 0; i++) {
 		buf_clear(&args);
-		status = put_name(&args, ask, ask->words[i])
-				 ? run(co, s, ask, verb, buf_str(&args), what,
-				       ask->words[i])
+		status = doveadm_put_name(&args, ask, ask->words[i])
+				 ? doveadm_run(co, s, ask, verb, buf_str(&args),
+					       what, ask->words[i])
 				 : EX_DATAERR;
 		if (status == 0 && ask->subscribes &&
 		    (verb == VERB_CREATE || verb == VERB_DELETE))
-			status = run(co, s, ask,
-				     verb == VERB_CREATE ? VERB_SUBSCRIBE
-							 : VERB_UNSUBSCRIBE,
-				     buf_str(&args), "Can't subscribe mailbox",
-				     ask->words[i]);
+			status = doveadm_run(
+				co, s, ask,
+				verb == VERB_CREATE ? VERB_SUBSCRIBE
+						    : VERB_UNSUBSCRIBE,
+				buf_str(&args), "Can't subscribe mailbox",
+				ask->words[i]);
 	}
 	buf_release(&args);
 	return status;
@@ -452,11 +458,12 @@ mailbox_rename(struct co *co, struct store_session *s,
 
 	if (ask->n_words != 2)
 		return EX_USAGE;
-	if (put_name(&args, ask, ask->words[0])) {
+	if (doveadm_put_name(&args, ask, ask->words[0])) {
 		buf_putc(&args, ' ');
-		if (put_name(&args, ask, ask->words[1]))
-			status = run(co, s, ask, VERB_RENAME, buf_str(&args),
-				     "Can't rename mailbox", ask->words[0]);
+		if (doveadm_put_name(&args, ask, ask->words[1]))
+			status = doveadm_run(
+				co, s, ask, VERB_RENAME, buf_str(&args),
+				"Can't rename mailbox", ask->words[0]);
 	}
 	buf_release(&args);
 	return status;
@@ -464,19 +471,10 @@ mailbox_rename(struct co *co, struct store_session *s,
 
 /* ---- search ---- */
 
-/* What takes messages away needs a query that says from where. */
-enum purpose { READS, CHANGES, REMOVES };
-
-/* What is done with the hits in one folder: uids is "1,3:5 ..." as a list of
- * numbers with blanks between them. */
-typedef int
-hits_fn(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
-	struct str folder, struct str uids);
-
 static int
 search_in(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
 	  const struct doveadm_query *q, struct str folder,
-	  enum purpose purpose, hits_fn *take)
+	  enum doveadm_purpose purpose, doveadm_hits_fn *take)
 {
 	struct buf args = BUF_INIT(ARGS_MAX_OCTETS);
 	struct buf uids = BUF_INIT(LIST_MAX_OCTETS);
@@ -484,16 +482,17 @@ search_in(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
 	struct str rest, line;
 	int status = EX_DATAERR;
 
-	if (put_name(&args, ask, name))
-		status = run(co, s, ask,
-			     purpose == READS ? VERB_EXAMINE : VERB_SELECT,
-			     buf_str(&args), "Syncing mailbox", name);
+	if (doveadm_put_name(&args, ask, name))
+		status = doveadm_run(co, s, ask,
+				     purpose == DOVEADM_READS ? VERB_EXAMINE
+							      : VERB_SELECT,
+				     buf_str(&args), "Syncing mailbox", name);
 	if (status == 0 && store_session_run(co, s, VERB_SEARCH, true,
 					     buf_str(&q->criteria)) != OK)
 		status = EX_TEMPFAIL;
 	if (status == 0 && s->status != STORE_OK)
-		status = fail(ask, EX_USAGE, "Search query: %.*s",
-			      STR(buf_str(&s->done_text)));
+		status = doveadm_fail(ask, EX_USAGE, "Search query: %.*s",
+				      STR(buf_str(&s->done_text)));
 	rest = buf_str(&s->text);
 	while (status == 0 && str_line(&rest, &line))
 		if (str_starts(line, S("* SEARCH ")) &&
@@ -507,10 +506,10 @@ search_in(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
 	return status;
 }
 
-/* The folders that a query names, or all of them, and their hits. */
-static int
-search(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
-       int n_before, enum purpose purpose, hits_fn *take)
+int
+doveadm_search(struct co *co, struct store_session *s,
+	       const struct doveadm_ask *ask, int n_before,
+	       enum doveadm_purpose purpose, doveadm_hits_fn *take)
 {
 	struct doveadm_query q;
 	struct buf names = BUF_INIT(LIST_MAX_OCTETS);
@@ -520,12 +519,13 @@ search(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
 	doveadm_query_init(&q);
 	if (!doveadm_query_read(&q, ask->words + n_before,
 				ask->n_words - n_before, time(NULL)))
-		status = fail(ask, EX_USAGE, "Search query: %s", q.why);
-	else if (purpose == REMOVES && q.mailbox == NULL)
-		status = fail(ask, EX_USAGE,
-			      "%s: To avoid accidents, search query must "
-			      "contain MAILBOX in all search branches",
-			      ask->verb);
+		status = doveadm_fail(ask, EX_USAGE, "Search query: %s", q.why);
+	else if (purpose == DOVEADM_REMOVES && q.mailbox == NULL)
+		status = doveadm_fail(
+			ask, EX_USAGE,
+			"%s: To avoid accidents, search query must "
+			"contain MAILBOX in all search branches",
+			ask->verb);
 	else if (q.mailbox != NULL && strpbrk(q.mailbox, "*%") == NULL)
 		buf_putf(&names, "%s\n", q.mailbox);
 	else
@@ -549,10 +549,10 @@ print_hits(struct co *co, struct store_session *s,
 	struct str uid;
 	int status = EX_DATAERR;
 
-	if (put_name(&args, ask, name)) {
+	if (doveadm_put_name(&args, ask, name)) {
 		buf_put(&args, S(" (MAILBOXID)"));
-		status = run(co, s, ask, VERB_STATUS, buf_str(&args), "Mailbox",
-			     name);
+		status = doveadm_run(co, s, ask, VERB_STATUS, buf_str(&args),
+				     "Mailbox", name);
 	}
 	if (status == 0)
 		buf_put(&guid, str_first(status_value(buf_str(&s->text),
@@ -572,7 +572,7 @@ print_hits(struct co *co, struct store_session *s,
 static int
 do_search(struct co *co, struct store_session *s, const struct doveadm_ask *ask)
 {
-	return search(co, s, ask, 0, READS, print_hits);
+	return doveadm_search(co, s, ask, 0, DOVEADM_READS, print_hits);
 }
 
 /* ---- changes of messages ---- */
@@ -607,13 +607,14 @@ read_flags(const struct doveadm_ask *ask, struct str words, struct buf *out)
 			return EX_TEMPFAIL;
 		}
 		if (!is_system && !imap_is_keyword(word))
-			return fail(ask, EX_DATAERR,
-				    "Invalid keywords: Invalid characters in "
-				    "keyword");
+			return doveadm_fail(
+				ask, EX_DATAERR,
+				"Invalid keywords: Invalid characters in "
+				"keyword");
 		if (is_system && imap_flag_bit(word) == IMAP_FLAG_RECENT)
 			continue;
 		if (buf_addf(out, "%s%.*s", blank, STR(word)) != OK)
-			return fail(ask, EX_DATAERR, "Too many flags");
+			return doveadm_fail(ask, EX_DATAERR, "Too many flags");
 		blank = " ";
 	}
 	buf_putc(out, ')');
@@ -634,8 +635,8 @@ flag_hits(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
 		if (store_session_run(co, s, VERB_STORE, true,
 				      buf_str(&args)) != OK ||
 		    s->status != STORE_OK)
-			status = fail(ask, EX_TEMPFAIL, "flags: %.*s",
-				      STR(buf_str(&s->done_text)));
+			status = doveadm_fail(ask, EX_TEMPFAIL, "flags: %.*s",
+					      STR(buf_str(&s->done_text)));
 	}
 	buf_release(&args);
 	buf_release(&flags);
@@ -654,7 +655,8 @@ change_flags(struct co *co, struct store_session *s,
 	if (ask->n_words >= 2) // also where there are no hits
 		status = read_flags(ask, str_c(ask->words[0]), &flags);
 	if (status == 0)
-		status = search(co, s, &with, 1, CHANGES, flag_hits);
+		status = doveadm_search(co, s, &with, 1, DOVEADM_CHANGES,
+					flag_hits);
 	buf_release(&flags);
 	return status;
 }
@@ -690,50 +692,59 @@ carry_hits(struct co *co, struct store_session *s,
 
 	while (status == 0 && next_set(&uids, &args)) {
 		buf_putc(&args, ' ');
-		if (!put_name(&args, ask, ask->words[0]))
+		if (!doveadm_put_name(&args, ask, ask->words[0]))
 			status = EX_DATAERR;
 		else if (store_session_run(co, s,
 					   is_move ? VERB_MOVE : VERB_COPY,
 					   true, buf_str(&args)) != OK ||
 			 s->status != STORE_OK)
-			status = fail(ask, EX_TEMPFAIL, "%s: %.*s", ask->verb,
-				      STR(buf_str(&s->done_text)));
+			status = doveadm_fail(ask, EX_TEMPFAIL, "%s: %.*s",
+					      ask->verb,
+					      STR(buf_str(&s->done_text)));
 	}
 	buf_release(&args);
 	return status;
 }
 
-/* copy, move: the destination, then the query. */
+int
+doveadm_look_for(struct co *co, struct store_session *s,
+		 const struct doveadm_ask *ask, const char *name)
+{
+	struct buf args = BUF_INIT(ARGS_MAX_OCTETS);
+	int status = EX_DATAERR;
+
+	if (doveadm_put_name(&args, ask, name)) {
+		buf_put(&args, S(" (MESSAGES)"));
+		status = doveadm_run(co, s, ask, VERB_STATUS, buf_str(&args),
+				     "Can't open mailbox", name);
+	}
+	buf_release(&args);
+	return status;
+}
+
+/* copy, move: the destination, which Dovecot opens first, then the query. */
 static int
 do_carry(struct co *co, struct store_session *s, const struct doveadm_ask *ask)
 {
 	bool is_move = strcmp(ask->verb, "move") == 0;
-	struct buf args = BUF_INIT(ARGS_MAX_OCTETS);
-	int status = EX_DATAERR;
+	int status;
 
 	if (ask->n_words < 2)
 		return EX_USAGE;
-	if (strcmp(ask->words[1], "user") == 0)
-		return fail(ask, EX_USAGE,
-			    "%s from another user's mailboxes is not here",
-			    ask->verb);
-	if (put_name(&args, ask, ask->words[0])) { // Dovecot opens it first
-		buf_put(&args, S(" (MESSAGES)"));
-		status = run(co, s, ask, VERB_STATUS, buf_str(&args),
-			     "Can't open mailbox", ask->words[0]);
-	}
-	buf_release(&args);
-	return status == 0 ? search(co, s, ask, 1, is_move ? REMOVES : READS,
-				    carry_hits)
-			   : status;
+	status = doveadm_look_for(co, s, ask, ask->words[0]);
+	if (status != 0)
+		return status;
+	return doveadm_search(co, s, ask, 1,
+			      is_move ? DOVEADM_REMOVES : DOVEADM_READS,
+			      carry_hits);
 }
 
 /* ---- expunge ---- */
 
-static int
-expunge_hits(struct co *co, struct store_session *s,
-	     const struct doveadm_ask *ask, struct str folder UNUSED,
-	     struct str uids)
+int
+doveadm_expunge_hits(struct co *co, struct store_session *s,
+		     const struct doveadm_ask *ask, struct str folder UNUSED,
+		     struct str uids)
 {
 	struct buf set = BUF_INIT(ARGS_MAX_OCTETS);
 	int status = 0;
@@ -748,8 +759,8 @@ expunge_hits(struct co *co, struct store_session *s,
 			e = store_session_run(co, s, VERB_EXPUNGE, true,
 					      buf_str(&set));
 		if (e != OK || s->status != STORE_OK)
-			status = fail(ask, EX_TEMPFAIL, "expunge: %.*s",
-				      STR(buf_str(&s->done_text)));
+			status = doveadm_fail(ask, EX_TEMPFAIL, "expunge: %.*s",
+					      STR(buf_str(&s->done_text)));
 	}
 	buf_release(&set);
 	return status;
@@ -759,7 +770,8 @@ static int
 do_expunge(struct co *co, struct store_session *s,
 	   const struct doveadm_ask *ask)
 {
-	return search(co, s, ask, 0, REMOVES, expunge_hits);
+	return doveadm_search(co, s, ask, 0, DOVEADM_REMOVES,
+			      doveadm_expunge_hits);
 }
 
 /* ---- fetch ---- */
@@ -897,8 +909,8 @@ fetch_one(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
 			f = &fetch_fields[i];
 	*is_lines_out = f != NULL && f->kind == LINES;
 	if (f == NULL && !str_starts(name, S("hdr.")))
-		return fail(ask, EX_USAGE, "Unknown fetch field: %.*s",
-			    STR(name));
+		return doveadm_fail(ask, EX_USAGE, "Unknown fetch field: %.*s",
+				    STR(name));
 	buf_putf(&args, "%.*s (", STR(uid));
 	if (f != NULL)
 		buf_put(&args, f->item);
@@ -908,8 +920,8 @@ fetch_one(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
 	buf_putc(&args, ')');
 	if (store_session_run(co, s, VERB_FETCH, true, buf_str(&args)) != OK ||
 	    s->status != STORE_OK)
-		status = fail(ask, EX_TEMPFAIL, "fetch %.*s: %.*s", STR(name),
-			      STR(buf_str(&s->done_text)));
+		status = doveadm_fail(ask, EX_TEMPFAIL, "fetch %.*s: %.*s",
+				      STR(name), STR(buf_str(&s->done_text)));
 	else if (f != NULL)
 		put_value(out, f, buf_str(&s->text));
 	else
@@ -998,7 +1010,7 @@ do_fetch(struct co *co, struct store_session *s, const struct doveadm_ask *ask)
 			printf("%s%.*s", separator, STR(name));
 		putchar('\n');
 	}
-	return search(co, s, ask, 1, READS, fetch_hits);
+	return doveadm_search(co, s, ask, 1, DOVEADM_READS, fetch_hits);
 }
 
 /* ---- which ---- */
@@ -1064,10 +1076,23 @@ run_verb(struct co *co, struct store_session *s, void *arg)
 	return EX_USAGE;
 }
 
+const char *
+doveadm_source(const struct doveadm_ask *ask)
+{
+	bool carries = strcmp(ask->verb, "copy") == 0 ||
+		       strcmp(ask->verb, "move") == 0;
+
+	return carries && ask->n_words > 3 && strcmp(ask->words[1], "user") == 0
+		       ? ask->words[2]
+		       : NULL;
+}
+
 int
 doveadm_mail(const struct doveadm_ask *ask)
 {
 	struct doveadm_ask copy = *ask;
 
+	if (doveadm_source(ask) != NULL)
+		return doveadm_carry(ask);
 	return store_session_with(ask->options, ask->user, run_verb, &copy);
 }

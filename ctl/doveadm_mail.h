@@ -18,10 +18,14 @@ struct doveadm_ask {
 	bool is_all; // one of many users
 	bool is_first;
 	const char *prefix; // of FLAGS, while flags are changed
+	void *arg;	    // of who takes the hits
 	bool only_subscribed, with_totals, subscribes; // -s, -t, -s of create
 };
 
 int doveadm_mail(const struct doveadm_ask *ask);
+/* Whose messages copy and move take, when that is another user; or NULL. Who
+ * calls checks that there is such an account, in its own spelling. */
+const char *doveadm_source(const struct doveadm_ask *ask);
 /* What a user's mail takes, as the store counts it: no maildirsize is kept
  * without a limit. False when it cannot be known (said). */
 bool doveadm_usage(const struct options *o, struct str user,

@@ -95,6 +95,42 @@ store_session_run(struct co *co, struct store_session *s, enum store_verb verb,
 }
 
 static enum err
+send_part(struct co *co, struct store_session *s,
+	  const struct store_append *part)
+{
+	struct buf body = BUF_INIT(STORE_COMMAND_MAX_OCTETS);
+	enum err e;
+
+	store_put_append(&body, part);
+	e = call_send(co, s->call, STORE_APPEND, buf_str(&body), -1, false,
+		      in_s(ANSWER_S));
+	buf_release(&body);
+	return e == OK ? hear(co, s) : e;
+}
+
+enum err
+store_session_append(struct co *co, struct store_session *s, struct str args,
+		     struct str content)
+{
+	const struct store_append first = { .args = args,
+					    .size_octets = content.n,
+					    .has_literal = true };
+	const struct store_append end = { .args = S("") };
+	enum err e = send_part(co, s, &first);
+
+	if (e != OK || s->status != STORE_OK)
+		return e;
+	while (e == OK && content.n > 0) {
+		struct str piece = str_first(content, STORE_CHUNK_MAX_OCTETS);
+
+		e = call_send(co, s->call, STORE_CHUNK, piece, -1, false,
+			      in_s(ANSWER_S));
+		content = str_from(content, piece.n);
+	}
+	return e == OK ? send_part(co, s, &end) : e;
+}
+
+static enum err
 open_session(struct co *co, struct chan *chan, void *arg)
 {
 	struct opening *o = arg;

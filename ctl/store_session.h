@@ -25,3 +25,6 @@ int store_session_with(const struct options *o, struct str user,
 enum err
 store_session_run(struct co *co, struct store_session *s, enum store_verb verb,
 		  bool is_uid, struct str args) MUST_USE;
+/* APPEND of one message; args: the mailbox, flags and date, and a blank. */
+enum err store_session_append(struct co *co, struct store_session *s,
+			      struct str args, struct str content) MUST_USE;

@@ -205,7 +205,6 @@ def mailboxes_look_as_with_dovecot(lab):
                  for text in (got.stdout, want.stdout)]
         expect(*shown, f"{words}")
     expect(ours("search", "colour", "red").returncode, 64)
-    expect(ours("copy", "Sent", "user", "x@y", "all").returncode, 64)
     # Without a limit nobody keeps a sum: the store finds it.
     mark = host.mark()
     host.write_config("quotas.cf", "# none\n")
@@ -220,6 +219,74 @@ def mailboxes_look_as_with_dovecot(lab):
     everybody = host.ctl("search", "-A", "subject", "mail 2",
                          name="doveadm").stdout
     expect_match(everybody, rf"\A{user} [0-9a-f]{{32}} \d+\n\Z")
+
+
+@scenario
+def copies_from_another_users_mailboxes(lab):
+    """A34: doveadm copy and move with "user": flags, dates and octets are those
+    of the source; what could not be copied stays."""
+    host = lab.mta1
+    source, target = host.users[1], host.users[0]
+    contents = [message(f"carried {i}", "line\r\n" * (i * i * 40))[1]
+                for i in range(5)]
+
+    def doveadm(*words, status=0):
+        got = host.ctl(*words, name="doveadm")
+        expect(got.returncode, status, f"{words}: {got.stderr}")
+        return got.stdout
+
+    def rows(user, folder):
+        with host.imap(user) as client:
+            client.select(folder, readonly=True)
+            found = client.fetch("1:*", "(FLAGS INTERNALDATE BODY.PEEK[])")[1]
+        # "1 (FLAGS (..) INTERNALDATE ".." BODY[] {n}", without the number
+        return [(sorted(row[0].split(b"(")[2].split(b")")[0].split()),
+                 row[0].split(b'"')[1], row[1]) for row in found
+                if isinstance(row, tuple)]
+    with host.imap(source) as client:
+        client.create("Old")
+        for i, content in enumerate(contents):
+            client.append("Old", r"(\Seen word)" if i % 2 else r"(\Flagged)",
+                          f'" {i + 1}-Feb-2024 03:04:05 +0100"', content)
+        client.append("Old", "", None, b"Subject: other\r\n\r\nx\r\n")
+    with host.imap(target) as client:
+        client.create("New")
+    there = rows(source, "Old")
+    query = ("user", source.upper(), "mailbox", "Old")
+    expect(doveadm("copy", "-u", target, "New", *query, "subject",
+                   "carried"), "")
+    expect(rows(target, "New"), there[:5])
+    expect(rows(source, "Old"), there, "a copy")
+    doveadm("copy", "-u", target, "Nowhere", *query, "all", status=68)
+    doveadm("copy", "-u", target, "New", "user", "nobody@example1.local",
+            "all", status=67)
+    doveadm("move", "-u", target, "New", "user", source, "all", status=64)
+    doveadm("move", "-u", target, "New", *query, "subject", "none")
+    doveadm("move", "-u", target, "New", *query, "seen")
+    expect([row[1:] for row in rows(target, "New")][5:],
+           [there[1][1:], there[3][1:]])
+    expect(rows(source, "Old"), [there[i] for i in (0, 2, 4, 5)], "a move")
+    with host.imap(source) as client:  # more than one batch
+        client.create("Many")
+        home = host.maildir(source, ".Many")
+        owner = os.stat(home)
+        for i in range(260):
+            path = os.path.join(home, "cur", f"{1760000000 + i}.M1P1.h:2,")
+            with open(path, "w") as file:
+                file.write(f"Subject: {i}\r\n\r\nx\r\n")
+            if os.geteuid() == 0:
+                os.chown(path, owner.st_uid, owner.st_gid)
+    many = [row[2] for row in rows(source, "Many")]
+    expect(len(many), 260)
+    doveadm("move", "-u", target, "New", "user", source, "mailbox", "Many",
+            "all")
+    expect([row[2] for row in rows(target, "New")][7:], many)
+    expect(rows(source, "Many"), [])
+    mark = host.mark()
+    host.write_config("quotas.cf", f"{target}:1k\n")
+    host.wait_log("ev=config.loaded", mark)
+    doveadm("move", "-u", target, "New", *query, "all", status=75)
+    expect(len(rows(source, "Old")), 4, "over quota")
 
 
 @scenario
