@@ -3,7 +3,7 @@
  * may not do. */
 #include "lib/rt/chan.c"
 
-#include "tests/unit/unit.h"
+#include "tests/unit/in_loop.h"
 
 #include <stdio.h>
 
@@ -32,8 +32,6 @@ static struct {
 	size_t out_peak;
 	enum err served_end; // how the last service ended
 	struct gate go;	     // SLOW waits here
-	bool has_begun;
-	bool is_over; // the test came to its end
 } t;
 
 /* ---- services of b ---- */
@@ -198,12 +196,10 @@ begin(void **state UNUSED)
 {
 	int pair[2];
 
-	if (t.has_begun && !t.is_over)
-		exit(1); // failed in a coroutine: nothing can be tidied up
+	begin_named();
 	fds_before = open_fds();
 	loop_init();
 	memset(&t, 0, sizeof(t));
-	t.has_begun = true;
 	gate_init(&t.go);
 	assert_int_equal(
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
@@ -215,7 +211,7 @@ begin(void **state UNUSED)
 static int
 end(void **state UNUSED)
 {
-	if (!t.is_over)
+	if (!is_over)
 		return 0;
 	if (t.a != NULL)
 		chan_close(t.a);
@@ -225,34 +221,6 @@ end(void **state UNUSED)
 	loop_close();
 	assert_int_equal(open_fds(), fds_before);
 	return 0;
-}
-
-struct named {
-	const char *name;
-	void (*run)(struct co *co);
-};
-
-static void
-run_and_stop(struct co *co, void *arg)
-{
-	((const struct named *)arg)->run(co);
-	t.is_over = true;
-	loop_stop();
-}
-
-static void
-run(void **state)
-{
-	assert_non_null(co_spawn(run_and_stop, *state, "test"));
-	loop_run();
-	assert_true(t.is_over);
-}
-
-/* A lost wake fails here instead of hanging. */
-static int64_t
-soon(void)
-{
-	return in_s(30);
 }
 
 /* ---- questions ---- */
@@ -951,8 +919,8 @@ main(void)
 	struct CMUnitTest all[N_OF(tests)];
 
 	for (size_t i = 0; i < N_OF(tests); i++)
-		all[i] = (struct CMUnitTest) { tests[i].name, run, begin, end,
-					       &tests[i] };
+		all[i] = (struct CMUnitTest) { tests[i].name, run_named, begin,
+					       end, &tests[i] };
 	loop_init(); // libuv opens descriptors that stay
 	loop_close();
 	return cmocka_run_group_tests(all, NULL, NULL);

@@ -3,7 +3,7 @@
  * process. */
 #include "lib/rt/stream.c"
 
-#include "tests/unit/unit.h"
+#include "tests/unit/in_loop.h"
 
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -14,7 +14,6 @@ enum { IN_MAX = 256 * 1024, BULK_OCTETS = 5 << 20, PIECE = 30000 };
 static struct {
 	struct stream *s; // under test
 	int peer;	  // blocking-free raw socket at its far end
-	bool has_begun, is_over;
 	struct tls *server, *client;
 } t;
 
@@ -23,10 +22,7 @@ begin(void **state UNUSED)
 {
 	int pair[2];
 
-	if (t.has_begun && !t.is_over)
-		exit(1); // failed in a coroutine: nothing can be tidied up
-	t.has_begun = true;
-	t.is_over = false;
+	begin_named();
 	loop_init();
 	assert_int_equal(
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
@@ -38,7 +34,7 @@ begin(void **state UNUSED)
 static int
 end(void **state UNUSED)
 {
-	if (!t.is_over)
+	if (!is_over)
 		return 0;
 	stream_free(&t.s);
 	assert_null(t.s);
@@ -47,33 +43,6 @@ end(void **state UNUSED)
 	loop_run();
 	loop_close();
 	return 0;
-}
-
-struct named {
-	const char *name;
-	void (*run)(struct co *co);
-};
-
-static void
-run_and_stop(struct co *co, void *arg)
-{
-	((const struct named *)arg)->run(co);
-	t.is_over = true;
-	loop_stop();
-}
-
-static void
-run(void **state)
-{
-	assert_non_null(co_spawn(run_and_stop, *state, "test"));
-	loop_run();
-	assert_true(t.is_over);
-}
-
-static int64_t
-soon(void)
-{
-	return in_s(30);
 }
 
 static void
@@ -781,7 +750,7 @@ main(void)
 	struct CMUnitTest all[N_OF(tests)];
 
 	for (size_t i = 0; i < N_OF(tests); i++)
-		all[i] = (struct CMUnitTest) { tests[i].name, run, begin, end,
-					       &tests[i] };
+		all[i] = (struct CMUnitTest) { tests[i].name, run_named, begin,
+					       end, &tests[i] };
 	return cmocka_run_group_tests(all, make_tls, drop_tls);
 }

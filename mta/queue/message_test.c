@@ -4,6 +4,7 @@
 #include "mta/queue/message.c"
 
 #include "tests/unit/directory.h"
+#include "tests/unit/in_process.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -17,23 +18,6 @@ found(void *arg, enum record_type type, struct str body, bool is_whole,
       uint64_t segment, uint64_t offset)
 {
 	message_replay(arg, type, body, is_whole, segment, offset);
-}
-
-/* A process that starts: in a child, so that the lock and the loop are new. */
-static void
-in_process(co_fn *fn)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
-		loop_init();
-		co_spawn(fn, NULL, "test");
-		loop_run();
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
 }
 
 static struct message_table table;

@@ -9,6 +9,7 @@ static enum err flush(int fd);
 #undef fs_sync_data
 
 #include "tests/unit/directory.h"
+#include "tests/unit/in_process.h"
 
 #include <sys/wait.h>
 
@@ -23,22 +24,6 @@ flush(int fd)
 	if (i >= failing_from && i < failing_from + failing_n)
 		return ERR_IO;
 	return fs_sync_data(fd);
-}
-
-static void
-in_process(co_fn *fn)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
-		loop_init();
-		co_spawn(fn, NULL, "test");
-		loop_run();
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
 }
 
 struct seen {

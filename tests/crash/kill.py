@@ -176,15 +176,8 @@ def run(lab, options):
         return came_to[ident] != owners[user].name
 
     verdict = ledgers.check(book, owners, readers, is_remote)
-    for rule, claim in (
-            ("L1", "L1 nothing acknowledged is lost"),
-            ("L2", "L2 every octet is as it was sent"),
-            ("L3", "L3 nothing is there twice, relayed mail included"),
-            ("L4", "L4 nothing refused is there"),
-            ("L5", "L5 no partial, empty or foreign file"),
-            ("L6", "L6 UIDs rise, and are never used again"),
-            ("L7", "L7 flags, moves and expunges were kept")):
-        report(claim, verdict.faults[rule])
+    for rule, claim in ledgers.CLAIMS.items():
+        report(f"{rule} {claim}", verdict.faults[rule])
     bar_s = RECOVERY_BAR_S * (2 if options.build == "dev" else 1)
     slow = [f"{s:.1f} s after {role}" for s, role in killer.recoveries
             if s > bar_s]

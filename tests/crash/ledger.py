@@ -38,6 +38,14 @@ PER_CONNECTION = 8
 CROWD = 60
 ID_FIELD = b"X-Ledger: "
 IO_TIMEOUT_S = 30
+# What check() decides; a verdict has the faults of each.
+CLAIMS = {"L1": "nothing acknowledged is lost",
+          "L2": "every octet is as it was sent",
+          "L3": "nothing is there twice, relayed mail included",
+          "L4": "nothing refused is there",
+          "L5": "no partial, empty or foreign file",
+          "L6": "UIDs rise, and are never used again",
+          "L7": "flags, moves and expunges were kept"}
 
 
 class Ledger:

@@ -407,15 +407,8 @@ def judge(lab, book, cutter, readers, options):
     verdict = ledgers.check(
         book, owners, readers,
         lambda ident, user: came_to[ident] != owners[user].name)
-    for rule, claim in (
-            ("L1", "L1 nothing acknowledged is lost"),
-            ("L2", "L2 every octet is as it was sent"),
-            ("L3", "L3 nothing is there twice, relayed mail included"),
-            ("L4", "L4 nothing refused is there"),
-            ("L5", "L5 no partial, empty or foreign file"),
-            ("L6", "L6 UIDs rise, and are never used again"),
-            ("L7", "L7 flags, moves and expunges were kept")):
-        report(claim, verdict.faults[rule])
+    for rule, claim in ledgers.CLAIMS.items():
+        report(f"{rule} {claim}", verdict.faults[rule])
     report("L7 folders and subscriptions were kept",
            [fault for g in cutter.gardeners for fault in g.faults()])
     report("no message on the disk is cut short", cutter.faults)

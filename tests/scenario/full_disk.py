@@ -5,17 +5,16 @@ on, reports included; recovery needs nobody."""
 
 import os
 import re
-import subprocess
 import time
 
-from frame import (Sink, Skipped, expect, expect_true, main, message,
+from frame import (Sink, expect, expect_true, main, message,
                    scenario, wait_for)
+from frame_disk import SmallDisk, unmount_all
 
 USER1, USER2 = "user1@example1.local", "user2@example1.local"
 GONE = "gone.example"
 OCTETS = 76 << 20  # a segment, the reserve, and some
-sink = None
-mounted = []
+disk = sink = None
 
 
 def send(lab, size=1000):
@@ -31,19 +30,6 @@ def send(lab, size=1000):
         return raw.reply()[0]
 
 
-def filler(lab):
-    return os.path.join(lab.mta1.state, "spool", "filler")
-
-
-def fill(lab):
-    with open(filler(lab), "wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"x" * 65536)
-        except OSError:
-            pass
-
-
 @scenario
 def mail_goes_through_while_there_is_room(lab):
     expect(send(lab), 250)
@@ -57,7 +43,7 @@ def full_disk_refuses_new_mail_alone(lab):
     lab.mta1.submit(USER1, f"a@{GONE}", content)
     wait_for("it is deferred", lambda: re.search("4.2.0 later",
                                                  lab.mta1.queue()), 15)
-    fill(lab)
+    disk.use_blocks((65536,))
     codes = [send(lab, 200000) for _ in range(20)]
     expect_true(set(codes) <= {250, 451, 452}, f"{codes}")
     expect(set(codes[5:]), {452}, f"{codes}")
@@ -74,18 +60,18 @@ def full_disk_refuses_new_mail_alone(lab):
 @scenario
 def a_start_on_a_full_disk_waits_for_room(lab):
     lab.mta1.stop()
-    spool = os.path.dirname(filler(lab))
+    spool = disk.path
     for name in os.listdir(spool):
         if name.endswith(".seg"):
             os.unlink(os.path.join(spool, name))
-    fill(lab)
+    disk.use_blocks((65536,))
     lab.mta1.start(wait=False)
     lab.mta1.wait_log("ev=queue.no-segment|ev=spool.full", 0, 15)
 
 
 @scenario
 def it_recovers_by_itself(lab):
-    os.unlink(filler(lab))
+    disk.free()
     began = time.monotonic()
     lab.mta1.wait_ready()
     wait_for("new mail is taken", lambda: send(lab) == 250, 10)
@@ -95,14 +81,8 @@ def it_recovers_by_itself(lab):
 
 
 def prepare(lab):
-    global sink
-    spool = os.path.join(lab.mta1.state, "spool")
-    os.makedirs(spool, mode=0o700, exist_ok=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o",
-                       f"size={OCTETS},mode=0700", "tmpfs", spool],
-                      capture_output=True).returncode != 0:
-        raise Skipped("needs the right to mount")
-    mounted.append(spool)
+    global disk, sink
+    disk = SmallDisk(os.path.join(lab.mta1.state, "spool"), OCTETS, mode=0o700)
     sink = Sink()
     lab.route_to_sink(sink, GONE)
 
@@ -111,5 +91,4 @@ if __name__ == "__main__":
     try:
         main(hosts=1, setup=prepare)
     finally:
-        for spool in mounted:
-            subprocess.run(["umount", "-l", spool], check=False)
+        unmount_all()

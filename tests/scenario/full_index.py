@@ -7,46 +7,17 @@ could come to mean another message, and all is made when there is room."""
 import os
 import poplib
 import re
-import shutil
 import subprocess
 
 from frame import (PASSWORD, Skipped, expect, expect_match, expect_true, main,
                    message, need, scenario, wait_for)
+from frame_disk import SmallDisk, unmount_all
 from frame_imap import USER1, USER2, ask, ok, session
 
 INODES, OCTETS = 1500, 24 << 20
 N = 70  # enough for a search index
 MORE = 150  # whose lines fit in no block that is there
-mounted = []
-
-
-def filler(lab):
-    return os.path.join(lab.mta1.mail, "filler")
-
-
-def use_inodes(lab):
-    os.makedirs(filler(lab), exist_ok=True)
-    for i in range(2 * INODES):
-        try:
-            open(os.path.join(filler(lab), str(i)), "x").close()
-        except OSError:
-            return
-    raise AssertionError("there is always another inode")
-
-
-def use_blocks(lab):
-    os.makedirs(filler(lab), exist_ok=True)
-    with open(os.path.join(filler(lab), "big"), "wb", buffering=0) as file:
-        for size in (65536, 512, 1):
-            try:
-                while True:
-                    file.write(b"x" * size)
-            except OSError:
-                pass
-
-
-def free(lab):
-    shutil.rmtree(filler(lab))
+disk = None
 
 
 def own(lab, path):
@@ -114,10 +85,10 @@ def new_ones_wait(lab, folder, use_up):
         if os.path.exists(path):
             os.unlink(path)
     host.stop()
-    use_up(lab)
+    use_up()
     mark = host.mark()
     host.start()
-    for is_last in (False, True) if use_up is use_inodes else (True,):
+    for is_last in (False, True) if use_up == disk.use_inodes else (True,):
         with session(lab) as raw:
             head, v, n = select(raw, folder)
             expect(v, validity, "UIDVALIDITY")
@@ -130,7 +101,7 @@ def new_ones_wait(lab, folder, use_up):
             restart(lab, kill=True)
     host.wait_log(rf"ev=store\.(uidlist|index|search|log) .*mailbox=\.{folder} ",
                   mark)
-    free(lab)
+    disk.free()
     with session(lab) as raw:
         head, v, n = select(raw, folder)
         expect((v, n), (validity, N + MORE), "with room")
@@ -151,12 +122,12 @@ def new_ones_wait(lab, folder, use_up):
 
 @scenario
 def new_ones_wait_for_an_inode(lab):
-    new_ones_wait(lab, "inodes", use_inodes)
+    new_ones_wait(lab, "inodes", disk.use_inodes)
 
 
 @scenario
 def new_ones_wait_for_a_block(lab):
-    new_ones_wait(lab, "blocks", use_blocks)
+    new_ones_wait(lab, "blocks", disk.use_blocks)
 
 
 def uidls(host):
@@ -188,7 +159,7 @@ def without_a_uidlist_uids_do_not_stick(lab):
         for name in os.listdir(home):
             if name.startswith(("dovecot-uidlist", "estafeta")):
                 os.unlink(os.path.join(home, name))
-    use_inodes(lab)
+    disk.use_inodes()
     host.start()
     for again in range(2):
         with session(lab) as raw, session(lab) as other:
@@ -206,7 +177,7 @@ def without_a_uidlist_uids_do_not_stick(lab):
                 expect(select(third, "INBOX")[2], 3)
                 expect(uidls(host), "-ERR [SYS/TEMP]")
             if again == 1:
-                free(lab)
+                disk.free()
                 ok(raw, "NOOP")
                 head, v, n = select(other, folder)
                 expect((v, n), (validity, N), "with room")
@@ -273,18 +244,12 @@ def other_errors_are_no_different(lab):
 
 
 def prepare(lab):
-    mail = lab.mta1.mail
-    os.makedirs(mail, mode=0o755, exist_ok=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o",
-                       f"size={OCTETS},nr_inodes={INODES},mode=0755", "tmpfs",
-                       mail], capture_output=True).returncode != 0:
-        raise Skipped("needs the right to mount")
-    mounted.append(mail)
+    global disk
+    disk = SmallDisk(lab.mta1.mail, OCTETS, INODES)
 
 
 if __name__ == "__main__":
     try:
         main(hosts=1, setup=prepare)
     finally:
-        for place in mounted:
-            subprocess.run(["umount", "-l", place], check=False)
+        unmount_all()

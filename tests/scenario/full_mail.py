@@ -5,43 +5,14 @@ queue, reading and deleting go on, nothing partial is left, and recovery needs
 nobody."""
 
 import os
-import subprocess
 
-from frame import (Skipped, expect, expect_match, expect_true, main, message,
+from frame import (expect, expect_match, expect_true, main, message,
                    scenario, wait_for, without_trace)
+from frame_disk import SmallDisk, unmount_all
 
 USER1, USER2 = "user1@example1.local", "user2@example1.local"
 INODES, OCTETS = 400, 16 << 20
-mounted = []
-
-
-def filler(lab):
-    return os.path.join(lab.mta1.mail, "filler")
-
-
-def use_inodes(lab):
-    os.makedirs(filler(lab), exist_ok=True)
-    for i in range(2 * INODES):
-        try:
-            open(os.path.join(filler(lab), str(i)), "x").close()
-        except OSError:
-            return
-    raise AssertionError("there is always another inode")
-
-
-def use_blocks(lab):
-    os.makedirs(filler(lab), exist_ok=True)
-    with open(os.path.join(filler(lab), "big"), "wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(b"x" * 4096)
-        except OSError:
-            pass
-
-
-def free(lab):
-    for name in os.listdir(filler(lab)):
-        os.unlink(os.path.join(filler(lab), name))
+disk = None
 
 
 def outlive(lab, use_up):
@@ -51,7 +22,7 @@ def outlive(lab, use_up):
     host.wait_mail(USER2, before)
     with host.imap(USER2) as client:  # it has its UID
         expect(client.select("INBOX")[0], "OK")
-    use_up(lab)
+    use_up()
     mark = host.mark()
     sent_id, content = message("meanwhile", recipient=USER2, body="b" * 50000
                              + "\r\n")
@@ -74,7 +45,7 @@ def outlive(lab, use_up):
              os.walk(host.mail) for name in names
              if os.path.basename(place) in ("new", "tmp")]
     expect(found, [], "partial files")
-    free(lab)
+    disk.free()
     host.flush()
     host.wait_queue_empty()
     expect(without_trace(host.wait_mail(USER2, sent_id)), content)
@@ -83,12 +54,12 @@ def outlive(lab, use_up):
 
 @scenario
 def without_inodes(lab):
-    outlive(lab, use_inodes)
+    outlive(lab, disk.use_inodes)
 
 
 @scenario
 def without_blocks(lab):
-    outlive(lab, use_blocks)
+    outlive(lab, disk.use_blocks)
 
 
 @scenario
@@ -105,12 +76,8 @@ def it_works_as_before(lab):
 
 
 def prepare(lab):
-    host = lab.mta1
-    if subprocess.run(["mount", "-t", "tmpfs", "-o",
-                       f"size={OCTETS},nr_inodes={INODES}", "tmpfs",
-                       host.mail], capture_output=True).returncode != 0:
-        raise Skipped("needs the right to mount")
-    mounted.append(host.mail)
+    global disk
+    disk = SmallDisk(lab.mta1.mail, OCTETS, INODES)
 
 
 if __name__ == "__main__":
@@ -118,5 +85,4 @@ if __name__ == "__main__":
         main(hosts=1, setup=prepare, main_cf="queue_run_delay = 3000s\n"
              "minimal_backoff_time = 3000s\nmaximal_backoff_time = 3000s\n")
     finally:
-        for path in mounted:
-            subprocess.run(["umount", "-l", path], check=False)
+        unmount_all()

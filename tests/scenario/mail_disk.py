@@ -6,30 +6,16 @@ or different, also after a restart."""
 
 import os
 import re
-import subprocess
 
-from frame import (Skipped, deliver, expect, expect_match, expect_true, main,
+from frame import (deliver, expect, expect_match, expect_true, main,
                    message, scenario, wait_for)
+from frame_disk import SmallDisk, unmount_all
 from frame_imap import USER1, append, ask, ok, session
 
 OCTETS = 12 << 20
 N = 6
-mounted = []
+disk = None
 told = {}  # what was answered with OK: subject -> flags
-
-
-def filler(lab):
-    return os.path.join(lab.mta1.mail, "filler")
-
-
-def fill(lab):
-    with open(filler(lab), "wb", buffering=0) as file:
-        for size in (65536, 512, 1):
-            try:
-                while True:
-                    file.write(b"x" * size)
-            except OSError:
-                pass
 
 
 def send(lab, subject):
@@ -62,7 +48,7 @@ def what_needs_room_is_refused(lab):
         ok(raw, "CREATE target")
         before, numbers = look(raw)
         expect(len(before), N)
-        fill(lab)
+        disk.use_blocks()
         refused = 0
         for i in range(8):
             _, content = message(f"append{i}", "y" * 20000 + "\r\n")
@@ -118,7 +104,7 @@ def it_recovers_and_nothing_is_different(lab):
     host = lab.mta1
     for round_ in range(2):
         if round_ == 1:
-            os.unlink(filler(lab))
+            disk.free()
             host.flush()
             host.wait_queue_empty()
         host.stop()
@@ -145,18 +131,12 @@ def it_recovers_and_nothing_is_different(lab):
 
 
 def prepare(lab):
-    mail = lab.mta1.mail
-    os.makedirs(mail, mode=0o755, exist_ok=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o",
-                       f"size={OCTETS},mode=0755", "tmpfs", mail],
-                      capture_output=True).returncode != 0:
-        raise Skipped("needs the right to mount")
-    mounted.append(mail)
+    global disk
+    disk = SmallDisk(lab.mta1.mail, OCTETS)
 
 
 if __name__ == "__main__":
     try:
         main(hosts=1, setup=prepare)
     finally:
-        for place in mounted:
-            subprocess.run(["umount", "-l", place], check=False)
+        unmount_all()

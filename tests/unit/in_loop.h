@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ * tests/unit/in_loop.h - tests that wait: each is a coroutine, and the loop
+ * runs until it is over. A file has a table of struct named; run_named() is the
+ * test of each, with its row as state. */
+#pragma once
+
+#include <stdlib.h>
+
+#include "lib/rt/clock.h"
+#include "lib/rt/co.h"
+#include "tests/unit/unit.h"
+
+struct named {
+	const char *name;
+	void (*run)(struct co *co);
+};
+
+static bool has_begun, is_over; // the test at hand
+
+/* First in a set-up. */
+static inline void
+begin_named(void)
+{
+	if (has_begun && !is_over)
+		exit(1); // failed in a coroutine: nothing can be tidied up
+	has_begun = true;
+	is_over = false;
+}
+
+static inline void
+run_and_stop(struct co *co, void *arg)
+{
+	((const struct named *)arg)->run(co);
+	is_over = true;
+	loop_stop();
+}
+
+static inline void
+run_named(void **state)
+{
+	assert_non_null(co_spawn(run_and_stop, *state, "test"));
+	loop_run();
+	assert_true(is_over);
+}
+
+/* A lost wake fails here instead of hanging. */
+static inline int64_t
+soon(void)
+{
+	return in_s(30);
+}
