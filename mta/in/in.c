@@ -11,6 +11,7 @@
 #include "mta/in/session.h"
 
 #include <arpa/inet.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -21,6 +22,9 @@ enum {
 	/* More at once are more than mail brings; calm again with fewer. */
 	CROWD_SESSIONS = MAX_SESSIONS / 4,
 	CALM_SESSIONS = MAX_SESSIONS / 5,
+	TRIM_SESSIONS = 2000, // so many at once, then one in EBB of them:
+	EBB = 10,	      // memory goes back to the system
+	TRIM_AFTER_S = 2,
 	STOP_WAIT_S = 5,
 	STOP_LOOK_MS = 10,
 	SESSION_MEMORY_OCTETS = 64 * 1024,
@@ -249,6 +253,25 @@ session_new(const struct arrival *a)
 }
 
 static void
+trim(struct co *co, void *arg UNUSED)
+{
+	if (co_sleep_until(co, in_s(TRIM_AFTER_S)) == OK)
+		malloc_trim(0);
+}
+
+/* What a crowd has used lies between what others use: malloc keeps it. */
+static void
+note_ebb(void)
+{
+	if (in.n_sessions > in.flood)
+		in.flood = in.n_sessions;
+	if (in.flood < TRIM_SESSIONS || in.n_sessions > in.flood / EBB)
+		return;
+	in.flood = in.n_sessions;
+	(void)!co_spawn(trim, NULL, "smtp.trim");
+}
+
+static void
 note_crowd(void)
 {
 	bool is_crowded = in.n_sessions >
@@ -259,6 +282,7 @@ note_crowd(void)
 			 FN("sessions", in.n_sessions));
 	in.is_crowded = is_crowded;
 	in.is_stressed = in.n_sessions > STRESS_SESSIONS;
+	note_ebb();
 }
 
 static void

@@ -38,6 +38,7 @@ struct in {
 	bool has_scram;	  // every account can complete it
 	bool is_stressed; // most of the slots are taken
 	bool is_crowded;  // more sessions than mail brings
+	size_t flood;	  // most sessions since memory was last given back
 	bool is_stopping;
 	size_t n_owed; // sessions that owe the reply to an accepted message
 	uint32_t next_session;

@@ -137,6 +137,8 @@ def good_clients_do_not_notice_slow_ones(lab):
         # A10: the deadline is that of the whole handshake, octets or not.
         expect_true(thrown_out["handshake"] > 0, "handshakes without end")
         wait_alone(lab)
+        wait_for("their memory is given back", lambda: memory_kib(lab)
+                 < empty_kib + n * SESSION_KIB / 20, 10)
         alone += [good_round(lab) for _ in range(ROUNDS)]
         unloaded = statistics.median(told["p99_us"] for told in alone)
         during = statistics.median(told["p99_us"] for told in loaded)
