@@ -526,10 +526,11 @@ deliver_to(struct co *co, const struct delivery *d,
 		counter_add(COUNT_STORE_DELIVERED_OCTETS,
 			    d->content->size_octets);
 	}
-	log_info("delivery", FC("user", u->address),
-		 FA("from", d->what->sender), F("id", d->what->id),
-		 FN("size", d->content->size_octets), FN("code", answer->code),
-		 F("text", answer->text));
+	/* What went well, front and the queue tell. */
+	log_at(answer->code == 250 ? LOG_DEBUG : LOG_INFO, STR_NONE, "delivery",
+	       FC("user", u->address), FA("from", d->what->sender),
+	       F("id", d->what->id), FN("size", d->content->size_octets),
+	       FN("code", answer->code), F("text", answer->text));
 	user_drop(&u);
 	return answer;
 }
