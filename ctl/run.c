@@ -5,7 +5,9 @@
  * Invariants:
  *  (1) It parses nothing: what reads files or makes keys is a child of its own,
  *      so that no bad file can take the system down.
- *  (2) A program whose supervisor dies is told to stop by the kernel. */
+ *  (2) A program whose supervisor dies is told to stop by the kernel.
+ *  (3) mta stops first: while it ends what it has begun, the others serve it.
+ */
 #include "ctl/acme.h"
 #include "ctl/certs.h"
 #include "ctl/commands.h"
@@ -33,6 +35,7 @@ enum {
 	BACKOFF_MAX_MS = 10000,
 	BACKOFF_FORGET_S = 60, // of quiet life
 	STOP_WAIT_S = 15,
+	OTHERS_STOP_S = 6, // mta/out waits 5 s for a server
 	CERTIFICATE_CHECK_S = 86400,
 	ACME_CHECK_S = 1,
 	MAIN_CHECK_S = 1,
@@ -60,7 +63,8 @@ static struct {
 	char **argv; // for the programs, too
 	int argc;
 	sigset_t signals, before;
-	bool is_stopping;
+	bool is_stopping, are_others_told;
+	int64_t others_at_us; // the programs that mta needs are told to stop
 	int64_t kill_at_us, next_certificate_us;
 	int64_t next_acme_us; // with SSL_TYPE=letsencrypt alone
 	int64_t next_main_us; // main.cf is looked at: certificates
@@ -72,6 +76,7 @@ static struct {
 };
 
 enum { N_PROGRAMS = sizeof(run.programs) / sizeof(*run.programs) };
+static struct program_run *const mta = &run.programs[N_PROGRAMS - 1];
 
 /* ---- helpers that end soon ---- */
 
@@ -342,7 +347,22 @@ on_signal(int signal_no)
 	log_info("run.stop", FN("signal", signal_no));
 	run.is_stopping = true;
 	run.kill_at_us = in_s(STOP_WAIT_S);
-	send_all(SIGTERM);
+	run.others_at_us = in_s(OTHERS_STOP_S);
+	if (mta->pid != 0)
+		kill(mta->pid, SIGTERM);
+}
+
+/* When mta is gone, or takes its time. */
+static void
+stop_others(void)
+{
+	if (run.are_others_told ||
+	    (mta->pid != 0 && now_us() < run.others_at_us))
+		return;
+	run.are_others_told = true;
+	for (size_t i = 0; i < N_PROGRAMS; i++)
+		if (run.programs[i].pid != 0 && &run.programs[i] != mta)
+			kill(run.programs[i].pid, SIGTERM);
 }
 
 /* When something is to do although no signal comes. */
@@ -352,7 +372,7 @@ next_event_us(void)
 	int64_t next_us = run.next_certificate_us;
 
 	if (run.is_stopping)
-		return run.kill_at_us;
+		return run.are_others_told ? run.kill_at_us : run.others_at_us;
 	if (is_certificate_in_acme() && run.next_acme_us < next_us)
 		next_us = run.next_acme_us;
 	if (run.next_main_us < next_us)
@@ -408,6 +428,7 @@ supervise(void)
 		wait_for_signal();
 	}
 	while (is_any_alive()) {
+		stop_others();
 		if (now_us() >= run.kill_at_us) {
 			log_error("run.kill",
 				  FC("why", "they did not stop in time"));

@@ -330,7 +330,7 @@ static void
 put_out_result(struct buf *out)
 {
 	out_put_result(out, &(struct out_result) { 4, 550, S("5.1.1"), S("no"),
-						   S("mx"), true, true });
+						   S("mx"), true, true, true });
 }
 
 static enum err
@@ -351,6 +351,7 @@ check_out_result(struct str body, struct arena *arena UNUSED)
 	assert_str(m.text, "no");
 	assert_str(m.remote, "mx");
 	assert_true(m.is_destination_dead);
+	assert_true(m.is_not_tried);
 }
 
 static void

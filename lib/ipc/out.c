@@ -94,6 +94,7 @@ out_put_result(struct buf *out, const struct out_result *result)
 	wire_put_str(out, result->remote);
 	wire_put_bool(out, result->is_destination_dead);
 	wire_put_bool(out, result->is_reported);
+	wire_put_bool(out, result->is_not_tried);
 }
 
 enum err
@@ -108,6 +109,7 @@ out_read_result(struct str body, struct out_result *out)
 	out->remote = wire_str_max(&w, ENVELOPE_TEXT_MAX_OCTETS);
 	out->is_destination_dead = wire_bool(&w);
 	out->is_reported = wire_bool(&w);
+	out->is_not_tried = wire_bool(&w);
 	return wire_end(&w);
 }
 

@@ -98,7 +98,8 @@ struct out_result {
 	struct str text;     // of the reply, or what went wrong here
 	struct str remote;   // host that said so, or empty
 	bool is_destination_dead; // no connection: others need not try now
-	bool is_reported; // the host that took it sends reports (RFC 3461)
+	bool is_reported;  // the host that took it sends reports (RFC 3461)
+	bool is_not_tried; // out stops, and has not begun: that was no try
 };
 
 enum dns_kind { // of DNS_RECORDS

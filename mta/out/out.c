@@ -426,6 +426,7 @@ send_results(struct co *co, const struct delivery *d)
 			.remote = str_c(o->remote),
 			.is_destination_dead = o->is_dead,
 			.is_reported = o->is_reported,
+			.is_not_tried = o->is_not_tried,
 		};
 
 		buf_clear(&b);
@@ -448,6 +449,7 @@ run_job(struct co *co, const struct out_job *job, struct call *call)
 	d.outcomes = must_alloc(job->n_rcpts * sizeof(*d.outcomes));
 	if (out.is_stopping) {
 		outcome_of_us(&stopping, 0, "4.3.2", "", "shutting down");
+		stopping.is_not_tried = true;
 		set_all(&d, &stopping);
 	} else {
 		deliver(co, &d);

@@ -12,9 +12,10 @@ enum {
 
 struct outcome {
 	bool is_set;
-	bool is_dead;	  // no session with the destination
-	bool is_final;	  // no other server need be asked
-	bool is_reported; // delivered to a host that sends reports
+	bool is_dead;	   // no session with the destination
+	bool is_final;	   // no other server need be asked
+	bool is_reported;  // delivered to a host that sends reports
+	bool is_not_tried; // we stop
 	uint16_t code;
 	char enhanced[SMTP_ENHANCED_MAX];
 	char text[OUTCOME_TEXT_MAX];

@@ -28,6 +28,7 @@ enum {
 	MAX_ROUTES = 1000,	 // of one recipient
 	FALLBACK_BACKOFF_S = 60, // without settings
 	SHORTEST_BACKOFF_S = 1,
+	CUT_WAIT_S = 1, // if it was not we who stopped
 	TRACE_TEXT_OCTETS = 2048,
 };
 
@@ -53,6 +54,8 @@ struct attempt {
 	uint32_t *done; // delivered, not noted yet
 	size_t n_done;
 	bool is_hold;
+	bool is_cut; // by a stop
+	size_t n_not_tried;
 	bool *is_smtp;	  // by index, of those whose success is asked about
 	struct map known; // addresses in lower case: newest index + 1
 	size_t *older;	  // by index: the one before it of that address, + 1
@@ -191,9 +194,20 @@ attempt_result(struct attempt *a, uint32_t index, const struct out_result *r)
 		add_failure(a, index, r);
 		return;
 	}
+	if (r->is_not_tried) {
+		a->n_not_tried++;
+		a->is_cut = true;
+		return;
+	}
 	counter_add(COUNT_QUEUE_DEFERRED, 1);
 	log_result(m, index, r, "deferred", EVENT_DEFERRED);
 	defer(a, index, r);
+}
+
+void
+attempt_cut(struct attempt *a)
+{
+	a->is_cut = true;
 }
 
 void
@@ -804,6 +818,13 @@ warn(struct co *co, struct attempt *a, const struct router_snapshot *s)
 	free_outcomes(list, n);
 }
 
+/* Out was stopping, and has begun with nothing that is left. */
+static bool
+is_no_try(const struct attempt *a)
+{
+	return a->n_not_tried > 0 && a->n_not_tried == a->message->n_left;
+}
+
 /* Something is left to do. */
 static void
 wait_for_next(struct attempt *a, const struct router_snapshot *s)
@@ -811,10 +832,12 @@ wait_for_next(struct attempt *a, const struct router_snapshot *s)
 	struct message *m = a->message;
 	struct queued *q = m->queued;
 
-	m->is_repeat = true;
+	if (!is_no_try(a))
+		m->is_repeat = true;
 	message_note_done(&queue.table, m, a->done, a->n_done);
 	message_forget_content(&queue.table, m);
-	q->next_try_us = wall_us() + backoff_us(m, s);
+	q->next_try_us = wall_us() +
+			 (a->is_cut ? CUT_WAIT_S * US_PER_S : backoff_us(m, s));
 	if (a->is_hold)
 		message_set_held(&queue.table, q, true);
 	message_sleep(&queue.table, q);
@@ -831,7 +854,7 @@ finish(struct co *co, struct attempt *a)
 	const struct router_snapshot *s =
 		settings ? settings_of(settings) : NULL;
 
-	m->n_attempts++;
+	m->n_attempts += !is_no_try(a);
 	if (m->n_left > 0 && s != NULL && !a->is_hold &&
 	    q->state == STATE_WAITS)
 		expire(a, s);

@@ -472,8 +472,11 @@ take_result(struct destination *to, const struct delivery *d, bool *is_settled,
 {
 	if (r->is_destination_dead)
 		count_failure(to, r->text);
-	else
+	else if (!r->is_not_tried)
 		count_success(to);
+	/* Our mda may be stopping, too. */
+	if (queue.is_stopping && to->is_local)
+		attempt_cut(d->attempt);
 	if (settle(is_settled, d, r->index))
 		attempt_result(d->attempt, r->index, r);
 }
@@ -560,6 +563,8 @@ run_delivery(struct co *co, struct destination *to, struct delivery *d)
 		e = converse(co, to, call, d, is_settled);
 	call_free(&call);
 	queue.n_delivering--;
+	if (queue.is_stopping && e != OK)
+		attempt_cut(d->attempt);
 	defer_rest(d, is_settled, S("delivery was interrupted"));
 	if (e != OK && e != ERR_EOF)
 		log_warn("queue.delivery-broke", FC("id", d->message->id),

@@ -48,10 +48,17 @@ on_found(void *arg, enum record_type type, struct str body, bool is_whole,
 }
 
 static void
+in_is_gone(struct chan *chan UNUSED, void *owner UNUSED)
+{
+	queue.n_ins--;
+}
+
+static void
 on_incoming(struct role *role UNUSED, enum service from, int fd)
 {
 	check(from == SERVICE_IN);
-	chan_new(fd, false, from_in, NULL, NULL, "in");
+	queue.n_ins++;
+	chan_new(fd, false, from_in, in_is_gone, NULL, "in");
 }
 
 static void
@@ -117,10 +124,10 @@ stop_slowly(struct co *co, void *arg UNUSED)
 	do {
 		if (co_sleep_until(co, in_ms(STOP_LOOK_MS)) != OK)
 			break;
-	} while (queue.n_delivering > 0 || queue.n_accepts > 0);
-	/* Mail is taken until `in` has its answer. */
-	if (co_sleep_until(co, in_ms(STOP_LOOK_MS)) != OK)
-		log_warn("queue.stop", FC("why", "canceled"));
+		/* `in` goes when it has its answers; until then it may have
+		 * mail for us, and promises of a reply. */
+	} while (queue.n_delivering > 0 || queue.n_accepts > 0 ||
+		 queue.n_ins > 0);
 	spool_settle(co, queue.table.spool);
 	spool_settle(co, queue.table.spool); // what the first made possible
 	history_settle(co, queue.history);

@@ -28,6 +28,7 @@ struct queue {
 	size_t n_active;
 	size_t n_backlog;	 // messages that sleep before a destination
 	size_t n_accepts;	 // messages that wait for the flush
+	size_t n_ins;		 // channels of mta/in
 	int64_t rush_until_us;	 // accepting goes before delivering
 	struct map destinations; // by key
 	size_t n_delivering;	 // deliveries that out works at
@@ -76,6 +77,9 @@ struct delivery {
 /* What became of one recipient. code as in out_result. */
 void attempt_result(struct attempt *attempt, uint32_t index,
 		    const struct out_result *result);
+/* A stop came between, of us or of who should deliver: what is left is tried
+ * at once after the start. */
+void attempt_cut(struct attempt *a);
 /* All recipients of the delivery have results. */
 void attempt_delivery_over(struct attempt *attempt);
 

@@ -10,7 +10,8 @@ import os
 import threading
 import time
 
-from frame import Raw, expect, expect_true, main, message, scenario, wait_for
+from frame import Raw, Sink, expect, expect_true, main, message, scenario, \
+    wait_for
 
 USER = "user1@example1.local"
 N_CLIENTS = 12
@@ -65,7 +66,7 @@ def a_stop_loses_no_reply(lab):
             client.join(10)
             expect_true(not client.is_alive(), "a client hangs")
         host.start()
-        host.flush()
+        # Nothing waits for its time: a stop is no failed try.
         host.wait_queue_empty(30)
         there = b""
         for path in host.files(USER):
@@ -82,4 +83,29 @@ def a_stop_loses_no_reply(lab):
     expect_true(n_answered > N_CLIENTS * ROUNDS, f"{n_answered} messages")
 
 
-main()
+@scenario
+def what_a_stop_cuts_off_is_tried_at_once(lab):
+    """A server that says nothing more to MAIL is waited for, and then left."""
+    host = lab.mta1
+    hold = threading.Event()
+
+    def say_nothing(connection, _, __):
+        hold.wait(20)
+        connection.sendall(b"250 2.1.0 ok\r\n")
+    with Sink({"MAIL": say_nothing}) as sink:
+        lab.route_to_sink(sink, "slow.example")
+        host.stop()
+        host.start()
+        _, content = message(recipient="a@slow.example")
+        host.submit(USER, "a@slow.example", content)
+        wait_for("MAIL", lambda: any(c.startswith("MAIL")
+                                     for c in sink.commands))
+        host.stop()
+        del sink.replies["MAIL"]
+        hold.set()
+        host.start()
+        wait_for("delivery", lambda: sink.messages, 5)
+        host.wait_queue_empty()
+
+
+main(main_cf="minimal_backoff_time = 1000s\nmaximal_backoff_time = 1000s\n")
