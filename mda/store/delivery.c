@@ -527,8 +527,8 @@ deliver_to(struct co *co, const struct delivery *d,
 			    d->content->size_octets);
 	}
 	/* What went well, front and the queue tell. */
-	log_at(answer->code == 250 ? LOG_DEBUG : LOG_INFO, STR_NONE, "delivery",
-	       FC("user", u->address), FA("from", d->what->sender),
+	log_at(answer == &delivered ? LOG_DEBUG : LOG_INFO, STR_NONE,
+	       "delivery", FC("user", u->address), FA("from", d->what->sender),
 	       F("id", d->what->id), FN("size", d->content->size_octets),
 	       FN("code", answer->code), F("text", answer->text));
 	user_drop(&u);
