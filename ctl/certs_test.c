@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ * ctl/certs_test.c */
 #include "ctl/certs.c"
 
 #include "tests/unit/unit.h"

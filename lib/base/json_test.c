@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ * lib/base/json_test.c */
 #include "lib/base/json.c"
 
 #include "tests/unit/unit.h"

@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ * lib/rt/dirs_test.c */
 #include "lib/rt/dirs.c"
 
 #include "tests/unit/unit.h"

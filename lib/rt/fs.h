@@ -49,7 +49,8 @@ enum err fs_sync_dir(int dir_fd) MUST_USE;
 enum err fs_sync_all(int fd) MUST_USE;
 
 /* The step in the middle: fsync(file_fd), then rename. Durable only after
- * fs_sync_dir(to_dir) or shared_sync(). ERR_EXISTS when `to` is there already. */
+ * fs_sync_dir(to_dir) or shared_sync(). ERR_EXISTS when `to` is there
+ * already. */
 enum err fs_publish(int file_fd, int from_dir, const char *from, int to_dir,
 		    const char *to) MUST_USE;
 /* A rename of a file that is durable under its old name; the new name is
@@ -73,7 +74,7 @@ enum err fs_make_dir(int dir_fd, const char *name, mode_t mode) MUST_USE;
 struct shared_sync {
 	uint64_t n_started, n_done;
 	bool is_running;
-	bool is_of_all; // fs_sync_all() instead of an fsync
+	bool is_of_all;	  // fs_sync_all() instead of an fsync
 	size_t n_inside;  // coroutines in shared_sync()
 	enum err failure; // final
 	struct gate gate;

@@ -5,8 +5,9 @@
   arrows    who may include whom (the table below)
   alone     every header compiles by itself
   durable   rename and the sync calls are in lib/rt/fs.c alone
-  heads     every C file begins with its licence
+  heads     every C file begins with its licence and its name
   mutants   every planted fault of tests/mutants fits the code
+  pages     files and functions that HACKING.md and doc/ name are there
   manual    mailctl.8 has every command of mailctl, and the words it takes
 It also prints the ten longest functions, and how many files clang-format
 would change; these two fail nothing."""
@@ -157,9 +158,49 @@ def check_durable():
 
 def check_heads():
     faults = [path for path in sources()
-              if not read(path).startswith("/* SPDX-License-Identifier: "
-                                           "MIT")]
-    report("licence lines", faults)
+              if not read(path).startswith("/* SPDX-License-Identifier: MIT\n"
+                                           f" * {path}")]
+    report("licence and name", faults)
+
+
+def find(name, paths):
+    return [path for path in paths if path == name or
+            path.endswith("/" + name)]
+
+
+def check_pages():
+    """In code quotes: `file`, `file: name()`, `test.py: name`, `name()`."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT,
+        capture_output=True, text=True).stdout.splitlines()
+    pages = [path for path in listed if path == "HACKING.md" or
+             path.startswith("doc/") and path.endswith(".md")]
+    code = {path: read(path) for path in listed
+            if path.endswith((".c", ".h", ".py", ".S")) and
+            os.path.exists(os.path.join(ROOT, path))}
+    called = set(re.findall(r"\b(\w+)\(", "\n".join(code.values())))
+    faults = []
+    for page in pages:
+        prose = re.sub(r"^```.*?^```$", lambda fence: "\n" *
+                       fence.group(0).count("\n"), read(page),
+                       flags=re.M | re.S)
+        for quote in re.finditer(r"`([^`]+)`", prose):
+            text = re.sub(r"\s+", " ", quote.group(1))
+            line = prose[:quote.start()].count("\n") + 1
+            for name in re.findall(r"[\w./-]+\.(?:c|h|py|S|md|mk)\b", text):
+                # x.c, NAME.c and PAIR.h stand for any
+                if not find(name.split("../")[-1], listed) and \
+                        not re.search(r"\bx\.c|x_test|[A-Z]{4}", name):
+                    faults.append(f"{page}:{line}: there is no {name}")
+            faults += [f"{page}:{line}: there is no {name}()" for name in
+                       re.findall(r"\b([a-z][a-z0-9_]+)\(\)", text)
+                       if name not in called]
+            which = re.match(r"([\w./]+\.(?:[ch]|py)): (\w+)", text)
+            homes = find(which.group(1), code) if which else []
+            if homes and not any(which.group(2) in code[h] for h in homes):
+                faults.append(f"{page}:{line}: {which.group(2)} is not in "
+                              f"{which.group(1)}")
+    report("pages", faults)
 
 
 def check_mutants():
@@ -251,6 +292,7 @@ def main():
     check_durable()
     check_heads()
     check_mutants()
+    check_pages()
     check_manual()
     print_longest()
     print_format()
