@@ -2,8 +2,8 @@
 # Mail programs of other people against ours: tests/scenario/clients*.py and
 # tests/interop/clients/.
 
-DEPS_CLIENTS := alpine curl fetchmail getmail6 isync libsasl2-modules neomutt \
-	offlineimap3 thunderbird
+DEPS_CLIENTS := alpine curl fetchmail getmail6 imapfilter isync \
+	libsasl2-modules mpop msmtp neomutt offlineimap3 s-nail thunderbird
 
 .PHONY: deps-clients clients-big
 # node and npm may come from elsewhere than Debian: only what is missing.

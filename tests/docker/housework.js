@@ -223,6 +223,26 @@ async function writing(page)
 	});
 }
 
+async function refusal(page)
+{
+	await step('why a recipient is refused is told', async () => {
+		const nobody = given.user.replace(/.*@/, 'nobody@');
+		await page.locator('#taskmenu a.compose').click();
+		await page.waitForSelector('#composebody');
+		await fillRecipient(page, nobody);
+		await page.fill('#compose-subject', 'To nobody');
+		await page.fill('#composebody', 'Is there anybody?');
+		await page.locator('.formbuttons .send').click();
+		const told = page.locator('#messagestack', {
+			hasText: '550' }).first();
+		await told.waitFor();
+		const text = await told.innerText();
+		if (!text.includes(nobody) || !/unknown/i.test(text))
+			throw new Error(`it says ${text}`);
+		await backToInbox(page);
+	});
+}
+
 async function folders(page)
 {
 	await step('a folder, and one in it', async () => {
@@ -329,6 +349,7 @@ travel(async () => {
 	await listing(page);
 	await marking(page);
 	await writing(page);
+	await refusal(page);
 	await folders(page);
 	await moving(page);
 	await step('and logs out', async () => {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Row A9: programs that people read mail with go one way: read, flag, search,
-folders, move, and new mail that is seen while they look.
+folders, move, and new mail that is seen while they look; and small ones that
+filter, fetch or send.
 
 Thunderbird goes it in tests/interop/clients/, Roundcube in tests/docker/."""
 
@@ -270,6 +271,155 @@ def python_poplib(lab):
     expect(left[:3], uids[:2] + uids[3:], "UIDLs stay")
     expect(len(left), 4, "the new one")
     client.quit()
+
+
+def run_small(home, *command, given=None):
+    """A program that ends by itself; returns what it said."""
+    result = subprocess.run(
+        command, input=given, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, timeout=30, cwd=home,
+        stdin=subprocess.DEVNULL if given is None else None,
+        env=dict(os.environ, HOME=home, LC_ALL="C.UTF-8"))
+    said = result.stdout.decode("utf-8", "replace")
+    expect(result.returncode, 0, f"{' '.join(command)}: {said}")
+    return said
+
+
+def private(home, name, text):
+    path = os.path.join(home, name)
+    with open(path, "w") as file:
+        file.write(text)
+    os.chmod(path, 0o600)
+    return path
+
+
+@scenario
+def imapfilter(lab):
+    """Searches of all kinds, flags, and a move to a folder that is not there
+    (TRYCREATE)."""
+    host, home = lab.mta1, home_of(lab, "imapfilter")
+    program = need("imapfilter")
+    ids = fill(host, "sieb")
+    script = private(home, "rc.lua", f"""options.create = true
+options.subscribe = true
+account = IMAP {{ server = 'localhost', port = {host.ports['imap']},
+    username = '{USER}', password = '{PASSWORD}' }}
+box = account.INBOX
+print('status', box:check_status())
+box:contain_subject('sieb-0'):mark_flagged()
+box:match_body('text 1 of [s]ieb'):mark_seen()
+both = box:contain_body('text 2 of') * box:is_unseen()
+both:move_messages(account['{FOLDER}'])
+box:contain_from('user1'):copy_messages(account['Kopien'])
+box:contain_subject('sieb-3'):delete_messages()
+for _, name in ipairs((account:list_all())) do print('box', name) end
+""")
+    said = run_small(home, program, "-t", ca(host), "-c", script)
+    expect_true(re.search(r"status\s+4\s", said), said)
+    expect_true(FOLDER in said and "Kopien" in said, said)
+    expect_true("\\Flagged" in flags(host, ids[0]), "it was flagged")
+    expect_true("\\Seen" in flags(host, ids[1]), "it was marked")
+    expect_true(is_there(host, ids[2], FOLDER_UTF7), "it was moved")
+    expect_true(not is_there(host, ids[2], "INBOX"), "it was moved away")
+    for i in (0, 1, 3):
+        expect_true(is_there(host, ids[i], "Kopien"), f"copy of {i}")
+    expect(flags(host, ids[3]), None, "it was deleted")
+    with host.imap(USER) as client:
+        for name in (FOLDER_UTF7, "Kopien"):
+            expect(client.delete(f'"{name}"')[0], "OK", name)
+
+
+@scenario
+def msmtp_and_mpop(lab):
+    """A mail goes out by submission, and the maildrop is emptied by POP3."""
+    host, home = lab.mta1, home_of(lab, "msmtp")
+    msmtp, mpop = need("msmtp"), need("mpop")
+    ids = fill(host, "klein")
+    # GnuTLS asks for the name of the certificate.
+    rc = private(home, "msmtprc", f"""account default
+host localhost
+port {host.ports['submission']}
+tls on
+tls_starttls on
+tls_trust_file {ca(host)}
+auth on
+user {SENDER}
+password {PASSWORD}
+from {SENDER}
+""")
+    offers = run_small(home, msmtp, "-C", rc, "--serverinfo")
+    for word in ("PIPELINING", "SIZE", "DSN", "STARTTLS", "AUTH"):
+        expect_true(word in offers, f"{word} in {offers}")
+    message_id, content = message("msmtp", ".\r\n..two\r\nGrüße\r\n",
+                                  recipient=USER)
+    run_small(home, msmtp, "-C", rc, "-N", "failure,delay", "-R", "hdrs",
+              USER, given=content.replace(b"\r\n", b"\n"))
+    host.wait_mail(USER, message_id)
+
+    rc = private(home, "mpoprc", f"""account default
+host localhost
+port {host.ports['pop3']}
+tls on
+tls_starttls on
+tls_trust_file {ca(host)}
+user {USER}
+password {PASSWORD}
+keep off
+uidls_file {os.path.join(home, "uidls")}
+delivery maildir {os.path.join(home, "near")}
+""")
+    for sub in ("cur", "new", "tmp"):
+        os.makedirs(os.path.join(home, "near", sub))
+    offers = run_small(home, mpop, "-C", rc, "--serverinfo")
+    for word in ("TOP", "UIDL", "PIPELINING", "STLS", "AUTH"):
+        expect_true(re.search(word, offers, re.I), f"{word} in {offers}")
+    run_small(home, mpop, "-C", rc)
+    got = {}
+    for name in os.listdir(os.path.join(home, "near", "new")):
+        with open(os.path.join(home, "near", "new", name), "rb") as file:
+            text = file.read()
+        ident = re.search(rb"(?im)^Message-ID: <(.*)>", text).group(1)
+        got[ident.decode()] = text.split(b"\n\n", 1)[1]
+    expect(sorted(got), sorted(ids + [message_id]), "fetched")
+    expect(got[message_id], ".\n..two\nGrüße\n".encode(), "its text")
+    with host.imap(USER) as client:
+        expect(client.select("INBOX"), ("OK", [b"0"]), "the maildrop")
+
+
+@scenario
+def s_nail(lab):
+    """Writes by submission, reads by IMAP and by POP3."""
+    host, home = lab.mta1, home_of(lab, "s-nail")
+    program = need("s-nail")
+    fill(host, "nagel")
+    user = f"{quote(USER)}:{quote(PASSWORD)}"
+    rc = private(home, "mailrc", f"""set v15-compat=yes
+set tls-ca-file={ca(host)} tls-ca-no-defaults tls-verify=strict
+set from={SENDER} sendwait smtp-use-starttls
+set mta=smtp://{quote(SENDER)}:{quote(PASSWORD)}@localhost:\
+{host.ports['submission']}
+set folder={home} MAIL={home}/box emptystart crt=0 quiet imap-use-starttls
+set pop3-use-starttls keep
+""")
+    environment = (f"MAILRC={rc}", "NAIL_NO_SYSTEM_RC=1")
+    run_small(home, "env", *environment, program, "-s", "Gruß vom Nagel",
+              USER, given="Straße\n.\n..zwei\n".encode())
+    found = wait_for("the mail is there", lambda: found_by_subject(
+        host, "Gruß vom Nagel"), 10)
+    expect(len(found), 1)
+    for url in (f"imap://{user}@localhost:{host.ports['imap']}/INBOX",
+                f"pop3://{user}@localhost:{host.ports['pop3']}"):
+        said = run_small(home, "env", *environment, program, "-R", "-f", url,
+                         given=b"headers\nprint 5\nexit\n")
+        expect_true("nagel-2" in said and "Straße\n.\n..zwei\n" in said,
+                    f"{url}: {said}")
+
+
+def found_by_subject(host, subject):
+    with host.imap(USER) as client:
+        client.select("INBOX", readonly=True)
+        client.literal = subject.encode()
+        return client.search("UTF-8", "SUBJECT")[1][0].split()
 
 
 if __name__ == "__main__":
