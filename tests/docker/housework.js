@@ -239,7 +239,10 @@ async function refusal(page)
 		const text = await told.innerText();
 		if (!text.includes(nobody) || !/unknown/i.test(text))
 			throw new Error(`it says ${text}`);
-		await backToInbox(page);
+		await page.goto(process.env.WEBMAIL);
+		await page.waitForSelector('#messagelist',
+			{ state: 'attached' });
+		await idle(page);
 	});
 }
 
