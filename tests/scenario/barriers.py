@@ -58,7 +58,7 @@ def frame(kind, body=b"", flags=OPEN | END):
     return struct.pack("<IIHBBI", len(body), call, kind, flags, 1, 0) + body
 
 
-ASK = text(b"user1@example1.local") + text(b"a@elsewhere.example") + b"\1"
+ASK = text(b"user1@example1.local") + text(b"a@elsewhere.example") + b"\1\0\0"
 # All that the router is asked by anybody, in a form that it would answer.
 QUESTIONS = {
     "RCPT": frame(RCPT, ASK),
@@ -66,7 +66,7 @@ QUESTIONS = {
     "USER": frame(USER, b"user1@example1.local"),
     "EXPLAIN": frame(EXPLAIN, ASK),
     "POLICY": frame(POLICY),
-    "HEADER": frame(HEADER, text(b"") + text(b"127.0.0.1") + b"\0\0"
+    "HEADER": frame(HEADER, text(b"") + text(b"127.0.0.1") + b"\0\0\0\0"
                     + text(b"Subject: x\r\n\r\n")),
     "KEYWORDS": frame(KEYWORDS, b"127.0.0.1"),
     "LOGIN": frame(LOGIN, b"user1@example1.local"),
