@@ -644,6 +644,7 @@ serve_what(struct co *co, struct call *call, struct tree *t,
 			d.message_id = message_id_of(&content, &header);
 		d.answers = must_alloc(what->n_rcpts * sizeof(*d.answers));
 		deliver_all(co, &d);
+		ring_write(t->ring);
 		answer_all(co, call, &d, NULL);
 		shared_file_release(co, &shared);
 		free(d.answers);

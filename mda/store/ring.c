@@ -29,6 +29,7 @@ enum {
 	RING_LINE_MAX_OCTETS = 1024,
 	CRC_DIGITS = 8,
 	NAME_SIZE = 64,
+	PENDING_OCTETS = 64 * 1024,
 };
 
 /* Of one of the two files, made by the first look for a repeat. */
@@ -41,6 +42,7 @@ struct ring {
 	int root_fd, fd;
 	char name[NAME_SIZE / 2], old_name[NAME_SIZE];
 	int64_t octets;
+	struct buf pending; // records that are not written yet
 	bool is_dirty;
 	bool is_broken; // a flush failed: no other is tried on this file
 	uint64_t n_failures;
@@ -79,6 +81,7 @@ ring_open(int root_fd, unsigned copy)
 	snprintf(r->name, sizeof(r->name), ".estafeta.delivered.%u", copy);
 	snprintf(r->old_name, sizeof(r->old_name), "%s.old", r->name);
 	lock_init(&r->lock);
+	buf_init(&r->pending, PENDING_OCTETS);
 	r->fd = open_file(r, &r->octets);
 	if (r->fd >= 0 && fs_sync_dir(root_fd) == OK)
 		return r;
@@ -107,6 +110,7 @@ ring_close(struct ring **ring)
 	*ring = NULL;
 	if (r == NULL)
 		return;
+	ring_write(r);
 	close(r->fd);
 	forget_known(r);
 	free(r);
@@ -130,20 +134,28 @@ put_record(struct buf *line, struct str user, struct str unique)
 void
 ring_add(struct ring *ring, struct str user, struct str unique)
 {
-	struct buf line = BUF_INIT(2 * RING_LINE_MAX_OCTETS);
-	ssize_t n;
-
 	if (ring == NULL)
 		return;
-	put_record(&line, user, unique);
-	n = write(ring->fd, line.p, line.n);
+	if (ring->pending.max - ring->pending.n < 2 * RING_LINE_MAX_OCTETS)
+		ring_write(ring);
+	put_record(&ring->pending, user, unique);
+	ring->is_dirty = true;
+}
+
+void
+ring_write(struct ring *ring)
+{
+	ssize_t n;
+
+	if (ring == NULL || ring->pending.n == 0)
+		return;
+	n = write(ring->fd, ring->pending.p, ring->pending.n);
 	if (n > 0)
 		ring->octets += n;
 	/* The mail is there all the same; a repeat may come twice. */
-	if (n != (ssize_t)line.n)
+	if (n != (ssize_t)ring->pending.n)
 		log_warn("store.ring", FERRNO(errno));
-	ring->is_dirty = true;
-	buf_release(&line);
+	buf_release(&ring->pending);
 }
 
 void
@@ -224,6 +236,7 @@ flush_locked(struct co *co, struct ring *r)
 {
 	struct flushing f = { .ring = r, .fd = r->fd };
 
+	ring_write(r);
 	if (r->is_broken) {
 		replace_broken(co, r);
 		return ERR_IO; // what was added may be in the old one
@@ -448,6 +461,7 @@ ring_has(struct co *co, struct ring *ring, struct str user, struct str unique)
 
 	if (ring == NULL)
 		return false;
+	ring_write(ring);
 	buf_putf(&key, "%.*s\t%.*s", STR(user), STR(unique));
 	l.key = buf_str(&key);
 	/* Whoever does not get it reads all. */

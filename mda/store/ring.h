@@ -19,7 +19,11 @@ struct ring *ring_open(int root_fd, unsigned copy);
 /* NULL is fine. */
 void ring_close(struct ring **ring);
 
+/* The record waits in memory for ring_write(), ring_flush() or many others. A
+ * process that dies before has its mail in the user's folders, where a repeat
+ * is looked for first. */
 void ring_add(struct ring *ring, struct str user, struct str unique);
+void ring_write(struct ring *ring);
 /* The same for a file that is about to go, when a delivery made it: a process
  * that died between the rename and its record left none, and a power cut takes
  * records that were not flushed. */

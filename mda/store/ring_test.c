@@ -44,6 +44,44 @@ found_and_not_found(struct co *co, void *arg UNUSED)
 	ring_close(&r);
 }
 
+static off_t
+octets_of(const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(0, fstatat(root_fd, name, &st, 0));
+	return st.st_size;
+}
+
+/* Those of one message's readers are one write; whoever must have them on the
+ * disk, or looks, has them written. */
+static void
+records_wait_for_each_other(struct co *co, void *arg UNUSED)
+{
+	static const char name[] = ".estafeta.delivered.9";
+	struct ring *r = ring_open(root_fd, 9);
+	off_t first;
+
+	assert_non_null(r);
+	ring_add(r, user, S("QaR0"));
+	ring_add(r, user, S("QaR1"));
+	assert_int_equal(octets_of(name), 0);
+	ring_write(r);
+	first = octets_of(name);
+	assert_true(first > 0);
+	ring_write(r);
+	assert_int_equal(octets_of(name), first);
+	ring_add(r, user, S("QaR2"));
+	assert_int_equal(OK, ring_flush(co, r));
+	assert_int_equal(octets_of(name), first / 2 * 3);
+	ring_add(r, user, S("QaR3"));
+	assert_true(ring_has(co, r, user, S("QaR3")));
+	ring_add(r, user, S("QaR4"));
+	ring_close(&r);
+	assert_int_equal(octets_of(name), first / 2 * 5);
+	ring_write(NULL);
+}
+
 /* A torn end swallows no later record; a line whose checksum is not right,
  * whether damaged or forged, counts for nothing. */
 static void
@@ -230,6 +268,7 @@ in_loop(co_fn *run)
 		in_loop(name);                      \
 	}
 SCENARIO(found_and_not_found)
+SCENARIO(records_wait_for_each_other)
 SCENARIO(damage)
 SCENARIO(turns)
 SCENARIO(more_than_a_piece)
@@ -242,6 +281,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(run_found_and_not_found),
+		cmocka_unit_test(run_records_wait_for_each_other),
 		cmocka_unit_test(run_damage),
 		cmocka_unit_test(run_turns),
 		cmocka_unit_test(run_more_than_a_piece),
