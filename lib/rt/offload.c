@@ -5,6 +5,10 @@
  * three times the futex calls per job. Here each thread has a semaphore of its
  * own and gets its job with it; who slept last is woken first.
  *
+ * The loop hears of done jobs by an eventfd of ours. uv_async_t has one, too,
+ * but its loop spins until the thread that told it has left the call, and that
+ * thread is the one that a wake on the same processor has just put aside.
+ *
  * Owns: the threads, from the first job or offload_start() to offload_end().
  * Invariants:
  *  (1) A job is in one place: given, behind those, in a thread, or done.
@@ -16,10 +20,12 @@
 
 #include "lib/base/check.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <unistd.h>
 #include <uv.h>
@@ -54,7 +60,8 @@ static struct {
 	struct thread *threads;
 	unsigned n_threads;
 	unsigned n_out; // jobs whose end the loop has not seen
-	uv_async_t async;
+	uv_poll_t poll; // of told_fd
+	int told_fd;
 
 	pthread_mutex_t lock; // what follows
 	struct job_list given, later, done;
@@ -88,6 +95,14 @@ offload_init(void)
 	STAILQ_INIT(&pool.later);
 	STAILQ_INIT(&pool.done);
 	SLIST_INIT(&pool.idle);
+}
+
+static void
+tell_loop(void)
+{
+	uint64_t one = 1;
+
+	check(write(pool.told_fd, &one, sizeof(one)) == sizeof(one));
 }
 
 static struct job *
@@ -129,7 +144,7 @@ change_jobs(struct thread *t, struct job *done, bool *has_ended_out)
 		SLIST_INSERT_HEAD(&pool.idle, t, link);
 	pthread_mutex_unlock(&pool.lock);
 	if (must_tell)
-		uv_async_send(&pool.async);
+		tell_loop();
 	return next;
 }
 
@@ -155,11 +170,15 @@ run_thread(void *arg)
 }
 
 static void
-on_done(uv_async_t *async)
+on_done(uv_poll_t *poll, int status UNUSED, int events UNUSED)
 {
 	struct job_list done = STAILQ_HEAD_INITIALIZER(done);
 	struct job *job;
+	uint64_t n;
 
+	/* First, so that who tells from here on is heard. */
+	check(read(pool.told_fd, &n, sizeof(n)) == sizeof(n) ||
+	      errno == EAGAIN);
 	pthread_mutex_lock(&pool.lock);
 	STAILQ_CONCAT(&done, &pool.done);
 	pthread_mutex_unlock(&pool.lock);
@@ -169,7 +188,7 @@ on_done(uv_async_t *async)
 		pool.n_out--;
 	}
 	if (pool.n_out == 0)
-		uv_unref((uv_handle_t *)async);
+		uv_unref((uv_handle_t *)poll);
 }
 
 void
@@ -177,8 +196,11 @@ offload_start(void)
 {
 	if (pool.threads != NULL)
 		return;
-	check(uv_async_init(loop_uv(), &pool.async, on_done) == 0);
-	uv_unref((uv_handle_t *)&pool.async); // it alone is no reason to wait
+	pool.told_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	check(pool.told_fd >= 0);
+	check(uv_poll_init(loop_uv(), &pool.poll, pool.told_fd) == 0);
+	check(uv_poll_start(&pool.poll, UV_READABLE, on_done) == 0);
+	uv_unref((uv_handle_t *)&pool.poll); // it alone is no reason to wait
 	pool.n_threads = n_wanted;
 	pool.threads = must_alloc(n_wanted * sizeof(*pool.threads));
 	for (unsigned i = 0; i < n_wanted; i++) {
@@ -222,7 +244,7 @@ run_in_thread(struct co *co, offload_fn *fn, void *arg, bool is_later)
 
 	offload_start();
 	if (pool.n_out++ == 0)
-		uv_ref((uv_handle_t *)&pool.async);
+		uv_ref((uv_handle_t *)&pool.poll);
 	give(&job);
 	while (!job.is_done)
 		co_park(co);
@@ -261,5 +283,6 @@ offload_end(void)
 	}
 	free(pool.threads);
 	pool.threads = NULL;
-	uv_close((uv_handle_t *)&pool.async, NULL);
+	uv_close((uv_handle_t *)&pool.poll, NULL);
+	close(pool.told_fd);
 }

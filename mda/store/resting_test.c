@@ -96,38 +96,6 @@ told_bye(struct co *co, struct client *c)
 	frame_release(&f);
 }
 
-static const char *
-replace(struct co *co, struct client *c, const char *args, const char *text)
-{
-	struct store_append a = { .args = str_c(args),
-				  .size_octets = strlen(text),
-				  .has_literal = true,
-				  .is_replace = true };
-	struct buf b = BUF_INIT(OUT_MAX_OCTETS);
-
-	buf_clear(&c->text);
-	for (int i = 0; i < 2; i++) {
-		store_put_append(&b, &a);
-		assert_int_equal(OK,
-				 call_send(co, c->call, STORE_APPEND,
-					   buf_str(&b), -1, false, NEVER_US));
-		if (i == 0) {
-			read_answer(co, c);
-			assert_str(buf_str(&c->text), "OK send it");
-			assert_int_equal(OK, call_send(co, c->call, STORE_CHUNK,
-						       str_c(text), -1, false,
-						       NEVER_US));
-		}
-		buf_clear(&b);
-		a = (struct store_append) { .is_replace = true };
-	}
-	buf_clear(&c->text);
-	read_answer(co, c);
-	buf_putc(&c->text, '\0');
-	buf_release(&b);
-	return c->text.p;
-}
-
 /* A client that idles in a mailbox of N messages, whose model is away. */
 static void
 begin(struct co *co, struct client *c)
@@ -247,8 +215,7 @@ test_two_sessions(struct co *co)
 	log_out(&c);
 }
 
-/* Whoever waits between commands rests, too; REPLACE finds its message
- * (RFC 8508). */
+/* Whoever waits between commands rests, too. */
 static void
 test_between_commands(struct co *co)
 {

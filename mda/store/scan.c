@@ -42,6 +42,7 @@ enum {
 	FINE_GRAIN_US = 20000,	   // clocks of file systems tick at 4 to 10 ms
 	COARSE_GRAIN_US = 2000000, // or count seconds
 	LINES_FEW = 100,
+	SMALL_OCTETS = 128 * 1024, // of all that was read: 600 messages
 };
 
 /* ---- reading; in a thread ---- */
@@ -68,6 +69,7 @@ struct scan {
 	struct buf keywords;
 	ino_t journal_inode;
 	struct buf journal; // for the first scan
+	bool has_snapshot;  // as far as the name tells
 	enum err e;
 };
 
@@ -261,6 +263,7 @@ struct pending {
 	size_t n, cap;
 	/* All of the mailbox, by arrival, and in no map. */
 	bool is_census;
+	bool is_small; // as long as there is no model
 	struct renaming *renamings;
 	size_t n_renamings, renamings_cap;
 	uint32_t *gone; // UIDs
@@ -638,8 +641,9 @@ take_records(struct mailbox *m, struct uidlist_reader *r,
 	return OK;
 }
 
-/* The first time nobody else looks at the model, and it may be large: it is
- * made in the pool. Later changes are made in the loop, where readers are. */
+/* The first time nobody else looks at the model; if it is large, it is made in
+ * the pool: for a small one the way there and back takes longer. Later changes
+ * are made in the loop, where readers are. */
 struct making {
 	struct mailbox *m;
 	const struct scan *s;
@@ -653,7 +657,7 @@ struct making {
 static void
 run_making(struct co *co, offload_fn *fn, struct making *k)
 {
-	if (k->m->is_loaded)
+	if (k->m->is_loaded || k->p->is_small)
 		fn(k);
 	else
 		offload(co, fn, k);
@@ -831,7 +835,7 @@ lines_in_thread(void *arg)
 }
 
 static enum err
-change_list(struct co *co, struct mailbox *m, struct message **more, size_t n,
+change_list(struct co *co, struct mailbox *m, struct pending *p,
 	    uint32_t first_new, bool is_whole)
 {
 	struct tree *t = m->user->tree;
@@ -845,16 +849,15 @@ change_list(struct co *co, struct mailbox *m, struct message **more, size_t n,
 		.inode = m->list_inode,
 		.octets = m->list_octets,
 	};
-	struct pending p = { .messages = more, .n = n };
-	struct making k = { .m = m, .p = &p, .lines = &b };
+	struct making k = { .m = m, .p = p, .lines = &b };
 	size_t n_lines = 0;
 
 	if (change.is_whole)
 		run_making(co, lines_in_thread, &k);
-	for (size_t i = 0; !change.is_whole && i < n; i++) {
-		if (more[i]->uid < first_new)
+	for (size_t i = 0; !change.is_whole && i < p->n; i++) {
+		if (p->messages[i]->uid < first_new)
 			continue;
-		put_record(&b, more[i]);
+		put_record(&b, p->messages[i]);
 		n_lines++;
 	}
 	change.content = buf_str(&b);
@@ -868,24 +871,23 @@ change_list(struct co *co, struct mailbox *m, struct message **more, size_t n,
 	m->is_validity_unwritten = m->is_guid_unwritten = false;
 	m->list_inode = change.inode;
 	m->list_octets = change.octets;
-	m->n_lines = change.is_whole ? m->n + n : m->n_lines + n_lines;
+	m->n_lines = change.is_whole ? m->n + p->n : m->n_lines + n_lines;
 	return OK;
 }
 
 /* Writes the lines of new messages that have none; ERR_MORE: read the list
  * again first. first_new: the least UID without a line. */
 static enum err
-write_lines(struct co *co, struct mailbox *m, struct message **more, size_t n,
+write_lines(struct co *co, struct mailbox *m, struct pending *p,
 	    uint32_t first_new)
 {
 	bool must_be_whole = m->must_rewrite_list || !m->has_list;
-	bool is_worn = m->n_lines > LINES_FEW + 2 * (m->n + n);
-	enum err e = change_list(co, m, more, n, first_new,
-				 must_be_whole || is_worn);
+	bool is_worn = m->n_lines > LINES_FEW + 2 * (m->n + p->n);
+	enum err e = change_list(co, m, p, first_new, must_be_whole || is_worn);
 
 	/* Room for a second list is not needed to add some lines. */
 	if (e == ERR_FULL && !must_be_whole && is_worn)
-		e = change_list(co, m, more, n, first_new, false);
+		e = change_list(co, m, p, first_new, false);
 	return e;
 }
 
@@ -1033,7 +1035,7 @@ number_pending(struct co *co, struct mailbox *m, struct pending *p)
 		check(give_uids(m, p->messages, p->n));
 	}
 	/* Those whose line was there already have lesser UIDs. */
-	e = write_lines(co, m, p->messages, p->n, first_new);
+	e = write_lines(co, m, p, first_new);
 	if (e == OK || e == ERR_MORE)
 		return e;
 	if (!m->is_loaded)
@@ -1060,7 +1062,8 @@ take_census(struct mailbox *m, const struct scan *s, struct pending *p)
 	*p = (struct pending) { .messages = census.order,
 				.n = census.n,
 				.cap = census.n + 1,
-				.is_census = true };
+				.is_census = true,
+				.is_small = p->is_small };
 	for (size_t i = 0; i < p->n; i++)
 		p->messages[i]->seen = m->n_scans;
 	return true;
@@ -1098,7 +1101,7 @@ model_in_thread(void *arg)
 static enum err
 make_model(struct co *co, struct making *k)
 {
-	offload(co, model_in_thread, k);
+	run_making(co, model_in_thread, k);
 	if (k->is_lost && k->s->journal.n > 0)
 		log_error("store.log", FC("user", k->m->user->address),
 			  FC("mailbox", k->m->dir),
@@ -1113,6 +1116,9 @@ take_scan(struct co *co, struct mailbox *m, struct scan *s, struct pending *p)
 	struct making k = { .m = m, .s = s, .p = p };
 	enum err e = OK;
 
+	p->is_small = s->names[0].all.n + s->names[1].all.n + s->list.n +
+			      s->journal.n <=
+		      SMALL_OCTETS;
 	m->n_scans++;
 	m->must_scan_cur = false;
 	m->list_trouble = OK;
@@ -1191,7 +1197,10 @@ scan_once(struct co *co, struct mailbox *m, bool wants_new, bool wants_cur)
 static void
 keywords_in_thread(void *arg)
 {
-	read_keywords(arg);
+	struct scan *s = arg;
+
+	read_keywords(s);
+	s->has_snapshot = snapshot_is_there(s->dir_fd);
 }
 
 static void
@@ -1204,6 +1213,7 @@ load_keywords(struct co *co, struct mailbox *m)
 	buf_init(&s.keywords, KEYWORDS_FILE_MAX_OCTETS);
 	offload(co, keywords_in_thread, &s);
 	take_keywords(m, &s);
+	m->snapshot.is_tried = !s.has_snapshot;
 	buf_release(&s.keywords);
 }
 
@@ -1279,8 +1289,8 @@ mailbox_outline(struct co *co, struct mailbox *m, struct outline *out)
 		return false;
 	if (!m->is_loaded && !m->snapshot.is_tried) {
 		load_keywords(co, m);
-		ok = snapshot_outline(co, m, out) && !out->counts.has_new &&
-		     !out->counts.has_unclaimed;
+		ok = !m->snapshot.is_tried && snapshot_outline(co, m, out) &&
+		     !out->counts.has_new && !out->counts.has_unclaimed;
 	}
 	if (ok)
 		keywords_adopt(&m->keywords, out->counts.keywords);
@@ -1340,7 +1350,8 @@ mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough)
 
 	if (!m->is_loaded && !m->snapshot.is_tried) {
 		load_keywords(co, m);
-		snapshot_load(co, m);
+		if (!m->snapshot.is_tried)
+			snapshot_load(co, m);
 		model_is_made(m);
 	}
 	for (int i = 0; i < SYNC_TRIES; i++) {
@@ -1471,7 +1482,7 @@ mailbox_add(struct co *co, struct mailbox *m, const struct str *names,
 		uint32_t first_new = m->next_uid;
 
 		e = give_uids(m, p.messages, p.n)
-			    ? write_lines(co, m, p.messages, p.n, first_new)
+			    ? write_lines(co, m, &p, first_new)
 			    : ERR_UNAVAILABLE;
 	}
 	if (e == OK) {

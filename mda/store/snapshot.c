@@ -32,6 +32,12 @@ static const char snapshot_name[] = "estafeta-snapshot";
 static const char draft_name[] = "estafeta-snapshot.new";
 static const char list_name[] = "dovecot-uidlist";
 
+bool
+snapshot_is_there(int dir_fd)
+{
+	return faccessat(dir_fd, snapshot_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static int64_t
 ns_of(struct timespec at)
 {

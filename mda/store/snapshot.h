@@ -16,6 +16,9 @@ struct snapshot {
 	struct snapshot_stamp kept[SNAPSHOT_FILES];
 };
 
+/* Is there a file of that name? In a thread. */
+bool snapshot_is_there(int dir_fd);
+
 /* What the head of the file tells, where it can be trusted: all of SELECT's
  * answer. */
 struct outline {

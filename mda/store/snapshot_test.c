@@ -218,6 +218,23 @@ damage_end(void)
 	buf_release(&file);
 }
 
+/* RFC 8508 3: the number is that of a message that was told of. */
+static void
+test_outline_then_replace(struct co *co)
+{
+	struct client c;
+
+	hurry();
+	fill(co);
+	free(see(co));
+	again(co);
+	assert_false(inbox_of(co, &c)->is_loaded);
+	assert_has(replace(co, &c, "2 INBOX ", "A: b\r\n\r\nnew\r\n"),
+		   "* 2 EXPUNGE\r\n");
+	log_out(&c);
+	settle(co);
+}
+
 /* The head was told of, and then the body is found damaged. */
 static void
 test_outline_without_body(struct co *co)
@@ -392,6 +409,7 @@ test_damage(struct co *co)
 
 SCENARIO(same)
 SCENARIO(outline)
+SCENARIO(outline_then_replace)
 SCENARIO(outline_without_body)
 SCENARIO(vanished)
 SCENARIO(changed_meanwhile)
@@ -404,6 +422,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(run_same),
 		cmocka_unit_test(run_outline),
+		cmocka_unit_test(run_outline_then_replace),
 		cmocka_unit_test(run_outline_without_body),
 		cmocka_unit_test(run_vanished),
 		cmocka_unit_test(run_changed_meanwhile),

@@ -318,6 +318,39 @@ append(struct co *co, struct client *c, const char *args, const char *text)
 	return c->text.p;
 }
 
+/* REPLACE (RFC 8508) with one literal. */
+static UNUSED const char *
+replace(struct co *co, struct client *c, const char *args, const char *text)
+{
+	struct store_append a = { .args = str_c(args),
+				  .size_octets = strlen(text),
+				  .has_literal = true,
+				  .is_replace = true };
+	struct buf b = BUF_INIT(OUT_MAX_OCTETS);
+
+	buf_clear(&c->text);
+	for (int i = 0; i < 2; i++) {
+		store_put_append(&b, &a);
+		assert_int_equal(OK,
+				 call_send(co, c->call, STORE_APPEND,
+					   buf_str(&b), -1, false, NEVER_US));
+		if (i == 0) {
+			read_answer(co, c);
+			assert_str(buf_str(&c->text), "OK send it");
+			assert_int_equal(OK, call_send(co, c->call, STORE_CHUNK,
+						       str_c(text), -1, false,
+						       NEVER_US));
+		}
+		buf_clear(&b);
+		a = (struct store_append) { .is_replace = true };
+	}
+	buf_clear(&c->text);
+	read_answer(co, c);
+	buf_putc(&c->text, '\0');
+	buf_release(&b);
+	return c->text.p;
+}
+
 static UNUSED uint32_t
 number_after(const char *text, const char *word)
 {
