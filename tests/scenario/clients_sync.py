@@ -425,9 +425,9 @@ poll 127.0.0.1 protocol imap port {journey.imap}
         expect(len(read_bsmtp(box)), 1, "third run")
 
 
-def getmail_rc(journey, kind, destination, options=""):
+def getmail_rc(journey, kind, destination, options="", folders=FOLDERS):
     """Writes a configuration of getmail; returns the command that uses it."""
-    boxes = ", ".join(map(repr, FOLDERS))
+    boxes = ", ".join(map(repr, folders))
     journey.file(kind + "rc", f"""[retriever]
 type = Simple{kind}Retriever
 server = 127.0.0.1
@@ -516,10 +516,12 @@ def getmail_fills_a_maildir_in_sessions(lab):
     with Journey(lab, "getmail") as journey:
         for sub in ("cur", "new", "tmp"):
             os.makedirs(journey.path("near", sub))
-        per_session = max(100, N // 40)
+        per_session = max(50, N // 40)
+        # INBOX has most of them, and each costs a process.
+        folders = FOLDERS if N >= 1000 else FOLDERS[1:]
         command = getmail_rc(
             journey, "IMAP", f"type = Maildir\npath = {journey.path('near')}/",
-            f"max_messages_per_session = {per_session}")
+            f"max_messages_per_session = {per_session}", folders)
         n_taken, n_repeats, n_failed = 1, 0, 0
         while n_taken > 0:
             output, n_taken = journey.run(*command, codes=(0, 127))
@@ -530,8 +532,11 @@ def getmail_fills_a_maildir_in_sessions(lab):
                 expect_true(n_failed < 5 + N // 100, "too many in vain")
             else:
                 expect(output, "", "getmail")
-        expect_same(read_fetched(journey.path("near"), n_repeats),
-                    fetched_of(journey.tree, "IMAP"), "Maildir")
+        want = {i: (folder, digest) for i, (folder, digest)
+                in fetched_of(journey.tree, "IMAP").items()
+                if folder in folders}
+        expect_same(read_fetched(journey.path("near"), n_repeats), want,
+                    "Maildir")
 
 
 @scenario
