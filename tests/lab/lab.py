@@ -142,13 +142,17 @@ def send_and_show(source, target, sender, recipient):
     uid, seconds = wait_imap(target, recipient, message_id, began)
 
     queue_id = answer.split()[-1]
+    sent = source.wait_log(rf"ev=delivery id={queue_id} .*queued as (\w+)",
+                           marks[0])
+    target.wait_log(rf"ev=delivery id={sent[1]} ", marks[1])
     log1, log2 = (source.log_since(marks[0]), target.log_since(marks[1]))
     accept = first(log1, "smtp.accept", id=queue_id)
     login = first(log1, "smtp.login", s=accept.get("s", "?"))
     hop = first(log1, "delivery", id=queue_id, to=recipient)
     peer_id = hop.get("text", "?").split()[-1]
     taken = first(log2, "smtp.accept", id=peer_id)
-    stored = first(log2, "delivery", user=recipient)
+    stored = first(log2, "lmtp.deliver", id=peer_id, mailbox=recipient)
+    told = first(log2, "delivery", id=peer_id, to=recipient)
     route = source.ctl("route", "explain", recipient, "from",
                        sender).stdout.strip().splitlines()
 
@@ -167,8 +171,8 @@ def send_and_show(source, target, sender, recipient):
             ("RCPT check", target, f"{recipient} exists; session "
              f"{taken.get('s', '?')}, {source.name}'s {queue_id} is "
              f"{peer_id} here"),
-            ("delivery", target, f"{peer_id} to {stored.get('user', '?')}: "
-             f"{stored.get('code', '?')} {stored.get('text', '?')}"),
+            ("delivery", target, f"{peer_id} to {stored.get('mailbox', '?')}: "
+             f"{stored.get('code', '?')} {told.get('text', '?')}"),
             ("IMAP", target, f"UID {uid} in INBOX, {seconds * 1000:.0f} ms "
              "after the first byte")):
         print(f"  {step:<11} {host.name}  {text}")
