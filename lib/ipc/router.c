@@ -189,6 +189,7 @@ const struct router_field router_smtpd_fields[] = {
 	FIELD("smtpd_tls_auth_only", BOOL, is_tls_auth_only),
 	FIELD("smtpd_reject_unlisted_recipient", BOOL, is_unlisted_refused),
 	FIELD("receive_override_options", TEXT, overrides),
+	FIELD("smtpd_reject_footer", TEXT, reject_footer),
 	{ 0 },
 };
 

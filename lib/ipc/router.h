@@ -151,7 +151,8 @@ struct router_smtpd {
 	uint64_t timeout_s, error_sleep_s, proxy_timeout_s, rate_unit_s;
 	bool is_vrfy_disabled, is_helo_required, is_smtputf8, is_deadline;
 	bool is_tls_auth_only, is_unlisted_refused;
-	struct str overrides; // receive_override_options
+	struct str overrides;	  // receive_override_options
+	struct str reject_footer; // smtpd_reject_footer
 };
 
 enum router_smtpd_service {

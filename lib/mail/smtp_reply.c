@@ -240,3 +240,104 @@ smtp_reply_format_lines(struct buf *out, int code, struct str enhanced,
 				lines[i]);
 	return e;
 }
+
+/* ---- footers ---- */
+
+/* text begins behind a '$': the name, and how many octets belong to it. */
+static size_t
+footer_name_at(struct str text, struct str *name_out)
+{
+	bool is_braced = str_starts(text, S("{"));
+	size_t n = is_braced, from = is_braced;
+
+	while (n < text.n && (ascii_is_alpha(text.p[n]) || text.p[n] == '_'))
+		n++;
+	*name_out = str_sub(text, from, n - from);
+	return n + (is_braced && n < text.n && text.p[n] == '}');
+}
+
+bool
+smtp_footer_name(struct str *footer, struct str *name_out)
+{
+	ptrdiff_t dollar = str_chr(*footer, '$');
+
+	if (dollar < 0)
+		return false;
+	*footer = str_from(*footer, (size_t)dollar + 1);
+	*footer = str_from(*footer, footer_name_at(*footer, name_out));
+	return true;
+}
+
+static enum err
+add_value(struct buf *out, struct str name,
+	  const struct smtp_footer_value *values, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(name, str_c(values[i].name)))
+			return buf_add(out, values[i].value);
+	return OK;
+}
+
+/* One line of the footer, to the next "\n"; false at the end. */
+static bool
+next_footer_line(struct str *footer, struct str *line_out)
+{
+	ptrdiff_t end = str_find(*footer, S("\\n"));
+
+	if (footer->p == NULL)
+		return false;
+	*line_out = end < 0 ? *footer : str_first(*footer, (size_t)end);
+	*footer = end < 0 ? STR_NONE : str_from(*footer, (size_t)end + 2);
+	return true;
+}
+
+static enum err
+add_expanded(struct buf *out, struct str line,
+	     const struct smtp_footer_value *values, size_t n)
+{
+	enum err e = OK;
+
+	while (line.n > 0 && e == OK) {
+		ptrdiff_t dollar = str_chr(line, '$');
+		struct str name;
+
+		if (dollar < 0)
+			return buf_add(out, line);
+		e = buf_add(out, str_first(line, (size_t)dollar));
+		check(smtp_footer_name(&line, &name));
+		if (e == OK)
+			e = add_value(out, name, values, n);
+	}
+	return e;
+}
+
+enum err
+smtp_reply_format_footer(struct buf *out, int code, struct str enhanced,
+			 struct str text, struct str footer,
+			 const struct smtp_footer_value *values, size_t n)
+{
+	bool is_joined = str_starts(footer, S("\\c"));
+	struct buf line = BUF_INIT(2 * SMTP_REPLY_LINE_MAX);
+	struct str part;
+	enum err e = buf_add(&line, str_first(text, SMTP_REPLY_LINE_MAX));
+
+	if (is_joined) {
+		footer = str_from(footer, 2);
+		if (e == OK && next_footer_line(&footer, &part))
+			e = add_expanded(&line, part, values, n);
+	}
+	for (size_t i = 1; e == OK; i++) {
+		bool has_more = i < SMTP_FOOTER_LINES_MAX &&
+				next_footer_line(&footer, &part);
+
+		e = format_line(out, code, has_more ? '-' : ' ', enhanced,
+				buf_str(&line));
+		if (!has_more)
+			break;
+		buf_clear(&line);
+		if (e == OK)
+			e = add_expanded(&line, part, values, n);
+	}
+	buf_release(&line);
+	return e;
+}

@@ -13,6 +13,7 @@ enum {
 	SMTP_REPLY_LINES_MAX = 100,
 	SMTP_REPLY_WRITE_MAX = 512, // RFC 5321 4.5.3.1.5, with CRLF
 	SMTP_ENHANCED_MAX = 12,	    // "5.999.999"
+	SMTP_FOOTER_LINES_MAX = 16,
 };
 
 enum smtp_reply_result {
@@ -62,6 +63,24 @@ bool smtp_reply_keyword(const struct smtp_reply *r, struct str keyword,
  * line; what passes 512 octets is cut. */
 enum err smtp_reply_format(struct buf *out, int code, struct str enhanced,
 			   struct str text) MUST_USE;
+/* What "$name" of a footer stands for. */
+struct smtp_footer_value {
+	const char *name;
+	struct str value;
+};
+
+/* The same with a footer as smtpd_reject_footer of postconf(5) has it: $name
+ * and
+ * ${name} are values (an unknown one is nothing), the two octets "\n" begin
+ * another line, and "\c" at the start goes on in the line of text. At most
+ * SMTP_FOOTER_LINES_MAX lines. */
+enum err
+smtp_reply_format_footer(struct buf *out, int code, struct str enhanced,
+			 struct str text, struct str footer,
+			 const struct smtp_footer_value *values,
+			 size_t n) MUST_USE;
+/* Takes the next "$name" or "${name}" of a footer; false at the end. */
+bool smtp_footer_name(struct str *footer, struct str *name_out);
 /* The same with several lines; n >= 1. */
 enum err smtp_reply_format_lines(struct buf *out, int code, struct str enhanced,
 				 const struct str *lines, size_t n) MUST_USE;

@@ -332,6 +332,54 @@ writing(void **state UNUSED)
 	buf_release(&b);
 }
 
+/* postconf(5): smtpd_reject_footer. */
+static void
+footers(void **state UNUSED)
+{
+	static const struct smtp_footer_value values[] = {
+		{ "client_address", STR_INIT("192.0.2.1") },
+		{ "server_name", STR_INIT("mx\r\n") },
+	};
+	static const struct {
+		struct str footer, want;
+	} footed[] = {
+		{ STR_INIT("\\c. Call us"),
+		  STR_INIT("550 5.1.1 no. Call us\r\n") },
+		{ STR_INIT("Call us"),
+		  STR_INIT("550-5.1.1 no\r\n550 5.1.1 Call us\r\n") },
+		{ STR_INIT("\\c a ($client_address)\\nb ${server_name}"),
+		  STR_INIT("550-5.1.1 no a (192.0.2.1)\r\n"
+			   "550 5.1.1 b mx\\x0d\\x0a\r\n") },
+		{ STR_INIT("a\\n\\nb"),
+		  STR_INIT("550-5.1.1 no\r\n550-5.1.1 a\r\n550-5.1.1 \r\n"
+			   "550 5.1.1 b\r\n") },
+		{ STR_INIT("$nobody$ ${client_address"),
+		  STR_INIT("550-5.1.1 no\r\n550 5.1.1  192.0.2.1\r\n") },
+		{ STR_INIT("\\c"), STR_INIT("550 5.1.1 no\r\n") },
+	};
+
+	for (size_t i = 0; i < sizeof(footed) / sizeof(*footed); i++) {
+		struct buf b = BUF_INIT(4096);
+
+		assert_int_equal(
+			smtp_reply_format_footer(&b, 550, S("5.1.1"), S("no"),
+						 footed[i].footer, values, 2),
+			OK);
+		assert_true(str_eq(buf_str(&b), footed[i].want));
+		/* Every prefix is a footer. */
+		for (size_t n = 0; n < footed[i].footer.n; n++) {
+			buf_clear(&b);
+			assert_int_equal(smtp_reply_format_footer(
+						 &b, 450, S(""), S("later"),
+						 str_first(footed[i].footer, n),
+						 values, 2),
+					 OK);
+			assert_true(str_ends(buf_str(&b), S("\r\n")));
+		}
+		buf_release(&b);
+	}
+}
+
 int
 main(void)
 {
@@ -342,6 +390,7 @@ main(void)
 		cmocka_unit_test(consumed_is_told_of_bad_replies_too),
 		cmocka_unit_test(keywords_of_ehlo),
 		cmocka_unit_test(writing),
+		cmocka_unit_test(footers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

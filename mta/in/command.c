@@ -273,7 +273,7 @@ refuse_more_rcpts(struct session *s)
 	 * others. */
 	if (++s->n_overshoot > s->rules->overshoot)
 		session_count_error(s);
-	stream_put(s->stream, S("452 4.5.3 Too many recipients\r\n"));
+	session_say(s, 452, S("4.5.3"), S("Too many recipients"));
 }
 
 /* XID of RCPT: the sending host's number of the recipient, kept plus one. */

@@ -13,6 +13,7 @@
 enum {
 	SITES_OCTETS = ROUTER_DNSBL_SITES_MAX * DNSBL_NAME_MAX_OCTETS,
 	ACCESS_WAIT_S = 30,
+	TEXT_OCTETS = 512,
 };
 
 /* ---- who talks first ---- */
@@ -157,22 +158,28 @@ ask_lists(struct co *co, struct session *s)
 }
 
 static void
+refuse_listed(struct session *s, int code)
+{
+	struct buf text = BUF_INIT(TEXT_OCTETS);
+
+	if (buf_addf(&text,
+		     "Service unavailable; client [%.*s] blocked using %s",
+		     STR(session_client(s)), s->listed) == OK)
+		session_say(s, code, S("5.7.1"), buf_str(&text));
+	buf_release(&text);
+}
+
+static void
 drop(struct session *s)
 {
-	stream_putf(s->stream,
-		    "521 5.7.1 Service unavailable; client [%.*s] blocked "
-		    "using %s\r\n",
-		    STR(session_client(s)), s->listed);
+	refuse_listed(s, 521);
 	session_hang_up(s);
 }
 
 void
 screen_refuse(struct session *s)
 {
-	stream_putf(s->stream,
-		    "550 5.7.1 Service unavailable; client [%.*s] blocked "
-		    "using %s\r\n",
-		    STR(session_client(s)), s->listed);
+	refuse_listed(s, 550);
 	session_count_error(s);
 }
 

@@ -16,8 +16,8 @@ enum {
 	BANNER_TIMEOUT_S = 30,
 	/* RFC 4954 4: 12288 octets for AUTH; others are checked later. */
 	LINE_MAX_OCTETS = 12288 + 2,
-	REPLY_TEXT_MAX_OCTETS = 2048,
-	TLS_HANDSHAKE = 0x16, // RFC 8446 5.1
+	REPLY_TEXT_MAX_OCTETS = 16 * 1024, // with a footer of many lines
+	TLS_HANDSHAKE = 0x16,		   // RFC 8446 5.1
 	TLS_MAJOR = 3,
 	BANNER_MAX_OCTETS = 240, // RFC 5321 4.5.3.1.5, less the name
 };
@@ -41,16 +41,48 @@ session_reset_mail(struct session *s)
 	memset(&s->mail, 0, sizeof(s->mail));
 }
 
+/* smtpd_reject_footer */
+static enum err
+format_refusal(const struct session *s, int code, struct str enhanced,
+	       struct str text, struct buf *out)
+{
+	time_t t = (time_t)wall_s();
+	char now[32];
+	struct tm tm;
+	size_t n = strftime(now, sizeof(now), "%b %e %H:%M:%S",
+			    localtime_r(&t, &tm));
+	const struct smtp_footer_value values[] = {
+		{ "client_address", session_client(s) },
+		{ "server_name", settings_of(s->current)->hostname },
+		{ "localtime", str_of(now, n) },
+	};
+
+	return smtp_reply_format_footer(out, code, enhanced, text,
+					s->rules->reject_footer, values,
+					sizeof(values) / sizeof(*values));
+}
+
 void
-session_reply(struct session *s, int code, struct str enhanced, struct str text)
+session_say(struct session *s, int code, struct str enhanced, struct str text)
 {
 	struct buf line = BUF_INIT(REPLY_TEXT_MAX_OCTETS);
+	bool has_footer = code >= 400 && s->rules != NULL &&
+			  s->rules->reject_footer.n > 0;
+	enum err e = has_footer
+			     ? format_refusal(s, code, enhanced, text, &line)
+			     : smtp_reply_format(&line, code, enhanced, text);
 
-	if (smtp_reply_format(&line, code, enhanced, text) == OK)
+	if (e == OK)
 		stream_put(s->stream, buf_str(&line));
 	else
 		stream_put(s->stream, S("451 4.3.0 Internal error\r\n"));
 	buf_release(&line);
+}
+
+void
+session_reply(struct session *s, int code, struct str enhanced, struct str text)
+{
+	session_say(s, code, enhanced, text);
 	if (code >= 400)
 		session_count_error(s);
 }
@@ -63,7 +95,7 @@ session_count_error(struct session *s)
 	if (++s->n_errors < limit || s->is_quit)
 		return;
 	s->is_quit = true;
-	stream_put(s->stream, S("421 4.7.0 Too many errors\r\n"));
+	session_say(s, 421, S("4.7.0"), S("Too many errors"));
 	SESSION_LOG(s, LOG_WARN, "smtp.too-many-errors");
 }
 

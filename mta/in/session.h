@@ -139,6 +139,9 @@ void session_reset(struct session *s);
  * next read, so that pipelined commands share a packet. */
 void session_reply(struct session *s, int code, struct str enhanced,
 		   struct str text);
+/* The same, and no error of the client. */
+void
+session_say(struct session *s, int code, struct str enhanced, struct str text);
 void session_syntax(struct session *s, enum smtp_syntax what);
 /* "220 host ...": at the start, and after XCLIENT. */
 void session_banner(struct session *s);

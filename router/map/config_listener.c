@@ -9,6 +9,7 @@
 
 #include "lib/ipc/router.h"
 #include "lib/mail/dnsbl.h"
+#include "lib/mail/smtp_reply.h"
 #include "lib/mail/tls_policy.h"
 
 enum { SMTPD_VALUE_MAX_OCTETS = 8192 };
@@ -130,6 +131,33 @@ check_overrides(struct loading *l, const struct settings *s)
 				   "no_address_mappings, "
 				   "no_header_body_checks and no_milters",
 				   STR(str_first(word, 100)));
+	}
+}
+
+static void
+check_footer(struct loading *l, const struct settings *s)
+{
+	static const struct str known[] = {
+		STR_INIT("client_address"),
+		STR_INIT("localtime"),
+		STR_INIT("server_name"),
+	};
+	const struct setting *v =
+		map_get(&s->by_name, S("smtpd_reject_footer"));
+	struct str rest = v->value, name;
+
+	while (!is_told_elsewhere(l, s, v) && smtp_footer_name(&rest, &name)) {
+		bool is_one = false;
+
+		for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+			is_one = is_one || str_eq(name, known[i]);
+		if (!is_one)
+			diag_warn(
+				l->d, v->file, v->line,
+				"smtpd_reject_footer: $%.*s is nothing; there "
+				"are client_address, localtime and "
+				"server_name",
+				STR(str_first(name, 100)));
 	}
 }
 
@@ -266,6 +294,7 @@ config_load_master(struct loading *l)
 		check_choices(l, &l->c->smtpd[i][0]);
 		check_overrides(l, &l->c->smtpd[i][0]);
 		tell_unlisted(l, &l->c->smtpd[i][0]);
+		check_footer(l, &l->c->smtpd[i][0]);
 		check_proxies(l, &l->c->smtpd[i][0]);
 		check_dnsbl(l, &l->c->smtpd[i][0]);
 		check_protocols(l, &l->c->smtpd[i][0]);

@@ -265,7 +265,6 @@ nothing_that_is_written_is_silently_without_effect(void **state UNUSED)
 		STR_INIT("smtpd_milters = inet:x:1\n"),
 		STR_INIT("content_filter = smtp-amavis:[127.0.0.1]:10024\n"),
 		STR_INIT("smtp_generic_maps = inline:{a=b}\n"),
-		STR_INIT("smtpd_reject_footer = \\c call $client_name\n"),
 		STR_INIT("smtpd_sasl_authenticated_header = yes\n"),
 		STR_INIT("luser_relay = a@b\n"),
 	};

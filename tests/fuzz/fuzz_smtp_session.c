@@ -50,13 +50,18 @@ serve_rcpt(struct co *co UNUSED, struct call *call, struct frame *first,
 {
 	struct buf body = BUF_INIT(ROUTER_ASK_MAX_OCTETS);
 	struct router_ask ask;
-	struct router_verdict v = { 250,   S("2.1.5"), S("Ok"),
-				    false, S(""),      S("") };
+	struct router_verdict v = { .code = 250,
+				    .enhanced = S("2.1.5"),
+				    .text = S("Ok"),
+				    .mailbox = S(""),
+				    .bcc = S("") };
 
 	check(router_read_ask(first->body, &ask) == OK);
-	if (str_starts(ask.rcpt, S("no")))
-		v = (struct router_verdict) { 550,   S("5.1.1"), S("unknown"),
-					      false, S(""),	 S("") };
+	if (str_starts(ask.rcpt, S("no"))) {
+		v.code = 550;
+		v.enhanced = S("5.1.1");
+		v.text = S("unknown");
+	}
 	router_put_verdict(&body, &v);
 	answer(call, ROUTER_VERDICT, &body);
 }

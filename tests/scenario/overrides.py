@@ -8,7 +8,7 @@ Port 25 has none of them, 587 (submission) has all."""
 import os
 import smtplib
 
-from frame import expect, expect_true, main, message, scenario, wait_for
+from frame import expect, expect_match, expect_true, main, message, scenario, wait_for
 
 USER1, USER2 = "user1@example1.local", "user2@example1.local"
 NOBODY = "nobody-here@example1.local"
@@ -164,6 +164,30 @@ def unlisted_senders(lab):
     expect_true(code(NOBODY)[1].startswith(b"5.1.0"), f"{code(NOBODY)}")
     for sender in (USER1, "a@elsewhere.example", ""):
         expect(code(sender)[0], 250, sender)
+
+
+@scenario
+def refusals_have_a_footer(lab):
+    """smtpd_reject_footer(5), for one listener."""
+    host = lab.mta1
+    write_master(host, "smtp/inet/smtpd_reject_footer="
+                 r"\c. Call 555 ($client_address, $server_name)\nNow: $localtime"
+                 "\n")
+
+    def refusal(service):
+        with host.raw(service) as c:
+            c.reply()
+            c.say("EHLO x.example")
+            return c.say_text("MAIL FROM:<a@b.example> WHAT=1")[1]
+    wait_for("it is in force", lambda: "Call" in refusal("smtp"))
+    expect_match(refusal("smtp"),
+                 r"\A555-5\.5\.4 .*\. Call 555 \(127\.0\.0\.1, "
+                 r"mta1\.example1\.local\)\n"
+                 r"555 5\.5\.4 Now: [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d\Z")
+    expect_true("Call" not in refusal("submission"), "another listener")
+    with host.smtp() as client:
+        expect(client.noop()[0], 250)
+        expect_true(b"Call" not in client.noop()[1], "what is no refusal")
 
 
 @scenario
