@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -217,10 +218,19 @@ fs_sync_dir(int dir_fd)
 	return fsync(dir_fd) == 0 ? OK : failed("fsync", "directory");
 }
 
+/* syncfs(2) has nothing to say of a file system that is read-only: an error may
+ * have made it so before all was written. */
 enum err
 fs_sync_all(int fd)
 {
-	return syncfs(fd) == 0 ? OK : failed("syncfs", "");
+	struct statvfs fs;
+
+	if (syncfs(fd) != 0)
+		return failed("syncfs", "");
+	if (fstatvfs(fd, &fs) == 0 && !(fs.f_flag & ST_RDONLY))
+		return OK;
+	errno = EROFS;
+	return failed("syncfs", "");
 }
 
 enum err

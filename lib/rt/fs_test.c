@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * lib/rt/fs_test.c - the steps of durability, and what is never followed. */
 #define fsync test_fsync
+#define syncfs test_syncfs
+#define fstatvfs test_fstatvfs
 int test_fsync(int fd);
+int test_syncfs(int fd);
+struct statvfs;
+int test_fstatvfs(int fd, struct statvfs *out);
 #include "lib/rt/fs.c"
 #undef fsync
+#undef syncfs
+#undef fstatvfs
 
 #include "tests/unit/unit.h"
 
@@ -35,6 +42,26 @@ test_fsync(int fd UNUSED)
 	pthread_mutex_unlock(&disk.lock);
 	errno = no;
 	return no == 0 ? 0 : -1;
+}
+
+static struct {
+	int sync_errno, stat_errno;
+	unsigned long flags;
+} whole;
+
+int
+test_syncfs(int fd UNUSED)
+{
+	errno = whole.sync_errno;
+	return errno == 0 ? 0 : -1;
+}
+
+int
+test_fstatvfs(int fd UNUSED, struct statvfs *out)
+{
+	*out = (struct statvfs) { .f_flag = whole.flags };
+	errno = whole.stat_errno;
+	return errno == 0 ? 0 : -1;
 }
 
 static void
@@ -371,6 +398,32 @@ failure_is_final(void **state UNUSED)
 	assert_int_equal(co_count(), 0);
 }
 
+/* The kernel skips what is read-only, and says 0: ext4 after its journal could
+ * not be written has lost the names that wait for it. */
+static void
+a_flush_of_what_became_read_only_has_failed(void **state UNUSED)
+{
+	static const struct {
+		int sync_errno, stat_errno;
+		unsigned long flags;
+		enum err want;
+	} cases[] = {
+		{ 0, 0, 0, OK },
+		{ 0, 0, ST_NOSUID | ST_NODEV, OK },
+		{ 0, 0, ST_RDONLY | ST_NOSUID, ERR_IO },
+		{ 0, EIO, 0, ERR_IO },
+		{ EIO, 0, 0, ERR_IO },
+		{ ENOSPC, 0, 0, ERR_FULL },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		whole.sync_errno = cases[i].sync_errno;
+		whole.stat_errno = cases[i].stat_errno;
+		whole.flags = cases[i].flags;
+		assert_int_equal(fs_sync_all(dir), cases[i].want);
+	}
+}
+
 int
 main(void)
 {
@@ -387,6 +440,7 @@ main(void)
 		T(a_flush_that_had_begun_does_not_count),
 		T(a_woken_waiter_is_not_idle),
 		T(failure_is_final),
+		T(a_flush_of_what_became_read_only_has_failed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
