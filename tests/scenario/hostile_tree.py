@@ -110,7 +110,7 @@ def what_is_no_message_is_not_read(lab):
     second_id, content = message(recipient=USER1)
     mark = host.mark()
     host.submit(USER1, USER1, content)
-    host.wait_log("mda/store.* ev=delivery .*code=250", mark)
+    host.wait_log("mda/front.* ev=lmtp.deliver .*code=250", mark)
     clean(host, USER1)
     host.wait_mail(USER1, second_id)
     for path in host.files(USER1, ".Junk"):
