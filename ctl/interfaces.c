@@ -159,8 +159,8 @@ put_listeners(struct buf *out, struct str list, const struct addresses *a)
 }
 
 static void
-put_flags(const struct options *o, const struct settings *s, struct diag *d,
-	  struct buf *out)
+put_addresses(const struct options *o, const struct addresses *a,
+	      struct buf *out)
 {
 	static const struct {
 		const char *flag;
@@ -170,15 +170,7 @@ put_flags(const struct options *o, const struct settings *s, struct diag *d,
 		{ "listen-submission", LISTEN_SUBMISSION },
 		{ "listen-submissions", LISTEN_SUBMISSIONS },
 	};
-	const struct setting *interfaces = settings_find(s, "inet_interfaces");
-	struct addresses a = { .n = 0 };
 
-	set_protocols(&a, settings_text(s, "inet_protocols"));
-	if (a.has_v4 != a.has_v6)
-		buf_put(out, a.has_v4 ? S("smtp-protocols=ipv4\n")
-				      : S("smtp-protocols=ipv6\n"));
-	if (interfaces == NULL || !read_interfaces(&a, interfaces, d))
-		return;
 	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
 		struct str list = str_c(o->listen[flags[i].kind]);
 
@@ -186,23 +178,58 @@ put_flags(const struct options *o, const struct settings *s, struct diag *d,
 			continue;
 		buf_put(out, str_c(flags[i].flag));
 		buf_put(out, S("="));
-		put_listeners(out, list, &a);
+		put_listeners(out, list, a);
 		buf_put(out, S("\n"));
 	}
 }
 
-static bool
+static void
+put_flags(const struct options *o, const struct settings *s, struct diag *d,
+	  struct buf *out)
+{
+	const struct setting *interfaces = settings_find(s, "inet_interfaces");
+	struct addresses a = { .n = 0 };
+
+	set_protocols(&a, settings_text(s, "inet_protocols"));
+	if (a.has_v4 != a.has_v6)
+		buf_put(out, a.has_v4 ? S("smtp-protocols=ipv4\n")
+				      : S("smtp-protocols=ipv6\n"));
+	if (interfaces != NULL && read_interfaces(&a, interfaces, d))
+		put_addresses(o, &a, out);
+}
+
+/* Nobody knows what it says of addresses. */
+static void
+put_loopback(const struct options *o, const char *path, enum err why,
+	     struct diag *d, struct buf *out)
+{
+	struct addresses a = { .has_v4 = true, .has_v6 = true };
+
+	diag_warn(d, str_c(path), 0,
+		  "inet_interfaces: the file cannot be read (%s); mail is "
+		  "taken at loopback alone",
+		  err_text(why));
+	add_loopback(&a);
+	put_addresses(o, &a, out);
+}
+
+/* ERR_NOT_FOUND: no such file, or it says nothing of the kind. */
+static enum err
 read_main(const struct options *o, char *path, struct buf *bytes)
 {
 	static const char *const names[] = { "main.cf", "postfix-main.cf" };
+	enum err e = ERR_NOT_FOUND;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		snprintf(path, PATH_OCTETS, "%.400s/%s", o->config_dir,
 			 names[i]);
-		if (fs_read_file(AT_FDCWD, path, bytes) == OK)
-			return str_find(buf_str(bytes), S("inet_")) >= 0;
+		e = fs_read_file(AT_FDCWD, path, bytes);
+		if (e != ERR_NOT_FOUND)
+			break;
 	}
-	return false;
+	return e == OK && str_find(buf_str(bytes), S("inet_")) < 0
+		       ? ERR_NOT_FOUND
+		       : e;
 }
 
 void
@@ -214,11 +241,12 @@ interfaces_flags(const struct options *o, struct diag *d, struct buf *out)
 	char path[PATH_OCTETS];
 	struct settings s;
 	struct diag others; // are the router's to tell
-	enum err e = ERR_NOT_FOUND;
+	enum err e;
 
 	settings_init(&s, &arena);
 	diag_init(&others, DIAG_OCTETS);
-	if (read_main(o, path, &bytes))
+	e = read_main(o, path, &bytes);
+	if (e == OK)
 		e = settings_read(&s, str_c(path), buf_str(&bytes), &others);
 	if (e == OK)
 		e = settings_preset(&s, S("myhostname"), str_c(o->hostname),
@@ -230,6 +258,8 @@ interfaces_flags(const struct options *o, struct diag *d, struct buf *out)
 		e = settings_finish(&s, &others);
 	if (e == OK)
 		put_flags(o, &s, d, out);
+	else if (e != ERR_NOT_FOUND)
+		put_loopback(o, path, e, d, out);
 	diag_release(&others);
 	settings_release(&s);
 	buf_release(&bytes);

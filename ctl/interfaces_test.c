@@ -6,6 +6,7 @@
 #include "tests/unit/unit.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char dir[] = "/tmp/interfaces.XXXXXX";
@@ -115,6 +116,39 @@ flags_say_what_main_cf_says(void **state UNUSED)
 	}
 }
 
+/* A file that is too large, and one that is none. */
+static void
+what_cannot_be_read_opens_nothing(void **state UNUSED)
+{
+	struct options o = { .config_dir = dir,
+			     .listen = { [LISTEN_SMTP] = "*:25" } };
+	char path[64];
+
+	for (int i = 0; i < 2; i++) {
+		struct buf out = BUF_INIT(INTERFACES_OCTETS);
+		struct diag d;
+
+		snprintf(path, sizeof(path), "%s/main.cf", dir);
+		write_main("inet_interfaces = 192.0.2.7\n");
+		if (i == 0)
+			assert_int_equal(truncate(path, FILE_MAX_OCTETS + 1),
+					 0);
+		else
+			assert_true(unlink(path) == 0 &&
+				    mkdir(path, 0755) == 0);
+		diag_init(&d, DIAG_OCTETS);
+		interfaces_flags(&o, &d, &out);
+		assert_true(str_starts(buf_str(&out),
+				       S("listen-smtp=127.0.0.1:25")));
+		assert_true(str_chr(buf_str(&out), '*') < 0);
+		assert_int_equal(d.n_warnings, 1);
+		buf_release(&out);
+		diag_release(&d);
+	}
+	assert_int_equal(rmdir(path), 0);
+	write_main("");
+}
+
 static void
 loopback_has_both_families(void **state UNUSED)
 {
@@ -165,6 +199,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flags_say_what_main_cf_says),
+		cmocka_unit_test(what_cannot_be_read_opens_nothing),
 		cmocka_unit_test(loopback_has_both_families),
 		cmocka_unit_test(more_than_can_be_bound_is_told),
 	};
