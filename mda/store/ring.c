@@ -138,6 +138,10 @@ ring_add(struct ring *ring, struct str user, struct str unique)
 		return;
 	if (ring->pending.max - ring->pending.n < 2 * RING_LINE_MAX_OCTETS)
 		ring_write(ring);
+	if (ring->pending.max - ring->pending.n < 2 * RING_LINE_MAX_OCTETS) {
+		buf_clear(&ring->pending);
+		buf_putc(&ring->pending, '\n'); // ends what was cut off
+	}
 	put_record(&ring->pending, user, unique);
 	ring->is_dirty = true;
 }
@@ -145,17 +149,21 @@ ring_add(struct ring *ring, struct str user, struct str unique)
 void
 ring_write(struct ring *ring)
 {
-	ssize_t n;
+	ssize_t n = 0;
 
-	if (ring == NULL || ring->pending.n == 0)
+	if (ring == NULL)
 		return;
-	n = write(ring->fd, ring->pending.p, ring->pending.n);
-	if (n > 0)
+	while (ring->pending.n > 0 &&
+	       (n = write(ring->fd, ring->pending.p, ring->pending.n)) > 0) {
 		ring->octets += n;
-	/* The mail is there all the same; a repeat may come twice. */
-	if (n != (ssize_t)ring->pending.n)
+		buf_shift(&ring->pending, (size_t)n);
+	}
+	/* The mail is there all the same; a repeat may come twice if this
+	 * process ends before there is room. */
+	if (ring->pending.n > 0)
 		log_warn("store.ring", FERRNO(errno));
-	buf_release(&ring->pending);
+	else
+		buf_release(&ring->pending);
 }
 
 void
@@ -244,7 +252,7 @@ flush_locked(struct co *co, struct ring *r)
 	f.fd = r->fd;
 	if (!r->is_dirty)
 		return OK;
-	r->is_dirty = false;
+	r->is_dirty = r->pending.n > 0;
 	offload(co, flush_in_thread, &f);
 	if (f.e != OK) {
 		r->is_broken = true;

@@ -23,6 +23,7 @@ void ring_close(struct ring **ring);
  * process that dies before has its mail in the user's folders, where a repeat
  * is looked for first. */
 void ring_add(struct ring *ring, struct str user, struct str unique);
+/* What finds no room waits for the next time, 64 KiB of it. */
 void ring_write(struct ring *ring);
 /* The same for a file that is about to go, when a delivery made it: a process
  * that died between the rename and its record left none, and a power cut takes

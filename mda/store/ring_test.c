@@ -5,7 +5,9 @@
 
 #include "tests/unit/unit.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 static const struct str user = STR_INIT("user1@example1.local");
 static char root[] = "/tmp/ring_test.XXXXXX";
@@ -80,6 +82,47 @@ records_wait_for_each_other(struct co *co, void *arg UNUSED)
 	ring_close(&r);
 	assert_int_equal(octets_of(name), first / 2 * 5);
 	ring_write(NULL);
+}
+
+/* A full disk takes a part of a record: what is behind it, and what comes
+ * later, waits for room. Without room for long, the oldest go. */
+static void
+a_full_disk_cuts_no_record(struct co *co, void *arg UNUSED)
+{
+	static const char name[] = ".estafeta.delivered.11";
+	struct rlimit before, full;
+	struct ring *r = ring_open(root_fd, 11);
+
+	assert_non_null(r);
+	ring_add(r, user, S("QaR0"));
+	ring_write(r);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	full = before;
+	full.rlim_cur = (rlim_t)octets_of(name) + 20;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+	ring_add(r, user, S("QbR0"));
+	ring_add(r, user, S("QcR0"));
+	ring_write(r);
+	assert_int_equal(octets_of(name), full.rlim_cur);
+	assert_int_equal(OK, ring_flush(co, r)); // EXPUNGE makes room
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	ring_add(r, user, S("QdR0"));
+	assert_int_equal(OK, ring_flush(co, r));
+	assert_int_equal(r->octets, octets_of(name));
+	assert_true(ring_has(co, r, user, S("QaR0")));
+	assert_true(ring_has(co, r, user, S("QbR0")));
+	assert_true(ring_has(co, r, user, S("QcR0")));
+	assert_true(ring_has(co, r, user, S("QdR0")));
+	full.rlim_cur = (rlim_t)octets_of(name) + 20;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+	for (int i = 0; i < 2 * PENDING_OCTETS / 40; i++)
+		ring_add(r, user, S("QeR0"));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	ring_add(r, user, S("QfR0"));
+	assert_true(ring_has(co, r, user, S("QfR0")));
+	assert_false(r->is_broken);
+	ring_close(&r);
 }
 
 /* A torn end swallows no later record; a line whose checksum is not right,
@@ -269,6 +312,7 @@ in_loop(co_fn *run)
 	}
 SCENARIO(found_and_not_found)
 SCENARIO(records_wait_for_each_other)
+SCENARIO(a_full_disk_cuts_no_record)
 SCENARIO(damage)
 SCENARIO(turns)
 SCENARIO(more_than_a_piece)
@@ -282,6 +326,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(run_found_and_not_found),
 		cmocka_unit_test(run_records_wait_for_each_other),
+		cmocka_unit_test(run_a_full_disk_cuts_no_record),
 		cmocka_unit_test(run_damage),
 		cmocka_unit_test(run_turns),
 		cmocka_unit_test(run_more_than_a_piece),
