@@ -274,7 +274,7 @@ add_value(struct buf *out, struct str name,
 {
 	for (size_t i = 0; i < n; i++)
 		if (str_eq(name, str_c(values[i].name)))
-			return buf_add(out, values[i].value);
+			return buf_fill(out, values[i].value);
 	return OK;
 }
 
@@ -291,24 +291,24 @@ next_footer_line(struct str *footer, struct str *line_out)
 	return true;
 }
 
-static enum err
+/* As much as fits; the line that is made of it holds less. */
+static void
 add_expanded(struct buf *out, struct str line,
 	     const struct smtp_footer_value *values, size_t n)
 {
 	enum err e = OK;
 
-	while (line.n > 0 && e == OK) {
+	while (e == OK) {
 		ptrdiff_t dollar = str_chr(line, '$');
+		size_t n_plain = dollar < 0 ? line.n : (size_t)dollar;
 		struct str name;
 
-		if (dollar < 0)
-			return buf_add(out, line);
-		e = buf_add(out, str_first(line, (size_t)dollar));
-		check(smtp_footer_name(&line, &name));
+		e = buf_fill(out, str_first(line, n_plain));
+		if (!smtp_footer_name(&line, &name))
+			break;
 		if (e == OK)
 			e = add_value(out, name, values, n);
 	}
-	return e;
 }
 
 enum err
@@ -323,8 +323,8 @@ smtp_reply_format_footer(struct buf *out, int code, struct str enhanced,
 
 	if (is_joined) {
 		footer = str_from(footer, 2);
-		if (e == OK && next_footer_line(&footer, &part))
-			e = add_expanded(&line, part, values, n);
+		if (next_footer_line(&footer, &part))
+			add_expanded(&line, part, values, n);
 	}
 	for (size_t i = 1; e == OK; i++) {
 		bool has_more = i < SMTP_FOOTER_LINES_MAX &&
@@ -335,8 +335,7 @@ smtp_reply_format_footer(struct buf *out, int code, struct str enhanced,
 		if (!has_more)
 			break;
 		buf_clear(&line);
-		if (e == OK)
-			e = add_expanded(&line, part, values, n);
+		add_expanded(&line, part, values, n);
 	}
 	buf_release(&line);
 	return e;

@@ -380,6 +380,37 @@ footers(void **state UNUSED)
 	}
 }
 
+/* A refusal stays what it is, however long its footer. */
+static void
+long_footers_are_cut(void **state UNUSED)
+{
+	static char footer[8192];
+	static const struct smtp_footer_value values[] = {
+		{ "x", STR_INIT("0123456789") },
+	};
+
+	for (int is_name = 0; is_name < 2; is_name++)
+		for (int is_joined = 0; is_joined < 2; is_joined++) {
+			struct buf b = BUF_INIT(4096);
+			size_t at = is_joined ? 2 : 0;
+
+			for (size_t i = 0; i < sizeof(footer); i++)
+				footer[i] = is_name ? "$x"[i % 2] : 'x';
+			memcpy(footer, "\\c", at);
+			assert_int_equal(smtp_reply_format_footer(
+						 &b, 550, S("5.1.1"), S("no"),
+						 str_of(footer, sizeof(footer)),
+						 values, 1),
+					 OK);
+			assert_true(str_starts(buf_str(&b),
+					       is_joined ? S("550 5.1.1 no")
+							 : S("550-5.1.1 no")));
+			assert_true(str_ends(buf_str(&b), S("\r\n")));
+			assert_true(b.n <= 2 * SMTP_REPLY_WRITE_MAX);
+			buf_release(&b);
+		}
+}
+
 int
 main(void)
 {
@@ -391,6 +422,7 @@ main(void)
 		cmocka_unit_test(keywords_of_ehlo),
 		cmocka_unit_test(writing),
 		cmocka_unit_test(footers),
+		cmocka_unit_test(long_footers_are_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
