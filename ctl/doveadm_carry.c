@@ -6,6 +6,8 @@
  * Invariants:
  *  (1) A message leaves the source only after its copy was answered with OK.
  *  (2) One session at a time: of the source, of the destination, and again.
+ *  (3) UIDs are those of one UIDVALIDITY: a folder that another has taken the
+ *      place of meanwhile is left alone.
  */
 #include "ctl/doveadm_private.h"
 #include "lib/base/check.h"
@@ -33,6 +35,7 @@ struct carrying {
 	const struct doveadm_ask *ask;
 	struct buf hits;	 // folder LF uids LF, again
 	struct str folder, uids; // where we are; uids: what is left
+	uint64_t validity;	 // of the folder; 0: not seen yet
 	struct buf batch;	 // flags, date, content, again
 	struct carried list[BATCH_MESSAGES];
 	size_t n;
@@ -119,6 +122,24 @@ take_message(struct carrying *c, struct str uid, struct str answer)
 	return true;
 }
 
+/* Behind SELECT or EXAMINE: is it the folder that it was the first time? */
+static int
+check_validity(struct carrying *c, struct str answer)
+{
+	struct str text = between(answer, S("[UIDVALIDITY "), S("]"));
+	uint64_t validity;
+
+	if (!str_to_u64(text, UINT32_MAX, &validity))
+		return EX_TEMPFAIL;
+	if (c->validity == 0)
+		c->validity = validity;
+	return c->validity == validity
+		       ? 0
+		       : doveadm_fail(&c->source, EX_TEMPFAIL,
+				      "%s: %.*s is another mailbox now",
+				      c->ask->verb, STR(c->folder));
+}
+
 static int
 select_folder(struct co *co, struct store_session *s, struct carrying *c,
 	      enum store_verb verb)
@@ -130,6 +151,8 @@ select_folder(struct co *co, struct store_session *s, struct carrying *c,
 	if (doveadm_put_name(&args, &c->source, name))
 		status = doveadm_run(co, s, &c->source, verb, buf_str(&args),
 				     "Syncing mailbox", name);
+	if (status == 0)
+		status = check_validity(c, buf_str(&s->text));
 	buf_release(&args);
 	free(name);
 	return status;
@@ -254,9 +277,11 @@ doveadm_carry(const struct doveadm_ask *ask)
 					    find_hits, c);
 	rest = buf_str(&c->hits);
 	while (status == 0 && str_line(&rest, &c->folder) &&
-	       str_line(&rest, &c->uids))
+	       str_line(&rest, &c->uids)) {
+		c->validity = 0;
 		while (status == 0 && str_trim(c->uids).n > 0)
 			status = carry_batch(c);
+	}
 	buf_release(&c->hits);
 	buf_release(&c->batch);
 	free(c);

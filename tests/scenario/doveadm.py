@@ -5,9 +5,10 @@
 import os
 import shutil
 import subprocess
+import threading
 
 from frame import (PASSWORD, Skipped, expect, expect_match, expect_true,
-                   main, message, scenario)
+                   main, message, scenario, wait_for)
 
 NOBODY = 65534
 
@@ -219,6 +220,44 @@ def mailboxes_look_as_with_dovecot(lab):
     everybody = host.ctl("search", "-A", "subject", "mail 2",
                          name="doveadm").stdout
     expect_match(everybody, rf"\A{user} [0-9a-f]{{32}} \d+\n\Z")
+
+
+@scenario
+def a_move_takes_from_no_other_folder_of_that_name(lab):
+    """UIDs are of one UIDVALIDITY (RFC 9051 2.3.1.1)."""
+    host = lab.mta1
+    source, target = host.users[1], host.users[0]
+    old, new = (message(text)[1] for text in ("old", "new"))
+
+    def contents(user, folder):
+        with host.imap(user) as client:
+            client.select(folder, readonly=True)
+            return [row[1] for row in client.fetch("1:*", "BODY.PEEK[]")[1]
+                    if isinstance(row, tuple)]
+    with host.imap(source) as client, host.imap(target) as other:
+        client.create("Again")
+        client.append("Again", "", None, old)
+        other.create("Kept")
+        other.append("Kept", "", None, old)
+        home = host.maildir(target, ".Kept")
+        lock = os.path.join(home, "dovecot-uidlist.lock")
+        before = os.listdir(os.path.join(home, "cur"))
+        open(lock, "x").close()  # the copy waits for it
+        moved = []
+        move = threading.Thread(target=lambda: moved.append(host.ctl(
+            "move", "-u", target, "Kept", "user", source, "mailbox", "Again",
+            "all", name="doveadm")))
+        move.start()
+        wait_for("the copy", lambda: os.listdir(
+            os.path.join(home, "cur")) != before)
+        client.delete("Again")
+        client.create("Again")
+        client.append("Again", "", None, new)
+        os.unlink(lock)
+        move.join()
+        expect(moved[0].returncode, 75)
+    expect(contents(source, "Again"), [new])
+    expect(contents(target, "Kept"), [old, old])
 
 
 @scenario
