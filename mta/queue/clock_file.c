@@ -38,8 +38,11 @@ read_boot(struct buf *out)
 void
 clock_file_tell(int64_t moved_us)
 {
+	int64_t half_us = moved_us < 0 ? -US_PER_S / 2 : US_PER_S / 2;
+
 	if (moved_us != 0)
-		log_warn("queue.clock-jumped", FN("s", moved_us / US_PER_S),
+		log_warn("queue.clock-jumped",
+			 FN("s", (moved_us + half_us) / US_PER_S),
 			 FC("hint", "the wall clock was set, or the host was "
 				    "off; no message expires by it"));
 }

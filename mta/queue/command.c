@@ -394,14 +394,18 @@ command_change(struct co *co, struct call *call, struct frame *first,
 	struct change c;
 	struct queued *q;
 	struct str id;
+	uint64_t n;
 
 	if (queue_read_change(first->body, &c.what, &c.states, &id) != OK)
 		return;
 	q = message_find(&queue.table, id);
 	if (id.n == 0)
-		answer_count(call, for_each(co, change_one, &c));
+		n = for_each(co, change_one, &c);
 	else
-		answer_count(call, q != NULL && change_one(q, &c));
+		n = q != NULL && change_one(q, &c);
+	if (n > 0) // what the operator is told has happened
+		spool_settle(co, queue.table.spool);
+	answer_count(call, n);
 }
 
 /* ---- one message ---- */

@@ -54,8 +54,8 @@ spool_written_fn(void *arg, void *arg2, const struct spool_place *place,
 void spool_note_tell(struct spool *s, enum record_type type, struct str body,
 		     spool_written_fn *written, void *arg, void *arg2);
 
-/* At a stop: all that was noted is durable when it returns, or the disk takes
- * nothing. */
+/* All that was noted is durable when it returns, or the disk takes nothing: at
+ * a stop, and before an operator is told that it is so. */
 void spool_settle(struct co *co, struct spool *s);
 
 /* A piece that lies behind the end of an abandoned segment: a message that
