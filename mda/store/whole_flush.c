@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -19,12 +20,32 @@ enum {
 	MEMINFO_OCTETS = 2048, // what is looked for comes before that
 };
 
+/* Older kernels than 5.18 may keep a failure of syncfs(2) to themselves. */
+static bool
+is_kernel_honest(struct str release)
+{
+	struct str major, minor;
+	uint64_t x = 0, y = 0;
+	size_t n = 0;
+
+	if (!str_split(&release, '.', &major) || release.p == NULL)
+		return false;
+	while (n < release.n && ascii_is_digit(release.p[n]))
+		n++;
+	minor = str_first(release, n);
+	return str_to_u64(major, UINT32_MAX, &x) &&
+	       str_to_u64(minor, UINT32_MAX, &y) &&
+	       (x > 5 || (x == 5 && y >= 18));
+}
+
 static bool
 keeps_promise(int fd)
 {
+	struct utsname kernel;
 	struct statfs fs;
 
-	return fstatfs(fd, &fs) == 0 &&
+	return uname(&kernel) == 0 && is_kernel_honest(str_c(kernel.release)) &&
+	       fstatfs(fd, &fs) == 0 &&
 	       (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC);
 }
 

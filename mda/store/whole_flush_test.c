@@ -34,6 +34,31 @@ unwritten_is_read(void **state UNUSED)
 }
 
 static void
+old_kernels_are_not_believed(void **state UNUSED)
+{
+	static const struct {
+		const char *release;
+		bool want;
+	} cases[] = {
+		{ "6.1.0-13-amd64", true },
+		{ "5.18", true },
+		{ "5.18-rc1", true },
+		{ "10.0.1", true },
+		{ "5.17.15", false },
+		{ "5.4.0", false },
+		{ "4.19.0", false },
+		{ "6", false },
+		{ "6.", false },
+		{ "x.y", false },
+		{ "", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		if (is_kernel_honest(str_c(cases[i].release)) != cases[i].want)
+			fail_msg("%s", cases[i].release);
+}
+
+static void
 it_is_for_many_names_where_little_is_unwritten(void **state UNUSED)
 {
 	int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -85,6 +110,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unwritten_is_read),
+		cmocka_unit_test(old_kernels_are_not_believed),
 		cmocka_unit_test(
 			it_is_for_many_names_where_little_is_unwritten),
 		cmocka_unit_test(other_file_systems_keep_no_promise),

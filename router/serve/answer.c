@@ -100,6 +100,7 @@ static void
 judge_rcpt(struct co *co, struct asking *a, struct rcpt_work *w,
 	   struct router_verdict *v)
 {
+	bool is_resolved = true;
 	struct str code, text;
 
 	if (asking_decide(co, a, check_rcpt, w) != OK ||
@@ -109,7 +110,8 @@ judge_rcpt(struct co *co, struct asking *a, struct rcpt_work *w,
 		      &text) != OK)
 		return;
 	if (w->verdict.reply == 250) {
-		if (asking_decide(co, a, resolve, w) == OK)
+		is_resolved = asking_decide(co, a, resolve, w) == OK;
+		if (is_resolved)
 			take_mailbox(w, v);
 		if (asking_decide(co, a, find_copy, w) != OK ||
 		    arena_str(w->arena, w->copy, &v->bcc) != OK)
@@ -118,7 +120,8 @@ judge_rcpt(struct co *co, struct asking *a, struct rcpt_work *w,
 	v->code = (uint16_t)w->verdict.reply;
 	v->enhanced = code;
 	v->text = text;
-	v->lasts_in = v->code / 100 == 4 ? 0 : asking_lasts_in(a);
+	v->lasts_in =
+		is_resolved && v->code / 100 != 4 ? asking_lasts_in(a) : 0;
 }
 
 static void
