@@ -14,8 +14,9 @@
 
 enum {
 	NAMES_MIN = 32,
-	/* A slow disk writes it in the time of some hundred flushes. */
-	UNWRITTEN_MAX_KIB = 256 * 1024,
+	/* A slow disk writes it in the time of some hundred flushes; the logs
+	 * of half a minute of heavy traffic are as much. */
+	UNWRITTEN_MAX_KIB = 512 * 1024,
 	LOOK_EVERY_US = 50000,
 	MEMINFO_OCTETS = 2048, // what is looked for comes before that
 };
