@@ -34,6 +34,7 @@ enum {
 	READ_OCTETS = 8192, // a usual message with its header
 	BIG_READ_OCTETS = 65536,
 	FILE_PIECE_OCTETS = 65536,
+	SMALL_FILE_OCTETS = 32768,  // is cheaper copied than sent apart
 	OUT_MAX_OCTETS = 256 << 20, // a bug guard
 	KEEP_OCTETS = 16384,	    // larger empty buffers are freed
 	TEXT_OCTETS = 80,
@@ -604,14 +605,43 @@ copy_file(struct co *co, struct stream *s, int fd, int64_t offset,
 	return e;
 }
 
+/* Behind what was put, all or nothing: it goes out with what is put next. */
+static enum err
+put_file(struct stream *s, int fd, int64_t offset, size_t n_octets)
+{
+	size_t before = s->out.n;
+
+	if (buf_reserve(&s->out, n_octets) != OK)
+		return ERR_LIMIT;
+	while (n_octets > 0) {
+		ssize_t n = pread(fd, s->out.p + s->out.n, n_octets, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			buf_truncate(&s->out, before);
+			return n == 0 ? ERR_EOF : ERR_IO;
+		}
+		s->out.n += (size_t)n;
+		offset += n;
+		n_octets -= (size_t)n;
+	}
+	return OK;
+}
+
 enum err
 stream_send_file(struct co *co, struct stream *s, int fd, int64_t offset,
 		 uint64_t n_octets, int64_t deadline_us)
 {
-	enum err e = stream_flush(co, s, deadline_us);
+	bool is_small = n_octets <= SMALL_FILE_OCTETS && s->deflate == NULL;
+	enum err e = OK;
 
+	if (!is_small || s->out.n + n_octets > FILE_PIECE_OCTETS)
+		e = stream_flush(co, s, deadline_us);
 	if (e != OK)
 		return e;
+	if (is_small)
+		return put_file(s, fd, offset, (size_t)n_octets);
 	if (s->ssl != NULL || s->deflate != NULL)
 		return copy_file(co, s, fd, offset, n_octets, deadline_us);
 	while (n_octets > 0) {

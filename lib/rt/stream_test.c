@@ -410,8 +410,16 @@ send_file_between(struct co *co, struct stream *from, struct stream *to)
 			 OK);
 	while (!in.is_received)
 		assert_int_equal(gate_wait(co, &over, soon()), OK);
+	/* A small part waits behind what was put; of one that is short nothing
+	 * is there. */
+	stream_put(from, S("<"));
+	assert_int_equal(stream_send_file(co, from, fd, 7, 5, soon()), OK);
 	assert_int_equal(stream_send_file(co, from, fd, BULK_OCTETS, 8, soon()),
 			 ERR_EOF); // the file has 7 left
+	stream_put(from, S(">"));
+	assert_memory_equal(from->out.p, "<\0\1\2\3\4>", 7);
+	assert_int_equal(stream_unsent(from), 7);
+	buf_clear(&from->out);
 	close(fd);
 }
 
