@@ -324,8 +324,8 @@ sync_in_thread(void *arg)
 {
 	struct sync_job *job = arg;
 
-	job->result = job->is_of_all ? fs_sync_all(job->fd)
-				     : fs_sync_file(job->fd);
+	job->result =
+		job->is_of_all ? fs_sync_all(job->fd) : fs_sync_file(job->fd);
 }
 
 static enum err
