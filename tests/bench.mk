@@ -4,7 +4,8 @@
 .PHONY: bench deps-bench
 bench: deps-bench $(O)/tests/bench/load
 
-$(O)/tests/bench/load: tests/bench/load.c tests/measure.h
+$(O)/tests/bench/load $(O)/tests/bench/ask: $(O)/tests/bench/%: \
+		tests/bench/%.c tests/measure.h
 	@mkdir -p $(@D)
 	@echo "  CC   $<"
 	@$(CC) $(BASE_FLAGS) -O2 $< -o $@

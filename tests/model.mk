@@ -4,7 +4,7 @@
 MODEL_SRC := $(wildcard tests/model/*.c)
 TEST_TOOLS := $(O)/tests/smtp_model $(O)/tests/slow \
 	$(O)/tests/bench/spoolfill $(O)/tests/moved.so $(O)/tests/idle \
-	$(O)/tests/storm
+	$(O)/tests/storm $(O)/tests/bench/ask
 
 # OpenSSL alone: they share no code with what they test.
 $(O)/tests/smtp_model: $(MODEL_SRC) $(wildcard tests/model/*.h)

@@ -8,8 +8,9 @@
  *      calls are dropped (the reader was faster in leaving).
  *  (2) The cost of frames sent and not yet credited is <= WINDOW + one frame,
  *      except for call_post(). Both sides reckon cost_of() alike.
- *  (3) A frame's descriptor leaves with the frame's first octet, so that the
- *      kernel hands both over together and in order.
+ *  (3) A frame's descriptor leaves with the frame's first octet or before it,
+ * in the order of the frames: the reader takes the oldest that has come. No
+ *      more than MAX_FDS_PER_READ are ahead of their frames.
  */
 #include "lib/rt/chan.h"
 
@@ -29,7 +30,7 @@ enum {
 	WINDOW_OCTETS = 512 * 1024,
 	CREDIT_AT_OCTETS = WINDOW_OCTETS / 2,
 	FRAME_COST_OCTETS = 128,	       // empty frames take memory, too
-	FD_COST_OCTETS = 16 * 1024,	       // 32 descriptors fill a window
+	FD_COST_OCTETS = 8 * 1024,	       // 32 descriptors fill a window
 	UNREAD_MAX_OCTETS = 8 * WINDOW_OCTETS, // of a call that the peer opened
 	READ_OCTETS = 64 * 1024,
 	MAX_READS_PER_EVENT = 8,
@@ -85,6 +86,7 @@ struct chan {
 	size_t out_at; // sent up to here
 	struct pending_fd out_fds[FD_QUEUE];
 	size_t n_out_fds;
+	size_t fds_ahead_to;	 // in out: the descriptors up to here have left
 	struct gate has_fd_room; // in out_fds
 	int in_fds[FD_QUEUE];
 	size_t n_in_fds;
@@ -126,13 +128,22 @@ free_chan_if_over(struct chan *chan)
 }
 
 static void
+forget_fds(struct chan *chan, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		close(chan->out_fds[i].fd);
+	chan->n_out_fds -= n;
+	memmove(chan->out_fds, chan->out_fds + n,
+		chan->n_out_fds * sizeof(*chan->out_fds));
+}
+
+static void
 close_fds(struct chan *chan)
 {
 	for (size_t i = 0; i < chan->n_in_fds; i++)
 		close(chan->in_fds[i]);
-	for (size_t i = 0; i < chan->n_out_fds; i++)
-		close(chan->out_fds[i].fd);
-	chan->n_in_fds = chan->n_out_fds = 0;
+	chan->n_in_fds = 0;
+	forget_fds(chan, chan->n_out_fds);
 }
 
 static void
@@ -205,39 +216,40 @@ end_peer(struct chan *chan, const char *why)
 
 static void watch(struct chan *chan, int events);
 
-/* Sends out->[out_at..] up to the next descriptor's frame; with it when the
- * frame is next. */
+/* Sends out->[out_at..] with the descriptors of all frames in it, or up to the
+ * frame whose descriptor is one too many. */
 static ssize_t
 send_some(struct chan *chan)
 {
-	struct iovec iov = { chan->out.p + chan->out_at,
-			     chan->out.n - chan->out_at };
 	union {
 		struct cmsghdr head;
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(MAX_FDS_PER_READ * sizeof(int))];
 	} control = { 0 };
+	bool is_ahead = chan->fds_ahead_to > chan->out_at;
+	size_t n_fds = is_ahead				    ? 0
+		       : chan->n_out_fds < MAX_FDS_PER_READ ? chan->n_out_fds
+							    : MAX_FDS_PER_READ;
+	size_t end = is_ahead		       ? chan->fds_ahead_to
+		     : n_fds < chan->n_out_fds ? chan->out_fds[n_fds].at
+					       : chan->out.n;
+	struct iovec iov = { chan->out.p + chan->out_at, end - chan->out_at };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	bool has_fd =
-		chan->n_out_fds > 0 && chan->out_fds[0].at == chan->out_at;
-	size_t next = has_fd ? 1 : 0;
+	ssize_t n;
 
-	if (chan->n_out_fds > next)
-		iov.iov_len = chan->out_fds[next].at - chan->out_at;
-	if (has_fd) {
+	if (n_fds > 0) {
 		msg.msg_control = control.bytes;
-		msg.msg_controllen = sizeof(control.bytes);
+		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
 		control.head.cmsg_level = SOL_SOCKET;
 		control.head.cmsg_type = SCM_RIGHTS;
-		control.head.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.head), &chan->out_fds[0].fd,
-		       sizeof(int));
+		control.head.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		for (size_t i = 0; i < n_fds; i++)
+			memcpy(CMSG_DATA(&control.head) + i * sizeof(int),
+			       &chan->out_fds[i].fd, sizeof(int));
 	}
-	ssize_t n = sendmsg(chan->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (n > 0 && has_fd) {
-		close(chan->out_fds[0].fd);
-		chan->n_out_fds--;
-		memmove(chan->out_fds, chan->out_fds + 1,
-			chan->n_out_fds * sizeof(*chan->out_fds));
+	n = sendmsg(chan->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n > 0 && n_fds > 0) {
+		forget_fds(chan, n_fds);
+		chan->fds_ahead_to = end;
 	}
 	return n;
 }
@@ -253,9 +265,7 @@ has_fd_room(const struct chan *chan)
 static void
 drop_output(struct chan *chan)
 {
-	for (size_t i = 0; i < chan->n_out_fds; i++)
-		close(chan->out_fds[i].fd);
-	chan->n_out_fds = 0;
+	forget_fds(chan, chan->n_out_fds);
 	chan->out_at = chan->out.n;
 }
 
@@ -263,7 +273,7 @@ static void
 forget_sent(struct chan *chan)
 {
 	if (chan->out_at == chan->out.n) {
-		chan->out_at = chan->out.n = 0;
+		chan->out_at = chan->out.n = chan->fds_ahead_to = 0;
 		if (chan->out.cap > SHRINK_AT_OCTETS)
 			buf_release(&chan->out);
 		return;
@@ -275,6 +285,9 @@ forget_sent(struct chan *chan)
 	buf_shift(&chan->out, chan->out_at);
 	for (size_t i = 0; i < chan->n_out_fds; i++)
 		chan->out_fds[i].at -= chan->out_at;
+	chan->fds_ahead_to -= chan->fds_ahead_to < chan->out_at
+				      ? chan->fds_ahead_to
+				      : chan->out_at;
 	chan->out_at = 0;
 }
 
@@ -320,17 +333,10 @@ on_prepare(uv_prepare_t *flusher)
 static enum err
 put_fd(struct chan *chan, int fd)
 {
-	int copy;
-
 	if (chan->n_out_fds == FD_QUEUE)
 		return ERR_IO;
-	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (copy < 0) {
-		log_error("chan.dup", FC("chan", chan->name), FERRNO(errno));
-		return ERR_IO;
-	}
 	chan->out_fds[chan->n_out_fds++] =
-		(struct pending_fd) { chan->out.n, copy };
+		(struct pending_fd) { chan->out.n, fd };
 	return OK;
 }
 
@@ -356,6 +362,7 @@ give_credit(struct call *call)
 	head.credit = (uint32_t)call->owed_credit;
 	call->owed_credit = 0;
 	put_frame(call->chan, &head, STR_NONE);
+	flush(call->chan); // the peer goes on while we work on what it sent
 }
 
 static struct call *
@@ -429,9 +436,8 @@ call_free(struct call **call_ref)
 	free_chan_if_over(chan);
 }
 
-enum err
-call_post(struct call *call, uint16_t type, struct str body, int fd,
-	  bool is_end)
+static enum err
+post(struct call *call, uint16_t type, struct str body, int fd, bool is_end)
 {
 	struct frame_head head = {
 		.body_octets = (uint32_t)body.n,
@@ -463,6 +469,17 @@ call_post(struct call *call, uint16_t type, struct str body, int fd,
 }
 
 enum err
+call_post(struct call *call, uint16_t type, struct str body, int fd,
+	  bool is_end)
+{
+	enum err e = post(call, type, body, fd, is_end);
+
+	if (e != OK && fd >= 0)
+		close(fd);
+	return e;
+}
+
+enum err
 call_send(struct co *co, struct call *call, uint16_t type, struct str body,
 	  int fd, bool is_end, int64_t deadline_us)
 {
@@ -479,8 +496,11 @@ call_send(struct co *co, struct call *call, uint16_t type, struct str body,
 		else
 			break;
 		e = gate_wait(co, gate, deadline_us);
-		if (e != OK)
+		if (e != OK) {
+			if (fd >= 0)
+				close(fd);
 			return e;
+		}
 	}
 	return call_post(call, type, body, fd, is_end);
 }

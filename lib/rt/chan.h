@@ -64,9 +64,9 @@ void call_free(struct call **call);
 /* Type 0 with an empty body and is_end says no more than "over": call_recv()
  * gives ERR_EOF for it. */
 /* Sends one frame. Waits while the window is full, or while too many
- * descriptors wait to be sent. fd (-1: none) is duplicated by the kernel: the
- * caller keeps its own. ERR_EOF when the peer forgot the call, ERR_IO when the
- * process has no descriptor left, ERR_UNAVAILABLE when the channel broke. */
+ * descriptors wait to be sent. fd (-1: none) is taken over, whatever is
+ * returned. ERR_EOF when the peer forgot the call, ERR_IO when too many
+ * descriptors wait, ERR_UNAVAILABLE when the channel broke. */
 enum err
 call_send(struct co *co, struct call *call, uint16_t type, struct str body,
 	  int fd, bool is_end, int64_t deadline_us) MUST_USE;

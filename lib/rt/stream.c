@@ -34,7 +34,8 @@ enum {
 	READ_OCTETS = 8192, // a usual message with its header
 	BIG_READ_OCTETS = 65536,
 	FILE_PIECE_OCTETS = 65536,
-	SMALL_FILE_OCTETS = 32768,  // is cheaper copied than sent apart
+	SMALL_FILE_OCTETS = 8192,   // is cheaper copied than sent apart
+	SMALL_COPY_OCTETS = 32768,  // of what is copied anyway
 	OUT_MAX_OCTETS = 256 << 20, // a bug guard
 	KEEP_OCTETS = 16384,	    // larger empty buffers are freed
 	TEXT_OCTETS = 80,
@@ -48,6 +49,7 @@ struct stream {
 	struct co *waiter;
 	bool is_ready;
 	bool is_drained;
+	bool is_corked; // the kernel waits for a full segment or stream_flush()
 	bool is_without_1_2, is_without_1_3; // TLS, when we accept
 	struct str excluded_ciphers;	     // until the handshake
 	SSL *ssl;
@@ -564,8 +566,8 @@ send_bytes(struct co *co, struct stream *s, struct str bytes,
 	return e;
 }
 
-enum err
-stream_flush(struct co *co, struct stream *s, int64_t deadline_us)
+static enum err
+send_out(struct co *co, struct stream *s, int64_t deadline_us)
 {
 	enum err e;
 
@@ -575,6 +577,28 @@ stream_flush(struct co *co, struct stream *s, int64_t deadline_us)
 	buf_clear(&s->out);
 	if (s->out.cap > KEEP_OCTETS)
 		buf_release(&s->out);
+	return e;
+}
+
+/* A file, what stands before it and what comes behind it are not worth a
+ * segment each. */
+static void
+set_cork(struct stream *s, bool is_on)
+{
+	int value = is_on;
+
+	if (s->is_corked == is_on)
+		return;
+	s->is_corked = is_on;
+	setsockopt(s->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
+}
+
+enum err
+stream_flush(struct co *co, struct stream *s, int64_t deadline_us)
+{
+	enum err e = send_out(co, s, deadline_us);
+
+	set_cork(s, false);
 	return e;
 }
 
@@ -629,24 +653,14 @@ put_file(struct stream *s, int fd, int64_t offset, size_t n_octets)
 	return OK;
 }
 
-enum err
-stream_send_file(struct co *co, struct stream *s, int fd, int64_t offset,
-		 uint64_t n_octets, int64_t deadline_us)
+static enum err
+send_pages(struct co *co, struct stream *s, int fd, int64_t offset,
+	   uint64_t n_octets, int64_t deadline_us)
 {
-	bool is_small = n_octets <= SMALL_FILE_OCTETS && s->deflate == NULL;
-	enum err e = OK;
-
-	if (!is_small || s->out.n + n_octets > FILE_PIECE_OCTETS)
-		e = stream_flush(co, s, deadline_us);
-	if (e != OK)
-		return e;
-	if (is_small)
-		return put_file(s, fd, offset, (size_t)n_octets);
-	if (s->ssl != NULL || s->deflate != NULL)
-		return copy_file(co, s, fd, offset, n_octets, deadline_us);
 	while (n_octets > 0) {
 		off_t at = offset;
 		ssize_t n = sendfile(s->fd, fd, &at, n_octets);
+		enum err e;
 
 		if (n > 0) {
 			offset += n;
@@ -666,6 +680,30 @@ stream_send_file(struct co *co, struct stream *s, int fd, int64_t offset,
 			return e;
 	}
 	return OK;
+}
+
+enum err
+stream_send_file(struct co *co, struct stream *s, int fd, int64_t offset,
+		 uint64_t n_octets, int64_t deadline_us)
+{
+	bool is_copied = s->ssl != NULL || s->deflate != NULL;
+	bool is_small =
+		s->deflate == NULL &&
+		n_octets <= (is_copied ? SMALL_COPY_OCTETS : SMALL_FILE_OCTETS);
+	enum err e = OK;
+
+	if (is_small && s->out.n + n_octets <= FILE_PIECE_OCTETS)
+		return put_file(s, fd, offset, (size_t)n_octets);
+	if (!is_copied)
+		set_cork(s, true);
+	e = send_out(co, s, deadline_us);
+	if (e != OK)
+		return e;
+	if (is_small)
+		return put_file(s, fd, offset, (size_t)n_octets);
+	if (is_copied)
+		return copy_file(co, s, fd, offset, n_octets, deadline_us);
+	return send_pages(co, s, fd, offset, n_octets, deadline_us);
 }
 
 static enum err

@@ -61,8 +61,8 @@ size_t stream_unsent(const struct stream *s);
 /* Sends all that was put. */
 enum err
 stream_flush(struct co *co, struct stream *s, int64_t deadline_us) MUST_USE;
-/* Sends part of a file after what was put; short files are ERR_EOF. A small
- * part may wait for the next flush, as what was put. */
+/* Sends part of a file after what was put; short files are ERR_EOF. The last
+ * of it may wait for the next flush, as what was put. */
 enum err
 stream_send_file(struct co *co, struct stream *s, int fd, int64_t offset,
 		 uint64_t n_octets, int64_t deadline_us) MUST_USE;

@@ -432,6 +432,63 @@ plain_file(struct co *co)
 	stream_free(&far);
 }
 
+static void
+tcp_pair(int fds[2])
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t n = sizeof(a);
+	int listening = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(listening, (struct sockaddr *)&a, n), 0);
+	assert_int_equal(listen(listening, 1), 0);
+	getsockname(listening, (struct sockaddr *)&a, &n);
+	fds[0] = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(fds[0], (struct sockaddr *)&a, n), 0);
+	fds[1] = accept(listening, NULL, NULL);
+	assert_true(fds[1] >= 0);
+	close(listening);
+}
+
+static bool
+is_corked(const struct stream *s)
+{
+	int value = 0;
+	socklen_t n = sizeof(value);
+
+	getsockopt(s->fd, IPPROTO_TCP, TCP_CORK, &value, &n);
+	return value != 0;
+}
+
+/* Each in a segment of its own would wake the peer three times. */
+static void
+file_between_words_goes_out_with_them(struct co *co)
+{
+	enum { FILE_OCTETS = 20000 };
+	int fds[2], fd = bulk_file();
+	struct stream *s, *far;
+	struct str all;
+
+	tcp_pair(fds);
+	s = stream_new(fds[0], IN_MAX);
+	far = stream_new(fds[1], IN_MAX);
+	stream_put(s, S("<"));
+	assert_int_equal(stream_send_file(co, s, fd, 7, FILE_OCTETS, soon()),
+			 OK);
+	assert_true(is_corked(s));
+	stream_put(s, S(">"));
+	assert_int_equal(stream_flush(co, s, soon()), OK);
+	assert_false(is_corked(s));
+	while ((all = stream_peek(far)).n < FILE_OCTETS + 2)
+		assert_int_equal(stream_fill(co, far, soon()), OK);
+	assert_memory_equal(all.p, "<\0\1\2\3", 5);
+	assert_int_equal(all.p[FILE_OCTETS], (FILE_OCTETS - 1) % 251 - 256);
+	assert_int_equal(all.p[FILE_OCTETS + 1], '>');
+	close(fd);
+	stream_free(&s);
+	stream_free(&far);
+}
+
 /* ---- TLS ---- */
 
 static struct str
@@ -741,6 +798,7 @@ static struct named tests[] = {
 	T(a_full_peer_times_the_flush_out),
 	T(putf_formats),
 	T(plain_file),
+	T(file_between_words_goes_out_with_them),
 	T(tls_bulk_and_files_both_ways),
 	T(tls_checks_the_name),
 	T(tls_end_without_alert_is_the_end),

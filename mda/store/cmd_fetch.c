@@ -241,7 +241,7 @@ put_fields(struct co *co, struct session *s, const struct imap_fetch_item *item,
 
 static void
 put_section(struct co *co, struct session *s,
-	    const struct imap_fetch_item *item, const struct letter *l)
+	    const struct imap_fetch_item *item, struct letter *l, bool is_last)
 {
 	enum imap_section_text text = text_of(item);
 	uint64_t first, n_wanted;
@@ -262,7 +262,9 @@ put_section(struct co *co, struct session *s,
 	if (l->is_crlf &&
 	    (n_wanted > LETTER_SMALL_OCTETS || at + n > l->bytes.n)) {
 		check(imap_write_literal_head(&s->out, n_wanted, false) == OK);
-		session_send_body(co, s, l->fd, at + first, n_wanted);
+		session_send_body(
+			co, s, is_last ? letter_give_fd(l) : letter_share_fd(l),
+			at + first, n_wanted);
 		return;
 	}
 	put_text(co, s, item, str_sub(buf_str(&l->bytes), at, n), l->is_crlf);
@@ -430,21 +432,34 @@ is_of_letter(enum imap_fetch_kind kind)
 
 static void
 put_of_letter(struct co *co, struct fetching *f,
-	      const struct imap_fetch_item *item, const struct letter *l)
+	      const struct imap_fetch_item *item, struct letter *l,
+	      bool is_last)
 {
 	if (item->kind == IMAP_FETCH_PREVIEW)
 		put_preview(f->s, item, l);
 	else if (item->kind != IMAP_FETCH_BINARY &&
 		 item->kind != IMAP_FETCH_BINARY_SIZE)
-		put_section(co, f->s, item, l);
+		put_section(co, f->s, item, l, is_last);
 	else if (!binary_put(co, f->s, item, l))
 		f->has_unknown_encoding = true;
 }
 
+static size_t
+last_of_letter(const struct imap_fetch *what)
+{
+	size_t last = 0;
+
+	for (size_t i = 0; i < what->n; i++)
+		if (is_of_letter(what->items[i].kind))
+			last = i;
+	return last;
+}
+
 static void
 put_message(struct co *co, struct fetching *f, struct message *msg,
-	    const struct letter *l)
+	    struct letter *l)
 {
+	size_t last = last_of_letter(f->what);
 	struct session *s = f->s;
 	bool is_first = true, has_flags = false, has_modseq = false;
 
@@ -481,7 +496,7 @@ put_message(struct co *co, struct fetching *f, struct message *msg,
 		if (!is_first)
 			session_put(s, " ");
 		is_first = false;
-		put_of_letter(co, f, item, l);
+		put_of_letter(co, f, item, l, i == last);
 	}
 	session_put_str(s, S(")\r\n"));
 }

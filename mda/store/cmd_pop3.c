@@ -95,10 +95,10 @@ cmd_pop_list(struct co *co, struct session *s)
 }
 
 static void
-put_content(struct co *co, struct session *s, const struct letter *l)
+put_content(struct co *co, struct session *s, struct letter *l)
 {
 	if (l->is_crlf)
-		session_send_body(co, s, l->fd, 0, l->size_octets);
+		session_send_body(co, s, letter_give_fd(l), 0, l->size_octets);
 	else
 		session_put_str(s, buf_str(&l->bytes));
 	session_send_some(co, s);

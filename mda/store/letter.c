@@ -56,6 +56,25 @@ letter_release(struct letter *l)
 	l->root = NULL;
 }
 
+int
+letter_give_fd(struct letter *l)
+{
+	int fd = l->fd;
+
+	l->fd = -1;
+	return fd;
+}
+
+int
+letter_share_fd(const struct letter *l)
+{
+	int fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		log_error("store.share", FERRNO(errno));
+	return fd;
+}
+
 static enum err
 read_to(struct letter_job *job, size_t n)
 {

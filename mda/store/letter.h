@@ -16,7 +16,7 @@ enum letter_depth {
 };
 
 enum {
-	LETTER_SMALL_OCTETS = 16 * 1024,
+	LETTER_SMALL_OCTETS = 4 * 1024,
 	LETTERS_AHEAD = 16, // in one job
 };
 
@@ -45,6 +45,10 @@ letter_depth_of_both(enum letter_depth a, enum letter_depth b);
 enum err letter_read(struct co *co, struct mailbox *m, uint32_t uid,
 		     enum letter_depth depth, struct letter *out) MUST_USE;
 void letter_release(struct letter *l);
+/* Its descriptor, from now on the caller's; -1 from letter_share_fd() when
+ * there are too many (logged). */
+int letter_give_fd(struct letter *l);
+int letter_share_fd(const struct letter *l);
 
 /* For whoever reads many messages, one after the other: those that come next
  * are read meanwhile, in several threads. A bounded number, and bounded memory

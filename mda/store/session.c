@@ -19,6 +19,8 @@
 #include "lib/mail/imap_write.h"
 #include "lib/rt/log.h"
 
+#include <unistd.h>
+
 enum {
 	TEXT_MAX_OCTETS = STORE_COMMAND_MAX_OCTETS,
 	DONE_MAX_OCTETS = 2 * TEXT_MAX_OCTETS,
@@ -166,6 +168,8 @@ send_frame(struct co *co, struct session *s, enum store_type type,
 	if (s->broken == OK)
 		s->broken = call_send(co, s->call, (uint16_t)type, body, fd,
 				      false, in_s(SESSION_SEND_TIMEOUT_S));
+	else if (fd >= 0)
+		close(fd);
 }
 
 void
@@ -204,6 +208,8 @@ session_send_body(struct co *co, struct session *s, int fd, uint64_t offset,
 	const struct store_body range = { offset, n_octets };
 	struct buf b = BUF_INIT(SESSION_SEND_OCTETS);
 
+	if (fd < 0 && s->broken == OK)
+		s->broken = ERR_IO;
 	session_send(co, s);
 	store_put_body(&b, &range);
 	send_frame(co, s, STORE_BODY, buf_str(&b), fd);

@@ -90,7 +90,8 @@ void session_send(struct co *co, struct session *s);
 /* Nobody waits for the answer any more: nothing comes from front while a
  * command runs, but the end. */
 bool session_is_given_up(const struct session *s);
-/* Sends octets of a file behind what was put. */
+/* Sends octets of a file behind what was put; takes fd over.
+ * Without one (-1) the answer is cut off, and the session. */
 void session_send_body(struct co *co, struct session *s, int fd,
 		       uint64_t offset, uint64_t n_octets);
 
