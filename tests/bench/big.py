@@ -45,7 +45,7 @@ ROWS = [
     ("flags", "FETCH 1:* (FLAGS)", 0.5),
     ("cold_envelope", "FETCH 1:* (ENVELOPE BODYSTRUCTURE), first", None),
     ("envelope", "FETCH 1:* (ENVELOPE BODYSTRUCTURE), again", 0.5),
-    ("bodies", f"FETCH BODY.PEEK[] of each {EVERY}th", 0.5),
+    ("bodies", f"FETCH BODY.PEEK[] of each {EVERY}th, again", 0.5),
     ("singles", "  the same, a command each", 0.5),
     ("search", "SEARCH BODY of a word that nobody has", 0.2),
     ("text", "SEARCH TEXT of it", 0.2),
@@ -57,6 +57,7 @@ ROWS = [
     ("restarted", "SELECT after a restart", 1.0),
     ("restarted_flags", "  and FLAGS, first", None),
     ("restarted_envelope", "  and ENVELOPE BODYSTRUCTURE", None),
+    ("restarted_bodies", f"  and BODY.PEEK[] of each {EVERY}th, first", 0.5),
 ]
 
 
@@ -209,6 +210,7 @@ def one_round(server, host, n):
     out["restarted_flags"], _ = client.run("FETCH 1:* (FLAGS)")
     out["restarted_envelope"], _ = client.run(
         "FETCH 1:* (ENVELOPE BODYSTRUCTURE)")
+    out["restarted_bodies"], _ = client.run(f"FETCH {chosen} (BODY.PEEK[])")
     client.close()
     server.stop()
     indexed(server, host, out)
