@@ -8,9 +8,8 @@
  *      calls are dropped (the reader was faster in leaving).
  *  (2) The cost of frames sent and not yet credited is <= WINDOW + one frame,
  *      except for call_post(). Both sides reckon cost_of() alike.
- *  (3) A frame's descriptor leaves with the frame's first octet or before it,
- * in the order of the frames: the reader takes the oldest that has come. No
- *      more than MAX_FDS_PER_READ are ahead of their frames.
+ *  (3) A frame's descriptor leaves with its first octet or before it, in the
+ *      order of the frames; at most MAX_FDS_PER_READ are ahead.
  */
 #include "lib/rt/chan.h"
 
@@ -30,7 +29,7 @@ enum {
 	WINDOW_OCTETS = 512 * 1024,
 	CREDIT_AT_OCTETS = WINDOW_OCTETS / 2,
 	FRAME_COST_OCTETS = 128,	       // empty frames take memory, too
-	FD_COST_OCTETS = 8 * 1024,	       // 32 descriptors fill a window
+	FD_COST_OCTETS = 8 * 1024,	       // 64 descriptors fill a window
 	UNREAD_MAX_OCTETS = 8 * WINDOW_OCTETS, // of a call that the peer opened
 	READ_OCTETS = 64 * 1024,
 	MAX_READS_PER_EVENT = 8,
