@@ -164,7 +164,8 @@ put_body(struct stub_store *s)
 	enum err e;
 
 	store_put_body(&body, &range);
-	e = call_post(s->call, STORE_BODY, buf_str(&body), t.body_fd, false);
+	e = call_post(s->call, STORE_BODY, buf_str(&body), dup(t.body_fd),
+		      false);
 	(void)e;
 	buf_release(&body);
 }

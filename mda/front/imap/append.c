@@ -14,6 +14,7 @@
 enum {
 	READ_TIMEOUT_S = 5 * 60, // for the next octets of the message
 	DROP_MAX_OCTETS = 256 << 20,
+	SETTINGS_WAIT_S = 5,
 };
 
 struct append {
@@ -54,16 +55,18 @@ send_part(struct co *co, struct imap_session *s, struct append *a,
 	return e;
 }
 
+/* After a start a client may be faster than the router. */
 static bool
-read_limit(struct imap_session *s, struct append *a)
+read_limit(struct co *co, struct imap_session *s, struct append *a)
 {
-	struct settings *settings = settings_hold();
+	struct settings *settings;
 
-	if (settings == NULL) {
+	if (settings_wait(co, in_s(SETTINGS_WAIT_S)) != OK) {
 		imap_answer(s, "NO", "[UNAVAILABLE] Try again later");
 		a->is_refused = true;
 		return false;
 	}
+	settings = settings_hold();
 	a->limit_octets = settings_of(settings)->message_size_limit;
 	settings_drop(&settings);
 	return true;
@@ -197,7 +200,7 @@ imap_append_message(struct co *co, struct imap_session *s)
 	struct append a = { .head = BUF_INIT(COMMAND_MAX) };
 	enum err e;
 
-	read_limit(s, &a);
+	read_limit(co, s, &a);
 	buf_put(&a.head,
 		str_first(stream_peek(s->conn.stream), s->conn.n_command));
 	e = run_parts(co, s, &a);
@@ -210,12 +213,12 @@ enum err
 imap_append_text(struct co *co, struct imap_session *s)
 {
 	struct append a = { .is_refused = false };
-	enum err e;
+	enum err e = OK;
 
-	if (!read_limit(s, &a))
-		return OK;
-	s->command.part = s->command.args;
-	e = send_part(co, s, &a, false);
+	if (read_limit(co, s, &a)) {
+		s->command.part = s->command.args;
+		e = send_part(co, s, &a, false);
+	}
 	conn_take_command(&s->conn);
 	return e;
 }
