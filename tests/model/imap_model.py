@@ -209,8 +209,13 @@ class Worker:
         if view.uids and self.chance(6):
             return is_uid, "$", lambda: sorted(view.saved)
         if not view.uids:
-            uid = rng.randrange(1, 50)  # news may come before it is judged
-            return True, str(uid), lambda: [uid] * (uid in view.uids)
+            # One that cannot come: what this view has not been told of yet
+            # may be, and the answer begins with it.
+            box = view.mailbox
+            uid = rng.choice([uid for uid in range(1, 50)
+                              if uid < box.next_uid
+                              and uid not in box.messages] or [4000000000])
+            return True, str(uid), lambda: []
         roll = rng.randrange(10)
         if roll < 5:
             seqs = [rng.randrange(len(view.uids)) + 1]
