@@ -254,9 +254,11 @@ async function folders(page)
 		let frame = page.frameLocator('#preferences-frame');
 		await frame.locator('input[name=_name]').fill(folder);
 		await saveFolderForm(page, frame, folder);
-		await folderRow(page, folder).locator('> a').first().click();
 		await page.locator('#toolbar-menu a.create').click();
 		frame = page.frameLocator('#preferences-frame');
+		// The form before this one did not know the folder.
+		await frame.locator('select[name=_parent] option',
+			{ hasText: folder }).waitFor({ state: 'attached' });
 		await frame.locator('input[name=_name]').fill(innerName);
 		await frame.locator('select[name=_parent]').selectOption(
 			{ label: folder });
