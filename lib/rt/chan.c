@@ -224,17 +224,18 @@ send_some(struct chan *chan)
 		struct cmsghdr head;
 		char bytes[CMSG_SPACE(MAX_FDS_PER_READ * sizeof(int))];
 	} control = { 0 };
-	bool is_ahead = chan->fds_ahead_to > chan->out_at;
-	size_t n_fds = is_ahead				    ? 0
-		       : chan->n_out_fds < MAX_FDS_PER_READ ? chan->n_out_fds
-							    : MAX_FDS_PER_READ;
-	size_t end = is_ahead		       ? chan->fds_ahead_to
-		     : n_fds < chan->n_out_fds ? chan->out_fds[n_fds].at
-					       : chan->out.n;
-	struct iovec iov = { chan->out.p + chan->out_at, end - chan->out_at };
+	size_t n_fds = 0, end = chan->fds_ahead_to;
+	struct iovec iov = { chan->out.p + chan->out_at, 0 };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
+	if (end <= chan->out_at) {
+		n_fds = chan->n_out_fds < MAX_FDS_PER_READ ? chan->n_out_fds
+							   : MAX_FDS_PER_READ;
+		end = n_fds < chan->n_out_fds ? chan->out_fds[n_fds].at
+					      : chan->out.n;
+	}
+	iov.iov_len = end - chan->out_at;
 	if (n_fds > 0) {
 		msg.msg_control = control.bytes;
 		msg.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
@@ -467,20 +468,9 @@ post(struct call *call, uint16_t type, struct str body, int fd, bool is_end)
 	return OK;
 }
 
-enum err
-call_post(struct call *call, uint16_t type, struct str body, int fd,
-	  bool is_end)
-{
-	enum err e = post(call, type, body, fd, is_end);
-
-	if (e != OK && fd >= 0)
-		close(fd);
-	return e;
-}
-
-enum err
-call_send(struct co *co, struct call *call, uint16_t type, struct str body,
-	  int fd, bool is_end, int64_t deadline_us)
+static enum err
+wait_for_room(struct co *co, struct call *call, bool has_fd,
+	      int64_t deadline_us)
 {
 	struct chan *chan = call->chan;
 
@@ -490,18 +480,42 @@ call_send(struct co *co, struct call *call, uint16_t type, struct str body,
 
 		if (call->in_flight >= WINDOW_OCTETS)
 			gate = &call->has_credit;
-		else if (fd >= 0 && !has_fd_room(chan))
+		else if (has_fd && !has_fd_room(chan))
 			gate = &chan->has_fd_room;
 		else
 			break;
 		e = gate_wait(co, gate, deadline_us);
-		if (e != OK) {
-			if (fd >= 0)
-				close(fd);
+		if (e != OK)
 			return e;
-		}
 	}
-	return call_post(call, type, body, fd, is_end);
+	return OK;
+}
+
+/* What was not posted is nobody's. */
+static enum err
+close_unless_ok(enum err e, int fd)
+{
+	if (e != OK && fd >= 0)
+		close(fd);
+	return e;
+}
+
+enum err
+call_post(struct call *call, uint16_t type, struct str body, int fd,
+	  bool is_end)
+{
+	return close_unless_ok(post(call, type, body, fd, is_end), fd);
+}
+
+enum err
+call_send(struct co *co, struct call *call, uint16_t type, struct str body,
+	  int fd, bool is_end, int64_t deadline_us)
+{
+	enum err e = wait_for_room(co, call, fd >= 0, deadline_us);
+
+	if (e == OK)
+		e = post(call, type, body, fd, is_end);
+	return close_unless_ok(e, fd);
 }
 
 bool

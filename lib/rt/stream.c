@@ -15,6 +15,7 @@
 #include "lib/base/check.h"
 #include "lib/rt/clock.h"
 #include "lib/rt/deflate.h"
+#include "lib/rt/fs.h"
 #include "lib/rt/log.h"
 
 #include <arpa/inet.h>
@@ -633,24 +634,14 @@ copy_file(struct co *co, struct stream *s, int fd, int64_t offset,
 static enum err
 put_file(struct stream *s, int fd, int64_t offset, size_t n_octets)
 {
-	size_t before = s->out.n;
+	enum err e;
 
 	if (buf_reserve(&s->out, n_octets) != OK)
 		return ERR_LIMIT;
-	while (n_octets > 0) {
-		ssize_t n = pread(fd, s->out.p + s->out.n, n_octets, offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			buf_truncate(&s->out, before);
-			return n == 0 ? ERR_EOF : ERR_IO;
-		}
-		s->out.n += (size_t)n;
-		offset += n;
-		n_octets -= (size_t)n;
-	}
-	return OK;
+	e = fs_read_at(fd, s->out.p + s->out.n, n_octets, offset);
+	if (e == OK)
+		s->out.n += n_octets;
+	return e;
 }
 
 static enum err

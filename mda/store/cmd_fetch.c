@@ -41,7 +41,8 @@ const unsigned fetch_features =
 struct fetching {
 	struct session *s;
 	const struct imap_fetch *what;
-	bool is_flags_due; // \Seen was set by this command
+	size_t last_of_letter; // the item of it that may take the letter's file
+	bool is_flags_due;     // \Seen was set by this command
 	size_t n_gone, n_unread;
 	bool has_unknown_encoding; // of a part that BINARY asked for
 	enum err e;
@@ -444,22 +445,10 @@ put_of_letter(struct co *co, struct fetching *f,
 		f->has_unknown_encoding = true;
 }
 
-static size_t
-last_of_letter(const struct imap_fetch *what)
-{
-	size_t last = 0;
-
-	for (size_t i = 0; i < what->n; i++)
-		if (is_of_letter(what->items[i].kind))
-			last = i;
-	return last;
-}
-
 static void
 put_message(struct co *co, struct fetching *f, struct message *msg,
 	    struct letter *l)
 {
-	size_t last = last_of_letter(f->what);
 	struct session *s = f->s;
 	bool is_first = true, has_flags = false, has_modseq = false;
 
@@ -496,7 +485,7 @@ put_message(struct co *co, struct fetching *f, struct message *msg,
 		if (!is_first)
 			session_put(s, " ");
 		is_first = false;
-		put_of_letter(co, f, item, l, i == last);
+		put_of_letter(co, f, item, l, i == f->last_of_letter);
 	}
 	session_put_str(s, S(")\r\n"));
 }
@@ -651,9 +640,12 @@ put_list(struct co *co, struct fetching *f)
 		f->batch = must_alloc(sizeof(*f->batch));
 		index_load(co, s->mailbox);
 	}
-	for (size_t i = 0; i < what->n; i++)
+	for (size_t i = 0; i < what->n; i++) {
+		if (is_of_letter(what->items[i].kind))
+			f->last_of_letter = i;
 		if (what->items[i].kind == IMAP_FETCH_INTERNALDATE)
 			letters_read_dates(co, s->mailbox, list->uids, list->n);
+	}
 	for (size_t i = 0; i < list->n && f->e == OK && s->broken == OK; i++) {
 		fetch_one(co, f, i);
 		session_send_some(co, s);

@@ -361,12 +361,12 @@ run(void)
 	struct epoll_event events[MAX_EVENTS];
 	struct epoll_event input = { .events = EPOLLIN };
 	int64_t next_tick = 0;
+	int tick_ms = all.end_ms ? 1 : TICK_MS;
 
 	if (all.end_ms == 0)
 		epoll_ctl(all.epoll, EPOLL_CTL_ADD, STDIN_FILENO, &input);
 	for (;;) {
-		int n = epoll_wait(all.epoll, events, MAX_EVENTS,
-				   all.end_ms ? 1 : TICK_MS);
+		int n = epoll_wait(all.epoll, events, MAX_EVENTS, tick_ms);
 		int64_t now = now_ms();
 
 		for (int i = 0; i < n; i++) {
@@ -383,7 +383,7 @@ run(void)
 		}
 		if (now >= next_tick) {
 			on_tick(now);
-			next_tick = now + (all.end_ms ? 1 : TICK_MS);
+			next_tick = now + tick_ms;
 		}
 		if (is_over(now))
 			return;
