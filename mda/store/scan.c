@@ -38,7 +38,7 @@ enum {
 	ENTRIES_OCTETS = 64 * 1024, // of a directory, by one call
 	READ_TRIES = 5,
 	SYNC_TRIES = 6,
-	SOON_S = 2,
+	SOON_S = 8,
 	FINE_GRAIN_US = 20000,	   // clocks of file systems tick at 4 to 10 ms
 	COARSE_GRAIN_US = 2000000, // or count seconds
 	LINES_FEW = 100,
@@ -568,14 +568,16 @@ keep_validity(struct co *co, const struct mailbox *m)
 {
 	struct keeping k = { .user_fd = m->user->fd,
 			     .validity = m->user->last_validity };
+	int64_t ahead_s;
 
 	if (k.validity <= (uint32_t)wall_s())
 		return OK;
 	offload(co, keep_in_thread, &k);
-	if (k.e == OK || k.validity > (uint32_t)wall_s() + SOON_S)
+	ahead_s = (int64_t)k.validity - wall_s();
+	if (k.e == OK || ahead_s > SOON_S)
 		return k.e;
 	/* Without room for it the clock may get there. */
-	return co_sleep_until(co, in_s(SOON_S));
+	return ahead_s > 0 ? co_sleep_until(co, in_s(ahead_s)) : OK;
 }
 
 static void
