@@ -26,7 +26,12 @@ static const struct {
 	[POP3_UIDL] = { STR_INIT("UIDL"), 0, 1 },
 };
 
-enum { EOL_EOL = 4 };
+enum line_place {
+	LINE_START = 0,
+	BEHIND_FIRST_CR, // nothing but a CR in the line so far
+	BEHIND_CR,
+	IN_LINE,
+};
 
 bool
 pop3_command_parse(struct str line, struct pop3_command *out)
@@ -82,26 +87,27 @@ pop3_is_uidl(struct str s)
 void
 pop3_top_init(struct pop3_top *t, uint64_t lines)
 {
-	/* A message that begins with an empty line has no header. */
-	*t = (struct pop3_top) { .lines_left = lines, .n_eol = 2 };
+	*t = (struct pop3_top) { .lines_left = lines, .at = LINE_START };
 }
 
-/* The header's end, CRLF CRLF, may lie across pieces. */
+/* Up to the empty line, or all; CR and LF may lie in two pieces. */
 static size_t
 feed_header(struct pop3_top *t, struct str piece)
 {
 	size_t i = 0;
 
-	while (i < piece.n && t->n_eol < EOL_EOL) {
-		char want = t->n_eol % 2 == 0 ? '\r' : '\n';
+	while (i < piece.n && !t->is_in_body) {
+		char c = piece.p[i++];
 
-		if (piece.p[i] == want)
-			t->n_eol++;
-		else
-			t->n_eol = piece.p[i] == '\r';
-		i++;
+		if (c == '\n') {
+			t->is_in_body = t->at != IN_LINE;
+			t->at = LINE_START;
+		} else if (c == '\r' && t->at == LINE_START) {
+			t->at = BEHIND_FIRST_CR;
+		} else {
+			t->at = IN_LINE;
+		}
 	}
-	t->is_in_body = t->n_eol == EOL_EOL;
 	return i;
 }
 
@@ -124,4 +130,39 @@ pop3_top_feed(struct pop3_top *t, struct str piece)
 	}
 	t->is_full = t->is_in_body && t->lines_left == 0;
 	return n;
+}
+
+enum err
+pop3_stuff(struct buf *out, struct str piece, struct pop3_stuff *s)
+{
+	enum err e = OK;
+
+	while (piece.n > 0 && e == OK) {
+		ptrdiff_t lf = str_chr(piece, '\n');
+		struct str line =
+			str_first(piece, lf < 0 ? piece.n : (size_t)lf);
+
+		if (s->at == LINE_START && piece.p[0] == '.')
+			e = buf_add(out, S("."));
+		if (e == OK)
+			e = buf_add(out, line);
+		if (line.n > 0)
+			s->at = line.p[line.n - 1] == '\r' ? BEHIND_CR
+							   : IN_LINE;
+		if (lf < 0 || e != OK)
+			break;
+		e = buf_add(out, s->at == BEHIND_CR ? S("\n") : S("\r\n"));
+		s->at = LINE_START;
+		piece = str_from(piece, line.n + 1);
+	}
+	return e;
+}
+
+enum err
+pop3_stuff_end(struct buf *out, struct pop3_stuff *s)
+{
+	bool is_open = s->at != LINE_START;
+
+	s->at = LINE_START;
+	return buf_add(out, is_open ? S("\r\n.\r\n") : S(".\r\n"));
 }

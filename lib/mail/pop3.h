@@ -3,7 +3,7 @@
  * unique-ids, and what TOP leaves of a message. Pure. */
 #pragma once
 
-#include "lib/base/str.h"
+#include "lib/base/buf.h"
 
 enum {
 	POP3_LINE_MAX = 255, // RFC 2449 4, with its CRLF
@@ -51,14 +51,34 @@ void pop3_uidl(char out[POP3_UIDL_MAX + 1], uint32_t uid, uint32_t uidvalidity);
 /* 1 to 70 octets in the range 0x21 to 0x7E. */
 bool pop3_is_uidl(struct str s);
 
-/* TOP: the header, the empty line, and that many lines of the body. */
+/* TOP: the header, the empty line, and that many lines of the body. A line
+ * ends with LF, whether CR is before it or not. */
 struct pop3_top {
 	uint64_t lines_left;
 	bool is_in_body, is_full;
-	unsigned char n_eol; // octets of CRLF CRLF that were seen
+	unsigned char at; // in a line of the header
 };
 
 void pop3_top_init(struct pop3_top *t, uint64_t lines);
 /* How many octets of the next piece belong to it; once fewer than piece.n,
  * is_full is set, and nothing more does. */
 size_t pop3_top_feed(struct pop3_top *t, struct str piece);
+
+/* A message as lines of an answer (RFC 1939 3): LF becomes CRLF, a dot before a
+ * line's first dot. A CR that is elsewhere stays, so that the octets are those
+ * of LIST and of IMAP. */
+struct pop3_stuff {
+	unsigned char at;
+};
+
+#define POP3_STUFF_INIT \
+	{               \
+		0       \
+	}
+
+/* Appends the next piece; at most twice as many octets. ERR_LIMIT: out is
+ * full. */
+enum err
+pop3_stuff(struct buf *out, struct str piece, struct pop3_stuff *s) MUST_USE;
+/* Appends the last line's CRLF, where it has none, and ".". */
+enum err pop3_stuff_end(struct buf *out, struct pop3_stuff *s) MUST_USE;

@@ -102,6 +102,12 @@ static const struct {
 	{ "no header", "\r\none\r\ntwo\r\n", 1, "\r\none\r\n" },
 	{ "no body", "A: b\r\nC: d\r\n", 5, "A: b\r\nC: d\r\n" },
 	{ "a bare CR is no end", "A: b\r\r\n\r\none\r\n", 0, "A: b\r\r\n\r\n" },
+	{ "a file with LF, no lines", "A: b\nC: d\n\none\ntwo\n", 0,
+	  "A: b\nC: d\n\n" },
+	{ "a file with LF, one line", "A: b\n\none\ntwo\n", 1,
+	  "A: b\n\none\n" },
+	{ "LF and CRLF", "A: b\n\r\none\r\ntwo\n", 1, "A: b\n\r\none\r\n" },
+	{ "LF, no header", "\none\ntwo\n", 1, "\none\n" },
 	{ "nothing", "", 3, "" },
 };
 
@@ -131,6 +137,49 @@ test_top_in_any_pieces(void **state UNUSED)
 		}
 }
 
+/* RFC 1939 3. What Dovecot 2.3 sends, but for a message whose first octet is a
+ * dot: it sends that as it is. */
+static void
+test_messages_as_lines(void **state UNUSED)
+{
+	static const struct {
+		struct str in, want;
+	} rows[] = {
+		{ STR_INIT(""), STR_INIT(".\r\n") },
+		{ STR_INIT("a\r\n"), STR_INIT("a\r\n.\r\n") },
+		{ STR_INIT("a\n"), STR_INIT("a\r\n.\r\n") },
+		{ STR_INIT("a"), STR_INIT("a\r\n.\r\n") },
+		{ STR_INIT("a\n\nb"), STR_INIT("a\r\n\r\nb\r\n.\r\n") },
+		{ STR_INIT("."), STR_INIT("..\r\n.\r\n") },
+		{ STR_INIT(".\n.\r\n..\n"),
+		  STR_INIT("..\r\n..\r\n...\r\n.\r\n") },
+		{ STR_INIT("a.b\n"), STR_INIT("a.b\r\n.\r\n") },
+		{ STR_INIT("a\rb\r\n"), STR_INIT("a\rb\r\n.\r\n") },
+		{ STR_INIT("a\r\r\nb"), STR_INIT("a\r\r\nb\r\n.\r\n") },
+		{ STR_INIT("a\r.\r\n"), STR_INIT("a\r.\r\n.\r\n") },
+		{ STR_INIT("end\r"), STR_INIT("end\r\r\n.\r\n") },
+		{ STR_INIT("\r\n\n\r"), STR_INIT("\r\n\r\n\r\r\n.\r\n") },
+		{ STR_INIT("a\0\xff\n"), STR_INIT("a\0\xff\r\n.\r\n") },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		for (size_t step = 1; step <= rows[i].in.n + 1; step++) {
+			struct pop3_stuff s = POP3_STUFF_INIT;
+			struct str rest = rows[i].in;
+			struct buf b = BUF_INIT(100);
+
+			while (rest.n > 0) {
+				struct str piece = str_first(rest, step);
+
+				assert_int_equal(pop3_stuff(&b, piece, &s), OK);
+				rest = str_from(rest, piece.n);
+			}
+			assert_int_equal(pop3_stuff_end(&b, &s), OK);
+			assert_str_eq(buf_str(&b), rows[i].want);
+			buf_release(&b);
+		}
+}
+
 int
 main(void)
 {
@@ -139,6 +188,7 @@ main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_uidls),
 		cmocka_unit_test(test_top_in_any_pieces),
+		cmocka_unit_test(test_messages_as_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

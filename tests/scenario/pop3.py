@@ -285,9 +285,34 @@ def foreign_line_ends_arrive_as_crlf(lab):
     with pop3(host, USER2) as client:
         expect(client.stat(), (1, len(b"Subject: lf\r\n\r\n.dot\r\nend")))
         expect(client.retr(1)[1], [b"Subject: lf", b"", b".dot", b"end"])
+        expect(client.top(1, 0)[1], [b"Subject: lf", b""], "TOP 1 0")
+        expect(client.top(1, 1)[1], [b"Subject: lf", b"", b".dot"], "TOP 1 1")
         client.dele(1)
         client.quit()
     expect_true(not os.path.exists(path), "it is removed")
+
+
+@scenario
+def bare_carriage_returns_are_counted_and_sent(lab):
+    host = lab.mta1
+    empty(host, USER2)
+    content = b"Subject: cr\r\n\r\na\rb\r\r\n\rc\r\n"
+    new = os.path.join(host.maildir(USER2), "new")
+    owner = os.stat(new)
+    path = os.path.join(new, "1700000000.M2P1.other")
+    with open(path, "wb") as file:
+        file.write(content)
+    os.chown(path, owner.st_uid, owner.st_gid)
+    with host.imap(USER2) as client:
+        client.select("INBOX")
+        expect(client.fetch("1", "(BODY.PEEK[])")[1][0][1], content)
+    with pop3(host, USER2) as client:
+        expect(client.stat(), (1, len(content)))
+        client._putcmd("RETR 1")
+        client.file.readline()
+        expect(client.file.read(len(content) + 3), content + b".\r\n")
+        client.dele(1)
+        client.quit()
 
 
 @scenario

@@ -10,7 +10,6 @@
 #include "mda/front/pop3/session.h"
 
 #include "lib/base/check.h"
-#include "lib/mail/smtp_data.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -181,7 +180,7 @@ pop3_forget_list(struct pop3_session *s)
 
 struct sending {
 	struct pop3_session *s;
-	struct smtp_stuff stuff; // dots, and CRLF for every line end
+	struct pop3_stuff stuff;
 	struct pop3_top top;
 	bool is_top, is_begun;
 	uint64_t size_octets;
@@ -208,7 +207,7 @@ send_piece(struct co *co, struct sending *w, struct str piece)
 	if (w->is_top)
 		piece = str_first(piece, pop3_top_feed(&w->top, piece));
 	buf_clear(&w->out);
-	check(smtp_data_stuff(&w->out, piece, &w->stuff) == OK);
+	check(pop3_stuff(&w->out, piece, &w->stuff) == OK);
 	stream_put(w->s->conn.stream, buf_str(&w->out));
 	return pop3_flush_some(co, w->s);
 }
@@ -271,7 +270,7 @@ end(struct co *co, struct sending *w, const struct store_done *done)
 		return lost_store(w->s); // it for whole
 	begin(w);
 	buf_clear(&w->out);
-	check(smtp_data_stuff_end(&w->out, &w->stuff) == OK);
+	check(pop3_stuff_end(&w->out, &w->stuff) == OK);
 	stream_put(w->s->conn.stream, buf_str(&w->out));
 	w->s->conn.is_mute = false;
 	return pop3_flush_some(co, w->s);
@@ -311,7 +310,7 @@ pop3_send_message(struct co *co, struct pop3_session *s,
 {
 	struct sending w = {
 		.s = s,
-		.stuff = SMTP_STUFF_INIT,
+		.stuff = POP3_STUFF_INIT,
 		.is_top = top_lines != NULL,
 		.size_octets = message->size_octets,
 		.out = BUF_INIT(2 * READ_OCTETS + 16),
