@@ -392,10 +392,20 @@ imap_name_to_dir(struct str name, struct buf *b)
 	return e;
 }
 
+/* What is no modified UTF-7 was not written as such. */
+static enum err
+decode_component(struct str piece, struct buf *out)
+{
+	enum err e = imap_utf7_decode(piece, out);
+
+	return e == ERR_FORMAT ? buf_add(out, piece) : e;
+}
+
 enum imap_name_fault
 imap_name_from_dir(struct str dir, struct buf *out)
 {
-	enum err e;
+	struct str rest, piece;
+	enum err e = OK;
 
 	buf_clear(out);
 	if (dir.n == 0)
@@ -405,10 +415,16 @@ imap_name_from_dir(struct str dir, struct buf *out)
 		return IMAP_NAME_LONG;
 	if (dir.p[0] != '.' || str_chr(dir, '/') >= 0)
 		return IMAP_NAME_ENCODING;
-	e = imap_utf7_decode(str_from(dir, 1), out);
-	if (e != OK)
+	rest = str_from(dir, 1);
+	while (e == OK && str_split(&rest, '.', &piece)) {
+		e = out->n > 0 || piece.p > dir.p + 1 ? buf_addc(out, '/') : OK;
+		if (e == OK)
+			e = decode_component(piece, out);
+	}
+	if (e != OK) {
+		buf_clear(out);
 		return fault_of(e);
-	replace(out, 0, '.', '/');
+	}
 	if (imap_name_is_inbox(buf_str(out))) {
 		buf_clear(out);
 		return IMAP_NAME_INBOX;

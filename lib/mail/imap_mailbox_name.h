@@ -9,8 +9,10 @@
  * on disk    Maildir++: "" for INBOX, else "." and the components in modified
  *            UTF-7 with "." between them: "Sent/Sub" is ".Sent.Sub"
  *
- * What has no one name in all three is refused, so the ways there and back
- * are exact inverses. */
+ * A directory of somebody else's may have components that are no modified
+ * UTF-7; those are taken as they stand, in UTF-8. But for that, what has no one
+ * name in all three is refused, so the ways there and back are exact
+ * inverses. */
 #pragma once
 
 #include "lib/base/buf.h"
@@ -54,7 +56,8 @@ imap_name_to_wire(struct str name, bool is_utf8, struct buf *b) MUST_USE;
 /* Memory to directory name; appends. The name has been checked (check). */
 enum err imap_name_to_dir(struct str name, struct buf *b) MUST_USE;
 /* Directory name to memory, as imap_name_from_wire(). The directory's name is
- * foreign: what our own imap_name_to_dir() cannot have made is a fault. */
+ * foreign: what cannot be a name is a fault, and where imap_name_to_dir() gives
+ * another directory, it is for the caller to find this one again. */
 enum imap_name_fault
 imap_name_from_dir(struct str dir, struct buf *out) MUST_USE;
 

@@ -229,12 +229,17 @@ static void
 foreign_directories_are_refused(void **state UNUSED)
 {
 	static const struct str dirs[] = {
-		STR_INIT("Sent"),   STR_INIT("."),	   STR_INIT(".."),
-		STR_INIT(".a."),    STR_INIT(".a..b"),	   STR_INIT("..a"),
-		STR_INIT(".INBOX"), STR_INIT(".inbox"),	   STR_INIT(".inbox.a"),
-		STR_INIT(".a/b"),   STR_INIT(".~a"),	   STR_INIT(".a&"),
-		STR_INIT(".&AC8-"), STR_INIT(".\xc3\xa9"), STR_INIT(".a\0b"),
-		STR_INIT(".a\nb"),  STR_INIT("cur"),
+		STR_INIT("Sent"),      STR_INIT("."),
+		STR_INIT(".."),	       STR_INIT(".a."),
+		STR_INIT(".a..b"),     STR_INIT("..a"),
+		STR_INIT(".INBOX"),    STR_INIT(".inbox"),
+		STR_INIT(".inbox.a"),  STR_INIT(".a/b"),
+		STR_INIT(".~a"),       STR_INIT(".\xff"),
+		STR_INIT(".\xc3"),     STR_INIT(".\xc0\xaf"),
+		STR_INIT(".a\0b"),     STR_INIT(".a\nb"),
+		STR_INIT("cur"),       STR_INIT(".a.\xe9"),
+		STR_INIT(".&AAA-"),    STR_INIT(".&AAo-"),
+		STR_INIT(".\xc2\x85"),
 	};
 	struct buf b = BUF_INIT(IMAP_NAME_OCTETS_MAX);
 
@@ -242,6 +247,35 @@ foreign_directories_are_refused(void **state UNUSED)
 		if (imap_name_from_dir(dirs[i], &b) == IMAP_NAME_FINE)
 			fail_msg("%.*s", STR(dirs[i]));
 		assert_int_equal(b.n, 0);
+	}
+	buf_release(&b);
+}
+
+/* In a tree of Dovecot with ":UTF-8", and where another program wrote what is
+ * no modified UTF-7; Dovecot's LIST has the same names. */
+static void
+foreign_directories_are_read(void **state UNUSED)
+{
+	static const struct {
+		struct str dir, name;
+	} cases[] = {
+		{ STR_INIT(".Entw\xc3\xbcrfe"), STR_INIT("Entw\xc3\xbcrfe") },
+		{ STR_INIT(".\xc3\xa9.\xe5\x8f\xb0"),
+		  STR_INIT("\xc3\xa9/\xe5\x8f\xb0") },
+		{ STR_INIT(".\xc3\xa9.&AOk-"), STR_INIT("\xc3\xa9/\xc3\xa9") },
+		{ STR_INIT(".\xc3\xa9&AOk-"), STR_INIT("\xc3\xa9&AOk-") },
+		{ STR_INIT(".R&D"), STR_INIT("R&D") },
+		{ STR_INIT(".a&"), STR_INIT("a&") },
+		{ STR_INIT(".&AC8-x"), STR_INIT("&AC8-x") },
+		{ STR_INIT(".enc&AEE-"), STR_INIT("enc&AEE-") },
+		{ STR_INIT(".&2D0-.b"), STR_INIT("&2D0-/b") },
+	};
+	struct buf b = BUF_INIT(IMAP_NAME_OCTETS_MAX);
+
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		assert_int_equal(imap_name_from_dir(cases[i].dir, &b),
+				 IMAP_NAME_FINE);
+		assert_str_eq(buf_str(&b), cases[i].name);
 	}
 	buf_release(&b);
 }
@@ -257,6 +291,7 @@ main(void)
 		cmocka_unit_test(hostile_names_are_refused),
 		cmocka_unit_test(long_and_deep_names_are_refused),
 		cmocka_unit_test(foreign_directories_are_refused),
+		cmocka_unit_test(foreign_directories_are_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,17 +2,19 @@
  * lib/mail/subscriptions.c - the file that LSUB reads. */
 #include "lib/mail/subscriptions.h"
 
+#include "lib/base/utf8.h"
+
 #define V2_HEADER "V\t2\n\n"
 
 enum { SEPARATOR = '.' };
 
-/* Components that are not empty, of printable ASCII, without '/'. */
+/* Components that are not empty, of printable ASCII or UTF-8, without '/'. */
 static bool
 is_name(struct str s, char separator)
 {
 	bool is_component_empty = true;
 
-	if (s.n > SUBSCRIPTIONS_NAME_OCTETS_MAX)
+	if (s.n > SUBSCRIPTIONS_NAME_OCTETS_MAX || !utf8_is_valid(s))
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] == separator) {
@@ -21,8 +23,8 @@ is_name(struct str s, char separator)
 			is_component_empty = true;
 			continue;
 		}
-		if (!ascii_is_print(s.p[i]) || s.p[i] == '/' ||
-		    s.p[i] == SEPARATOR)
+		if ((!(s.p[i] & 0x80) && !ascii_is_print(s.p[i])) ||
+		    s.p[i] == '/' || s.p[i] == SEPARATOR)
 			return false;
 		is_component_empty = false;
 	}

@@ -4,8 +4,9 @@
  *   version 2: "V<TAB>2", an empty line, then one name a line, TAB between the
  *   components. Version 1: one name a line, "." between them, no header.
  *
- * Here a name has the components in modified UTF-7 with "." between them, as
- * the folder on disk without its first dot; INBOX is "INBOX". A subscription
+ * Here a name has the components in modified UTF-7 (or UTF-8, where the folders
+ * of a tree have it) with "." between them, as the folder on disk without its
+ * first dot; INBOX is "INBOX". A subscription
  * outlives its mailbox (RFC 9051 6.3.8). Lines that are no such name stay in
  * the file and are not given to anybody (but for one that, at the top, would be
  * taken for a header). */

@@ -21,6 +21,7 @@
 #include "lib/rt/log.h"
 #include "mda/store/batch.h"
 #include "mda/store/content.h"
+#include "mda/store/folder_dir.h"
 #include "mda/store/letter.h"
 #include "mda/store/quota.h"
 #include "mda/store/session.h"
@@ -220,7 +221,7 @@ open_named(struct co *co, struct session *s, const struct imap_url *url,
 	} else if (url->mailbox.n > 0 &&
 		   imap_name_from_wire(url->mailbox, true, &name) ==
 			   IMAP_NAME_FINE &&
-		   imap_name_to_dir(buf_str(&name), &dir) == OK) {
+		   folder_dir(co, s->user, buf_str(&name), &dir) == OK) {
 		*e_out = mailbox_open(co, s->user, buf_str(&dir), &m);
 	}
 	buf_release(&name);

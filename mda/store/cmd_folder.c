@@ -212,7 +212,7 @@ cmd_create(struct co *co, struct session *s)
 	if (session_args_ok(s) && read_uses(s, &uses)) {
 		if (name.n > 1 && str_ends(name, S("/")))
 			name = str_first(name, name.n - 1);
-		if (session_dir_of(s, name, &dir))
+		if (session_dir_of(co, s, name, &dir))
 			create(co, s, buf_str(&dir), uses);
 	}
 	buf_release(&dir);
@@ -359,7 +359,7 @@ cmd_delete(struct co *co, struct session *s)
 
 	imap_reader_astring(&s->args, &name);
 	imap_reader_end(&s->args);
-	if (session_args_ok(s) && session_dir_of(s, name, &dir))
+	if (session_args_ok(s) && session_dir_of(co, s, name, &dir))
 		delete (co, s, buf_str(&dir));
 	buf_release(&dir);
 }
@@ -483,8 +483,8 @@ cmd_rename(struct co *co, struct session *s)
 	imap_reader_space(&s->args);
 	imap_reader_astring(&s->args, &to_name);
 	imap_reader_end(&s->args);
-	if (session_args_ok(s) && session_dir_of(s, from_name, &from) &&
-	    session_dir_of(s, to_name, &to) &&
+	if (session_args_ok(s) && session_dir_of(co, s, from_name, &from) &&
+	    session_dir_of(co, s, to_name, &to) &&
 	    set_names(s, &job, buf_str(&from), buf_str(&to))) {
 		if (from.n == 0)
 			rename_inbox(co, s, buf_str(&to));
@@ -530,7 +530,7 @@ subscribe(struct co *co, struct session *s, bool is_wanted)
 
 	imap_reader_astring(&s->args, &name);
 	imap_reader_end(&s->args);
-	if (session_args_ok(s) && session_dir_of(s, name, &dir) &&
+	if (session_args_ok(s) && session_dir_of(co, s, name, &dir) &&
 	    set_names(s, &job, buf_str(&dir), STR_NONE)) {
 		e = run_locked(co, s, subscribe_in_thread, &job);
 		if (e == OK) {

@@ -197,7 +197,7 @@ list_contents(struct co *co, struct listing *l, struct str wire, unsigned uses)
 	struct mailbox *m = NULL;
 	enum err e = ERR_NOT_FOUND;
 
-	if (session_dir_of(l->s, wire, &dir))
+	if (session_dir_of(co, l->s, wire, &dir))
 		e = mailbox_open(co, l->s->user, buf_str(&dir), &m);
 	if (e == OK && (list->return_bits & IMAP_LIST_RETURN_STATUS) &&
 	    session_put_status(co, l->s, m, wire, list->status_items) != OK)

@@ -20,6 +20,7 @@
 #include "lib/rt/counters.h"
 #include "lib/rt/log.h"
 #include "mda/store/content.h"
+#include "mda/store/folder_dir.h"
 #include "mda/store/mailbox.h"
 #include "mda/store/notify.h"
 #include "mda/store/quota.h"
@@ -386,7 +387,7 @@ open_target(struct co *co, struct user *u, const struct store_rcpt *rcpt,
 	}
 	if (rcpt->folder.n > 0 &&
 	    imap_name_check(buf_str(&name)) == IMAP_NAME_FINE &&
-	    imap_name_to_dir(buf_str(&name), &dir) == OK)
+	    folder_dir(co, u, buf_str(&name), &dir) == OK)
 		e = mailbox_open(co, u, buf_str(&dir), out);
 	if (e == ERR_NOT_FOUND)
 		e = mailbox_open(co, u, STR_NONE, out);

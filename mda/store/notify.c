@@ -14,6 +14,7 @@
 #include "lib/base/check.h"
 #include "lib/mail/imap_mailbox_name.h"
 #include "lib/mail/imap_write.h"
+#include "mda/store/folder_dir.h"
 #include "mda/store/folders.h"
 #include "mda/store/session.h"
 
@@ -339,11 +340,10 @@ put_renamed(struct round *r, struct str dir, struct str old_dir)
 
 	put_list(r, dir, old_dir);
 	for (size_t i = 0; read_folders(r) && i < r->folders.n; i++) {
-		buf_clear(&below);
 		buf_clear(&old);
-		check(imap_name_to_dir(r->folders.sorted[i]->name, &below) ==
-		      OK);
-		if (!str_starts(buf_str(&below), dir) || below.n <= dir.n ||
+		if (folder_dir(r->co, r->s->user, r->folders.sorted[i]->name,
+			       &below) != OK ||
+		    !str_starts(buf_str(&below), dir) || below.n <= dir.n ||
 		    below.p[dir.n] != '.')
 			continue;
 		buf_put(&old, old_dir);
@@ -569,7 +569,7 @@ notify_free(struct notify **n)
 
 /* The names of its groups as directories; false: answered. */
 static bool
-find_dirs(struct session *s, struct notify *n)
+find_dirs(struct co *co, struct session *s, struct notify *n)
 {
 	struct buf dir = BUF_INIT(IMAP_NAME_OCTETS_MAX);
 	bool ok = true;
@@ -578,7 +578,7 @@ find_dirs(struct session *s, struct notify *n)
 		struct imap_notify_group *g = &n->what.groups[i];
 
 		for (size_t k = 0; k < g->n_mailboxes && ok; k++) {
-			ok = session_dir_of(s, g->mailboxes[k], &dir);
+			ok = session_dir_of(co, s, g->mailboxes[k], &dir);
 			if (ok && arena_str(&n->arena, buf_str(&dir),
 					    &g->mailboxes[k]) != OK) {
 				session_fail(s, ERR_LIMIT);
@@ -609,7 +609,7 @@ add_uid(struct session *s, struct notify *n)
 
 /* The arguments live as long as the NOTIFY; false: answered. */
 static bool
-read_notify(struct session *s, struct notify *n)
+read_notify(struct co *co, struct session *s, struct notify *n)
 {
 	struct str args;
 
@@ -629,7 +629,7 @@ read_notify(struct session *s, struct notify *n)
 			       "some events do not exist here");
 		return false;
 	}
-	return find_dirs(s, n) && add_uid(s, n);
+	return find_dirs(co, s, n) && add_uid(s, n);
 }
 
 /* 5465 3.1: where the client begins. */
@@ -644,9 +644,10 @@ put_all_status(struct co *co, struct session *s)
 		struct notice *notice;
 		unsigned wanted;
 
-		buf_clear(&dir);
-		check(imap_name_to_dir(folder->name, &dir) == OK);
-		wanted = folder->exists ? wanted_of(&r, buf_str(&dir)) : 0;
+		wanted = folder->exists && folder_dir(co, s->user, folder->name,
+						      &dir) == OK
+				 ? wanted_of(&r, buf_str(&dir))
+				 : 0;
 		if (!(wanted & NOTIFY_OF_MESSAGES))
 			continue;
 		notice = notice_of(s->notify, buf_str(&dir));
@@ -673,7 +674,7 @@ cmd_notify(struct co *co, struct session *s)
 	TAILQ_INIT(&n->pending);
 	arena_init(&n->arena, NOTIFY_ARENA_OCTETS);
 	TAILQ_INSERT_TAIL(&s->user->listeners, n, link);
-	if (!read_notify(s, n)) {
+	if (!read_notify(co, s, n)) {
 		notify_free(&n);
 		return;
 	}

@@ -18,6 +18,7 @@
 #include "lib/mail/imap_mailbox_name.h"
 #include "lib/mail/imap_write.h"
 #include "lib/rt/log.h"
+#include "mda/store/folder_dir.h"
 
 #include <unistd.h>
 
@@ -240,20 +241,27 @@ session_done(struct co *co, struct session *s)
 /* ---- mailboxes ---- */
 
 bool
-session_dir_of(struct session *s, struct str wire, struct buf *dir_out)
+session_dir_of(struct co *co, struct session *s, struct str wire,
+	       struct buf *dir_out)
 {
 	struct buf name = BUF_INIT(IMAP_NAME_OCTETS_MAX);
 	enum imap_name_fault fault =
 		imap_name_from_wire(wire, s->is_utf8, &name);
+	enum err e = OK;
 
 	buf_clear(dir_out);
 	if (fault != IMAP_NAME_FINE)
 		session_answer(s, STORE_NO, "[CANNOT] %s",
 			       imap_name_fault_text(fault));
 	else
-		check(imap_name_to_dir(buf_str(&name), dir_out) == OK);
+		e = folder_dir(co, s->user, buf_str(&name), dir_out);
+	if (e == ERR_LIMIT)
+		session_answer(s, STORE_NO, "[CANNOT] %s",
+			       imap_name_fault_text(IMAP_NAME_LONG));
+	else if (e != OK)
+		session_fail(s, e);
 	buf_release(&name);
-	return fault == IMAP_NAME_FINE;
+	return fault == IMAP_NAME_FINE && e == OK;
 }
 
 struct mailbox *
@@ -263,7 +271,7 @@ session_open(struct co *co, struct session *s, struct str wire, bool for_new)
 	struct mailbox *m = NULL;
 	enum err e;
 
-	if (!session_dir_of(s, wire, &dir)) {
+	if (!session_dir_of(co, s, wire, &dir)) {
 		buf_release(&dir);
 		return NULL;
 	}

@@ -98,7 +98,8 @@ void session_send_body(struct co *co, struct session *s, int fd,
 /* ---- mailboxes ---- */
 
 /* Wire name to directory; false: answered. */
-bool session_dir_of(struct session *s, struct str wire, struct buf *dir_out);
+bool session_dir_of(struct co *co, struct session *s, struct str wire,
+		    struct buf *dir_out);
 /* Opens by wire name, without a look at it. NULL: answered; for_new: with
  * [TRYCREATE] where it does not exist. */
 struct mailbox *

@@ -5,6 +5,7 @@ capability that does not work."""
 
 import base64
 import imaplib
+import os
 import re
 import time
 
@@ -728,6 +729,71 @@ def delivered_mail_shows_without_reselect(lab):
         def look():
             return any("EXISTS" in x for x in ok(raw, "NOOP"))
         wait_for("EXISTS", look, 3)
+
+
+@scenario
+def folders_that_others_named_in_utf_8(lab):
+    """A tree of Dovecot with ":UTF-8": its directories are read, kept, and what
+    is made beside them is written the same way. One that is no modified UTF-7
+    can be read, too."""
+    host = lab.mta1
+    home = host.maildir(USER1)
+    mark = re.compile("[&üäÄ]")
+
+    def directories():
+        return {name for name in os.listdir(home) if mark.search(name)}
+
+    def plant(name):
+        for part in ("", "cur", "new", "tmp"):
+            os.mkdir(os.path.join(home, name, part))
+            os.chown(os.path.join(home, name, part), owner.st_uid,
+                     owner.st_gid)
+        path = os.path.join(home, name, "cur", "1700000000.M1P1.x:2,S")
+        with open(path, "wb") as file:
+            file.write(f"Subject: {name}\n\nx\n".encode())
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+    def has_one(raw, name):
+        expect_true("* 1 EXISTS" in ok(raw, f"SELECT {name}"), name)
+
+    host.imap(USER1).logout()  # makes them
+    owner = os.stat(home)
+    before = directories()
+    for name in (".Entwürfe", ".Entwürfe.Ärger", ".R&D"):
+        plant(name)
+    with open(os.path.join(home, "subscriptions"), "a") as file:
+        file.write("Entwürfe\tÄrger\n")
+    with session(lab) as raw:
+        names = {line.rsplit(" ", 1)[1] for line in ok(raw, 'LIST "" "*"')}
+        for name in ("Entw&APw-rfe", "Entw&APw-rfe/&AMQ-rger", "R&-D"):
+            expect_true(name in names, (name, names))
+            has_one(raw, name)
+        ok(raw, "SELECT INBOX")
+        expect_match(ask(raw, "CREATE Entw&APw-rfe")[-1], "ALREADYEXISTS")
+        ok(raw, "CREATE Entw&APw-rfe/gr&APw-n")
+        ok(raw, "RENAME Entw&APw-rfe/&AMQ-rger Entw&APw-rfe/m&APw-de")
+        ok(raw, "RENAME R&-D R&-E")
+        expect(directories() - before, {".Entwürfe", ".Entwürfe.grün",
+                                        ".Entwürfe.müde", ".R&-E"})
+        ok(raw, "SUBSCRIBE Entw&APw-rfe/gr&APw-n")
+        expect_match("".join(ok(raw, 'LSUB "" "*"')),
+                     "Entw&APw-rfe/gr&APw-n")
+        with open(os.path.join(home, "subscriptions")) as file:
+            expect_true("Entwürfe\tgrün\n" in file.read(), "as Dovecot has it")
+        expect_match("".join(ok(raw, 'LSUB "" "*"')),
+                     "Entw&APw-rfe/&AMQ-rger")
+        ok(raw, "UNSUBSCRIBE Entw&APw-rfe/&AMQ-rger")
+        ok(raw, "UNSUBSCRIBE Entw&APw-rfe/gr&APw-n")
+        ok(raw, "RENAME Entw&APw-rfe Skizzen")
+        expect(directories() - before, {".Skizzen.grün", ".Skizzen.müde",
+                                        ".R&-E"})
+        has_one(raw, "Skizzen/m&APw-de")
+        ok(raw, "SELECT INBOX")
+        for name in ("Skizzen/gr&APw-n", "Skizzen/m&APw-de", "Skizzen", "R&-E"):
+            ok(raw, f"DELETE {name}")
+        ok(raw, "CREATE &AMQ-rger")
+        expect(directories() - before, {".&AMQ-rger"})
+        ok(raw, "DELETE &AMQ-rger")
 
 
 if __name__ == "__main__":
