@@ -92,8 +92,7 @@ acme_has_changed(const struct options *o)
 		return false;
 	is_same = now.st_ino == before.st_ino &&
 		  now.st_size == before.st_size &&
-		  now.st_mtim.tv_sec == before.st_mtim.tv_sec &&
-		  now.st_mtim.tv_nsec == before.st_mtim.tv_nsec;
+		  is_same_time(now.st_mtim, before.st_mtim);
 	before = now;
 	return !is_same;
 }

@@ -10,6 +10,7 @@
 #include "lib/mail/keywords.h"
 #include "lib/rt/watch.h"
 #include "mda/store/columns.h"
+#include "mda/store/dir_time.h"
 #include "mda/store/index.h"
 #include "mda/store/journal.h"
 #include "mda/store/resting.h"
@@ -59,12 +60,6 @@ struct message_block {
 	char *names;
 	size_t names_octets;
 	struct message *messages;
-};
-
-/* The time of a directory, to see whether it has changed. */
-struct dir_time {
-	struct timespec at;
-	bool is_settled; // a later change cannot have the same time
 };
 
 struct mailbox {
