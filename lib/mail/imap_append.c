@@ -80,8 +80,14 @@ read_element(struct imap_append *a, struct imap_reader *r, bool is_last)
 		imap_reader_space(r);
 		return meet_literal(a, r, is_last, IMAP_APPEND_TEXT);
 	}
+	if (imap_reader_try_word(r, S("UTF8"))) { // RFC 6855 4
+		imap_reader_space(r);
+		imap_reader_byte(r, '(');
+		a->at = IMAP_APPEND_AT_CATENATE_UTF8_END;
+		return meet_literal(a, r, is_last, IMAP_APPEND_UTF8);
+	}
 	if (!imap_reader_try_word(r, S("URL")))
-		return fault(r, "Expected TEXT or URL");
+		return fault(r, "Expected TEXT, URL or UTF8");
 	imap_reader_space(r);
 	if (imap_reader_is_done(r))
 		return meet_literal(a, r, is_last, IMAP_APPEND_URL_LITERAL);
@@ -115,6 +121,11 @@ imap_append_next(struct imap_append *a, struct imap_reader *r, bool is_last)
 	case IMAP_APPEND_AT_FINISH:
 		a->at = IMAP_APPEND_AT_MESSAGE;
 		return IMAP_APPEND_FINISH;
+	case IMAP_APPEND_AT_CATENATE_UTF8_END:
+		if (!imap_reader_byte(r, ')'))
+			return IMAP_APPEND_FAULT;
+		a->at = IMAP_APPEND_AT_CATENATE;
+		break;
 	case IMAP_APPEND_AT_CATENATE:
 		break;
 	}

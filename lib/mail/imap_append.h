@@ -34,7 +34,7 @@ enum imap_append_literal {
 	IMAP_APPEND_MESSAGE,
 	IMAP_APPEND_TEXT,	 // of CATENATE
 	IMAP_APPEND_URL_LITERAL, // a url that was sent so
-	IMAP_APPEND_UTF8,	 // a message with UTF-8 in its header
+	IMAP_APPEND_UTF8,	 // message or part, UTF-8 in its header
 };
 
 struct imap_append {
@@ -55,6 +55,7 @@ struct imap_append {
 		IMAP_APPEND_AT_FINISH,
 		IMAP_APPEND_AT_CATENATE,
 		IMAP_APPEND_AT_UTF8_END,
+		IMAP_APPEND_AT_CATENATE_UTF8_END,
 	} at;
 	size_t n_elements;
 };

@@ -2,6 +2,8 @@
  * lib/mail/imap_fetch.c - FETCH items and the labels of their answers. */
 #include "lib/mail/imap_fetch.h"
 
+#include "lib/mail/crlf.h"
+#include "lib/mail/header.h"
 #include "lib/mail/imap_write.h"
 
 static const struct {
@@ -241,6 +243,55 @@ read_section(struct imap_reader *r, struct imap_fetch_item *item)
 	if (is_text && !read_section_text(r, section))
 		return false;
 	return imap_reader_byte(r, ']') && read_partial(r, item);
+}
+
+bool
+imap_section_read(struct str spec, struct arena *arena,
+		  struct imap_section *out)
+{
+	struct imap_fetch_item item = { .kind = IMAP_FETCH_SECTION };
+	char *text = arena_alloc(arena, spec.n + 1);
+	struct imap_reader r;
+
+	if (text == NULL)
+		return false;
+	if (spec.n > 0)
+		memcpy(text, spec.p, spec.n);
+	text[spec.n] = ']';
+	imap_reader_init(&r, str_of(text, spec.n + 1), arena);
+	read_section(&r, &item);
+	*out = item.section;
+	return imap_reader_end(&r);
+}
+
+static bool
+is_wanted(const struct imap_section *section, struct str name)
+{
+	for (size_t i = 0; i < section->n_fields; i++)
+		if (str_ieq(section->fields[i], name))
+			return section->text == IMAP_SECTION_FIELDS;
+	return section->text == IMAP_SECTION_FIELDS_NOT;
+}
+
+enum err
+imap_section_pick(struct buf *out, const struct imap_section *section,
+		  struct str header)
+{
+	struct header_iter it;
+	struct header_field field;
+	enum err e = OK;
+
+	header_iter_init(&it, header);
+	while (e == OK && header_next(&it, &field)) {
+		struct str whole = str_sub(header, field.at, field.n);
+
+		if (!is_wanted(section, field.name))
+			continue;
+		e = crlf_add(out, whole);
+		if (e == OK && !str_ends(whole, S("\n"))) // the message's end
+			e = buf_add(out, S("\r\n"));
+	}
+	return e == OK ? buf_add(out, S("\r\n")) : e;
 }
 
 static bool

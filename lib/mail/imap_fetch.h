@@ -91,6 +91,15 @@ bool imap_fetch_read_list(struct imap_reader *r, unsigned features,
 bool imap_fetch_add_kind(struct imap_fetch *f, enum imap_fetch_kind kind,
 			 struct arena *arena);
 
+/* A section-spec by itself, "2.HEADER.FIELDS (DATE)", as an URL has it. What it
+ * points at lives in the arena. False: it is none. */
+bool imap_section_read(struct str spec, struct arena *arena,
+		       struct imap_section *out);
+/* Appends those fields of a header that a section with FIELDS or FIELDS_NOT
+ * wants, in CRLF form, and the empty line. ERR_LIMIT: not all had room. */
+enum err imap_section_pick(struct buf *out, const struct imap_section *section,
+			   struct str header) MUST_USE;
+
 /* The item's name in the response: BODY[HEADER.FIELDS (DATE FROM)]<0>. Field
  * names are given in upper case, as strings where they are no atoms. */
 enum err imap_fetch_write_label(struct buf *b,

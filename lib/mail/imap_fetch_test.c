@@ -123,6 +123,47 @@ items_and_their_labels(void **state UNUSED)
 	buf_release(&b);
 }
 
+/* RFC 5092 11: enc-section is a section-spec. */
+static void
+sections_by_themselves(void **state UNUSED)
+{
+	static const struct {
+		const char *name;
+		struct str spec, want; // what is picked of the header
+		bool ok;
+	} cases[] = {
+		{ "all", STR_INIT(""), STR_INIT("\r\n"), true },
+		{ "fields", STR_INIT("HEADER.FIELDS (to X)"),
+		  STR_INIT("To: c\r\nX: 1\r\n 2\r\n\r\n"), true },
+		{ "of a part", STR_INIT("1.2.HEADER.FIELDS (\"From\")"),
+		  STR_INIT("From: a\r\n\r\n"), true },
+		{ "others", STR_INIT("header.fields.not (TO X)"),
+		  STR_INIT("From: a\r\n\r\n"), true },
+		{ "no list", STR_INIT("HEADER.FIELDS"), STR_INIT(""), false },
+		{ "an end inside", STR_INIT("TEXT]"), STR_INIT(""), false },
+		{ "partial", STR_INIT("TEXT]<0.4>"), STR_INIT(""), false },
+		{ "more", STR_INIT("1.2 "), STR_INIT(""), false },
+	};
+	const struct str header = S("From: a\nTo: c\r\nX: 1\r\n 2");
+
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		struct arena arena = ARENA_INIT(65536);
+		struct buf b = BUF_INIT(1000);
+		struct imap_section section;
+
+		if (imap_section_read(cases[i].spec, &arena, &section) !=
+		    cases[i].ok)
+			fail_msg("%s", cases[i].name);
+		if (cases[i].ok) {
+			assert_int_equal(
+				imap_section_pick(&b, &section, header), OK);
+			assert_str_eq(buf_str(&b), cases[i].want);
+		}
+		buf_release(&b);
+		arena_release(&arena);
+	}
+}
+
 static void
 each_prefix_is_refused_inside_its_bounds(void **state UNUSED)
 {
@@ -234,6 +275,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(items_and_their_labels),
+		cmocka_unit_test(sections_by_themselves),
 		cmocka_unit_test(each_prefix_is_refused_inside_its_bounds),
 		cmocka_unit_test(what_is_not_announced_is_refused),
 		cmocka_unit_test(items_fields_and_part_numbers_are_capped),

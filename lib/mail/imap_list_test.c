@@ -115,7 +115,7 @@ status_items_have_names(void **state UNUSED)
 	imap_reader_init(&r,
 			 S("(MESSAGES RECENT UIDNEXT UIDVALIDITY UNSEEN SIZE "
 			   "DELETED HIGHESTMODSEQ MAILBOXID "
-			   "DELETED-STORAGE)"),
+			   "DELETED-STORAGE APPENDLIMIT)"),
 			 NULL);
 	assert_true(imap_status_read_items(&r, IMAP_STATUS_ALL, &items));
 	assert_int_equal(items, IMAP_STATUS_ALL);

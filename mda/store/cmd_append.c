@@ -14,6 +14,7 @@
 #include "lib/base/check.h"
 #include "lib/mail/crlf.h"
 #include "lib/mail/imap_append.h"
+#include "lib/mail/imap_fetch.h"
 #include "lib/mail/imap_mailbox_name.h"
 #include "lib/mail/imap_url.h"
 #include "lib/mail/imap_write.h"
@@ -34,6 +35,7 @@ enum {
 	MESSAGES_MAX = 1000, // of one APPEND
 	PIECE_OCTETS = 64 * 1024,
 	CODE_MAX_OCTETS = 16 * 1024,
+	FIELDS_MAX_OCTETS = 32 << 20,
 };
 
 struct arriving {
@@ -190,17 +192,25 @@ begin_message(struct co *co, struct session *s, struct appending *a)
 	return true;
 }
 
+/* RFC 4469 5: the code's text has no "]"; in a URL its escape means the same.
+ */
 static bool
 refuse_url(struct session *s, struct str url)
 {
+	struct buf plain = BUF_INIT(3 * IMAP_URL_MAX_OCTETS);
 	struct buf text = BUF_INIT(CODE_MAX_OCTETS);
 
-	if (imap_write_string(&text, url) == OK &&
+	url = str_first(url, IMAP_URL_MAX_OCTETS);
+	for (size_t i = 0; i < url.n; i++)
+		buf_put(&plain,
+			url.p[i] == ']' ? S("%5D") : str_sub(url, i, 1));
+	if (imap_write_string(&text, buf_str(&plain)) == OK &&
 	    str_starts(buf_str(&text), S("\"")))
 		session_answer(s, STORE_NO, "[BADURL %.*s] no such part",
 			       STR(buf_str(&text)));
 	else
 		session_answer(s, STORE_NO, "[BADURL \"\"] no such part");
+	buf_release(&plain);
 	buf_release(&text);
 	return false;
 }
@@ -236,20 +246,34 @@ open_named(struct co *co, struct session *s, const struct imap_url *url,
 	return m;
 }
 
+/* The octets that the URL names; those of picked header fields are put into a
+ * buffer. ERR_NOT_FOUND: there is no such part. */
 static enum err
-find_part(const struct letter *l, const struct imap_url *url, struct str *out)
+find_part(struct session *s, const struct letter *l, const struct imap_url *url,
+	  struct buf *fields, struct str *out)
 {
+	static const enum mime_what whats[] = {
+		[IMAP_SECTION_ALL] = MIME_WHOLE,
+		[IMAP_SECTION_HEADER] = MIME_HEADER,
+		[IMAP_SECTION_FIELDS] = MIME_HEADER,
+		[IMAP_SECTION_FIELDS_NOT] = MIME_HEADER,
+		[IMAP_SECTION_TEXT] = MIME_TEXT,
+		[IMAP_SECTION_MIME] = MIME_MIME,
+	};
+	struct imap_section spec;
 	struct mime_section section;
+	enum err e = OK;
 
-	*out = buf_str(&l->bytes);
-	if (url->section.n == 0)
-		return OK;
-	if (mime_find(l->root, url->section, &section) != OK ||
-	    section.what == MIME_HEADER_FIELDS ||
-	    section.what == MIME_HEADER_FIELDS_NOT)
+	if (!imap_section_read(url->section, &s->arena, &spec) ||
+	    mime_section(l->root, spec.parts, spec.n_parts, whats[spec.text],
+			 &section) != OK)
 		return ERR_NOT_FOUND;
-	*out = mime_slice(*out, section.range);
-	return OK;
+	*out = mime_slice(buf_str(&l->bytes), section.range);
+	if (spec.n_fields > 0) {
+		e = imap_section_pick(fields, &spec, *out);
+		*out = buf_str(fields);
+	}
+	return e;
 }
 
 /* Octets first to n of the text in CRLF form go behind the message. */
@@ -289,6 +313,7 @@ add_text(struct co *co, struct session *s, struct content *to, struct str text,
 static bool
 add_url(struct co *co, struct session *s, struct appending *a, struct str text)
 {
+	struct buf fields = BUF_INIT(FIELDS_MAX_OCTETS);
 	struct letter l = { .fd = -1 };
 	struct mailbox *m = NULL;
 	struct imap_url url;
@@ -302,8 +327,9 @@ add_url(struct co *co, struct session *s, struct appending *a, struct str text)
 	if (e == OK)
 		e = letter_read(co, m, url.uid, LETTER_PARTS, &l);
 	if (e == OK)
-		e = find_part(&l, &url, &part);
+		e = find_part(s, &l, &url, &fields, &part);
 	if (e != OK) {
+		buf_release(&fields);
 		letter_release(&l);
 		mailbox_drop(&m);
 		if (e == ERR_NOT_FOUND)
@@ -318,6 +344,7 @@ add_url(struct co *co, struct session *s, struct appending *a, struct str text)
 	if (is_done)
 		a->e = add_text(co, s, &last(a)->content, part, url.first, n);
 	a->expected_octets += n;
+	buf_release(&fields);
 	letter_release(&l);
 	mailbox_drop(&m);
 	return is_done;
@@ -547,9 +574,12 @@ await_literal(struct co *co, struct session *s, struct appending *a)
 		session_answer(s, STORE_NO, "[BADURL \"\"] no such part");
 		return false;
 	}
-	if (a->what.literal == IMAP_APPEND_UTF8 &&
-	    (!s->is_utf8 || !a->part.is_binary)) {
-		session_answer(s, STORE_BAD, "UTF8 is not enabled");
+	if (a->what.literal == IMAP_APPEND_UTF8 && !a->part.is_binary) {
+		session_answer(s, STORE_BAD, "UTF8 takes a literal8");
+		return false;
+	}
+	if (a->what.literal == IMAP_APPEND_UTF8 && !s->is_utf8) { // 6855 4
+		session_answer(s, STORE_NO, "UTF8 is not enabled");
 		return false;
 	}
 	if (n == 0 && a->what.literal == IMAP_APPEND_MESSAGE) {

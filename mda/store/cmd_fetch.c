@@ -10,7 +10,6 @@
  */
 #include "lib/base/check.h"
 #include "lib/mail/crlf.h"
-#include "lib/mail/header.h"
 #include "lib/mail/imap_date.h"
 #include "lib/mail/imap_fetch.h"
 #include "lib/mail/imap_flags.h"
@@ -207,35 +206,14 @@ put_text(struct co *co, struct session *s, const struct imap_fetch_item *item,
 	}
 }
 
-static bool
-is_wanted(const struct imap_section *section, struct str name)
-{
-	for (size_t i = 0; i < section->n_fields; i++)
-		if (str_ieq(section->fields[i], name))
-			return section->text == IMAP_SECTION_FIELDS;
-	return section->text == IMAP_SECTION_FIELDS_NOT;
-}
-
 static void
 put_fields(struct co *co, struct session *s, const struct imap_fetch_item *item,
 	   struct str header)
 {
 	struct buf out = BUF_INIT(HEADER_MAX_OCTETS);
-	struct header_iter it;
-	struct header_field field;
+	enum err e = imap_section_pick(&out, &item->section, header);
 
-	header_iter_init(&it, header);
-	while (header_next(&it, &field)) {
-		struct str whole = str_sub(header, field.at, field.n);
-
-		if (!is_wanted(&item->section, field.name))
-			continue;
-		if (crlf_add(&out, whole) != OK)
-			break;
-		if (!str_ends(whole, S("\n"))) // cut by the message's end
-			buf_put(&out, S("\r\n"));
-	}
-	buf_put(&out, S("\r\n"));
+	check(e == OK || e == ERR_LIMIT); // which cuts it
 	put_text(co, s, item, buf_str(&out), true);
 	buf_release(&out);
 }

@@ -7,6 +7,7 @@
 #include "lib/mail/imap_list.h"
 #include "lib/mail/imap_mailbox_name.h"
 #include "lib/mail/imap_write.h"
+#include "lib/rt/settings.h"
 #include "mda/store/folders.h"
 #include "mda/store/letter.h"
 #include "mda/store/session.h"
@@ -17,7 +18,8 @@ static const unsigned status_items =
 	IMAP_STATUS_MESSAGES | IMAP_STATUS_RECENT | IMAP_STATUS_UIDNEXT |
 	IMAP_STATUS_UIDVALIDITY | IMAP_STATUS_UNSEEN | IMAP_STATUS_SIZE |
 	IMAP_STATUS_DELETED | IMAP_STATUS_DELETED_STORAGE |
-	IMAP_STATUS_HIGHESTMODSEQ | IMAP_STATUS_MAILBOXID;
+	IMAP_STATUS_HIGHESTMODSEQ | IMAP_STATUS_MAILBOXID |
+	IMAP_STATUS_APPENDLIMIT;
 
 enum { STORAGE_UNIT_OCTETS = 1024 }; // RFC 9208 5.1
 
@@ -78,6 +80,23 @@ count(const struct mailbox *m)
 	return c;
 }
 
+/* RFC 7889 3.1: one for all mailboxes, that of CAPABILITY. */
+static void
+put_append_limit(struct session *s, bool is_first)
+{
+	struct settings *settings = settings_hold();
+	uint64_t limit = settings == NULL
+				 ? 0
+				 : settings_of(settings)->message_size_limit;
+
+	settings_drop(&settings);
+	session_put(s, "%sAPPENDLIMIT ", is_first ? "" : " ");
+	if (limit > 0)
+		session_put_number(s, limit);
+	else
+		session_put_str(s, S("NIL"));
+}
+
 static void
 put_counts(struct session *s, const struct counts *c, unsigned items)
 {
@@ -96,9 +115,13 @@ put_counts(struct session *s, const struct counts *c, unsigned items)
 			 STORAGE_UNIT_OCTETS,
 		 items, &is_first);
 	add_item(s, IMAP_STATUS_HIGHESTMODSEQ, o->highest, items, &is_first);
-	if (items & IMAP_STATUS_MAILBOXID)
+	if (items & IMAP_STATUS_MAILBOXID) {
 		session_put(s, "%sMAILBOXID (%s)", is_first ? "" : " ",
 			    o->guid);
+		is_first = false;
+	}
+	if (items & IMAP_STATUS_APPENDLIMIT)
+		put_append_limit(s, is_first);
 }
 
 enum err

@@ -183,12 +183,28 @@ finding_tell(struct co *co, struct finding *f, const char *word,
 	free(r.uids);
 }
 
+/* RFC 5182 2.1: with NO the saved result is empty; with BAD it stays. */
+static void
+save_nothing(struct session *s, const struct imap_search *program)
+{
+	if (program->return_bits & IMAP_SEARCH_RETURN_SAVE)
+		session_save(s, NULL, 0);
+}
+
+bool
+finding_args_ok(struct session *s, const struct imap_search *program)
+{
+	if (session_args_ok(s))
+		return true;
+	if (s->status == STORE_NO)
+		save_nothing(s, program);
+	return false;
+}
+
 void
 finding_fail(struct finding *f, const struct imap_search *program, enum err e)
 {
-	/* RFC 5182 2.1: with NO the saved result is empty. */
-	if (program->return_bits & IMAP_SEARCH_RETURN_SAVE)
-		session_save(f->s, NULL, 0);
+	save_nothing(f->s, program);
 	session_fail(f->s, e);
 }
 
@@ -201,7 +217,7 @@ cmd_search(struct co *co, struct session *s)
 	enum err e;
 
 	imap_search_read(&s->args, &scope, &program);
-	if (!session_args_ok(s))
+	if (!finding_args_ok(s, &program))
 		return;
 	if (s->is_utf8 && !s->is_rev2 && program.is_charset_given) {
 		session_answer(s, STORE_BAD, "UTF8=ACCEPT is on");

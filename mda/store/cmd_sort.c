@@ -149,7 +149,7 @@ cmd_sort(struct co *co, struct session *s)
 	enum err e;
 
 	imap_sort_read(&s->args, &scope, &sort);
-	if (!session_args_ok(s))
+	if (!finding_args_ok(s, &sort.search))
 		return;
 	if (sort.search.has_modseq)
 		session_enable_condstore(s);

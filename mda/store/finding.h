@@ -38,6 +38,8 @@ size_t finding_collect(struct finding *f);
 void
 finding_tell(struct co *co, struct finding *f, const char *word,
 	     const struct imap_search *program, const size_t *places, size_t n);
+/* False: the arguments are wrong, and answered. */
+bool finding_args_ok(struct session *s, const struct imap_search *program);
 /* The answer when the command failed. */
 void
 finding_fail(struct finding *f, const struct imap_search *program, enum err e);

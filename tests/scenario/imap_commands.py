@@ -236,7 +236,7 @@ def cap_utf8_accept(raw):
         return raw.tagged(tag)[-1]
 
     ask(raw, "DELETE B&AOk-b&AOk-")
-    expect_match(utf8_append("u"), "^u BAD")  # not enabled
+    expect_match(utf8_append("u"), "^u NO")  # not enabled
     expect_match(ok(raw, "ENABLE UTF8=ACCEPT")[0], r"^\* ENABLED UTF8=ACCEPT")
     expect_match(utf8_append("v"), r"^v OK \[APPENDUID")
     ok(raw, 'CREATE "B\u00e9b\u00e9"')
