@@ -2,6 +2,7 @@
  * lib/mail/accounts.c - see accounts.h. */
 #include "lib/mail/accounts.h"
 
+#include "lib/base/base64.h"
 #include "lib/base/map.h"
 #include "lib/mail/address.h"
 #include "lib/mail/cflines.h"
@@ -10,7 +11,10 @@
 
 enum {
 	LOGIN_MAX_OCTETS = 254, // RFC 5321 4.5.3.1.3, without the brackets
-	SHA512_CRYPT_DIGEST_OCTETS = 86,
+	SHA1_OCTETS = 20,
+	SHA256_OCTETS = 32,
+	SHA512_OCTETS = 64,
+	SALTED_MAX_OCTETS = 128, // as password_fits() takes
 	FIRST_LIST = 64,
 	SHARED_TOLD = 10, // one by one
 };
@@ -198,32 +202,103 @@ room(struct reading *r)
 	return OK;
 }
 
+/* crypt(5): what a hash begins with, and the digits behind its last '$'. */
+static const struct {
+	struct str prefix;
+	size_t n_digits;
+} crypts[] = {
+	{ STR_INIT("$6$"), 86 },
+	{ STR_INIT("$5$"), 43 },
+	{ STR_INIT("$1$"), 22 },
+	{ STR_INIT("$2a$"), 53 }, // the salt's 22 and 31
+	{ STR_INIT("$2b$"), 53 },
+	{ STR_INIT("$2x$"), 53 },
+	{ STR_INIT("$2y$"), 53 },
+	{ STR_INIT("$y$"), 43 },
+	{ STR_INIT("$gy$"), 43 },
+	{ STR_INIT("$7$"), 43 },
+	{ STR_INIT("$md5"), 22 },
+	{ STR_INIT("$sha1$"), 28 },
+	{ STR_INIT("$3$"), 32 },
+	{ STR_INIT("_"), 19 },
+	{ STR_INIT(""), 13 }, // DES, without '$'
+};
+
+static bool
+is_crypt_whole(struct str hash)
+{
+	size_t i = 0;
+
+	while (!str_starts(hash, crypts[i].prefix))
+		i++;
+	hash = str_from(hash, crypts[i].prefix.n);
+	if (str_starts(crypts[i].prefix, S("$")))
+		hash = str_from(hash, (size_t)(str_rchr(hash, '$') + 1));
+	for (size_t k = 0; k < hash.n; k++)
+		if (!ascii_is_alpha(hash.p[k]) && !ascii_is_digit(hash.p[k]) &&
+		    hash.p[k] != '.' && hash.p[k] != '/')
+			return false;
+	return hash.n == crypts[i].n_digits;
+}
+
+static bool
+is_salted_whole(struct str hash, size_t n_digest)
+{
+	struct buf decoded = BUF_INIT(SALTED_MAX_OCTETS);
+	bool ok = base64_decode(&decoded, hash) == OK && decoded.n >= n_digest;
+
+	buf_release(&decoded);
+	return ok;
+}
+
+static bool
+is_hash_whole(enum account_scheme scheme, struct str hash)
+{
+	struct scram_secret secret;
+
+	for (size_t i = 0; i < N_SCHEMES; i++)
+		if (schemes[i].scheme == scheme &&
+		    !str_starts(hash, schemes[i].prefix))
+			return false;
+	switch (scheme) {
+	case ACCOUNT_SHA512_CRYPT:
+	case ACCOUNT_SHA256_CRYPT:
+	case ACCOUNT_CRYPT:
+	case ACCOUNT_BLF_CRYPT:
+	case ACCOUNT_MD5_CRYPT:
+		return is_crypt_whole(hash);
+	case ACCOUNT_SSHA:
+		return is_salted_whole(hash, SHA1_OCTETS);
+	case ACCOUNT_SSHA256:
+		return is_salted_whole(hash, SHA256_OCTETS);
+	case ACCOUNT_SSHA512:
+		return is_salted_whole(hash, SHA512_OCTETS);
+	case ACCOUNT_SCRAM_SHA_256:
+		return scram_secret_read(hash, &secret);
+	case ACCOUNT_PLAIN:
+		break;
+	}
+	return true;
+}
+
 /* A hash that cannot be of its scheme lets nobody in: worth a word. */
 static void
 check_shape(struct reading *r, const struct account *a)
 {
-	struct str prefix = STR_NONE;
-	struct scram_secret secret;
-
-	for (size_t i = 0; i < N_SCHEMES; i++)
-		if (schemes[i].scheme == a->scheme)
-			prefix = schemes[i].prefix;
 	if (a->scheme == ACCOUNT_PLAIN)
 		diag_warn(r->d, r->file, a->line,
 			  "the password of %.*s stands in clear; write "
 			  "{SHA512-CRYPT} and the output of openssl passwd -6",
 			  STR(a->login));
-	else if (a->scheme == ACCOUNT_SCRAM_SHA_256 &&
-		 !scram_secret_read(a->hash, &secret))
+	else if (is_hash_whole(a->scheme, a->hash))
+		return;
+	else if (a->scheme == ACCOUNT_SCRAM_SHA_256)
 		diag_warn(r->d, r->file, a->line,
 			  "the secret of %.*s is not iterations,salt,stored "
 			  "key,server key; nobody can log in with it; write "
 			  "the output of mailctl pw -s SCRAM-SHA-256",
 			  STR(a->login));
-	else if (!str_starts(a->hash, prefix) ||
-		 (a->scheme == ACCOUNT_SHA512_CRYPT &&
-		  (ptrdiff_t)(a->hash.n - SHA512_CRYPT_DIGEST_OCTETS - 1) !=
-			  str_rchr(a->hash, '$')))
+	else
 		diag_warn(r->d, r->file, a->line,
 			  "the hash of %.*s is not a whole %s hash; nobody can "
 			  "log in with it; write the output of openssl passwd "
@@ -347,6 +422,12 @@ take_app(struct reading *r, struct account *a, struct str field)
 		diag_error(r->d, r->file, a->line,
 			   "app_%.*s: the password scheme is unknown",
 			   STR(app.name));
+	else if (!is_hash_whole(app.scheme, app.hash))
+		diag_warn(r->d, r->file, a->line,
+			  "app_%.*s: the hash is not a whole %s hash; nobody "
+			  "can log in with it; write the output of mailctl "
+			  "app-password",
+			  STR(app.name), account_scheme_text(app.scheme));
 	for (; *at != NULL; at = &(*at)->next)
 		if (str_eq((*at)->name, app.name))
 			diag_error(r->d, r->file, a->line,

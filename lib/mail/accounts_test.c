@@ -234,6 +234,81 @@ every_prefix_is_read_without_harm(void **state UNUSED)
 	}
 }
 
+/* By crypt(3) of libxcrypt 4.4 and by doveadm pw 2.3.19. */
+static const char *const whole_hashes[] = {
+	"{CRYPT}$7$CU..../....abcdefghijk$v/D4.1QCBontVr3X/.p6ZUgDeRT6QaIkOy7a9"
+	"/EN4R9",
+	"{CRYPT}$gy$j9T$abcdefghijklmnop$mixfBgwqRYkgJa0E4eWmDF3HC/BbYXm8ztA717"
+	"oxvqD",
+	"{CRYPT}$y$j9T$F5Jx5fExrKuPp53xLKQ..1$GmcwIgvdUC9qLWcKCi6gklUa1dM3ziD43"
+	"YxYNURLKy0",
+	"{CRYPT}$sha1$1000$abcdefgh$ji8ESnkwjcTjo4hThodnLYyi.3yG",
+	"{CRYPT}$md5,rounds=10$abcdefgh$$8ilunLmR980Ls26AwIcTK/",
+	"{CRYPT}$md5$abcdefgh$$TFWU.dlIfuoAjNld5IaX3.",
+	"{CRYPT}$3$$878d8014606cda29677a44efa1353fc7",
+	"{CRYPT}_J9..abcd/H6HLCcf7nw",
+	"{CRYPT}abNANd1rDfiNc",
+	"{CRYPT}$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a",
+	"{BLF-CRYPT}$2y$05$Q801dLSS2VTDcZqtzpguN.8syKRZv9sEFnkefUHNeuN/FxZKXDI4"
+	"m",
+	"{SHA512-CRYPT}$6$rounds=5000$abc$IdWKNKTJEb8LxY7CGg8YBXlvtfZzFw7Mp/r6n"
+	"iK9YB2mdvgY..TKjv1T..8RadRt2qvUHYRLr/TsVArtr91iR1",
+	"{SHA256-CRYPT}$5$hX99X4tBFvN1a4Sy$jC5AJV05uJfeaANBNu2ZZsFQjIec5me3tyoc"
+	"xI3Oki9",
+	"{MD5-CRYPT}$1$HH71KmR/$aU75/wW83039jwl.jib3E0",
+	"{SSHA}gcWRSx0ZEjAFGfr3wYIeUnbmaHdNnHzj",
+	"{SSHA256}GHkVMU8nZARK+dICgtl8JeCik2NGa0SrgVjLU0XFf/TrsaOn",
+	"{SSHA512}yfhxzWTTq4M69F2wmDHYj996pKAbZJidxHpbkeo6eZJgW4sksP6MTGsuFYaPU"
+	"YYSRPIOrblSta761Qg6oTP7nFo8cQE=",
+};
+
+static size_t
+warnings_of(const char *before, struct str hash, const char *behind)
+{
+	struct buf line = BUF_INIT(1000);
+
+	buf_putf(&line, "a@b.test|%s%.*s%s\n", before, STR(hash), behind);
+	assert_int_equal(parse(buf_str(&line)), OK);
+	buf_release(&line);
+	assert_int_equal(diag.n_errors, 0);
+	return diag.n_warnings;
+}
+
+/* Who cannot log in because a hash was cut is told where. */
+static void
+hashes_that_are_not_whole_are_told(void **state UNUSED)
+{
+	static const struct str broken[] = {
+		STR_INIT("{CRYPT}*0"),
+		STR_INIT("{CRYPT}!"),
+		STR_INIT("{CRYPT}$99$abc$def"),
+		STR_INIT("{CRYPT}:::::::::::::"),
+		STR_INIT("{BLF-CRYPT}$2$05$x"),
+		STR_INIT("{SSHA256}!!!!"),
+		STR_INIT("{SSHA256}AAAA"),
+		STR_INIT("{MD5-CRYPT}$5$hX99X4tBFvN1a4Sy$jC5AJV05uJfeaANBNu2ZZs"
+			 "FQjIec5me3tyocxI3Oki9"),
+	};
+	const char *app = "$6$s$" D86 "|app_x=imap:";
+
+	for (size_t i = 0; i < N_OF(whole_hashes); i++) {
+		struct str hash = str_c(whole_hashes[i]);
+
+		print_message("%s\n", whole_hashes[i]);
+		assert_int_equal(warnings_of("", hash, ""), 0);
+		assert_int_equal(warnings_of(app, hash, ""), 0);
+		assert_int_equal(warnings_of("", hash, "x"), 1);
+		hash.n--;
+		assert_int_equal(warnings_of("", hash, ""), 1);
+		assert_int_equal(warnings_of(app, hash, ""), 1);
+		assert_int_equal(warnings_of("", hash, "!"), 1);
+		hash.n /= 2;
+		assert_int_equal(warnings_of("", hash, ""), 1);
+	}
+	for (size_t i = 0; i < N_OF(broken); i++)
+		assert_int_equal(warnings_of("", broken[i], ""), 1);
+}
+
 static void
 masters_have_no_domain(void **state UNUSED)
 {
@@ -369,6 +444,7 @@ main(void)
 			a_hash_shared_by_two_is_warned_of_but_not_shown),
 		cmocka_unit_test(many_with_one_hash_are_counted),
 		cmocka_unit_test(a_cut_hash_and_a_clear_password_are_warned_of),
+		cmocka_unit_test(hashes_that_are_not_whole_are_told),
 		cmocka_unit_test(masters_have_no_domain),
 		cmocka_unit_test(logins_of_masters_are_cut_at_the_star),
 		cmocka_unit_test(names_of_plain_make_a_master_login),
