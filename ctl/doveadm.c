@@ -17,7 +17,9 @@
 #include "lib/rt/fs.h"
 
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -25,15 +27,18 @@
 enum {
 	DIAG_MAX_OCTETS = 1 << 20,
 	PATH_OCTETS = 1024,
+	ADDRESS_OCTETS = 256,
 	KIB = 1024,
 };
 
 static const char help[] =
 	"usage: doveadm pw ...                       makes and tests hashes\n"
-	"       doveadm user ADDRESS... | \"*\"       accounts: owner, home, "
+	"       doveadm user [-f FIELD] ADDRESS...   accounts: uid, gid, home, "
 	"mail\n"
+	"       doveadm user \"*@DOMAIN\"            lists them\n"
 	"       doveadm auth test USER [PASSWORD]    asks the running server\n"
-	"       doveadm [-f tab] quota get -u USER   use and limit\n"
+	"       doveadm quota get -u USER | -A       use and limit; -f tab, "
+	"flow, pager, json\n"
 	"       doveadm quota recalc -u USER | -A    counts again\n"
 	"       doveadm mailbox list|status|create|delete|rename|subscribe|"
 	"unsubscribe -u USER ...\n"
@@ -52,7 +57,7 @@ struct asking {
 	struct options options;
 	struct config *config;
 	const char *format; // -f
-	bool is_tab;
+	bool is_all;	    // quota get -A
 };
 
 /* EX_CONFIG with the reason said. */
@@ -97,36 +102,66 @@ mailbox_of(const struct asking *a, struct str address, char path[PATH_OCTETS])
 
 /* ---- user ---- */
 
+/* All, or the one field of -f without its name. */
 static void
-print_user(const struct asking *a, const struct config_account *account)
+print_user(const struct asking *a, const struct config_account *account,
+	   const char *field)
 {
+	const char *const names[] = { "uid", "gid", "home", "mail" };
+	char values[4][PATH_OCTETS + 16];
 	struct stat st = { .st_uid = 5000, .st_gid = 5000 };
 	char path[PATH_OCTETS];
 
 	mailbox_of(a, account->name, path);
 	if (stat(path, &st) != 0)
 		(void)stat(a->options.mail_dir, &st);
-	printf("field\tvalue\nuid\t%u\ngid\t%u\nhome\t%s/home\n"
-	       "mail\tmaildir:%s\n",
-	       (unsigned)st.st_uid, (unsigned)st.st_gid, path, path);
+	snprintf(values[0], sizeof(*values), "%u", (unsigned)st.st_uid);
+	snprintf(values[1], sizeof(*values), "%u", (unsigned)st.st_gid);
+	snprintf(values[2], sizeof(*values), "%s/home", path);
+	snprintf(values[3], sizeof(*values), "maildir:%s", path);
+	if (field == NULL)
+		puts("field\tvalue");
+	for (int i = 0; i < 4; i++)
+		if (field == NULL)
+			printf("%s\t%s\n", names[i], values[i]);
+		else if (strcmp(field, names[i]) == 0)
+			puts(values[i]);
+}
+
+static void
+print_users(const struct asking *a, const char *mask)
+{
+	for (size_t i = 0; i < a->config->n_accounts; i++) {
+		char *name = str_dup_c(a->config->accounts[i].name);
+
+		if (fnmatch(mask, name, FNM_NOESCAPE | FNM_CASEFOLD) == 0)
+			printf("%s\n", name);
+		free(name);
+	}
 }
 
 static int
 do_user(struct asking *a, int argc, char **argv)
 {
-	int status = 0;
+	const char *field = NULL;
+	int status = 0, c;
 
-	if (argc < 1)
+	argc++, argv--; // getopt() begins behind the verb
+	optind = 1;
+	while ((c = getopt(argc, argv, "+f:")) != -1) {
+		if (c != 'f')
+			return EX_USAGE;
+		field = optarg;
+	}
+	if (optind == argc)
 		return EX_USAGE;
-	for (int i = 0; i < argc; i++) {
+	for (int i = optind; i < argc; i++) {
 		const struct config_account *account = find_user(a, argv[i]);
 
-		if (strcmp(argv[i], "*") == 0) {
-			for (size_t k = 0; k < a->config->n_accounts; k++)
-				printf("%.*s\n",
-				       STR(a->config->accounts[k].name));
+		if (strpbrk(argv[i], "*?") != NULL) {
+			print_users(a, argv[i]);
 		} else if (account != NULL) {
-			print_user(a, account);
+			print_user(a, account, field);
 		} else {
 			fprintf(stderr,
 				"userdb lookup: user %s doesn't exist\n",
@@ -197,21 +232,111 @@ do_auth(struct asking *a, int argc, char **argv)
 
 /* ---- quota get ---- */
 
-static void
-print_quota(const struct asking *a, const char *type, uint64_t value,
-	    uint64_t limit)
-{
-	uint64_t percent = limit ? value * 100 / limit : 0;
-	char most[32] = "-";
+/* Columns: their headings, and what JSON calls them. */
+static const struct {
+	const char *heading, *key;
+	int width; // of a table; negative: flush left
+} columns[] = {
+	{ "Username", "username", -25 }, { "Quota name", "root", -10 },
+	{ "Type", "type", -7 },		 { "Value", "value", 12 },
+	{ "Limit", "limit", 12 },	 { "%", "percent", 3 },
+};
 
+enum { N_COLUMNS = sizeof(columns) / sizeof(*columns) };
+
+static enum quota_format {
+	QUOTA_TABLE,
+	QUOTA_TAB,
+	QUOTA_FLOW,
+	QUOTA_PAGER,
+	QUOTA_JSON,
+	QUOTA_FORMATS
+} format_of(const char *name)
+{
+	static const char *const names[QUOTA_FORMATS] = { "table", "tab",
+							  "flow", "pager",
+							  "json" };
+	int i = 0;
+
+	if (name == NULL)
+		return QUOTA_TABLE;
+	while (i < QUOTA_FORMATS && strcmp(name, names[i]) != 0)
+		i++;
+	return (enum quota_format)i;
+}
+
+static void
+print_cell(enum quota_format format, size_t i, const char *value, bool is_first)
+{
+	const char *blank = is_first ? "" : " ";
+
+	switch (format) {
+	case QUOTA_TAB:
+		printf("%s%s", is_first ? "" : "\t", value);
+		break;
+	case QUOTA_FLOW:
+		printf("%s%s=%s", blank, columns[i].heading, value);
+		break;
+	case QUOTA_PAGER:
+		printf("%s: %s\n", columns[i].heading, value);
+		break;
+	case QUOTA_JSON:
+		printf("%s\"%s\":\"%s\"", is_first ? "" : ",", columns[i].key,
+		       value);
+		break;
+	default:
+		printf("%s%*s", blank, columns[i].width, value);
+	}
+}
+
+/* A row of -A begins with whose it is. */
+static void
+print_row(const struct asking *a, const char *const values[N_COLUMNS])
+{
+	enum quota_format format = format_of(a->format);
+	size_t first = a->is_all ? 0 : 1;
+
+	if (format == QUOTA_JSON)
+		putchar('{');
+	for (size_t i = first; i < N_COLUMNS; i++)
+		print_cell(format, i, values[i], i == first);
+	if (format == QUOTA_JSON)
+		putchar('}');
+	else if (format != QUOTA_PAGER)
+		putchar('\n');
+}
+
+static void
+print_before_row(const struct asking *a, bool is_first)
+{
+	enum quota_format format = format_of(a->format);
+	const char *headings[N_COLUMNS];
+
+	for (size_t i = 0; i < N_COLUMNS; i++)
+		headings[i] = columns[i].heading;
+	if (format == QUOTA_JSON)
+		putchar(is_first ? '[' : ',');
+	else if (format == QUOTA_PAGER && !is_first)
+		fputs("\f\n", stdout);
+	else if ((format == QUOTA_TABLE || format == QUOTA_TAB) && is_first)
+		print_row(a, headings);
+}
+
+static void
+print_quota(const struct asking *a, struct str user, const char *type,
+	    uint64_t value, uint64_t limit)
+{
+	char used[32], most[32] = "-", percent[32], name[ADDRESS_OCTETS];
+	const char *const values[N_COLUMNS] = { name, "User quota", type,
+						used, most,	    percent };
+
+	snprintf(name, sizeof(name), "%.*s", STR(user));
+	snprintf(used, sizeof(used), "%" PRIu64, value);
+	snprintf(percent, sizeof(percent), "%" PRIu64,
+		 limit ? value * 100 / limit : 0);
 	if (limit != 0)
 		snprintf(most, sizeof(most), "%" PRIu64, limit);
-	if (a->is_tab)
-		printf("User quota\t%s\t%" PRIu64 "\t%s\t%" PRIu64 "\n", type,
-		       value, most, percent);
-	else
-		printf("User quota %-7s %12" PRIu64 " %12s %3" PRIu64 "\n",
-		       type, value, most, percent);
+	print_row(a, values);
 }
 
 /* Its own count, or what the store finds; no mailbox yet: 0. */
@@ -268,35 +393,51 @@ do_recalc(struct asking *a, int argc, char **argv)
 	return status;
 }
 
+static void
+print_quotas_of(const struct asking *a, struct str name, bool is_first)
+{
+	const struct quota *quota = map_get(&a->config->quota_by_address, name);
+	uint64_t limit = quota_storage(quota, a->config->default_quota_octets);
+	struct maildirsize used = usage_of(a, name);
+
+	print_before_row(a, is_first);
+	print_quota(a, name, "STORAGE", ((uint64_t)used.octets + KIB - 1) / KIB,
+		    limit / KIB);
+	print_before_row(a, false);
+	print_quota(a, name, "MESSAGE", (uint64_t)used.messages,
+		    quota ? quota->messages : 0);
+}
+
 static int
 do_quota(struct asking *a, int argc, char **argv)
 {
-	const struct config_account *account;
-	const struct quota *quota;
-	struct maildirsize used;
-	uint64_t limit;
+	const struct config *c = a->config;
+	bool is_first = true;
 
 	if (argc > 0 && strcmp(argv[0], "recalc") == 0)
 		return do_recalc(a, argc, argv);
-	if (argc != 3 || strcmp(argv[0], "get") != 0 ||
-	    strcmp(argv[1], "-u") != 0)
+	a->is_all = argc == 2 && strcmp(argv[1], "-A") == 0;
+	if (argc < 2 || strcmp(argv[0], "get") != 0 ||
+	    (!a->is_all && (argc != 3 || strcmp(argv[1], "-u") != 0)))
 		return EX_USAGE;
-	account = find_user(a, argv[2]);
-	if (account == NULL) {
-		fprintf(stderr, "Error: User doesn't exist: %s\n", argv[2]);
-		return EX_NOUSER;
+	if (format_of(a->format) == QUOTA_FORMATS) {
+		fprintf(stderr, "Fatal: Unknown formatter: %s\n", a->format);
+		return EX_USAGE;
 	}
-	quota = map_get(&a->config->quota_by_address, account->name);
-	limit = quota_storage(quota, a->config->default_quota_octets);
-	used = usage_of(a, account->name);
-	fputs(a->is_tab ? "Quota name\tType\tValue\tLimit\t%\n"
-			: "Quota name Type           Value        Limit   %\n",
-	      stdout);
-	print_quota(a, "STORAGE", ((uint64_t)used.octets + KIB - 1) / KIB,
-		    limit / KIB);
-	print_quota(a, "MESSAGE", (uint64_t)used.messages,
-		    quota ? quota->messages : 0);
-	return 0;
+	for (size_t i = 0; i < c->n_accounts; i++) {
+		struct str name = c->accounts[i].name;
+
+		if (!a->is_all && !str_ieq(name, str_c(argv[2])))
+			continue;
+		print_quotas_of(a, name, is_first);
+		is_first = false;
+	}
+	if (format_of(a->format) == QUOTA_JSON && !is_first)
+		putchar(']');
+	if (!is_first || a->is_all)
+		return 0;
+	fprintf(stderr, "Error: User doesn't exist: %s\n", argv[2]);
+	return EX_NOUSER;
 }
 
 /* ---- what looks into mailboxes ---- */
@@ -408,7 +549,6 @@ doveadm_main(int argc, char **argv)
 	argc--, argv++;
 	if (argc >= 2 && strcmp(argv[0], "-f") == 0) {
 		a.format = argv[1];
-		a.is_tab = strcmp(argv[1], "tab") == 0;
 		argc -= 2, argv += 2;
 	}
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)

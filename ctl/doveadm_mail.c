@@ -526,6 +526,13 @@ doveadm_search(struct co *co, struct store_session *s,
 			"%s: To avoid accidents, search query must "
 			"contain MAILBOX in all search branches",
 			ask->verb);
+	else if (purpose == DOVEADM_REMOVES && q.is_mailbox_all)
+		status = doveadm_fail(
+			ask, EX_USAGE,
+			"%s: To avoid accidents, each branch in search query "
+			"must contain something else besides MAILBOX (e.g. "
+			"just add \"all\" if you want everything)",
+			ask->verb);
 	else if (q.mailbox != NULL && strpbrk(q.mailbox, "*%") == NULL)
 		buf_putf(&names, "%s\n", q.mailbox);
 	else

@@ -390,6 +390,7 @@ doveadm_query_read(struct doveadm_query *q, char *const *words, int n,
 			break;
 		}
 	/* MAILBOX alone: everything in it. */
+	q->is_mailbox_all = terms.n == 0;
 	if (ok && terms.n == 0)
 		buf_put(&terms, S("all"));
 	ok = ok && (buf_add(&q->criteria, buf_str(&terms)) == OK ||

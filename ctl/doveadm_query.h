@@ -15,6 +15,7 @@
 struct doveadm_query {
 	struct buf criteria; // for UID SEARCH
 	char *mailbox;	     // borrows a word; NULL: all of them
+	bool is_mailbox_all; // nothing but MAILBOX: everything in it
 	const char *why;     // it cannot be read
 };
 

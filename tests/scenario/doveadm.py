@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """doveadm, for the scripts that call it (A34)."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -54,6 +55,11 @@ def doveadm_knows_users_passwords_and_quotas(lab):
     expect_match(doveadm("user", host.users[0]).stdout,
                  r"\Afield\tvalue\nuid\t\d+\ngid\t\d+\nhome\t"
                  + host.maildir(host.users[0]) + "/home\n")
+    expect(doveadm("user", "USER1@*.local", "*2@*").stdout.split(), host.users)
+    expect(doveadm("user", "-f", "home", host.users[0]).stdout,
+           host.maildir(host.users[0]) + "/home\n")
+    expect(doveadm("user", "-f", "shell", host.users[0]).stdout, "")
+    expect(doveadm("user", "-u", host.users[0]).returncode, 64)
     gone = doveadm("user", "nobody@example1.local")
     expect(gone.returncode, 67, gone.stderr)
     expect_match(gone.stderr, "user nobody@example1.local doesn't exist")
@@ -68,6 +74,20 @@ def doveadm_knows_users_passwords_and_quotas(lab):
     expect_match(quota.stdout, r"\AQuota name\tType\tValue\tLimit\t%\n"
                  r"User quota\tSTORAGE\t\d+\t\S+\t\d+\n"
                  r"User quota\tMESSAGE\t\d+\t\S+\t\d+\n\Z")
+    row = doveadm("-f", "flow", "quota", "get", "-u", host.users[0]).stdout
+    expect_match(row, r"\AQuota name=User quota Type=STORAGE Value=\d+ "
+                 r"Limit=\S+ %=\d+\nQuota name=User quota Type=MESSAGE ")
+    row = doveadm("-f", "pager", "quota", "get", "-u", host.users[0]).stdout
+    expect_match(row, r"\AQuota name: User quota\nType: STORAGE\nValue: \d+\n"
+                 r"Limit: \S+\n%: \d+\n\f\nQuota name: User quota\nType: M")
+    rows = json.loads(doveadm("-f", "json", "quota", "get", "-A").stdout)
+    expect([(row["username"], row["root"], row["type"]) for row in rows],
+           [(user, "User quota", kind) for user in host.users
+            for kind in ("STORAGE", "MESSAGE")])
+    table = doveadm("quota", "get", "-A").stdout.splitlines()
+    expect(table[0].split(), "Username Quota name Type Value Limit %".split())
+    expect([line.split()[0] for line in table[1::2]], host.users)
+    expect(doveadm("-f", "xml", "quota", "get", "-A").returncode, 64)
     expect(doveadm("expunge").returncode, 64, "a query is needed")
     expect(doveadm("sync").returncode, 64, "what is not here is said")
 
@@ -161,7 +181,8 @@ def mailboxes_look_as_with_dovecot(lab):
         ("fetch", "hdr", "mailbox", "INBOX", "uid", "4"),
         ("-f", "tab", "fetch", "uid hdr.message-id", "mailbox", "INBOX",
          "all"),
-        ("expunge", "subject", "mail 1"),
+        ("expunge", "subject", "mail 1"), ("expunge", "mailbox", "INBOX"),
+        ("move", "Sent", "mailbox", "INBOX"),
         ("expunge", "mailbox", "Nowhere", "all"),
     )
     FLAGS = ("fetch", "flags", "all")
