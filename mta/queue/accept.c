@@ -2,6 +2,7 @@
  * mta/queue/accept.c - takes messages over from mta/in. */
 #include "lib/base/check.h"
 #include "lib/rt/log.h"
+#include "mta/queue/message_draft.h"
 #include "mta/queue/queue_private.h"
 
 enum {

@@ -4,6 +4,7 @@
 #include "lib/base/utf8.h"
 #include "lib/mail/dsn.h"
 #include "lib/rt/log.h"
+#include "mta/queue/message_draft.h"
 #include "mta/queue/queue_private.h"
 
 #include <openssl/rand.h>

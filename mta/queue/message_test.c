@@ -3,6 +3,9 @@
  * own: what was committed is there after a restart, and nothing else. */
 #include "mta/queue/message.c"
 
+#include "mta/queue/message_draft.h"
+#include "mta/queue/message_replay.h"
+#include "mta/queue/message_rewrite.h"
 #include "tests/unit/directory.h"
 #include "tests/unit/in_process.h"
 
@@ -389,20 +392,6 @@ live_messages_without_content_are_not_copied_for_ever(void **state UNUSED)
 }
 
 static void
-a_piece_alone_pins_its_segment(void **state UNUSED)
-{
-	struct extent pieces[] = { { 3, 64, 10 }, { 4, 64, 10 } };
-	struct queued m = { .extents = pieces,
-			    .n_extents = 2,
-			    .record = { .segment = 5 } };
-
-	assert_true(message_lies_in(&m, 3));
-	assert_true(message_lies_in(&m, 4));
-	assert_true(message_lies_in(&m, 5));
-	assert_false(message_lies_in(&m, 6));
-}
-
-static void
 sleep_all(struct co *co, void *arg UNUSED)
 {
 	struct queued *q;
@@ -537,19 +526,6 @@ a_damaged_record_loses_nothing_else(void **state UNUSED)
 	in_process(read_all);
 }
 
-static void
-ids_sort_by_age(void **state UNUSED)
-{
-	char older[QUEUE_ID_OCTETS + 1] = "", id[QUEUE_ID_OCTETS + 1] = "";
-
-	for (int64_t at_us = 1; at_us < 5000; at_us++) {
-		put_id(at_us, id);
-		assert_true(strcmp(older, id) < 0);
-		assert_int_equal(id_time(str_c(id)), at_us);
-		memcpy(older, id, sizeof(older));
-	}
-}
-
 int
 main(void)
 {
@@ -581,15 +557,11 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 			what_is_new_dozes_without_a_note, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(
-			what_is_new_dozes_without_a_note, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(
 			what_sleeps_is_all_there_when_it_wakes, make_dir,
 			remove_dir),
 		cmocka_unit_test_setup_teardown(
 			a_damaged_record_loses_nothing_else, make_dir,
 			remove_dir),
-		cmocka_unit_test(a_piece_alone_pins_its_segment),
-		cmocka_unit_test(ids_sort_by_age),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -300,6 +300,24 @@ sync_in_thread(void *arg)
 }
 
 void
+repeats_remember(struct repeats *r, const char *id, const struct envelope *e)
+{
+	struct repeat what = { .is_marked = e->is_repeat }, known;
+	struct repeat_digest digest;
+
+	if (r == NULL || e->xid.n == 0)
+		return;
+	memcpy(what.id, id, sizeof(what.id));
+	repeats_digest(e, &digest);
+	for (size_t i = 0; i < e->n_recipients; i++) {
+		uint32_t index = e->recipients[i].xid_index;
+
+		if (index > 0 && !repeats_find(r, &digest, index, &known))
+			repeats_add(r, &digest, index, &what);
+	}
+}
+
+void
 repeats_sync(struct co *co, struct repeats *r)
 {
 	struct syncing s = { .r = r };

@@ -37,6 +37,10 @@ bool repeats_find(const struct repeats *r, const struct repeat_digest *digest,
 /* Durable after repeats_sync(); until then the spool has the message. */
 void repeats_add(struct repeats *r, const struct repeat_digest *digest,
 		 uint32_t index, const struct repeat *what);
+/* Adds all recipients of a message, so that a later transaction that is this
+ * one again finds them. No effect without an XID, or where r is NULL. */
+void
+repeats_remember(struct repeats *r, const char *id, const struct envelope *e);
 /* All that was added before the call is durable, or given up with a log line.
  */
 void repeats_sync(struct co *co, struct repeats *r);

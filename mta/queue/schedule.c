@@ -6,6 +6,7 @@
  * are due stay in the heap until one ends. */
 #include "lib/base/check.h"
 #include "lib/rt/log.h"
+#include "mta/queue/message_rewrite.h"
 #include "mta/queue/queue_private.h"
 
 enum {

@@ -968,6 +968,18 @@ spool_reading_run(struct spool_reading *r)
 	judge(r);
 }
 
+static void
+run_reading(void *reading)
+{
+	spool_reading_run(reading);
+}
+
+void
+spool_reading_run_in_pool(struct co *co, struct spool_reading *r)
+{
+	offload(co, run_reading, r);
+}
+
 bool
 spool_reading_run_cached(struct spool_reading *r)
 {

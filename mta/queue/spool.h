@@ -76,6 +76,8 @@ struct spool_reading {
 void spool_reading_begin(struct spool *s, struct extent where,
 			 struct spool_reading *r);
 void spool_reading_run(struct spool_reading *r);
+/* The same in the pool. */
+void spool_reading_run_in_pool(struct co *co, struct spool_reading *r);
 /* The same in the loop, if the disk need not be asked. */
 bool spool_reading_run_cached(struct spool_reading *r);
 void spool_reading_release(struct spool_reading *r);

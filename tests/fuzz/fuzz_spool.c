@@ -8,6 +8,7 @@
  * found by its id; indexes are in range; every message can be ended. */
 #include "lib/base/check.h"
 #include "mta/queue/message.h"
+#include "mta/queue/message_replay.h"
 
 #include <fcntl.h>
 #include <stdio.h>
