@@ -229,7 +229,6 @@ cmd_examine(struct co *co, struct session *s)
 void
 cmd_close(struct co *co, struct session *s)
 {
-	uint64_t before = s->told_all, after;
 	bool has_deleted = !s->is_outlined || s->outline.counts.n_deleted > 0 ||
 			   mailbox_is_beyond_outline(s->mailbox);
 	enum err e = OK;
@@ -244,13 +243,7 @@ cmd_close(struct co *co, struct session *s)
 		session_fail(s, e);
 		return;
 	}
-	after = s->is_outlined ? before : s->mailbox->change;
-	/* RFC 7162 3.2.8; unless somebody else changed something, too. */
-	if (after == before + 1 && s->mailbox->removal == after) {
-		s->told_all = after;
-		s->answers_modseq = true;
-	}
-	session_leave(s);
+	session_leave(s); // without a HIGHESTMODSEQ (RFC 7162 3.2.8)
 	session_answer(s, STORE_OK, "closed");
 }
 

@@ -590,20 +590,27 @@ wanted_now(const struct session *s)
 	return wanted;
 }
 
-/* RFC 5465 5.2: attributes of new messages. */
+/* RFC 5465 5.2: attributes of new messages, and MODSEQ, as each FETCH response
+ * has it that was not asked for (RFC 7162 3.1). */
 static void
 tell_attributes(struct co *co, struct session *s, uint32_t last_uid)
 {
-	const struct imap_fetch *what = notify_fetch(s);
+	const struct imap_fetch *asked = notify_fetch(s);
 	size_t at = view_place(&s->view, last_uid + 1) - 1;
 	struct uid_list list = { NULL, s->view.n - at };
+	struct arena arena = ARENA_INIT(SESSION_ARENA_OCTETS);
+	struct imap_fetch what;
 
-	if (what == NULL || list.n == 0)
+	if (asked == NULL || list.n == 0)
 		return;
+	what = *asked;
+	if (s->has_condstore)
+		imap_fetch_add_kind(&what, IMAP_FETCH_MODSEQ, &arena);
 	list.uids = must_alloc(list.n * sizeof(*list.uids));
 	memcpy(list.uids, s->view.uids + at, list.n * sizeof(*list.uids));
-	session_put_fetch(co, s, &list, what);
+	session_put_fetch(co, s, &list, &what);
 	free(list.uids);
+	arena_release(&arena);
 }
 
 void

@@ -584,7 +584,30 @@ def rfc7162_3_2_qresync(lab):
         ok(raw, "STORE 1 +FLAGS.SILENT (\\Deleted)")
         lines = ok(raw, "EXPUNGE")
         expect(lines[0], "* VANISHED 1")
-        expect_match(lines[-1], r"OK \[HIGHESTMODSEQ \d+\]", "3.2.8")
+        expect_match(lines[-1], r"OK \[HIGHESTMODSEQ \d+\]", "3.2.7")
+        ok(raw, "STORE 1 +FLAGS.SILENT (\\Deleted)")
+        expect_match(ok(raw, "CLOSE")[-1], r"^t\d+ OK \w",
+                     "3.2.8: not here, since VANISHED was not told")
+
+
+@scenario
+def rfc7162_what_notify_fetches_of_new_mail(lab):
+    """RFC 7162 3.1: after an enabling command every FETCH response that was not
+    asked for has MODSEQ; all of NOTIFY have the UID (RFC 5465 5.2)."""
+    asked = "NOTIFY SET (selected (MessageNew (FLAGS) MessageExpunge))"
+    with fresh(lab, "Heard") as raw, session(lab) as other:
+        for enable, want in (("NOOP", r"\(UID 1 FLAGS \(\)\)$"),
+                             ("ENABLE CONDSTORE", r"UID 2.*MODSEQ \(\d+\)|"
+                                                  r"MODSEQ \(\d+\).*UID 2"),
+                             ("ENABLE QRESYNC", r"UID 3.*MODSEQ \(\d+\)|"
+                                                r"MODSEQ \(\d+\).*UID 3")):
+            ok(raw, enable)
+            ok(raw, asked)
+            append(other, "Heard", message()[1])
+            line = raw.line()
+            while b"FETCH" not in line:
+                line = raw.line()
+            expect_match(line, want, enable)
 
 
 @scenario
