@@ -102,30 +102,35 @@ mailbox_of(const struct asking *a, struct str address, char path[PATH_OCTETS])
 
 /* ---- user ---- */
 
-/* All, or the one field of -f without its name. */
+/* One of all fields, or the one of -f without its name. */
+static void
+print_field(const char *wanted, const char *name, const char *before,
+	    const char *value, const char *behind)
+{
+	if (wanted == NULL)
+		printf("%s\t%s%s%s\n", name, before, value, behind);
+	else if (strcmp(wanted, name) == 0)
+		printf("%s%s%s\n", before, value, behind);
+}
+
 static void
 print_user(const struct asking *a, const struct config_account *account,
 	   const char *field)
 {
-	const char *const names[] = { "uid", "gid", "home", "mail" };
-	char values[4][PATH_OCTETS + 16];
 	struct stat st = { .st_uid = 5000, .st_gid = 5000 };
-	char path[PATH_OCTETS];
+	char path[PATH_OCTETS], uid[16], gid[16];
 
 	mailbox_of(a, account->name, path);
 	if (stat(path, &st) != 0)
 		(void)stat(a->options.mail_dir, &st);
-	snprintf(values[0], sizeof(*values), "%u", (unsigned)st.st_uid);
-	snprintf(values[1], sizeof(*values), "%u", (unsigned)st.st_gid);
-	snprintf(values[2], sizeof(*values), "%s/home", path);
-	snprintf(values[3], sizeof(*values), "maildir:%s", path);
+	snprintf(uid, sizeof(uid), "%u", (unsigned)st.st_uid);
+	snprintf(gid, sizeof(gid), "%u", (unsigned)st.st_gid);
 	if (field == NULL)
 		puts("field\tvalue");
-	for (int i = 0; i < 4; i++)
-		if (field == NULL)
-			printf("%s\t%s\n", names[i], values[i]);
-		else if (strcmp(field, names[i]) == 0)
-			puts(values[i]);
+	print_field(field, "uid", "", uid, "");
+	print_field(field, "gid", "", gid, "");
+	print_field(field, "home", "", path, "/home");
+	print_field(field, "mail", "maildir:", path, "");
 }
 
 static void
