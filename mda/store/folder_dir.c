@@ -64,6 +64,18 @@ look_at_all(struct lookup *l)
 	buf_release(&name);
 }
 
+/* May it stand as it is, and be read as that? */
+static bool
+is_plain(struct str piece)
+{
+	struct buf read = BUF_INIT(IMAP_NAME_OCTETS_MAX);
+	bool ok = imap_utf7_decode(piece, &read) != OK ||
+		  str_eq(buf_str(&read), piece);
+
+	buf_release(&read);
+	return ok;
+}
+
 /* The folder is not there. */
 static enum err
 make_name(struct lookup *l)
@@ -78,7 +90,7 @@ make_name(struct lookup *l)
 	while (e == OK && str_split(&rest, '/', &piece)) {
 		e = buf_addc(l->dir, '.');
 		if (e == OK)
-			e = l->has_utf8 && !utf8_is_ascii(piece)
+			e = l->has_utf8 && is_plain(piece)
 				    ? buf_add(l->dir, piece)
 				    : imap_utf7_encode(piece, l->dir);
 	}

@@ -13,6 +13,9 @@ one to ours alone. What each believes after a SELECT with what it knew must be
 what the mailbox has, unless it was told to start over: another UIDVALIDITY, or a
 HIGHESTMODSEQ below its own.
 
+Folders have names beyond ASCII. In every other run (odd seeds) Dovecot writes
+them in UTF-8 (":UTF-8"), and so must we, in a tree that has one already.
+
 Usage: dovecot_roundtrip.py [SEED [GENERATIONS [CHANGES]]]; needs root and
 dovecot-imapd. Exit status 0: all agree; 1: a difference, shown; 77: no Dovecot
 here. The last lines count what was done."""
@@ -38,6 +41,9 @@ MAIL_UID = 5000
 FLAGS = ("\\Seen", "\\Answered", "\\Flagged", "\\Draft", "\\Deleted")
 KEYWORDS = ("$Forwarded", "$MDNSent", "Junk", "NonJunk", "work", "later", "k7",
             "k8", "k9")
+FOLDERS = ("F", "F&APw-", "F&ZeVnLA-", "F&AOk-t&AOk-", "F&2D3cqQ-", "F x", "F&-y",
+           "F#", "F$%", "F(a)")
+UTF8_FOLDER = ".Ünder"  # nobody renames or deletes it
 QUOTA_RULE = "storage=20M:messages=5000"
 CONFIG = """
 instance_name = roundtrip
@@ -52,7 +58,7 @@ first_valid_uid = 1
 first_valid_gid = 1
 mail_uid = {uid}
 mail_gid = {uid}
-mail_location = maildir:{mail}/%d/%n
+mail_location = maildir:{mail}/%d/%n{encoding}
 mail_home = {mail}/%d/%n/home
 passdb {{
   driver = static
@@ -91,7 +97,7 @@ class Dovecot:
 
     name = "Dovecot"
 
-    def __init__(self, host, separator):
+    def __init__(self, host, separator, encoding=""):
         self.host = host
         self.port = frame.free_port()
         self.base = os.path.join(host.directory, "dovecot")
@@ -101,6 +107,7 @@ class Dovecot:
             file.write(CONFIG.format(
                 base=self.base, mail=host.mail, port=self.port, uid=MAIL_UID,
                 password=frame.PASSWORD, separator=separator,
+                encoding=encoding,
                 rule=QUOTA_RULE))
         self.process = None
 
@@ -443,7 +450,7 @@ class Changes:
         return True
 
     def create(self):
-        name = f"F{self.rng.randrange(1000)}"
+        name = f"{self.rng.choice(FOLDERS)}{self.rng.randrange(1000)}"
         own = [n for n in self.names() if n[0] == "F" and
                n.count(self.separator) < 2]
         if own and self.rng.random() < 0.4:
@@ -464,7 +471,8 @@ class Changes:
         if name is None:
             return False
         must(self.client.rename(quoted(name),
-                                quoted(f"FR{self.rng.randrange(10**6)}")),
+                                quoted(self.rng.choice(FOLDERS) +
+                                       f"R{self.rng.randrange(10**6)}")),
              f"RENAME {name}")
         return True
 
@@ -519,15 +527,29 @@ def separator_of(host):
     return re.search(rb'\) "(.)"', row).group(1).decode()
 
 
-def play(lab, rng, n_generations, n_changes, counts):
+def plant_utf8(host):
+    for user in host.users:
+        home = host.maildir(user)
+        for part in ("cur", "new", "tmp"):
+            os.makedirs(os.path.join(home, UTF8_FOLDER, part))
+        for path in (os.path.dirname(home), home,
+                     os.path.join(home, UTF8_FOLDER),
+                     *(os.path.join(home, UTF8_FOLDER, part)
+                       for part in ("cur", "new", "tmp"))):
+            os.chown(path, MAIL_UID, MAIL_UID)
+
+
+def play(lab, rng, n_generations, n_changes, counts, is_utf8=False):
     host = lab.mta1
     ours = Ours(host)
+    if is_utf8:
+        plant_utf8(host)
     ours.start()
     host.write_config("quotas.cf", "".join(
         f"{user}:userdb_quota_rule=*:{QUOTA_RULE}\n" for user in host.users))
     frame.wait_for("the quota is in force", lambda: has_quota(host), 5)
     separator = separator_of(host)
-    dovecot = Dovecot(host, separator)
+    dovecot = Dovecot(host, separator, ":UTF-8" if is_utf8 else "")
     before, faults = None, []
     watchers = {user: [Watcher(None, counts), Watcher(ours.name, counts)]
                 for user in host.users}
@@ -599,7 +621,7 @@ def main():
     lab = frame.Lab("dovecot-roundtrip", 1, "release")
     try:
         faults = play(lab, random.Random(seed), n_generations, n_changes,
-                      counts)
+                      counts, is_utf8=seed % 2 == 1)
     except (frame.Failed, imaplib.IMAP4.error) as error:
         faults = [repr(error)]
     finally:
