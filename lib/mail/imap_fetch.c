@@ -264,6 +264,24 @@ imap_section_read(struct str spec, struct arena *arena,
 	return imap_reader_end(&r);
 }
 
+enum mime_what
+imap_section_what(enum imap_section_text text)
+{
+	switch (text) {
+	case IMAP_SECTION_HEADER:
+	case IMAP_SECTION_FIELDS:
+	case IMAP_SECTION_FIELDS_NOT:
+		return MIME_HEADER;
+	case IMAP_SECTION_TEXT:
+		return MIME_TEXT;
+	case IMAP_SECTION_MIME:
+		return MIME_MIME;
+	case IMAP_SECTION_ALL:
+		break;
+	}
+	return MIME_WHOLE;
+}
+
 static bool
 is_wanted(const struct imap_section *section, struct str name)
 {

@@ -5,6 +5,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/mail/imap_seqset.h"
+#include "lib/mail/mime.h"
 
 enum {
 	IMAP_FETCH_ITEMS_MAX = 100,
@@ -95,6 +96,8 @@ bool imap_fetch_add_kind(struct imap_fetch *f, enum imap_fetch_kind kind,
  * points at lives in the arena. False: it is none. */
 bool imap_section_read(struct str spec, struct arena *arena,
 		       struct imap_section *out);
+/* What mime_section() is asked for; of FIELDS and FIELDS_NOT the header. */
+enum mime_what imap_section_what(enum imap_section_text text);
 /* Appends those fields of a header that a section with FIELDS or FIELDS_NOT
  * wants, in CRLF form, and the empty line. ERR_LIMIT: not all had room. */
 enum err imap_section_pick(struct buf *out, const struct imap_section *section,

@@ -465,61 +465,6 @@ mime_section(const struct mime_part *root, const uint32_t *numbers,
 	return OK;
 }
 
-static bool
-what_of(struct str word, enum mime_what *out)
-{
-	static const struct {
-		struct str word;
-		enum mime_what what;
-	} words[] = {
-		{ STR_INIT("HEADER"), MIME_HEADER },
-		{ STR_INIT("HEADER.FIELDS"), MIME_HEADER_FIELDS },
-		{ STR_INIT("HEADER.FIELDS.NOT"), MIME_HEADER_FIELDS_NOT },
-		{ STR_INIT("TEXT"), MIME_TEXT },
-		{ STR_INIT("MIME"), MIME_MIME },
-	};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-		if (str_ieq(words[i].word, word)) {
-			*out = words[i].what;
-			return true;
-		}
-	}
-	return false;
-}
-
-enum err
-mime_find(const struct mime_part *root, struct str spec,
-	  struct mime_section *out)
-{
-	uint32_t numbers[2 * MIME_DEPTH_MAX];
-	enum mime_what what = MIME_WHOLE;
-	size_t n = 0;
-
-	while (spec.n > 0 && ascii_is_digit(spec.p[0])) {
-		ptrdiff_t dot = str_chr(spec, '.');
-		size_t n_digits = dot < 0 ? spec.n : (size_t)dot;
-		uint64_t number;
-
-		if (spec.p[0] == '0' ||
-		    !str_to_u64(str_first(spec, n_digits), UINT32_MAX, &number))
-			return ERR_FORMAT;
-		if (n < sizeof(numbers) / sizeof(*numbers))
-			numbers[n] = (uint32_t)number;
-		n++;
-		spec = str_from(spec, n_digits + 1);
-		if (dot >= 0 && spec.n == 0)
-			return ERR_FORMAT;
-	}
-	if (spec.n > 0 && !what_of(spec, &what))
-		return ERR_FORMAT;
-	if (what == MIME_MIME && n == 0)
-		return ERR_FORMAT;
-	if (n > sizeof(numbers) / sizeof(*numbers))
-		return ERR_NOT_FOUND; // no tree is that deep
-	return mime_section(root, numbers, n, what, out);
-}
-
 const struct mime_part *
 mime_next(const struct mime_part *part)
 {

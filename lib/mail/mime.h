@@ -68,12 +68,10 @@ enum err mime_parse(struct arena *a, struct str message,
 		    struct mime_part **root_out) MUST_USE;
 
 enum mime_what {
-	MIME_WHOLE,	    // the message or the body of the part
-	MIME_HEADER,	    // header of a message
-	MIME_HEADER_FIELDS, // the same; the caller picks the fields
-	MIME_HEADER_FIELDS_NOT,
-	MIME_TEXT, // body of a message
-	MIME_MIME, // header of a part
+	MIME_WHOLE,  // the message or the body of the part
+	MIME_HEADER, // header of a message
+	MIME_TEXT,   // body of a message
+	MIME_MIME,   // header of a part
 };
 
 struct mime_section {
@@ -88,12 +86,6 @@ struct mime_section {
 enum err mime_section(const struct mime_part *root, const uint32_t *numbers,
 		      size_t n_numbers, enum mime_what what,
 		      struct mime_section *out) MUST_USE;
-/* The same from the text of a section-spec, without brackets, field names and
- * partial: "", "1.2", "4.2.2.HEADER", "HEADER.FIELDS.NOT". ERR_FORMAT if it
- * breaks the grammar. */
-enum err mime_find(const struct mime_part *root, struct str spec,
-		   struct mime_section *out) MUST_USE;
-
 /* Next part in the order of the message, downwards first; NULL at the end. */
 const struct mime_part *mime_next(const struct mime_part *part);
 

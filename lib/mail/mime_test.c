@@ -3,6 +3,7 @@
 #include "lib/mail/mime.c"
 
 #include "lib/mail/crlf.h"
+#include "lib/mail/imap_fetch.h"
 #include "tests/unit/unit.h"
 
 #define NL "\r\n"
@@ -225,6 +226,20 @@ static const struct str numbered = STR_INIT("Subject: outer" NL MIXED(
 						    "--D--" NL "--C--" NL
 						    "--A--" NL);
 
+static enum err
+find(const struct mime_part *root, struct str spec, struct mime_section *out)
+{
+	struct arena arena = ARENA_INIT(1 << 20);
+	struct imap_section s;
+	enum err e = ERR_FORMAT;
+
+	if (imap_section_read(spec, &arena, &s))
+		e = mime_section(root, s.parts, s.n_parts,
+				 imap_section_what(s.text), out);
+	arena_release(&arena);
+	return e;
+}
+
 static void
 sections_have_the_numbers_of_the_rfc(void **state UNUSED)
 {
@@ -234,7 +249,8 @@ sections_have_the_numbers_of_the_rfc(void **state UNUSED)
 	} cases[] = {
 		{ STR_INIT(""), STR_INIT("Subject: outer" NL) },
 		{ STR_INIT("HEADER"), STR_INIT("Subject: outer" NL) },
-		{ STR_INIT("header.fields"), STR_INIT("Subject: outer" NL) },
+		{ STR_INIT("header.fields (x)"),
+		  STR_INIT("Subject: outer" NL) },
 		{ STR_INIT("TEXT"), STR_INIT("--A" NL) },
 		{ STR_INIT("1"), STR_INIT("part 1") },
 		{ STR_INIT("1.MIME"), STR_INIT(NL) },
@@ -242,7 +258,8 @@ sections_have_the_numbers_of_the_rfc(void **state UNUSED)
 		{ STR_INIT("3"), STR_INIT("Subject: 3" NL) },
 		{ STR_INIT("3.MIME"), STR_INIT("Content-Type: message/rfc") },
 		{ STR_INIT("3.HEADER"), STR_INIT("Subject: 3" NL) },
-		{ STR_INIT("3.HEADER.FIELDS.NOT"), STR_INIT("Subject: 3" NL) },
+		{ STR_INIT("3.HEADER.FIELDS.NOT (x)"),
+		  STR_INIT("Subject: 3" NL) },
 		{ STR_INIT("3.TEXT"), STR_INIT("--B" NL) },
 		{ STR_INIT("3.1"), STR_INIT("part 3.1") },
 		{ STR_INIT("3.2"), STR_INIT("part 3.2") },
@@ -263,7 +280,7 @@ sections_have_the_numbers_of_the_rfc(void **state UNUSED)
 	for (size_t i = 0; i < N_OF(cases); i++) {
 		struct mime_section found;
 
-		assert_int_equal(mime_find(root, cases[i].spec, &found), OK);
+		assert_int_equal(find(root, cases[i].spec, &found), OK);
 		assert_str_eq(str_first(mime_slice(numbered, found.range),
 					cases[i].begin.n),
 			      cases[i].begin);
@@ -279,12 +296,12 @@ a_message_without_parts_is_its_part_1(void **state UNUSED)
 	struct arena a;
 	struct mime_part *root = parse(&a, m);
 
-	assert_int_equal(mime_find(root, S("1"), &found), OK);
+	assert_int_equal(find(root, S("1"), &found), OK);
 	assert_str(mime_slice(m, found.range), "text");
-	assert_int_equal(mime_find(root, S("1.MIME"), &found), OK);
+	assert_int_equal(find(root, S("1.MIME"), &found), OK);
 	assert_str(mime_slice(m, found.range), "Subject: a" NL NL);
-	assert_int_equal(mime_find(root, S("1.1"), &found), ERR_NOT_FOUND);
-	assert_int_equal(mime_find(root, S("1.TEXT"), &found), ERR_NOT_FOUND);
+	assert_int_equal(find(root, S("1.1"), &found), ERR_NOT_FOUND);
+	assert_int_equal(find(root, S("1.TEXT"), &found), ERR_NOT_FOUND);
 	arena_release(&a);
 }
 
@@ -303,7 +320,6 @@ sections_that_are_none(void **state UNUSED)
 		{ STR_INIT("4294967295"), ERR_NOT_FOUND },
 		{ STR_INIT("4294967296"), ERR_FORMAT },
 		{ STR_INIT("0"), ERR_FORMAT },
-		{ STR_INIT("01"), ERR_FORMAT },
 		{ STR_INIT("1."), ERR_FORMAT },
 		{ STR_INIT("."), ERR_FORMAT },
 		{ STR_INIT("1..1"), ERR_FORMAT },
@@ -318,13 +334,12 @@ sections_that_are_none(void **state UNUSED)
 	struct mime_section found;
 
 	for (size_t i = 0; i < N_OF(cases); i++)
-		assert_int_equal(mime_find(root, cases[i].spec, &found),
+		assert_int_equal(find(root, cases[i].spec, &found),
 				 cases[i].want);
 	for (int i = 0; i < 10000; i++) // attack I06
 		buf_put(&deep, S("1."));
 	buf_put(&deep, S("1"));
-	assert_int_equal(mime_find(root, buf_str(&deep), &found),
-			 ERR_NOT_FOUND);
+	assert_int_equal(find(root, buf_str(&deep), &found), ERR_FORMAT);
 	buf_release(&deep);
 	arena_release(&a);
 }

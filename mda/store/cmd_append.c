@@ -252,21 +252,13 @@ static enum err
 find_part(struct session *s, const struct letter *l, const struct imap_url *url,
 	  struct buf *fields, struct str *out)
 {
-	static const enum mime_what whats[] = {
-		[IMAP_SECTION_ALL] = MIME_WHOLE,
-		[IMAP_SECTION_HEADER] = MIME_HEADER,
-		[IMAP_SECTION_FIELDS] = MIME_HEADER,
-		[IMAP_SECTION_FIELDS_NOT] = MIME_HEADER,
-		[IMAP_SECTION_TEXT] = MIME_TEXT,
-		[IMAP_SECTION_MIME] = MIME_MIME,
-	};
 	struct imap_section spec;
 	struct mime_section section;
 	enum err e = OK;
 
 	if (!imap_section_read(url->section, &s->arena, &spec) ||
-	    mime_section(l->root, spec.parts, spec.n_parts, whats[spec.text],
-			 &section) != OK)
+	    mime_section(l->root, spec.parts, spec.n_parts,
+			 imap_section_what(spec.text), &section) != OK)
 		return ERR_NOT_FOUND;
 	*out = mime_slice(buf_str(&l->bytes), section.range);
 	if (spec.n_fields > 0) {

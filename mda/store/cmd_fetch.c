@@ -110,30 +110,12 @@ depth_of(const struct imap_fetch_item *item, const struct message *msg)
 
 /* ---- sections ---- */
 
-static enum mime_what
-what_of(enum imap_section_text text)
-{
-	switch (text) {
-	case IMAP_SECTION_HEADER:
-	case IMAP_SECTION_FIELDS:
-	case IMAP_SECTION_FIELDS_NOT:
-		return MIME_HEADER;
-	case IMAP_SECTION_TEXT:
-		return MIME_TEXT;
-	case IMAP_SECTION_MIME:
-		return MIME_MIME;
-	case IMAP_SECTION_ALL:
-		break;
-	}
-	return MIME_WHOLE;
-}
-
 /* False: the message has no such section. */
 static bool
 find_range(const struct imap_fetch_item *item, const struct letter *l,
 	   size_t *at_out, size_t *n_out)
 {
-	enum mime_what what = what_of(text_of(item));
+	enum mime_what what = imap_section_what(text_of(item));
 	struct mime_section section;
 
 	if (item->section.n_parts > 0) {

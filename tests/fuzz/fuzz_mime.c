@@ -6,6 +6,7 @@
 #include "lib/mail/decode.h"
 #include "lib/mail/header.h"
 #include "lib/mail/imap_body.h"
+#include "lib/mail/imap_fetch.h"
 #include "lib/mail/search_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -49,7 +50,9 @@ check_part(struct str in, const struct mime_part *part)
 static void
 check_find(const struct mime_part *root, const struct mime_part *part)
 {
+	struct arena arena = ARENA_INIT(65536);
 	struct buf path = BUF_INIT(10000);
+	struct imap_section section;
 	struct mime_section found;
 
 	for (const struct mime_part *p = part; p->parent != NULL;
@@ -79,10 +82,16 @@ check_find(const struct mime_part *root, const struct mime_part *part)
 		buf_release(&path);
 		path = longer;
 	}
-	check(mime_find(root, buf_str(&path), &found) == OK);
+	if (!imap_section_read(buf_str(&path), &arena, &section)) {
+		check(part->depth + 1 >= IMAP_DEPTH_MAX);
+		goto out;
+	}
+	check(mime_section(root, section.parts, section.n_parts, MIME_WHOLE,
+			   &found) == OK);
 	check(found.part == part);
 out:
 	buf_release(&path);
+	arena_release(&arena);
 }
 
 /* One list: parentheses match outside of strings, and no line ends but those

@@ -689,5 +689,42 @@ def rfc9051_6_3_6_names_that_are_renamed(lab):
         ok(raw, "DELETE old-mail")
 
 
+@scenario
+def rfc5530_codes_say_why(lab):
+    """RFC 5530 3: the code of each refusal that can be made here."""
+    with lab.mta1.raw("imap") as raw:
+        raw.line()
+        expect_match(ask(raw, "LOGIN user1@example1.local password123")[-1],
+                     r"^t\d+ NO \[PRIVACYREQUIRED\]")
+        raw.tagged("s", "STARTTLS")
+        raw.start_tls(lab.mta1.tls())
+        expect_match(ask(raw, "LOGIN user1@example1.local wrong")[-1],
+                     r"^t\d+ NO \[AUTHENTICATIONFAILED\]")
+    with fresh(lab, "Why", 2) as raw, session(lab) as other:
+        for command, code in (
+                ("CREATE Why", "ALREADYEXISTS"), ("CREATE a//b", "CANNOT"),
+                ("RENAME Why INBOX", "ALREADYEXISTS"),
+                ("DELETE INBOX", "CANNOT"), ("DELETE nowhere", "NONEXISTENT"),
+                ("RENAME nowhere x", "NONEXISTENT"),
+                ("STATUS nowhere (MESSAGES)", "NONEXISTENT"),
+                ("COPY 1 nowhere", "TRYCREATE"),
+                ("MOVE 1 nowhere", "TRYCREATE"),
+                ("SEARCH CHARSET X-NONE ALL", "BADCHARSET"),
+                ("SEARCH " + "NOT " * 999 + "ALL", "LIMIT"),
+                ("GETQUOTA nowhere", "NONEXISTENT"),
+                ('SETMETADATA "" (/shared/comment "x")', "NOPERM")):
+            expect_match(ask(raw, command)[-1], rf"^t\d+ NO \[{code}[ \]]",
+                         command[:40])
+        ok(other, "SELECT Why")
+        ok(other, "STORE 1 +FLAGS (\\Deleted)")
+        ok(other, "EXPUNGE")
+        lines = ask(raw, "STORE 1 +FLAGS (\\Seen)")
+        expect_match(lines[-1], r"^t\d+ NO \[EXPUNGEISSUED\]")
+        expect(untagged(lines, "EXPUNGE"), [], "not within STORE")
+        expect("* 1 EXPUNGE" in ok(raw, "NOOP"), True)
+        ok(raw, "EXAMINE Why")
+        expect_match(ask(raw, "EXPUNGE")[-1], r"^t\d+ NO \[READ-ONLY\]")
+
+
 if __name__ == "__main__":
     main(hosts=1)
