@@ -534,12 +534,13 @@ decode_unfolded(struct words *w, struct str s)
 	return e != OK ? e : flush_words(w);
 }
 
-/* What was hidden in an encoding must not break a line later. */
+/* What was hidden in an encoding must not break a line later, and where a line
+ * was folded by a TAB people see a blank. */
 static void
 blank_controls(struct buf *out, size_t from)
 {
 	for (size_t i = from; i < out->n; i++)
-		if (strchr("\r\n", out->p[i]) != NULL) // NUL is "in" it too
+		if (strchr("\t\r\n", out->p[i]) != NULL) // NUL is "in" it too
 			out->p[i] = ' ';
 }
 

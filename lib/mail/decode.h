@@ -25,7 +25,7 @@ enum err decode_quoted_printable(struct buf *out, struct str in) MUST_USE;
 enum err decode_base64(struct buf *out, struct str in) MUST_USE;
 
 /* Header value with encoded words (RFC 2047), raw or unfolded, to UTF-8
- * without CR, LF and NUL. Neighbours in the same charset are decoded together,
+ * without CR, LF, TAB and NUL. Neighbours in the same charset are decoded together,
  * so that a character may be split over two. */
 enum err decode_words(struct buf *out, struct str value) MUST_USE;
 

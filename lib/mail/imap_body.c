@@ -60,6 +60,37 @@ add_params(struct writer *w, const struct mime_param *params)
 	add(w, S(")"));
 }
 
+/* "charset", also in the forms of RFC 2231. */
+static bool
+has_charset(const struct mime_param *params)
+{
+	struct str name = S("charset");
+
+	for (; params != NULL; params = params->next)
+		if (str_ieq(str_first(params->name, name.n), name) &&
+		    (params->name.n == name.n || params->name.p[name.n] == '*'))
+			return true;
+	return false;
+}
+
+/* RFC 2046 4.1.2: what text/plain without a charset is in. Others of text have
+ * defaults of their own (RFC 6657 3). */
+static void
+add_type_params(struct writer *w, const struct mime_part *part)
+{
+	struct mime_param charset = {
+		.name = S("charset"),
+		.value = S("us-ascii"),
+		.next = part->params,
+	};
+
+	if (mime_is_text(part) && str_ieq(part->subtype, S("plain")) &&
+	    !has_charset(part->params))
+		add_params(w, &charset);
+	else
+		add_params(w, part->params);
+}
+
 static void
 add_disposition(struct writer *w, const struct mime_part *part)
 {
@@ -117,7 +148,7 @@ add_single(struct writer *w, const struct mime_part *part)
 	add_string(w, part->type);
 	add(w, S(" "));
 	add_string(w, part->subtype);
-	add_params(w, part->params);
+	add_type_params(w, part);
 	add_nstring(w, part->id);
 	add_nstring(w, part->description);
 	add_nstring(w, part->encoding_name);

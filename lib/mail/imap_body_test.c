@@ -54,6 +54,23 @@ static const struct {
 		   "(NIL \"in\" NIL NIL NIL NIL NIL NIL NIL NIL) "
 		   "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL "
 		   "\"7bit\" 6 1 NIL NIL NIL NIL) 3 NIL NIL NIL NIL)") },
+	{ "text/plain without a charset has the default one",
+	  STR_INIT("Content-Type: text/plain; name=a" NL NL "a" NL),
+	  STR_INIT("(\"text\" \"plain\" (\"charset\" \"us-ascii\" \"name\" "
+		   "\"a\") NIL NIL \"7bit\" 3 1)"),
+	  STR_INIT("(\"text\" \"plain\" (\"charset\" \"us-ascii\" \"name\" "
+		   "\"a\") NIL NIL \"7bit\" 3 1 NIL NIL NIL NIL)") },
+	{ "a charset of RFC 2231 is one, and text/html has its own default",
+	  STR_INIT("Content-Type: multipart/mixed; boundary=x" NL NL "--x" NL
+		   "Content-Type: text/plain; charset*=''utf-8" NL NL "--x" NL
+		   "Content-Type: text/html" NL NL "--x--" NL),
+	  STR_INIT("((\"text\" \"plain\" (\"charset*\" \"''utf-8\") NIL NIL "
+		   "\"7bit\" 0 0)(\"text\" \"html\" NIL NIL NIL \"7bit\" 0 0) "
+		   "\"mixed\")"),
+	  STR_INIT("((\"text\" \"plain\" (\"charset*\" \"''utf-8\") NIL NIL "
+		   "\"7bit\" 0 0 NIL NIL NIL NIL)(\"text\" \"html\" NIL NIL "
+		   "NIL \"7bit\" 0 0 NIL NIL NIL NIL) \"mixed\" (\"boundary\" "
+		   "\"x\") NIL NIL NIL)") },
 	{ "foreign bytes stay inside their strings",
 	  STR_INIT("Content-Type: image/x; name=\"\xc3\xbc) \\\" (\"" NL
 		   "Content-ID: \"\\" NL NL),

@@ -291,6 +291,14 @@ is_wanted(const struct imap_section *section, struct str name)
 	return section->text == IMAP_SECTION_FIELDS_NOT;
 }
 
+/* Not that of a message which ends in its header. */
+static bool
+has_blank_line(struct str header)
+{
+	return str_eq(header, S("\n")) || str_eq(header, S("\r\n")) ||
+	       str_ends(header, S("\n\n")) || str_ends(header, S("\n\r\n"));
+}
+
 enum err
 imap_section_pick(struct buf *out, const struct imap_section *section,
 		  struct str header)
@@ -309,7 +317,7 @@ imap_section_pick(struct buf *out, const struct imap_section *section,
 		if (e == OK && !str_ends(whole, S("\n"))) // the message's end
 			e = buf_add(out, S("\r\n"));
 	}
-	return e == OK ? buf_add(out, S("\r\n")) : e;
+	return e == OK && has_blank_line(header) ? buf_add(out, S("\r\n")) : e;
 }
 
 static bool

@@ -99,7 +99,9 @@ bool imap_section_read(struct str spec, struct arena *arena,
 /* What mime_section() is asked for; of FIELDS and FIELDS_NOT the header. */
 enum mime_what imap_section_what(enum imap_section_text text);
 /* Appends those fields of a header that a section with FIELDS or FIELDS_NOT
- * wants, in CRLF form, and the empty line. ERR_LIMIT: not all had room. */
+ * wants, in CRLF form, and the empty line that ends the header; RFC 9051
+ * 6.4.5.1: "except in the case of a message that has no body and no blank
+ * line". ERR_LIMIT: not all had room. */
 enum err imap_section_pick(struct buf *out, const struct imap_section *section,
 			   struct str header) MUST_USE;
 

@@ -144,7 +144,9 @@ sections_by_themselves(void **state UNUSED)
 		{ "partial", STR_INIT("TEXT]<0.4>"), STR_INIT(""), false },
 		{ "more", STR_INIT("1.2 "), STR_INIT(""), false },
 	};
-	const struct str header = S("From: a\nTo: c\r\nX: 1\r\n 2");
+	const struct str header = S("From: a\nTo: c\r\nX: 1\r\n 2\r\n\r\n");
+	/* RFC 9051 6.4.5.1: no blank line of a message that has none. */
+	const struct str cut = S("From: a\nTo: c\r\nX: 1\r\n 2");
 
 	for (size_t i = 0; i < N_OF(cases); i++) {
 		struct arena arena = ARENA_INIT(65536);
@@ -158,6 +160,12 @@ sections_by_themselves(void **state UNUSED)
 			assert_int_equal(
 				imap_section_pick(&b, &section, header), OK);
 			assert_str_eq(buf_str(&b), cases[i].want);
+			buf_clear(&b);
+			assert_int_equal(imap_section_pick(&b, &section, cut),
+					 OK);
+			assert_str_eq(
+				buf_str(&b),
+				str_first(cases[i].want, cases[i].want.n - 2));
 		}
 		buf_release(&b);
 		arena_release(&arena);

@@ -281,13 +281,27 @@ search_text_body(struct str message, const struct mime_part *root,
 	return false;
 }
 
+/* Of the message, or of a part of a multipart: names of attachments. That of a
+ * message inside is text of its part. */
+static bool
+has_own_header(const struct mime_part *part)
+{
+	return part->parent == NULL || part->parent->kind == MIME_MULTIPART;
+}
+
 bool
 search_text_text(struct str message, const struct mime_part *root,
 		 struct str folded_needle)
 {
-	return search_text_in_header(mime_slice(message, root->header),
-				     folded_needle) ||
-	       search_text_body(message, root, folded_needle);
+	const struct mime_part *part = root;
+
+	for (; part != NULL; part = mime_next(part))
+		if ((has_own_header(part) &&
+		     search_text_in_header(mime_slice(message, part->header),
+					   folded_needle)) ||
+		    search_text_in_part(message, part, folded_needle))
+			return true;
+	return false;
 }
 
 static void
@@ -309,7 +323,10 @@ search_text_gather(struct buf *header_out, struct buf *body_out,
 {
 	struct search_text s = { .window = *header_out, .keeps = true };
 
-	feed_header(mime_slice(message, root->header), &s);
+	for (const struct mime_part *part = root; part != NULL && !s.is_cut;
+	     part = mime_next(part))
+		if (has_own_header(part))
+			feed_header(mime_slice(message, part->header), &s);
 	*header_out = s.window;
 	s.window = *body_out;
 	for (const struct mime_part *part = root; part != NULL && !s.is_cut;

@@ -47,7 +47,7 @@ bool search_text_in_part(struct str message, const struct mime_part *part,
 /* Key BODY: some part. */
 bool search_text_body(struct str message, const struct mime_part *root,
 		      struct str folded_needle);
-/* Key TEXT: header or some part. */
+/* Key TEXT: the header, those of parts, or some part. */
 bool search_text_text(struct str message, const struct mime_part *root,
 		      struct str folded_needle);
 

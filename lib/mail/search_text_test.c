@@ -116,6 +116,9 @@ messages_are_searched_decoded(void **state UNUSED)
 		{ STR_INIT("INNER"), true, true },
 		{ STR_INIT("PICTURE"), false, false },
 		{ STR_INIT("PREAMBLE"), false, false },
+		/* Headers of parts: names of attachments are asked for. */
+		{ STR_INIT("CONTENT-TYPE: IMAGE/GIF"), false, true },
+		{ STR_INIT("MESSAGE/RFC822"), false, true },
 		{ STR_INIT("GRU\xcc\x88\xc3\x9f"
 			   "E"),
 		  false, true },
@@ -153,6 +156,9 @@ messages_are_searched_decoded(void **state UNUSED)
 	assert_true(search_text_header(m, S("subject"),
 				       S("GRU\xcc\x88\xc3\x9f"
 					 "E")));
+	/* What a TAB folds is one blank to whom reads it. */
+	assert_true(search_text_header(S("Subject: a" NL "\tb" NL),
+				       S("subject"), S("A B")));
 	assert_false(search_text_header(m, S("subject"), S("=?UTF")));
 	/* RFC 9051 6.4.4: the empty string matches whenever the field is
 	 * there. */

@@ -41,7 +41,8 @@ struct fetching {
 	struct session *s;
 	const struct imap_fetch *what;
 	size_t last_of_letter; // the item of it that may take the letter's file
-	bool is_flags_due;     // \Seen was set by this command
+	bool is_flags_due;     // this command sets \Seen
+	uint64_t due_since;    // a greater modseq: flags changed meanwhile
 	size_t n_gone, n_unread;
 	bool has_unknown_encoding; // of a part that BINARY asked for
 	enum err e;
@@ -411,6 +412,7 @@ put_message(struct co *co, struct fetching *f, struct message *msg,
 {
 	struct session *s = f->s;
 	bool is_first = true, has_flags = false, has_modseq = false;
+	bool is_flags_due = f->is_flags_due && msg->change > f->due_since;
 
 	session_put_str(s, S("* "));
 	session_put_number(s, view_seq(&s->view, msg->uid));
@@ -428,12 +430,12 @@ put_message(struct co *co, struct fetching *f, struct message *msg,
 		has_flags |= item->kind == IMAP_FETCH_FLAGS;
 		has_modseq |= item->kind == IMAP_FETCH_MODSEQ;
 	}
-	if (f->is_flags_due && !has_flags) {
+	if (is_flags_due && !has_flags) {
 		session_put(s, is_first ? "FLAGS " : " FLAGS ");
 		session_add_flags(s, msg, &s->out);
 		is_first = false;
 	}
-	if (f->is_flags_due && !has_modseq)
+	if (is_flags_due && !has_modseq)
 		session_put_modseq(s, msg);
 	/* From here on the message may go: only the open file is needed. */
 	for (size_t i = 0; i < f->what->n; i++) {
@@ -582,6 +584,7 @@ set_seen(struct co *co, struct fetching *f, const struct uid_list *list)
 	size_t n_gone;
 
 	f->is_flags_due = true;
+	f->due_since = f->s->mailbox->change;
 	f->e = session_change_flags(co, f->s, list, &change, &n_gone);
 	/* On a full disk reading goes on. */
 	if (f->e == ERR_FULL || f->e == ERR_LIMIT)

@@ -58,8 +58,9 @@ struct counts {
 };
 
 static struct counts
-count(const struct mailbox *m)
+count(const struct session *s, const struct mailbox *m)
 {
+	bool is_selected = s->mailbox == m;
 	struct counts c = { .outline = { .n = (uint32_t)m->n,
 					 .uidvalidity = m->uidvalidity,
 					 .next_uid = m->told_next_uid,
@@ -70,7 +71,8 @@ count(const struct mailbox *m)
 		const struct message *msg = m->messages[i];
 
 		c.outline.counts.n_unseen += !(msg->flags & IMAP_FLAG_SEEN);
-		c.n_recent += msg->is_unclaimed;
+		c.n_recent += msg->is_unclaimed ||
+			      (is_selected && session_is_recent(s, msg));
 		if (msg->flags & IMAP_FLAG_DELETED) {
 			c.outline.counts.n_deleted++;
 			c.deleted_octets += msg->size_octets;
@@ -137,7 +139,7 @@ session_put_status(struct co *co, struct session *s, struct mailbox *m,
 		e = mailbox_look(co, m, false);
 		if (e == OK && has_sizes)
 			e = read_sizes(co, m);
-		c = count(m);
+		c = count(s, m);
 	}
 	if (e != OK)
 		return e;

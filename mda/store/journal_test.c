@@ -67,14 +67,14 @@ test_condstore(struct co *co)
 	run_command(co, &d, VERB_SELECT, false, "INBOX");
 	run_command(co, &d, VERB_STORE, false, "2 +FLAGS.SILENT (\\Flagged)");
 	text = DO(NOOP, "");
-	high = modseq_after(text,
-			    "* 2 FETCH (UID 2 FLAGS (\\Flagged) MODSEQ (");
+	high = modseq_after(
+		text, "* 2 FETCH (UID 2 FLAGS (\\Flagged \\Recent) MODSEQ (");
 	assert_true(high > before);
 	/* 3.1.4.1 */
 	snprintf(args, sizeof(args), "1:* (FLAGS) (CHANGEDSINCE %llu)",
 		 (unsigned long long)before);
 	snprintf(args + 100, 100,
-		 "* 2 FETCH (MODSEQ (%llu) FLAGS (\\Flagged))\r\n"
+		 "* 2 FETCH (MODSEQ (%llu) FLAGS (\\Flagged \\Recent))\r\n"
 		 "OK fetched",
 		 (unsigned long long)high);
 	WANT(DO(FETCH, args), args + 100);
@@ -167,7 +167,7 @@ test_qresync(struct co *co)
 	assert_has(text, "* VANISHED 2:4\r\n");
 	assert_lacks(text, "EXPUNGE");
 	assert_has(text, "* 4 EXISTS\r\n");
-	assert_has(text, "* 3 FETCH (UID 6 FLAGS (\\Deleted)");
+	assert_has(text, "* 3 FETCH (UID 6 FLAGS (\\Deleted \\Recent)");
 	assert_has(DO(STORE, "1 +FLAGS.SILENT (\\Deleted)"), "OK ");
 	text = DO(EXPUNGE, "");
 	assert_has(text, "* VANISHED 1,6\r\n");

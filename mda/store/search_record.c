@@ -30,7 +30,7 @@ enum {
 };
 #define SEGMENT_MAGIC UINT32_C(0x67537445)
 
-static const struct cache_kind kind = { STR_INIT("EstWords"), 1 };
+static const struct cache_kind kind = { STR_INIT("EstWords"), 2 };
 
 void
 search_put_head(struct buf *out, uint32_t uidvalidity)

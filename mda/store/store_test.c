@@ -309,8 +309,9 @@ test_copy_move_append(struct co *co)
 	assert_has(got, " 1:2 1:2] ");
 	assert_has(run_command(co, &d, VERB_NOOP, false, ""), "* 2 EXISTS\r\n");
 	WANT(run_command(co, &d, VERB_FETCH, false, "1:2 (FLAGS RFC822.SIZE)"),
-	     "* 1 FETCH (FLAGS (\\Seen Blue) RFC822.SIZE 238)\r\n"
-	     "* 2 FETCH (FLAGS (\\Seen Blue) RFC822.SIZE 107)\r\nOK fetched");
+	     "* 1 FETCH (FLAGS (\\Seen \\Recent Blue) RFC822.SIZE 238)\r\n"
+	     "* 2 FETCH (FLAGS (\\Seen \\Recent Blue) RFC822.SIZE 107)\r\nOK "
+	     "fetched");
 	/* The second copy of the same cannot have the same name. */
 	assert_has(UID(COPY, "1 Trash"), " 1 3] ");
 	assert_has(DO(COPY, "1 Absent"), "NO [TRYCREATE]");

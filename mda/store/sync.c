@@ -361,6 +361,7 @@ add_name(struct mailbox *m, struct pending *p, struct str name,
 		return ERR_EXISTS;
 	msg = pending_message(m, name, &parsed);
 	msg->seen = m->n_scans;
+	msg->is_unclaimed = true; // RFC 3501 6.3.11, 6.4.7
 	msg->saved_s = (uint32_t)wall_s();
 	if (fields != NULL)
 		msg->fields = str_dup_c(str_c(fields));

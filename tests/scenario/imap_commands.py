@@ -38,6 +38,48 @@ def recent_is_of_one_session(lab):
 
 
 @scenario
+def what_a_client_puts_is_recent(lab):
+    """RFC 3501 6.3.11, 6.4.7: APPEND and COPY set \\Recent, for who is the first
+    to be told; its own STATUS counts them as well."""
+    with fresh(lab, "Recently") as raw:
+        append(raw, "Recently", message("one")[1])
+        expect_true("* 1 RECENT" in ok(raw, "NOOP") or "\\Recent" in
+                    ok(raw, "FETCH 1 FLAGS")[0], "told while selected")
+        ok(raw, "UNSELECT")
+        append(raw, "Recently", message("two")[1])
+        expect_true("* 1 RECENT" in ok(raw, "SELECT Recently"), "SELECT")
+        expect_match(ok(raw, "FETCH 2 FLAGS")[0], r"\\Recent")
+        for _ in range(2):
+            expect_match(ok(raw, "STATUS Recently (RECENT)")[0], "RECENT 1")
+        ok(raw, "COPY 1 Recently")
+        expect_match(ok(raw, "FETCH 3 FLAGS")[0], r"\\Recent")
+        ok(raw, "UNSELECT")
+        expect_match(ok(raw, "STATUS Recently (RECENT)")[0], "RECENT 0")
+
+
+@scenario
+def flags_are_told_when_they_change(lab):
+    """RFC 9051 6.4.5: FETCH tells FLAGS when it set \\Seen, not each time."""
+    with fresh(lab, "Told", 1) as raw:
+        expect_match("".join(ok(raw, "FETCH 1 BODY[TEXT]")), r"\\Seen")
+        expect_true("FLAGS" not in "".join(ok(raw, "FETCH 1 BODY[TEXT]")),
+                    "flags of a message that was read")
+
+
+@scenario
+def a_header_alone_has_no_blank_line(lab):
+    """RFC 9051 6.4.5.1: subsets of fields have the blank line that divides header
+    and body, "except in the case of a message that has no body and no blank
+    line"."""
+    with fresh(lab, "Head") as raw:
+        append(raw, "Head", b"Subject: x\r\nTo: y\r\n")
+        append(raw, "Head", b"Subject: x\r\nTo: y\r\n\r\n")
+        for n, wanted in ((1, "7"), (2, "9")):
+            expect_match(ok(raw, f"FETCH {n} BODY.PEEK[HEADER.FIELDS (TO)]")[0],
+                         r"\{" + wanted + r"\}")
+
+
+@scenario
 def rename_moves_all_or_nothing(lab):
     """A name below that is taken stops it before anything has moved."""
     with session(lab) as raw:
