@@ -469,7 +469,8 @@ def rfc6851_4315_move_and_expunge(lab):
         expect_true("COPYUID" not in lines[-1], lines[-1])
         expect_match(ask(raw, "MOVE 1 nowhere")[-1], r"NO \[TRYCREATE\]")
         ok(raw, "STORE 1:3 +FLAGS.SILENT (\\Deleted)")
-        expect(ok(raw, "UID EXPUNGE 4:5")[:-1], ["* 2 EXPUNGE"], "only those")
+        expect(untagged(ok(raw, "UID EXPUNGE 4:5"), "EXPUNGE"),
+               ["* 2 EXPUNGE"], "only those")
         expect_match(ok(raw, "UID COPY 1,99 Trash")[-1],
                      r"\[COPYUID \d+ 1 \d+\]")
         expect_true("COPYUID" not in ok(raw, "UID COPY 99 Trash")[-1], "none")
@@ -596,7 +597,7 @@ def rfc7162_what_notify_fetches_of_new_mail(lab):
     asked for has MODSEQ; all of NOTIFY have the UID (RFC 5465 5.2)."""
     asked = "NOTIFY SET (selected (MessageNew (FLAGS) MessageExpunge))"
     with fresh(lab, "Heard") as raw, session(lab) as other:
-        for enable, want in (("NOOP", r"\(UID 1 FLAGS \(\)\)$"),
+        for enable, want in (("NOOP", r"\(UID 1 FLAGS \([^)]*\)\)$"),
                              ("ENABLE CONDSTORE", r"UID 2.*MODSEQ \(\d+\)|"
                                                   r"MODSEQ \(\d+\).*UID 2"),
                              ("ENABLE QRESYNC", r"UID 3.*MODSEQ \(\d+\)|"
