@@ -608,6 +608,32 @@ check_literal(struct co *co, struct session *s, struct appending *a)
 	return true;
 }
 
+/* One step through the command; false: the answer is set, or a literal must
+ * come first (a->is_open). */
+static bool
+run_step(struct co *co, struct session *s, struct appending *a)
+{
+	switch (imap_append_next(&a->what, &s->args, !a->part.has_literal)) {
+	case IMAP_APPEND_BEGIN:
+		return begin_message(co, s, a);
+	case IMAP_APPEND_URL:
+		return add_url(co, s, a, a->what.url) &&
+		       check_literal(co, s, a);
+	case IMAP_APPEND_FINISH:
+		return true;
+	case IMAP_APPEND_LITERAL:
+		a->is_open = await_literal(co, s, a);
+		return false;
+	case IMAP_APPEND_DONE:
+		finish(co, s, a);
+		return false;
+	case IMAP_APPEND_FAULT:
+		session_args_ok(s);
+		return false;
+	}
+	return false;
+}
+
 /* Sets the answer; a->is_open tells whether the command goes on. */
 static void
 run_part(struct co *co, struct session *s, struct appending *a)
@@ -618,32 +644,8 @@ run_part(struct co *co, struct session *s, struct appending *a)
 	if (!a->is_begun && a->part.is_replace && !read_replaced(co, s, a))
 		return;
 	a->is_begun = true;
-	for (;;) {
-		switch (imap_append_next(&a->what, &s->args,
-					 !a->part.has_literal)) {
-		case IMAP_APPEND_BEGIN:
-			if (!begin_message(co, s, a))
-				return;
-			break;
-		case IMAP_APPEND_URL:
-			if (!add_url(co, s, a, a->what.url))
-				return;
-			if (!check_literal(co, s, a))
-				return;
-			break;
-		case IMAP_APPEND_FINISH:
-			break;
-		case IMAP_APPEND_LITERAL:
-			a->is_open = await_literal(co, s, a);
-			return;
-		case IMAP_APPEND_DONE:
-			finish(co, s, a);
-			return;
-		case IMAP_APPEND_FAULT:
-			session_args_ok(s);
-			return;
-		}
-	}
+	while (run_step(co, s, a))
+		;
 }
 
 static enum err

@@ -278,10 +278,10 @@ forget_moved(struct co *co, struct copying *c)
 		       : e;
 }
 
+/* All that can fail before a file is touched. */
 static enum err
-copy_locked(struct co *co, struct copying *c)
+prepare(struct co *co, struct copying *c)
 {
-	bool from_ignored, to_ignored;
 	enum err e = mailbox_sync(co, c->to, false);
 
 	if (e == OK && c->from != c->to)
@@ -292,31 +292,64 @@ copy_locked(struct co *co, struct copying *c)
 		e = plan(c);
 	if (e == OK && c->is_move && c->has_new_base)
 		e = ring_flush(co, c->s->tree->ring);
-	if (e != OK || c->batch.n == 0)
-		return e;
-	/* A move takes no room, unless it is where what counts begins. */
-	from_ignored = quota_ignores(c->s->user, str_c(c->from->dir));
-	to_ignored = quota_ignores(c->s->user, str_c(c->to->dir));
-	if (!c->is_move || (from_ignored && !to_ignored)) {
+	return e;
+}
+
+/* The room for all of them is reserved. */
+static enum err
+copy_counted(struct co *co, struct copying *c)
+{
+	struct user *u = c->s->user;
+	enum err e;
+
+	quota_enter(co, u);
+	e = make_files(co, c);
+	if (e == OK)
+		quota_commit(u, str_c(c->to->dir), c->octets, c->batch.n);
+	else
+		quota_cancel(u, c->octets, c->batch.n);
+	if (e == OK && c->is_unsure)
+		quota_forget(u);
+	quota_leave(u);
+	return e;
+}
+
+/* A move takes no room, unless it is from where nothing counts to where it
+ * does; then there must be room, and all is counted anew, as it is the other
+ * way round. */
+static enum err
+move_counted(struct co *co, struct copying *c)
+{
+	struct user *u = c->s->user;
+	bool from_ignored = quota_ignores(u, str_c(c->from->dir));
+	bool to_ignored = quota_ignores(u, str_c(c->to->dir));
+	enum err e = OK;
+
+	if (from_ignored && !to_ignored) {
 		e = session_reserve(co, c->s, c->to, c->octets, c->batch.n);
 		if (e != OK)
 			return e;
+		quota_cancel(u, c->octets, c->batch.n);
 	}
-	if (c->is_move && from_ignored && !to_ignored)
-		quota_cancel(c->s->user, c->octets, c->batch.n);
-	quota_enter(co, c->s->user);
+	quota_enter(co, u);
 	e = make_files(co, c);
-	if (!c->is_move && e == OK)
-		quota_commit(c->s->user, str_c(c->to->dir), c->octets,
-			     c->batch.n);
-	else if (!c->is_move)
-		quota_cancel(c->s->user, c->octets, c->batch.n);
-	if (e == OK && (c->is_move ? from_ignored != to_ignored : c->is_unsure))
-		quota_forget(c->s->user);
-	quota_leave(c->s->user);
-	if (e == OK && c->is_move)
-		e = forget_moved(co, c);
-	return e;
+	if (e == OK && from_ignored != to_ignored)
+		quota_forget(u);
+	quota_leave(u);
+	return e == OK ? forget_moved(co, c) : e;
+}
+
+static enum err
+copy_locked(struct co *co, struct copying *c)
+{
+	enum err e = prepare(co, c);
+
+	if (e != OK || c->batch.n == 0)
+		return e;
+	if (c->is_move)
+		return move_counted(co, c);
+	e = session_reserve(co, c->s, c->to, c->octets, c->batch.n);
+	return e == OK ? copy_counted(co, c) : e;
 }
 
 /* Both locks, in the order of the names, so that no two wait for each other. */

@@ -164,12 +164,45 @@ put_news(struct co *co, struct session *s, const struct imap_select *what)
 	return true;
 }
 
+/* What is told of the mailbox as such: from its outline, as long as there is no
+ * model, else from the model. false: the answer is set. */
+static bool
+put_mailbox(struct co *co, struct session *s, struct mailbox *m)
+{
+	enum err e;
+
+	if (mailbox_outline(co, m, &s->outline)) {
+		s->is_outlined = true;
+		m->n_outlined++;
+		put_outline(s, &s->outline);
+		return true;
+	}
+	e = mailbox_look(co, m, true);
+	if (e != OK) {
+		session_leave(s);
+		session_fail(s, e);
+		return false;
+	}
+	snapshot_keep(m);
+	put_state(s);
+	put_trouble(s);
+	return true;
+}
+
+/* RFC 9051 6.3.2 */
+static void
+put_name(struct session *s, struct str name)
+{
+	session_put(s, "* LIST () \"/\" ");
+	session_put_mailbox(s, imap_name_is_inbox(name) ? S("INBOX") : name);
+	session_put(s, "\r\n");
+}
+
 static void
 open_selected(struct co *co, struct session *s, bool is_read_only)
 {
 	struct imap_select what;
 	struct mailbox *m;
-	enum err e;
 
 	if (s->mailbox != NULL)
 		session_put(s, "* OK [CLOSED] closed\r\n");
@@ -186,28 +219,10 @@ open_selected(struct co *co, struct session *s, bool is_read_only)
 		return;
 	s->has_condstore |= what.has_condstore;
 	enter(s, m, is_read_only);
-	if (mailbox_outline(co, m, &s->outline)) {
-		s->is_outlined = true;
-		m->n_outlined++;
-		put_outline(s, &s->outline);
-	} else {
-		e = mailbox_look(co, m, true);
-		if (e != OK) {
-			session_leave(s);
-			session_fail(s, e);
-			return;
-		}
-		snapshot_keep(m);
-		put_state(s);
-		put_trouble(s);
-	}
-	if (s->is_rev2) { // RFC 9051 6.3.2
-		session_put(s, "* LIST () \"/\" ");
-		session_put_mailbox(s, imap_name_is_inbox(what.mailbox)
-					       ? S("INBOX")
-					       : what.mailbox);
-		session_put(s, "\r\n");
-	}
+	if (!put_mailbox(co, s, m))
+		return;
+	if (s->is_rev2)
+		put_name(s, what.mailbox);
 	if (what.has_qresync && !put_news(co, s, &what))
 		return;
 	session_answer(s, STORE_OK, "[%s] selected",

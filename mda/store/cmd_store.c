@@ -363,21 +363,42 @@ plan_removal(struct session *s, const struct uid_list *list, bool is_any,
 	return uids;
 }
 
+/* What a batch of removals came to. */
+struct removed {
+	uint32_t *uids;
+	size_t n;
+	uint64_t octets;
+	bool is_unsure; // octets is not known to be right
+};
+
+static void
+note_removed(struct mailbox *m, const struct batch *batch,
+	     const uint32_t *uids, struct removed *r)
+{
+	for (size_t i = 0; i < batch->n; i++) {
+		struct message *msg = mailbox_find(m, uids[i]);
+
+		if (batch->steps[i].e == ERR_NOT_FOUND)
+			m->must_scan_cur = true; // renamed, or removed
+		if (batch->steps[i].e != OK || msg == NULL)
+			continue;
+		r->is_unsure |= !message_counted(msg, &r->octets);
+		r->uids[r->n++] = msg->uid;
+	}
+}
+
 static enum err
 remove_planned(struct co *co, struct session *s, struct batch *batch,
 	       const uint32_t *uids, bool has_new)
 {
 	struct mailbox *m = s->mailbox;
-	uint64_t octets = 0, messages = 0;
-	bool is_unsure = false;
-	uint32_t *removed;
-	size_t n_removed = 0;
+	struct removed r = { .n = 0 };
 	struct own_change own;
 	enum err e = ring_flush(co, s->tree->ring);
 
 	if (e != OK)
 		return e;
-	removed = must_alloc((batch->n + 1) * sizeof(*removed));
+	r.uids = must_alloc((batch->n + 1) * sizeof(*r.uids));
 	quota_enter(co, s->user);
 	own_change_begin(m, &own);
 	batch_run(co, batch);
@@ -385,25 +406,16 @@ remove_planned(struct co *co, struct session *s, struct batch *batch,
 	e = mailbox_flush(co, m);
 	if (e == OK && has_new)
 		e = shared_sync(co, &m->new_sync, m->new_fd);
-	for (size_t i = 0; i < batch->n && e == OK; i++) {
-		struct message *msg = mailbox_find(m, uids[i]);
-
-		if (batch->steps[i].e == ERR_NOT_FOUND)
-			m->must_scan_cur = true; // renamed, or removed
-		if (batch->steps[i].e != OK || msg == NULL)
-			continue;
-		is_unsure |= !message_counted(msg, &octets);
-		messages++;
-		removed[n_removed++] = msg->uid;
-	}
-	if (e == OK && !is_unsure)
-		quota_remove(s->user, str_c(m->dir), octets, messages);
+	if (e == OK)
+		note_removed(m, batch, uids, &r);
+	if (e == OK && !r.is_unsure)
+		quota_remove(s->user, str_c(m->dir), r.octets, r.n);
 	else
 		quota_forget(s->user);
 	quota_leave(s->user);
 	if (e == OK)
-		e = mailbox_remove(co, m, removed, n_removed);
-	free(removed);
+		e = mailbox_remove(co, m, r.uids, r.n);
+	free(r.uids);
 	for (size_t i = 0; i < batch->n && e == OK; i++)
 		if (batch->steps[i].e == ERR_IO)
 			e = ERR_IO;

@@ -782,32 +782,39 @@ session_read_set(struct session *s, struct uid_list *out)
 
 /* ---- commands ---- */
 
-static void
-run(struct co *co, struct session *s)
+/* What the verb's row asks for is so; false: the answer is set. */
+static bool
+may_run(struct co *co, struct session *s, const struct verb *verb)
 {
-	const struct verb *verb = &verbs[s->verb];
 	enum err e;
 
 	if (s->mailbox != NULL && s->mailbox->is_dead) {
 		say_bye(s);
-		return;
+		return false;
 	}
 	if ((verb->flags & SELECTED) && s->mailbox == NULL) {
 		session_answer(s, STORE_BAD, "no mailbox is selected");
-		return;
+		return false;
 	}
 	if ((verb->flags & WRITES) && s->is_read_only) {
 		session_answer(s, STORE_NO, "[READ-ONLY] mailbox is read-only");
+		return false;
+	}
+	if (!(verb->flags & SELECTED) || (verb->flags & BLIND))
+		return true;
+	e = session_need_view(co, s);
+	if (e != OK && s->mailbox != NULL)
+		session_fail(s, e);
+	return e == OK;
+}
+
+static void
+run(struct co *co, struct session *s)
+{
+	const struct verb *verb = &verbs[s->verb];
+
+	if (!may_run(co, s, verb))
 		return;
-	}
-	if ((verb->flags & SELECTED) && !(verb->flags & BLIND)) {
-		e = session_need_view(co, s);
-		if (e != OK) {
-			if (s->mailbox != NULL)
-				session_fail(s, e);
-			return;
-		}
-	}
 	verb->run(co, s);
 	if (s->mailbox != NULL && !(verb->flags & SILENT) &&
 	    s->status != STORE_BAD)
