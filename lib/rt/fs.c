@@ -158,6 +158,20 @@ fs_open_dir(int dir_fd, const char *name)
 		      O_RDONLY | O_CLOEXEC | O_DIRECTORY | O_NOFOLLOW);
 }
 
+DIR *
+fs_open_entries(int dir_fd, const char *name)
+{
+	int fd = fs_open_dir(dir_fd, name), why;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (dir == NULL && fd >= 0) {
+		why = errno;
+		close(fd);
+		errno = why;
+	}
+	return dir;
+}
+
 enum err
 fs_read_fd(int fd, struct buf *out)
 {

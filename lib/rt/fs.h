@@ -11,6 +11,7 @@
 #include "lib/base/buf.h"
 #include "lib/rt/co.h"
 
+#include <dirent.h>
 #include <sys/types.h>
 
 struct stat;
@@ -37,6 +38,9 @@ int fs_open_regular_now(int dir_fd, const char *name, struct stat *out);
 bool fs_read_now(int fd, char *to, size_t n, int64_t offset);
 /* Opens a directory, never through a link; -1 with errno. */
 int fs_open_dir(int dir_fd, const char *name);
+/* The same for readdir(); closedir() closes its dirfd(), too. NULL with errno.
+ */
+DIR *fs_open_entries(int dir_fd, const char *name);
 
 /* Flushes a file's data and length. */
 enum err fs_sync_data(int fd) MUST_USE;

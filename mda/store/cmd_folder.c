@@ -247,29 +247,31 @@ struct naming {
 };
 
 static void
+add_names(int parent_fd, const char *part, struct buf *names)
+{
+	DIR *dir = fs_open_entries(parent_fd, part);
+	struct dirent *entry;
+	enum err e = OK;
+
+	if (dir == NULL)
+		return;
+	while (e == OK && (entry = readdir(dir)) != NULL)
+		e = buf_add(names,
+			    str_of(entry->d_name, strlen(entry->d_name) + 1));
+	closedir(dir);
+}
+
+static void
 names_in_thread(void *arg)
 {
-	static const char *const parts[] = { "cur", "new" };
 	struct naming *n = arg;
 	int fd = fs_open_dir(n->job->user_fd, n->job->dir);
 
-	for (size_t i = 0; fd >= 0 && i < sizeof(parts) / sizeof(*parts); i++) {
-		int part = fs_open_dir(fd, parts[i]);
-		DIR *dir = part < 0 ? NULL : fdopendir(part);
-		struct dirent *entry;
-
-		if (dir == NULL && part >= 0)
-			close(part);
-		while (dir != NULL && (entry = readdir(dir)) != NULL)
-			if (buf_add(&n->names,
-				    str_of(entry->d_name,
-					   strlen(entry->d_name) + 1)) != OK)
-				break;
-		if (dir != NULL)
-			closedir(dir);
-	}
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return;
+	add_names(fd, "cur", &n->names);
+	add_names(fd, "new", &n->names);
+	close(fd);
 }
 
 /* A repeat of what is in there must not come back (design, invariant 13). The

@@ -372,8 +372,8 @@ struct removed {
 };
 
 static void
-note_removed(struct mailbox *m, const struct batch *batch,
-	     const uint32_t *uids, struct removed *r)
+note_removed(struct mailbox *m, const struct batch *batch, const uint32_t *uids,
+	     struct removed *r)
 {
 	for (size_t i = 0; i < batch->n; i++) {
 		struct message *msg = mailbox_find(m, uids[i]);

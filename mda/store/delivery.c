@@ -151,20 +151,18 @@ struct search {
 static void
 search_dir(int parent_fd, const char *name, struct search *s)
 {
-	int fd = fs_open_dir(parent_fd, name);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = fs_open_entries(parent_fd, name);
 	struct dirent *entry;
 
-	if (dir == NULL && fd >= 0)
-		close(fd);
-	while (!s->is_found && dir != NULL && (entry = readdir(dir)) != NULL)
+	if (dir == NULL)
+		return;
+	while (!s->is_found && (entry = readdir(dir)) != NULL)
 		s->is_found = str_eq(maildir_base_unique(str_c(entry->d_name)),
 				     s->unique);
 	/* The process that put it there may have died before its flush. */
 	if (s->is_found)
-		s->e = fs_sync_dir(fd);
-	if (dir != NULL)
-		closedir(dir);
+		s->e = fs_sync_dir(dirfd(dir));
+	closedir(dir);
 }
 
 static void
@@ -185,17 +183,15 @@ static void
 search_in_thread(void *arg)
 {
 	struct search *s = arg;
-	int fd = fs_open_dir(s->user_fd, ".");
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = fs_open_entries(s->user_fd, ".");
 	struct dirent *entry;
 
-	if (dir == NULL && fd >= 0)
-		close(fd);
-	while (!s->is_found && dir != NULL && (entry = readdir(dir)) != NULL)
+	if (dir == NULL)
+		return;
+	while (!s->is_found && (entry = readdir(dir)) != NULL)
 		if (entry->d_name[0] == '.' && strcmp(entry->d_name, "..") != 0)
 			search_folder(s->user_fd, entry->d_name, s);
-	if (dir != NULL)
-		closedir(dir);
+	closedir(dir);
 }
 
 /* ERR_EXISTS: it was, and stays. */

@@ -47,14 +47,11 @@ static void
 look_at_all(struct lookup *l)
 {
 	struct buf name = BUF_INIT(IMAP_NAME_OCTETS_MAX);
-	int fd = fs_open_dir(l->user_fd, ".");
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = fs_open_entries(l->user_fd, ".");
 	struct dirent *entry;
 
 	if (dir == NULL) {
 		log_error("store.read", FERRNO(errno));
-		if (fd >= 0)
-			close(fd);
 		l->e = ERR_UNAVAILABLE;
 		return;
 	}

@@ -310,20 +310,17 @@ static void
 read_in_thread(void *arg)
 {
 	struct reading *r = arg;
-	int fd = fs_open_dir(r->user_fd, ".");
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = fs_open_entries(r->user_fd, ".");
 	struct dirent *entry;
 
 	if (dir == NULL) {
 		log_error("store.read", FERRNO(errno));
-		if (fd >= 0)
-			close(fd);
 		r->e = ERR_UNAVAILABLE;
 		return;
 	}
 	while (r->e == OK && (entry = readdir(dir)) != NULL)
 		if (entry->d_name[0] == '.' && entry->d_name[1] != '\0' &&
-		    entry->d_name[1] != '.' && is_directory(fd, entry))
+		    entry->d_name[1] != '.' && is_directory(dirfd(dir), entry))
 			r->e = buf_add(&r->names,
 				       str_of(entry->d_name,
 					      strlen(entry->d_name) + 1));

@@ -182,18 +182,16 @@ count_message(int fd, const char *name, struct maildirsize *sum)
 static void
 count_dir(int parent_fd, const char *name, struct maildirsize *sum)
 {
-	int fd = fs_open_dir(parent_fd, name);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = fs_open_entries(parent_fd, name);
 	struct dirent *entry;
 
-	if (dir == NULL && fd >= 0)
-		close(fd);
-	while (dir != NULL && (entry = readdir(dir)) != NULL)
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL)
 		if (entry->d_name[0] != '.' &&
 		    (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN))
-			count_message(fd, entry->d_name, sum);
-	if (dir != NULL)
-		closedir(dir);
+			count_message(dirfd(dir), entry->d_name, sum);
+	closedir(dir);
 }
 
 static bool
@@ -222,15 +220,13 @@ count_folder(const struct counting *c, const char *name,
 static enum err
 count_all(struct counting *c, struct maildirsize *sum)
 {
-	int user_fd = c->user_fd, fd = fs_open_dir(user_fd, ".");
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	int user_fd = c->user_fd;
+	DIR *dir = fs_open_entries(user_fd, ".");
 	struct dirent *entry;
 
 	sum->octets = sum->messages = 0;
 	if (dir == NULL) {
 		log_error("quota.count", FERRNO(errno));
-		if (fd >= 0)
-			close(fd);
 		return ERR_UNAVAILABLE;
 	}
 	if (!is_left_out(c, S(""))) {

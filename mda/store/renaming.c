@@ -66,14 +66,11 @@ add_pair(struct plan *p, const char *tail)
 static enum err
 list(struct plan *p)
 {
-	int fd = fs_open_dir(p->user_fd, ".");
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = fs_open_entries(p->user_fd, ".");
 	size_t n = strlen(p->from);
 	struct dirent *entry;
 	enum err e = OK;
 
-	if (dir == NULL && fd >= 0)
-		close(fd);
 	if (dir == NULL)
 		return ERR_UNAVAILABLE;
 	if (is_there(p->user_fd, p->from))

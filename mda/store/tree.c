@@ -322,40 +322,37 @@ make_user(int user_fd)
 static void
 clean_tmp(int user_fd)
 {
-	int fd = fs_open_dir(user_fd, "tmp");
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = fs_open_entries(user_fd, "tmp");
 	struct dirent *entry;
 
-	if (dir == NULL && fd >= 0)
-		close(fd);
-	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL) {
 		struct stat st;
 
 		if (entry->d_name[0] != '.' &&
-		    fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    fstatat(dirfd(dir), entry->d_name, &st,
+			    AT_SYMLINK_NOFOLLOW) == 0 &&
 		    S_ISREG(st.st_mode) &&
 		    st.st_ctim.tv_sec < wall_s() - STALE_TMP_S)
-			unlinkat(fd, entry->d_name, 0);
+			unlinkat(dirfd(dir), entry->d_name, 0);
 	}
-	if (dir != NULL)
-		closedir(dir);
+	closedir(dir);
 }
 
 static void
 empty_dir(int parent_fd, const char *name)
 {
-	int fd = fs_open_dir(parent_fd, name);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = fs_open_entries(parent_fd, name);
 	struct dirent *entry;
 
-	if (dir == NULL && fd >= 0)
-		close(fd);
-	while (dir != NULL && (entry = readdir(dir)) != NULL)
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL)
 		if (strcmp(entry->d_name, ".") != 0 &&
 		    strcmp(entry->d_name, "..") != 0)
-			unlinkat(fd, entry->d_name, 0);
-	if (dir != NULL)
-		closedir(dir);
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	closedir(dir);
 }
 
 void
@@ -385,14 +382,13 @@ tree_is_deleted_name(struct str dir)
 static void
 clean_deleted(int user_fd)
 {
-	int fd = fs_open_dir(user_fd, ".");
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = fs_open_entries(user_fd, ".");
 	struct dirent *entry;
 	bool was_left = false;
 
-	if (dir == NULL && fd >= 0)
-		close(fd);
-	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL) {
 		if (!tree_is_deleted_name(str_c(entry->d_name)))
 			continue;
 		tree_remove_folder(user_fd, entry->d_name);
@@ -401,8 +397,7 @@ clean_deleted(int user_fd)
 	/* Nobody knows whether it was taken from the usage. */
 	if (was_left)
 		unlinkat(user_fd, "maildirsize", 0);
-	if (dir != NULL)
-		closedir(dir);
+	closedir(dir);
 }
 
 struct opening {

@@ -131,7 +131,7 @@ compare_numbers(const void *a, const void *b)
 static enum err
 list_segments(struct spool *s, struct scan *scan)
 {
-	DIR *dir = fdopendir(openat(s->dir_fd, ".", O_RDONLY | O_DIRECTORY));
+	DIR *dir = fs_open_entries(s->dir_fd, ".");
 	const struct dirent *entry;
 
 	if (dir == NULL)
