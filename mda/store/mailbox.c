@@ -336,6 +336,29 @@ lock_for_opening(struct co *co, struct user *u, const char *name)
 	return e;
 }
 
+/* The folder's directory is another program's, too. Who has the user's lock may
+ * be about to rename it; INBOX has its user's. */
+static bool
+is_lost(const struct mailbox *m)
+{
+	const struct user *u = m->user;
+
+	return !u->lock.is_held &&
+	       (m->dir[0] != '\0' ? !tree_is_there(u->fd, m->dir, m->dir_fd)
+				  : !tree_is_there(u->fd, "cur", m->cur_fd));
+}
+
+static void
+lose(struct mailbox *m)
+{
+	log_warn("store.mailbox", FC("user", m->user->address),
+		 FC("mailbox", m->dir),
+		 FC("hint", "its directory was taken away or replaced"));
+	mailbox_hold(m);
+	mailbox_kill(m);
+	mailbox_drop(&m);
+}
+
 enum err
 mailbox_open(struct co *co, struct user *u, struct str dir,
 	     struct mailbox **out)
@@ -345,6 +368,10 @@ mailbox_open(struct co *co, struct user *u, struct str dir,
 	enum err e;
 
 	*out = NULL;
+	if (m != NULL && is_lost(m)) {
+		lose(m);
+		m = NULL;
+	}
 	if (m != NULL) {
 		*out = mailbox_hold(m);
 		return OK;

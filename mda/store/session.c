@@ -788,7 +788,7 @@ may_run(struct co *co, struct session *s, const struct verb *verb)
 {
 	enum err e;
 
-	if (s->mailbox != NULL && s->mailbox->is_dead) {
+	if (s->user->is_gone || (s->mailbox != NULL && s->mailbox->is_dead)) {
 		say_bye(s);
 		return false;
 	}

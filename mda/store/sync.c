@@ -255,6 +255,14 @@ scan_changes(struct co *co, struct mailbox *m, bool is_thorough)
 	return e;
 }
 
+static bool
+is_removed(const struct mailbox *m)
+{
+	struct stat st;
+
+	return fstat(m->cur_fd, &st) == 0 && st.st_nlink == 0;
+}
+
 enum err
 mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough)
 {
@@ -269,6 +277,13 @@ mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough)
 	e = scan_changes(co, m, is_thorough);
 	if (m->is_dead)
 		return ERR_UNAVAILABLE;
+	if (e != OK && is_removed(m)) {
+		log_warn("store.mailbox", FC("user", m->user->address),
+			 FC("mailbox", m->dir),
+			 FC("hint", "its directory was taken away"));
+		mailbox_kill(m);
+		return ERR_UNAVAILABLE;
+	}
 	if (e == ERR_REFUSED) {
 		log_error("store.uidlist", FC("user", m->user->address),
 			  FC("mailbox", m->dir),

@@ -153,7 +153,8 @@ free_user(struct user *u)
 
 	if (u->last_validity == (uint32_t)wall_s())
 		t->forgotten_s = u->last_validity;
-	map_remove(&t->users, str_c(u->address));
+	if (!u->is_gone)
+		map_remove(&t->users, str_c(u->address));
 	map_release(&u->mailboxes);
 	if (u->fd >= 0)
 		close(u->fd);
@@ -204,6 +205,10 @@ user_drop(struct user **user)
 	if (u == NULL || --u->n_holds > 0)
 		return;
 	t = u->tree;
+	if (u->is_gone) {
+		free_user(u);
+		return;
+	}
 	TAILQ_INSERT_TAIL(&t->idle_users, u, idle_link);
 	t->n_idle_users++;
 	while (t->n_idle_users > t->max_idle_users) {
@@ -511,11 +516,92 @@ find_or_add(struct tree *t, char *address)
 	return u;
 }
 
+bool
+tree_is_there(int dir_fd, const char *name, int fd)
+{
+	struct stat now, opened;
+
+	if (fstatat(dir_fd, name, &now, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno != ENOENT && errno != ENOTDIR;
+	return fstat(fd, &opened) != 0 ||
+	       (now.st_dev == opened.st_dev && now.st_ino == opened.st_ino);
+}
+
+/* The path is compared only: what is opened is opened by components. */
+static bool
+is_user_there(const struct user *u, const struct opening *o)
+{
+	char path[2 * TREE_NAME_SIZE];
+
+	snprintf(path, sizeof(path), "%s/%s", o->domain, o->local);
+	return tree_is_there(u->tree->root_fd, path, u->fd);
+}
+
+/* Whoever comes next finds another; those who are in get BYE. */
+static void
+lose_user(struct user *u)
+{
+	struct tree *t = u->tree;
+	struct str key;
+	void *value;
+
+	log_warn("store.user", FC("user", u->address),
+		 FC("hint", "its directory was taken away or replaced"));
+	for (size_t at = 0; map_next(&u->mailboxes, &at, &key, &value);) {
+		struct mailbox *m = mailbox_hold(value);
+
+		mailbox_kill(m);
+		mailbox_drop(&m);
+	}
+	if (u->last_validity > t->forgotten_s)
+		t->forgotten_s = u->last_validity;
+	map_remove(&t->users, str_c(u->address));
+	u->is_gone = true;
+}
+
+/* With its lock. */
+static enum err
+open_user(struct co *co, struct user *u, struct opening *o)
+{
+	struct tree *t = u->tree;
+
+	if (u->fd >= 0 && !is_user_there(u, o))
+		lose_user(u);
+	if (u->is_gone)
+		return ERR_MORE;
+	if (u->fd >= 0)
+		return OK;
+	o->root_fd = t->root_fd;
+	offload(co, open_in_thread, o);
+	u->fd = o->fd;
+	u->last_validity =
+		o->validity > t->forgotten_s ? o->validity : t->forgotten_s;
+	return o->e;
+}
+
+static enum err
+find_user(struct co *co, struct tree *t, const char *key, struct opening *o,
+	  struct user **out)
+{
+	enum err e;
+
+	do {
+		*out = find_or_add(t, str_dup_c(str_c(key)));
+		e = lock_take(co, &(*out)->lock, in_s(LOCK_TIMEOUT_S));
+		if (e == OK) {
+			e = open_user(co, *out, o);
+			lock_give(&(*out)->lock);
+		}
+		if (e != OK)
+			user_drop(out);
+	} while (e == ERR_MORE);
+	return e;
+}
+
 enum err
 tree_user(struct co *co, struct tree *t, struct str address, struct user **out)
 {
 	struct opening *o;
-	struct user *u;
 	char *key;
 	enum err e;
 
@@ -533,24 +619,9 @@ tree_user(struct co *co, struct tree *t, struct str address, struct user **out)
 		free(o);
 		return ERR_FORMAT;
 	}
-	u = find_or_add(t, key);
-	e = lock_take(co, &u->lock, in_s(LOCK_TIMEOUT_S));
-	if (e == OK) {
-		if (u->fd < 0) {
-			o->root_fd = t->root_fd;
-			offload(co, open_in_thread, o);
-			u->fd = o->fd;
-			u->last_validity = o->validity > t->forgotten_s
-						   ? o->validity
-						   : t->forgotten_s;
-			e = o->e;
-		}
-		lock_give(&u->lock);
-	}
+	e = find_user(co, t, key, o, out);
+	free(key);
 	free(o);
-	if (e != OK)
-		user_drop(&u);
-	*out = u;
 	return e;
 }
 

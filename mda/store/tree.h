@@ -112,6 +112,9 @@ struct user {
 	struct lock lock;		      // opening, folders, subscriptions
 	TAILQ_HEAD(, notify) listeners;	      // sessions: notify.h
 	bool has_pop3;			      // a POP3 session has the maildrop
+	/* Its directory was taken away: in the map there is another, or none;
+	 * sessions get BYE. */
+	bool is_gone;
 	uint32_t last_validity; // the largest UIDVALIDITY seen or given
 	struct quota_state quota;
 };
@@ -132,6 +135,9 @@ void tree_close(struct tree *t);
  * ERR_UNAVAILABLE (no tree). */
 enum err tree_user(struct co *co, struct tree *t, struct str address,
 		   struct user **out) MUST_USE;
+/* Is the directory fd yet what has that name (or path, no link at its end)?
+ * Another program may take it away, or put another in its place. */
+bool tree_is_there(int dir_fd, const char *name, int fd);
 struct user *user_hold(struct user *u);
 /* NULL is fine. */
 void user_drop(struct user **u);

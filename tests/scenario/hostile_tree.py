@@ -6,14 +6,17 @@ links while mail is delivered. Nothing is followed, nothing hangs, nothing is
 read or written elsewhere."""
 
 import contextlib
+import imaplib
 import os
 import re
 import shutil
 import stat
+import subprocess
 import threading
 import time
 
-from frame import (expect, expect_true, main, message, scenario, wait_for)
+from frame import (PASSWORD, expect, expect_match, expect_true, main, message,
+                   scenario, wait_for)
 
 USER1, USER2 = "user1@example1.local", "user2@example1.local"
 SECRET = b"Subject: secret\r\n\r\nthe secret of another\r\n"
@@ -244,6 +247,114 @@ def folders_that_turn_into_links(lab):
     expect({i: n for i, n in copies.items() if n != 1}, {}, "copies")
     expect(re.findall(r"ev=role\.ended .*signal=(?!0 ).*", host.log()), [],
            "roles that died")
+
+
+def copy_over(path):
+    """Another directory with the same in it takes its place, as when it is
+    put back from a backup."""
+    subprocess.run(["cp", "-a", path, path + "~"], check=True)
+    os.rename(path, path + "~~")
+    os.rename(path + "~", path)
+    shutil.rmtree(path + "~~")
+
+
+@scenario
+def folders_that_go_and_come_back_while_open(lab):
+    """Removed, made again, put back by another program: whoever had it open
+    gets BYE, and whoever comes next sees what is there."""
+    host = lab.mta1
+    user = host.users[0]
+    home = os.path.join(host.maildir(user), ".Backup")
+    text = b"Subject: a\r\n\r\nb\r\n"
+
+    def select(client):
+        kind, rows = client.select("Backup")
+        return int(rows[0]) if kind == "OK" else rows[0]
+
+    with host.imap(user) as first:
+        first.create("Backup")
+        first.append("Backup", None, None, text)
+        expect(select(first), 1)
+        shutil.rmtree(home)
+        with host.imap(user) as client:
+            expect_match(select(client), "NONEXISTENT")
+            expect(client.create("Backup")[0], "OK")
+            expect(client.append("Backup", None, None, text)[0], "OK")
+            expect(client.append("Backup", None, None, text)[0], "OK")
+            expect(select(client), 2)
+        expect_bye(first)
+    with host.imap(user) as first:
+        expect(select(first), 2)
+        copy_over(home)
+        with host.imap(user) as client:
+            expect(client.append("Backup", None, None, text)[0], "OK")
+            expect(select(client), 3)
+        expect(len(os.listdir(os.path.join(home, "cur"))), 3)
+        expect_bye(first)
+    with host.imap(user) as first:  # nobody else looks
+        expect(select(first), 3)
+        shutil.rmtree(home)
+        expect_bye(first)
+
+
+def expect_bye(client):
+    try:
+        while True:
+            client.noop()
+    except imaplib.IMAP4.abort as error:
+        expect_match(str(error), "BYE|EOF|closed|UNAVAILABLE")
+
+
+@scenario
+def users_that_go_and_come_back(lab):
+    """setup email del -y, and the same address once more; a user's mailboxes put
+    back from a backup."""
+    host = lab.mta1
+    user = host.users[1]
+    text = b"Subject: a\r\n\r\nb\r\n"
+
+    def messages():
+        with host.imap(user) as client:
+            n = int(client.select("INBOX")[1][0])
+            validity = int(client.response("UIDVALIDITY")[1][0])
+            return n, validity
+
+    def deliver():
+        message_id, content = message(recipient=user)
+        host.submit(host.users[0], user, content)
+        host.wait_mail(user, message_id)
+
+    with host.imap(user) as client:
+        client.append("INBOX", None, None, text)
+    before, validity = messages()
+    expect_true(before > 0, "there is mail")
+    mark = host.mark()
+    host.ctl("email", "del", "-y", user, name="setup")
+    expect_true(not os.path.exists(host.maildir(user)), "all of it is removed")
+    host.wait_log("ev=config.loaded", mark)
+    mark = host.mark()
+    host.ctl("email", "add", user, PASSWORD, name="setup")
+    host.wait_log("ev=config.loaded", mark)
+    wait_for("the user is known", lambda: logs_in(host, user))
+    n, new_validity = messages()
+    expect(n, 0, "another mailbox")
+    expect_true(new_validity > validity, "its UIDs are others")
+    deliver()
+    expect(messages()[0], 1)
+    with host.imap(user) as first:
+        first.select("INBOX")
+        copy_over(host.maildir(user))
+        deliver()
+        expect(messages(), (2, new_validity))
+        expect_bye(first)
+
+
+def logs_in(host, user):
+    try:
+        host.imap(user).logout()
+    except imaplib.IMAP4.error:
+        return False
+    return True
 
 
 if __name__ == "__main__":
