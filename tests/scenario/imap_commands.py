@@ -816,7 +816,7 @@ def folders_that_others_named_in_utf_8(lab):
         ok(raw, "RENAME Entw&APw-rfe/&AMQ-rger Entw&APw-rfe/m&APw-de")
         ok(raw, "RENAME R&-D R&-E")
         expect(directories() - before, {".Entwürfe", ".Entwürfe.grün",
-                                        ".Entwürfe.müde", ".R&-E"})
+                                        ".Entwürfe.müde", ".R&E"})
         ok(raw, "SUBSCRIBE Entw&APw-rfe/gr&APw-n")
         expect_match("".join(ok(raw, 'LSUB "" "*"')),
                      "Entw&APw-rfe/gr&APw-n")
@@ -828,7 +828,7 @@ def folders_that_others_named_in_utf_8(lab):
         ok(raw, "UNSUBSCRIBE Entw&APw-rfe/gr&APw-n")
         ok(raw, "RENAME Entw&APw-rfe Skizzen")
         expect(directories() - before, {".Skizzen.grün", ".Skizzen.müde",
-                                        ".R&-E"})
+                                        ".R&E"})
         has_one(raw, "Skizzen/m&APw-de")
         ok(raw, "SELECT INBOX")
         for name in ("Skizzen/gr&APw-n", "Skizzen/m&APw-de", "Skizzen", "R&-E"):
