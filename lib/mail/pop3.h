@@ -8,7 +8,9 @@
 enum {
 	POP3_LINE_MAX = 255, // RFC 2449 4, with its CRLF
 	POP3_ARGS_MAX = 2,
-	POP3_UIDL_MAX = 70, // RFC 1939 7
+	/* RFC 1939 7: 70. What another server told before is told again: it may
+	 * be the name of a file. */
+	POP3_UIDL_MAX = 255,
 };
 
 enum pop3_verb {
@@ -48,7 +50,7 @@ bool pop3_number(struct str s, uint32_t *out);
 /* As Dovecot makes them by default, so that nothing is downloaded again: UID
  * and UIDVALIDITY in hexadecimal. */
 void pop3_uidl(char out[POP3_UIDL_MAX + 1], uint32_t uid, uint32_t uidvalidity);
-/* 1 to 70 octets in the range 0x21 to 0x7E. */
+/* 1 to POP3_UIDL_MAX octets in the range 0x21 to 0x7E. */
 bool pop3_is_uidl(struct str s);
 
 /* TOP: the header, the empty line, and that many lines of the body. A line

@@ -30,16 +30,25 @@ take_maildrop(struct session *s)
 	return true;
 }
 
-/* What another server told clients before is kept in the uidlist. */
+/* What another server told clients before is kept in the uidlist; an empty
+ * field says that it was the base of the file's name. */
+static bool
+find_told(const struct message *msg, struct str *out)
+{
+	if (msg->fields == NULL || !uidlist_field(str_c(msg->fields), 'P', out))
+		return false;
+	if (out->n == 0)
+		*out = msg->base;
+	return pop3_is_uidl(*out);
+}
+
 static void
 put_line(struct session *s, const struct message *msg)
 {
 	char line[LINE_ROOM_OCTETS], uidl[POP3_UIDL_MAX + 1];
 	struct str known;
 
-	if (msg->fields == NULL ||
-	    !uidlist_field(str_c(msg->fields), 'P', &known) ||
-	    !pop3_is_uidl(known)) {
+	if (!find_told(msg, &known)) {
 		pop3_uidl(uidl, msg->uid, s->mailbox->uidvalidity);
 		known = str_c(uidl);
 	}

@@ -150,11 +150,19 @@ def unique_ids_are_dovecots_and_stay(lab):
     at = next(i for i, line in enumerate(lines)
               if line.startswith(f"{uids[1]} "))
     lines[at] = lines[at].replace(" :", " Pold-uidl.7 :", 1)
+    # Dovecot has an empty one for that of the file's name ("%f"), and tells
+    # those that are longer than the 70 of RFC 1939 all the same.
+    at = next(i for i, line in enumerate(lines)
+              if line.startswith(f"{uids[0]} "))
+    base = lines[at].split(" :", 1)[1]
+    lines[at] = lines[at].replace(" :", " P :", 1)
+    lines[-1] = lines[-1].replace(" :", f" P{'q' * 100} :", 1)
     with open(path, "w") as file:
         file.write("\n".join(lines) + "\n")
     host.start()
     with pop3(host, USER2) as client:
-        expect(client.uidl(2), b"+OK 2 old-uidl.7")
+        expect(client.uidl()[1], [f"1 {base}".encode(), b"2 old-uidl.7",
+                                  b"3 " + b"q" * 100])
 
 
 @scenario
