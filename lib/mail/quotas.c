@@ -87,13 +87,14 @@ rule_limit(struct str limit, struct quota_folder *f)
 	}
 	if (!str_split(&limit, '=', &name) || limit.p == NULL)
 		return false;
-	if (str_eq(name, S("storage")))
-		return amount_of(limit, KIB, &f->storage);
-	if (str_eq(name, S("bytes")))
-		return amount_of(limit, 1, &f->storage);
-	if (str_eq(name, S("messages")))
-		return amount_of(limit, 1, &f->messages);
-	return false;
+	if (f->storage.how == QUOTA_UNSAID) { // which of two would it be?
+		if (str_eq(name, S("storage")))
+			return amount_of(limit, KIB, &f->storage);
+		if (str_eq(name, S("bytes")))
+			return amount_of(limit, 1, &f->storage);
+	}
+	return f->messages.how == QUOTA_UNSAID && str_eq(name, S("messages")) &&
+	       amount_of(limit, 1, &f->messages);
 }
 
 static bool

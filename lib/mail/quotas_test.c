@@ -192,6 +192,9 @@ too_much_of_folders(void **state UNUSED)
 {
 	static const struct str bad[] = {
 		STR_INIT("u@d:userdb_quota_rule=*:ignore"),
+		STR_INIT("u@d:userdb_quota_rule=*:storage=1G:storage=2G"),
+		STR_INIT("u@d:userdb_quota_rule=Trash:bytes=1:storage=2"),
+		STR_INIT("u@d:userdb_quota_rule=*:messages=1:messages=2"),
 		STR_INIT("u@d:userdb_quota_rule=*:storage=+1G"),
 		STR_INIT("u@d:userdb_quota_rule=Trash:storage=+"),
 		STR_INIT("u@d:userdb_quota_rule=Trash:storage=%"),
