@@ -3,6 +3,7 @@
  * 6.4.4, RFC 4731, RFC 5182, RFC 7162 3.1.5, RFC 9394). */
 #include "lib/base/check.h"
 #include "mda/store/finding.h"
+#include "mda/store/uid_set.h"
 
 #include <stdlib.h>
 
@@ -121,39 +122,38 @@ put_plain(struct co *co, const struct result *r, const char *word)
 	session_put(r->s, "\r\n");
 }
 
-static int
-compare_uids(const void *a, const void *b)
+/* What RETURN (SAVE) keeps of it (RFC 5182 2.4); uids has room for all, and
+ * two more. */
+static size_t
+choose_saved(const struct result *r, uint32_t *uids)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	unsigned bits = r->program->return_bits;
+	size_t n = 0;
 
-	return (x > y) - (x < y);
+	if (r->n == 0)
+		return 0;
+	if (is_of_all(bits)) {
+		memcpy(uids, r->uids, r->n * sizeof(*uids));
+		return r->n;
+	}
+	if (bits & IMAP_SEARCH_RETURN_MIN)
+		uids[n++] = r->uids[0];
+	if (bits & IMAP_SEARCH_RETURN_MAX)
+		uids[n++] = r->uids[r->n - 1];
+	if (!(bits & IMAP_SEARCH_RETURN_PARTIAL))
+		return n;
+	for (size_t i = 0; i < r->n_partial; i++)
+		uids[n++] = r->uids[r->partial_at + i];
+	return n;
 }
 
 static void
 save(const struct result *r)
 {
-	unsigned bits = r->program->return_bits;
-	uint32_t *uids = must_alloc((r->n + 3) * sizeof(*uids));
-	size_t n = 0, n_once = 0;
+	uint32_t *uids = must_alloc((r->n + 2) * sizeof(*uids));
+	size_t n = choose_saved(r, uids);
 
-	if (is_of_all(bits))
-		for (; n < r->n; n++)
-			uids[n] = r->uids[n];
-	else if (r->n > 0) {
-		if (bits & IMAP_SEARCH_RETURN_MIN)
-			uids[n++] = r->uids[0];
-		if (bits & IMAP_SEARCH_RETURN_MAX)
-			uids[n++] = r->uids[r->n - 1];
-		if (bits & IMAP_SEARCH_RETURN_PARTIAL)
-			for (size_t i = 0; i < r->n_partial; i++)
-				uids[n++] = r->uids[r->partial_at + i];
-	}
-	if (n > 1)
-		qsort(uids, n, sizeof(*uids), compare_uids);
-	for (size_t i = 0; i < n; i++)
-		if (n_once == 0 || uids[n_once - 1] != uids[i])
-			uids[n_once++] = uids[i];
-	session_save(r->s, uids, n_once);
+	session_save(r->s, uids, uid_set_make(uids, n));
 	free(uids);
 }
 

@@ -289,6 +289,25 @@ flush(struct co *co, const struct delivery *d, struct shared_file *shared,
 	return e == OK ? shared_sync(co, &to->new_sync, to->new_fd) : e;
 }
 
+/* Writes the file that p names, or makes it a link to what another reader has.
+ * *shared becomes NULL where that could not be. */
+static void
+put_file(struct co *co, const struct delivery *d, struct shared_file **shared,
+	 const struct mailbox *to, struct str head, struct placing *p)
+{
+	p->tmp_fd = to->tmp_fd;
+	p->to_fd = to->new_fd;
+	p->head = head;
+	p->content = d->content;
+	p->date_us = d->what->arrived_us;
+	tree_temporary(d->tree, p->temporary, sizeof(p->temporary));
+	p->e = *shared ? shared_file_place(co, *shared, p) : ERR_REFUSED;
+	if (p->e != ERR_REFUSED)
+		return;
+	*shared = NULL;
+	offload(co, content_place, p);
+}
+
 /* Writes the file; OK when it is durable in new/, ERR_EXISTS when it was there
  * before and is durable. */
 static enum err
@@ -305,31 +324,20 @@ place(struct co *co, const struct delivery *d, struct shared_file *shared,
 		.wire_size_octets =
 			head.n + d->content->size_octets + d->content->bare_lfs,
 	};
+	bool was_there;
 	enum err e = maildir_base_build(&base, &name);
-	bool was_there = false;
 
 	if (e == OK)
 		e = str_to_c(buf_str(&name), p->name, sizeof(p->name));
-	if (e == OK) {
-		p->tmp_fd = to->tmp_fd;
-		p->to_fd = to->new_fd;
-		p->head = head;
-		p->content = d->content;
-		p->date_us = d->what->arrived_us;
-		tree_temporary(d->tree, p->temporary, sizeof(p->temporary));
-		p->e = shared ? shared_file_place(co, shared, p) : ERR_REFUSED;
-		if (p->e == ERR_REFUSED) {
-			shared = NULL;
-			offload(co, content_place, p);
-		}
-		was_there = p->e == ERR_EXISTS;
-		e = was_there ? OK : p->e;
-	} else {
-		e = ERR_UNAVAILABLE; // an id of ours that is none
-	}
+	if (e == OK)
+		put_file(co, d, &shared, to, head, p);
+	else
+		p->e = ERR_UNAVAILABLE; // an id of ours that is none
+	e = p->e;
 	free(p);
 	buf_release(&name);
-	if (e == OK)
+	was_there = e == ERR_EXISTS;
+	if (e == OK || was_there)
 		e = flush(co, d, shared, to);
 	if (e == ERR_NOT_FOUND || e == ERR_FORMAT)
 		e = ERR_UNAVAILABLE; // not the user's absence

@@ -15,6 +15,7 @@
 #include "lib/base/check.h"
 #include "lib/rt/log.h"
 #include "mda/store/mailbox.h"
+#include "mda/store/uid_set.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -364,19 +365,25 @@ journal_commit(struct co *co, struct mailbox *m, bool is_durable)
 /* ---- loading ---- */
 
 static int
-compare_uids(const void *a, const void *b)
-{
-	const uint32_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-static int
 compare_ranges(const void *a, const void *b)
 {
 	const struct log_vanished *x = a, *y = b;
 
 	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* Those from a place on, by their first UID; own memory. */
+static struct log_vanished *
+sorted_ranges(const struct journal *j, size_t begin, size_t *n_out)
+{
+	size_t n = j->n_vanished - begin;
+	struct log_vanished *sorted = must_alloc((n + 1) * sizeof(*sorted));
+
+	if (n > 0)
+		memcpy(sorted, j->vanished + begin, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), compare_ranges);
+	*n_out = n;
+	return sorted;
 }
 
 struct loading {
@@ -452,40 +459,52 @@ read_records(struct loading *l, struct str file)
 	return ok && step == LOG_STEP_END;
 }
 
-/* UIDs that were noted, or may have been, and went without a record. */
+/* Of those that went, in l->gone, the ones that no range tells of are left. */
 static void
-note_lost(struct loading *l)
+leave_out_told(struct loading *l)
 {
-	struct mailbox *m = l->m;
-	struct journal *j = &m->journal;
-	size_t n = j->n_vanished, n_lost = 0, at = 0;
-	struct log_vanished *sorted = must_alloc((n + 1) * sizeof(*sorted));
-	uint64_t modseq = j->given + 1;
-	uint32_t from = j->last_uid + 1, covered = 0;
+	size_t n_ranges, n_lost = 0, at = 0;
+	struct log_vanished *ranges =
+		sorted_ranges(&l->m->journal, 0, &n_ranges);
+	uint32_t covered = 0; // the ranges so far reach up to here
 
-	if (n > 0)
-		memcpy(sorted, j->vanished, n * sizeof(*sorted));
-	qsort(sorted, n, sizeof(*sorted), compare_ranges);
-	if (l->n_gone > 0)
-		qsort(l->gone, l->n_gone, sizeof(*l->gone), compare_uids);
+	l->n_gone = uid_set_make(l->gone, l->n_gone);
 	for (size_t i = 0; i < l->n_gone; i++) {
-		for (; at < n && sorted[at].first <= l->gone[i]; at++)
-			if (sorted[at].last > covered)
-				covered = sorted[at].last;
-		if (l->gone[i] > covered &&
-		    (n_lost == 0 || l->gone[n_lost - 1] != l->gone[i]))
+		for (; at < n_ranges && ranges[at].first <= l->gone[i]; at++)
+			if (ranges[at].last > covered)
+				covered = ranges[at].last;
+		if (l->gone[i] > covered)
 			l->gone[n_lost++] = l->gone[i];
 	}
-	free(sorted);
-	if (n_lost > 0)
-		journal_note_gone(m, l->gone, n_lost, modseq);
+	l->n_gone = n_lost;
+	free(ranges);
+}
+
+/* The UIDs from there on that no message has. */
+static void
+note_absent(struct mailbox *m, uint32_t from, uint64_t modseq)
+{
 	for (size_t i = mailbox_place(m, from); from < m->next_uid; i++) {
 		uint32_t next = i < m->n ? m->messages[i]->uid : m->next_uid;
 
 		if (from < next)
-			add_vanished(j, from, next - 1, modseq);
+			add_vanished(&m->journal, from, next - 1, modseq);
 		from = next + 1;
 	}
+}
+
+/* UIDs that were noted, or may have been, and went without a record. */
+static void
+note_lost(struct loading *l)
+{
+	struct journal *j = &l->m->journal;
+	uint64_t modseq = j->given + 1;
+	uint32_t from = j->last_uid + 1;
+
+	leave_out_told(l);
+	if (l->n_gone > 0)
+		journal_note_gone(l->m, l->gone, l->n_gone, modseq);
+	note_absent(l->m, from, modseq);
 	trim_vanished(j);
 	if (j->n_vanished > 0 &&
 	    j->vanished[j->n_vanished - 1].modseq == modseq)
@@ -620,6 +639,22 @@ tell_all_absent(const struct mailbox *m, const struct telling *t)
 		tell(t, from, t->last);
 }
 
+/* Ranges that touch are told as one. */
+static void
+tell_joined(const struct log_vanished *sorted, size_t n,
+	    const struct telling *t)
+{
+	for (size_t i = 0; i < n;) {
+		struct log_vanished whole = sorted[i++];
+
+		for (; i < n && sorted[i].first <= (uint64_t)whole.last + 1;
+		     i++)
+			if (sorted[i].last > whole.last)
+				whole.last = sorted[i].last;
+		tell(t, whole.first, whole.last);
+	}
+}
+
 void
 journal_vanished(const struct mailbox *m, uint64_t since, uint32_t first,
 		 uint32_t last,
@@ -629,7 +664,7 @@ journal_vanished(const struct mailbox *m, uint64_t since, uint32_t first,
 	const struct journal *j = &m->journal;
 	struct telling t = { first, last, range, arg };
 	struct log_vanished *sorted;
-	size_t n = 0, begin = j->n_vanished;
+	size_t begin = j->n_vanished, n;
 
 	if (last >= m->told_next_uid)
 		t.last = m->told_next_uid - 1;
@@ -639,19 +674,7 @@ journal_vanished(const struct mailbox *m, uint64_t since, uint32_t first,
 	}
 	while (begin > 0 && j->vanished[begin - 1].modseq > since)
 		begin--;
-	n = j->n_vanished - begin;
-	sorted = must_alloc((n + 1) * sizeof(*sorted));
-	if (n > 0)
-		memcpy(sorted, j->vanished + begin, n * sizeof(*sorted));
-	qsort(sorted, n, sizeof(*sorted), compare_ranges);
-	for (size_t i = 0; i < n;) {
-		struct log_vanished whole = sorted[i++];
-
-		for (; i < n && sorted[i].first <= (uint64_t)whole.last + 1;
-		     i++)
-			if (sorted[i].last > whole.last)
-				whole.last = sorted[i].last;
-		tell(&t, whole.first, whole.last);
-	}
+	sorted = sorted_ranges(j, begin, &n);
+	tell_joined(sorted, n, &t);
 	free(sorted);
 }

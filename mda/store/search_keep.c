@@ -21,6 +21,7 @@
 #include "mda/store/search.h"
 #include "mda/store/search_build.h"
 #include "mda/store/search_file.h"
+#include "mda/store/uid_set.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -51,19 +52,10 @@ struct keeping {
 
 /* ---- what is there ---- */
 
-static int
-compare_uids(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static bool
 has_uid(const struct keeping *k, uint32_t uid)
 {
-	return bsearch(&uid, k->uids, k->n_uids, sizeof(uid), compare_uids) !=
-	       NULL;
+	return uid_set_has(k->uids, k->n_uids, uid);
 }
 
 struct survey {
@@ -188,8 +180,7 @@ leave_out_known(struct keeping *k, struct survey *s)
 {
 	size_t n = 0, at = 0;
 
-	if (s->n_known > 1)
-		qsort(s->known, s->n_known, sizeof(*s->known), compare_uids);
+	s->n_known = uid_set_make(s->known, s->n_known);
 	for (size_t i = 0; i < k->n_uids; i++) {
 		while (at < s->n_known && s->known[at] < k->uids[i])
 			at++;
