@@ -479,7 +479,7 @@ in_mailboxes(struct asking *a, const char *verb, int argc, char **argv)
 
 	/* The command of mailbox or flags comes before the options. */
 	optind = doveadm_has_commands(verb) && argc > 1 ? 2 : 1;
-	while ((c = getopt(argc, argv, "+u:Asrt")) != -1) {
+	while ((c = getopt(argc, argv, "+u:Asrt78")) != -1) {
 		if (c == 'u')
 			user = optarg;
 		else if (c == 'A')
@@ -488,6 +488,8 @@ in_mailboxes(struct asking *a, const char *verb, int argc, char **argv)
 			ask.only_subscribed = ask.subscribes = true;
 		else if (c == 't')
 			ask.with_totals = true;
+		else if (c == '7' || c == '8') // the latter as without it
+			ask.wants_utf7 = c == '7';
 		else if (c != 'r')
 			return EX_USAGE;
 	}

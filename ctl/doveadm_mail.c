@@ -165,18 +165,22 @@ mailbox_list(struct co *co, struct store_session *s,
 	     const struct doveadm_ask *ask)
 {
 	struct buf names = BUF_INIT(LIST_MAX_OCTETS);
+	struct buf wire = BUF_INIT(NAME_MAX_OCTETS);
 	int status =
 		list_names(co, s, ask, ask->words, ask->n_words, false, &names);
+	struct str text, line;
 
-	if (ask->is_all) {
-		struct str text = buf_str(&names), line;
-
-		while (str_line(&text, &line))
-			printf("%.*s %.*s\n", STR(ask->user), STR(line));
-	} else {
-		fwrite(names.p, 1, names.n, stdout);
+	text = buf_str(&names);
+	while (str_line(&text, &line)) {
+		buf_clear(&wire);
+		if (ask->wants_utf7 && imap_utf7_encode(line, &wire) == OK)
+			line = buf_str(&wire);
+		if (ask->is_all)
+			printf("%.*s ", STR(ask->user));
+		printf("%.*s\n", STR(line));
 	}
 	buf_release(&names);
+	buf_release(&wire);
 	return status;
 }
 
@@ -903,21 +907,41 @@ put_header(struct buf *out, struct str answer)
 	buf_release(&text);
 }
 
+/* NULL: hdr.NAME, or none of these. */
+static const struct fetch_field *
+find_field(struct str name)
+{
+	for (size_t i = 0; i < N_FETCH; i++)
+		if (str_eq(name, fetch_fields[i].name))
+			return &fetch_fields[i];
+	return NULL;
+}
+
+/* Before anything is shown. */
+static int
+check_fields(const struct doveadm_ask *ask)
+{
+	struct str rest = str_c(ask->words[0]), name;
+
+	while (str_word(&rest, &name))
+		if (!str_eq(name, S("uid")) && !str_eq(name, S("mailbox")) &&
+		    !str_eq(name, S("user")) && !str_starts(name, S("hdr.")) &&
+		    find_field(name) == NULL)
+			return doveadm_fail(ask, EX_USAGE,
+					    "Unknown fetch field: %.*s",
+					    STR(name));
+	return 0;
+}
+
 static int
 fetch_one(struct co *co, struct store_session *s, const struct doveadm_ask *ask,
 	  struct str name, struct str uid, struct buf *out, bool *is_lines_out)
 {
 	struct buf args = BUF_INIT(ARGS_MAX_OCTETS);
-	const struct fetch_field *f = NULL;
+	const struct fetch_field *f = find_field(name);
 	int status = 0;
 
-	for (size_t i = 0; i < N_FETCH && f == NULL; i++)
-		if (str_eq(name, fetch_fields[i].name))
-			f = &fetch_fields[i];
 	*is_lines_out = f != NULL && f->kind == LINES;
-	if (f == NULL && !str_starts(name, S("hdr.")))
-		return doveadm_fail(ask, EX_USAGE, "Unknown fetch field: %.*s",
-				    STR(name));
 	buf_putf(&args, "%.*s (", STR(uid));
 	if (f != NULL)
 		buf_put(&args, f->item);
@@ -1007,9 +1031,13 @@ do_fetch(struct co *co, struct store_session *s, const struct doveadm_ask *ask)
 {
 	struct str rest, name;
 	const char *separator = "";
+	int status;
 
 	if (ask->n_words < 2)
 		return EX_USAGE;
+	status = check_fields(ask);
+	if (status != 0)
+		return status;
 	rest = str_c(ask->words[0]);
 	if (ask->format != NULL && strcmp(ask->format, "tab") == 0 &&
 	    ask->is_first) {

@@ -20,6 +20,7 @@ struct doveadm_ask {
 	const char *prefix; // of FLAGS, while flags are changed
 	void *arg;	    // of who takes the hits
 	bool only_subscribed, with_totals, subscribes; // -s, -t, -s of create
+	bool wants_utf7; // -7: names as IMAP has them
 };
 
 int doveadm_mail(const struct doveadm_ask *ask);

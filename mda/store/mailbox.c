@@ -343,9 +343,13 @@ is_lost(const struct mailbox *m)
 {
 	const struct user *u = m->user;
 
-	return !u->lock.is_held &&
-	       (m->dir[0] != '\0' ? !tree_is_there(u->fd, m->dir, m->dir_fd)
-				  : !tree_is_there(u->fd, "cur", m->cur_fd));
+	if (u->lock.is_held)
+		return false;
+	if (m->dir[0] != '\0' ? !tree_is_there(u->fd, m->dir, m->dir_fd)
+			      : !tree_is_there(u->fd, "cur", m->cur_fd))
+		return true;
+	return tree_is_removed(m->cur_fd) || tree_is_removed(m->new_fd) ||
+	       tree_is_removed(m->tmp_fd);
 }
 
 static void

@@ -255,14 +255,6 @@ scan_changes(struct co *co, struct mailbox *m, bool is_thorough)
 	return e;
 }
 
-static bool
-is_removed(const struct mailbox *m)
-{
-	struct stat st;
-
-	return fstat(m->cur_fd, &st) == 0 && st.st_nlink == 0;
-}
-
 enum err
 mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough)
 {
@@ -277,7 +269,8 @@ mailbox_sync(struct co *co, struct mailbox *m, bool is_thorough)
 	e = scan_changes(co, m, is_thorough);
 	if (m->is_dead)
 		return ERR_UNAVAILABLE;
-	if (e != OK && is_removed(m)) {
+	if (e != OK &&
+	    (tree_is_removed(m->cur_fd) || tree_is_removed(m->new_fd))) {
 		log_warn("store.mailbox", FC("user", m->user->address),
 			 FC("mailbox", m->dir),
 			 FC("hint", "its directory was taken away"));

@@ -527,6 +527,14 @@ tree_is_there(int dir_fd, const char *name, int fd)
 	       (now.st_dev == opened.st_dev && now.st_ino == opened.st_ino);
 }
 
+bool
+tree_is_removed(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_nlink == 0;
+}
+
 /* The path is compared only: what is opened is opened by components. */
 static bool
 is_user_there(const struct user *u, const struct opening *o)

@@ -138,6 +138,8 @@ enum err tree_user(struct co *co, struct tree *t, struct str address,
 /* Is the directory fd yet what has that name (or path, no link at its end)?
  * Another program may take it away, or put another in its place. */
 bool tree_is_there(int dir_fd, const char *name, int fd);
+/* Was that directory removed? */
+bool tree_is_removed(int fd);
 struct user *user_hold(struct user *u);
 /* NULL is fine. */
 void user_drop(struct user **u);

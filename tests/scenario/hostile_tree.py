@@ -291,6 +291,13 @@ def folders_that_go_and_come_back_while_open(lab):
             expect(select(client), 3)
         expect(len(os.listdir(os.path.join(home, "cur"))), 3)
         expect_bye(first)
+    for part in ("tmp", "new"):  # as a script that cleans up does it
+        shutil.rmtree(os.path.join(home, part))
+    with host.imap(user) as client:
+        expect(client.append("Backup", None, None, text)[0], "OK")
+        expect(select(client), 4)
+    os.unlink(os.path.join(home, "cur", os.listdir(os.path.join(home,
+                                                                "cur"))[0]))
     with host.imap(user) as first:  # nobody else looks
         expect(select(first), 3)
         shutil.rmtree(home)
