@@ -274,7 +274,7 @@ put_lsub(struct co *co, struct listing *l)
 		struct buf wire = BUF_INIT(4 * IMAP_NAME_OCTETS_MAX);
 
 		if ((folder->is_subscribed ||
-		     (has_percent && folder->has_subscribed_below)) &&
+		     (has_percent && (folder->below & FOLDER_SUBSCRIBED))) &&
 		    imap_name_to_wire(folder->name, s->is_utf8, &wire) == OK &&
 		    matches(l, buf_str(&wire))) {
 			session_put(s, "* LSUB (%s) \"/\" ",

@@ -102,6 +102,19 @@ list_all(struct folders *f)
 	return OK;
 }
 
+static unsigned
+criteria_of(const struct folder *folder)
+{
+	unsigned bits = 0;
+
+	if (folder->is_subscribed)
+		bits |= FOLDER_SUBSCRIBED;
+	if (folder->exists && folder->uses != 0)
+		bits |= FOLDER_USED;
+	return bits == (FOLDER_SUBSCRIBED | FOLDER_USED) ? bits | FOLDER_BOTH
+							 : bits;
+}
+
 /* Tells those above. */
 static enum err
 tell_parents(struct folders *f, const struct folder *folder)
@@ -117,7 +130,7 @@ tell_parents(struct folders *f, const struct folder *folder)
 			return ERR_LIMIT;
 		parent = map_get(&f->by_name, name);
 		parent->has_children |= folder->exists;
-		parent->has_subscribed_below |= folder->is_subscribed;
+		parent->below |= criteria_of(folder);
 	}
 	return OK;
 }
@@ -135,32 +148,59 @@ folders_finish(struct folders *f)
 {
 	enum err e = list_all(f);
 
-	for (size_t i = 0; i < f->n && e == OK; i++)
-		e = tell_parents(f, f->sorted[i]);
-	if (e == OK)
-		e = list_all(f);
-	for (size_t i = 0; i < f->n && e == OK; i++)
+	for (size_t i = 0; i < f->n && e == OK; i++) {
 		take_uses(f->sorted[i]);
-	return e;
+		e = tell_parents(f, f->sorted[i]);
+	}
+	return e == OK ? list_all(f) : e;
 }
 
 /* ---- selecting (RFC 5258 3, RFC 6154) ---- */
 
+/* What a folder must meet; 0: nothing. */
+static unsigned
+wanted_of(const struct imap_list *list)
+{
+	bool is_subscribed = list->select_bits & IMAP_LIST_SELECT_SUBSCRIBED;
+	bool is_used = list->select_bits & IMAP_LIST_SELECT_SPECIAL_USE;
+
+	if (is_subscribed && is_used)
+		return FOLDER_BOTH;
+	return is_subscribed ? FOLDER_SUBSCRIBED : is_used ? FOLDER_USED : 0;
+}
+
+static bool
+is_told_for_those_below(const struct folder *folder,
+			const struct imap_list *list)
+{
+	return (list->select_bits & IMAP_LIST_SELECT_RECURSIVEMATCH) &&
+	       (folder->below & wanted_of(list));
+}
+
 bool
 folder_is_selected(const struct folder *folder, const struct imap_list *list)
 {
-	bool is_wanted = true;
+	unsigned wanted = wanted_of(list);
 
-	if (list->select_bits & IMAP_LIST_SELECT_SUBSCRIBED)
-		is_wanted = folder->is_subscribed ||
-			    ((list->select_bits &
-			      IMAP_LIST_SELECT_RECURSIVEMATCH) &&
-			     folder->has_subscribed_below);
-	else
-		is_wanted = folder->exists || folder->has_children;
-	if (list->select_bits & IMAP_LIST_SELECT_SPECIAL_USE)
-		is_wanted = is_wanted && folder->uses != 0;
-	return is_wanted;
+	if (wanted == 0)
+		return folder->exists || folder->has_children;
+	return (criteria_of(folder) & wanted) ||
+	       is_told_for_those_below(folder, list);
+}
+
+/* RFC 5258 3.5 */
+static enum err
+put_childinfo(const struct imap_list *list, struct buf *out)
+{
+	switch (wanted_of(list)) {
+	case FOLDER_SUBSCRIBED:
+		return buf_add(out, S(" (\"CHILDINFO\" (\"SUBSCRIBED\"))"));
+	case FOLDER_USED:
+		return buf_add(out, S(" (\"CHILDINFO\" (\"SPECIAL-USE\"))"));
+	default:
+		return buf_add(out, S(" (\"CHILDINFO\" (\"SUBSCRIBED\" "
+				      "\"SPECIAL-USE\"))"));
+	}
 }
 
 static enum err
@@ -214,9 +254,8 @@ folder_put(const struct folder *folder, const struct imap_list *list,
 		e = imap_name_to_wire(folder->name, is_utf8, &wire);
 	if (e == OK)
 		e = imap_write_astring_utf8(out, buf_str(&wire), is_utf8);
-	if (e == OK && (list->select_bits & IMAP_LIST_SELECT_RECURSIVEMATCH) &&
-	    folder->has_subscribed_below)
-		e = buf_add(out, S(" (\"CHILDINFO\" (\"SUBSCRIBED\"))"));
+	if (e == OK && is_told_for_those_below(folder, list))
+		e = put_childinfo(list, out);
 	buf_release(&wire);
 	return e;
 }

@@ -23,12 +23,20 @@ enum special_use {
 	USE_TOLD = 32,
 };
 
+/* Bits: which selection options of RFC 5258 a folder meets. */
+enum folder_criterion {
+	FOLDER_SUBSCRIBED = 1,
+	FOLDER_USED = 2, // SPECIAL-USE
+	FOLDER_BOTH = 4,
+};
+
 struct folder {
 	struct str name; // UTF-8, "/" between the components
 	bool exists;
 	bool is_subscribed;
 	unsigned uses; // of what exists
-	bool has_children, has_subscribed_below;
+	bool has_children;
+	unsigned below; // enum folder_criterion: some folder below meets it
 };
 
 struct folders {

@@ -112,6 +112,52 @@ test_lists(void **state UNUSED)
 	}
 }
 
+/* RFC 5258 3.5, RFC 6154 3: CHILDINFO tells the options that a child meets, all
+ * of them at once. */
+static void
+test_special_uses_below(void **state UNUSED)
+{
+	static const struct {
+		unsigned bits;
+		const char *want;
+	} lists[] = {
+		{ IMAP_LIST_SELECT_SPECIAL_USE,
+		  "(\\NonExistent \\HasChildren) \"/\" a (\"CHILDINFO\" "
+		  "(\"SPECIAL-USE\"))\n"
+		  "(\\HasNoChildren \\Archive) \"/\" a/used\n"
+		  "(\\HasChildren) \"/\" b (\"CHILDINFO\" "
+		  "(\"SPECIAL-USE\"))\n"
+		  "(\\HasNoChildren \\Junk) \"/\" b/both\n" },
+		{ IMAP_LIST_SELECT_SPECIAL_USE | IMAP_LIST_SELECT_SUBSCRIBED,
+		  "(\\HasChildren) \"/\" b (\"CHILDINFO\" "
+		  "(\"SUBSCRIBED\" \"SPECIAL-USE\"))\n"
+		  "(\\HasNoChildren \\Subscribed \\Junk) \"/\" b/both\n" },
+	};
+	struct arena arena = ARENA_INIT(ARENA_OCTETS);
+	struct folders f;
+
+	folders_init(&f, &arena);
+	assert_int_equal(OK, folders_add(&f, S("a/used"), true, false, 0));
+	assert_int_equal(OK, folders_add(&f, S("a/heard"), true, true, 0));
+	assert_int_equal(OK, folders_add(&f, S("b"), true, false, 0));
+	assert_int_equal(OK, folders_add(&f, S("b/both"), true, true, 0));
+	assert_int_equal(OK, add_special_uses(&f, S("\\Archive .a.used\n"
+						    "\\Junk .b.both\n")));
+	assert_int_equal(OK, folders_finish(&f));
+	for (size_t i = 0; i < N_OF(lists); i++) {
+		struct imap_list list = { .is_extended = true };
+		struct buf out = BUF_INIT(1 << 16);
+
+		list.select_bits =
+			lists[i].bits | IMAP_LIST_SELECT_RECURSIVEMATCH;
+		put_all(&f, &list, &out);
+		assert_str_eq(buf_str(&out), str_c(lists[i].want));
+		buf_release(&out);
+	}
+	folders_release(&f);
+	arena_release(&arena);
+}
+
 static void
 test_special_uses(void **state UNUSED)
 {
@@ -194,6 +240,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_special_uses),
+		cmocka_unit_test(test_special_uses_below),
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_limit),
 	};

@@ -252,6 +252,10 @@ def rfc6154_5_special_use(lab):
                      r"^t\d+ NO \[USEATTR\]")
         expect(listed(ok(raw, 'LIST "" Everything')), {}, "not created")
         ok(raw, "DELETE MySpecial")
+        ok(raw, "CREATE special/below (USE (\\Archive))")
+        rows = listed(ok(raw, 'LIST (SPECIAL-USE RECURSIVEMATCH) "" "%"'))
+        expect(rows["special"][1], '("CHILDINFO" ("SPECIAL-USE"))')
+        expect(rows["Sent"][1], "")
 
 
 @scenario
