@@ -112,57 +112,55 @@ add_messages(struct pop3_session *s, struct str text)
 	return OK;
 }
 
+/* How a command of store ended. */
+struct answer {
+	enum store_status status;
+	bool is_in_use; // RFC 2449 8.1.1
+};
+
 /* Runs a command of store; its text goes to take, or nowhere. */
 static enum err
 run(struct co *co, struct pop3_session *s, enum store_verb verb, bool is_uid,
     struct str args, enum err (*take)(struct pop3_session *, struct str),
-    enum store_status *status_out, char *text_out, size_t text_size)
+    struct answer *out)
 {
 	enum err e = send_command(co, s, verb, is_uid, args);
+	struct store_done done;
+	struct frame f;
 
 	while (e == OK) {
-		struct store_done done;
-		struct frame f;
-		bool is_done;
-
 		e = receive(co, s, &f);
-		if (e != OK)
-			return e;
-		is_done = f.type != STORE_TEXT;
-		if (is_done)
-			e = read_done(s, &f, &done);
-		else if (take != NULL)
+		if (e != OK || f.type != STORE_TEXT)
+			break;
+		if (take != NULL)
 			e = take(s, f.body);
-		if (is_done && e == OK) {
-			*status_out = done.status;
-			if (text_out != NULL)
-				snprintf(text_out, text_size, "%.*s",
-					 STR(done.text));
-		}
 		frame_release(&f);
-		if (is_done)
-			return e;
 	}
+	if (e != OK)
+		return e;
+	e = read_done(s, &f, &done);
+	if (e == OK) {
+		out->status = done.status;
+		out->is_in_use = str_starts(done.text, S("[IN-USE]"));
+	}
+	frame_release(&f);
 	return e;
 }
 
 enum err
 pop3_open_maildrop(struct co *co, struct pop3_session *s)
 {
-	enum store_status status;
-	char text[128];
-	enum err e = run(co, s, VERB_SELECT, false, S("INBOX"), NULL, &status,
-			 text, sizeof(text));
+	struct answer answer;
+	enum err e = run(co, s, VERB_SELECT, false, S("INBOX"), NULL, &answer);
 
-	if (e == OK && status == STORE_OK)
+	if (e == OK && answer.status == STORE_OK)
 		e = run(co, s, VERB_POP_LIST, false, S(""), add_messages,
-			&status, text, sizeof(text));
+			&answer);
 	if (e == OK && s->rest.n > 0)
 		e = lost_store(s);
-	if (e != OK || status == STORE_OK)
+	if (e != OK || answer.status == STORE_OK)
 		return e;
-	return str_starts(str_c(text), S("[IN-USE]")) ? ERR_EXISTS
-						      : ERR_UNAVAILABLE;
+	return answer.is_in_use ? ERR_EXISTS : ERR_UNAVAILABLE;
 }
 
 void
@@ -370,11 +368,10 @@ update(struct co *co, struct pop3_session *s, enum store_verb verb,
 	enum err e = OK;
 
 	while (e == OK && next_set(s, verb, &at, &set)) {
-		enum store_status status;
+		struct answer answer;
 
-		e = run(co, s, verb, true, buf_str(&set), NULL, &status, NULL,
-			0);
-		if (e == OK && status != STORE_OK)
+		e = run(co, s, verb, true, buf_str(&set), NULL, &answer);
+		if (e == OK && answer.status != STORE_OK)
 			*done_out = false;
 	}
 	buf_release(&set);
