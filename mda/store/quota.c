@@ -299,57 +299,64 @@ notice_absence(struct user *u)
 		q->is_counted = false;
 }
 
+static void
+keep_count(struct quota_state *q, const struct counting *c)
+{
+	q->octets = c->found.octets;
+	q->messages = c->found.messages;
+	q->n_lines = c->found.n_lines;
+	q->file_octets = c->file_octets;
+	q->has_file = c->has_file;
+	q->must_count = false;
+	q->counted_at_us = c->was_counted ? now_us() : 0;
+	q->is_counted = !q->is_disturbed;
+	q->n_counts++;
+}
+
+/* When nobody changes anything. The lock is held. */
+static enum err
+count_locked(struct co *co, struct user *u, bool is_forced, int64_t deadline_us)
+{
+	struct quota_state *q = &u->quota;
+	struct counting c = { .user_fd = u->fd, .is_forced = is_forced };
+
+	while (q->n_inside > 0)
+		if (gate_wait(co, &q->gate, deadline_us) != OK)
+			return ERR_UNAVAILABLE;
+	c.is_ours = quota_is_ours(u);
+	c.limits.octets = q->limits.octets;
+	c.limits.messages = q->limits.messages;
+	c.folders = q->limits.folders;
+	c.n_folders = q->limits.n_folders;
+	q->is_counting = true;
+	q->is_disturbed = false;
+	offload(co, count_in_thread, &c);
+	q->is_counting = false;
+	gate_wake_all(&q->gate);
+	if (c.e == OK)
+		keep_count(q, &c);
+	return c.e;
+}
+
 static enum err
 count(struct co *co, struct user *u, bool is_forced)
 {
 	struct quota_state *q = &u->quota;
-	struct counting c = { .user_fd = u->fd };
 	uint64_t n_counts = q->n_counts;
 	int64_t deadline_us = in_s(LOCK_TIMEOUT_S);
-	enum err e;
+	enum err e = OK;
 
 	notice_absence(u);
 	is_forced |= q->must_count;
 	if (q->is_counted && !is_forced)
 		return OK;
-	e = lock_take(co, &q->lock, deadline_us);
-	if (e != OK)
+	if (lock_take(co, &q->lock, deadline_us) != OK)
 		return ERR_UNAVAILABLE;
 	/* Another's count serves all who waited for it. */
-	if (q->is_counted && (!is_forced || q->n_counts != n_counts)) {
-		lock_give(&q->lock);
-		return OK;
-	}
-	while (q->n_inside > 0 && e == OK)
-		e = gate_wait(co, &q->gate, deadline_us);
-	if (e != OK) {
-		lock_give(&q->lock);
-		return ERR_UNAVAILABLE;
-	}
-	c.is_ours = quota_is_ours(u);
-	q->is_counting = true;
-	q->is_disturbed = false;
-	c.is_forced = is_forced;
-	c.limits.octets = q->limits.octets;
-	c.limits.messages = q->limits.messages;
-	c.folders = q->limits.folders;
-	c.n_folders = q->limits.n_folders;
-	offload(co, count_in_thread, &c);
-	q->is_counting = false;
-	gate_wake_all(&q->gate);
-	if (c.e == OK) {
-		q->octets = c.found.octets;
-		q->messages = c.found.messages;
-		q->n_lines = c.found.n_lines;
-		q->file_octets = c.file_octets;
-		q->has_file = c.has_file;
-		q->must_count = false;
-		q->counted_at_us = c.was_counted ? now_us() : 0;
-		q->is_counted = !q->is_disturbed;
-		q->n_counts++;
-	}
+	if (!q->is_counted || (is_forced && q->n_counts == n_counts))
+		e = count_locked(co, u, is_forced, deadline_us);
 	lock_give(&q->lock);
-	return c.e;
+	return e;
 }
 
 void
