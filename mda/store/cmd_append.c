@@ -301,7 +301,23 @@ add_text(struct co *co, struct session *s, struct content *to, struct str text,
 	return e;
 }
 
-/* False: answered. */
+/* What the URL names of that part: its octets are expected from here on. */
+static bool
+add_url_text(struct co *co, struct session *s, struct appending *a,
+	     const struct imap_url *url, struct str part)
+{
+	uint64_t n = crlf_size(part);
+	bool has_room;
+
+	n = url->first < n ? n - url->first : 0;
+	n = n < url->n ? n : url->n;
+	has_room = make_room(co, s, a, n);
+	if (has_room)
+		a->e = add_text(co, s, &last(a)->content, part, url->first, n);
+	a->expected_octets += n;
+	return has_room;
+}
+
 static bool
 add_url(struct co *co, struct session *s, struct appending *a, struct str text)
 {
@@ -310,8 +326,7 @@ add_url(struct co *co, struct session *s, struct appending *a, struct str text)
 	struct mailbox *m = NULL;
 	struct imap_url url;
 	struct str part;
-	uint64_t n;
-	bool is_done;
+	bool is_added = false;
 	enum err e = ERR_NOT_FOUND;
 
 	if (imap_url_parse(text, &s->arena, &url))
@@ -320,26 +335,16 @@ add_url(struct co *co, struct session *s, struct appending *a, struct str text)
 		e = letter_read(co, m, url.uid, LETTER_PARTS, &l);
 	if (e == OK)
 		e = find_part(s, &l, &url, &fields, &part);
-	if (e != OK) {
-		buf_release(&fields);
-		letter_release(&l);
-		mailbox_drop(&m);
-		if (e == ERR_NOT_FOUND)
-			return refuse_url(s, text);
-		session_fail(s, e);
-		return false;
-	}
-	n = crlf_size(part);
-	n = url.first < n ? n - url.first : 0;
-	n = n < url.n ? n : url.n;
-	is_done = make_room(co, s, a, n);
-	if (is_done)
-		a->e = add_text(co, s, &last(a)->content, part, url.first, n);
-	a->expected_octets += n;
+	if (e == OK)
+		is_added = add_url_text(co, s, a, &url, part);
 	buf_release(&fields);
 	letter_release(&l);
 	mailbox_drop(&m);
-	return is_done;
+	if (e == ERR_NOT_FOUND)
+		return refuse_url(s, text);
+	if (e != OK)
+		session_fail(s, e);
+	return is_added;
 }
 
 static enum err
