@@ -194,42 +194,63 @@ take_message(struct loading *l, struct message *msg,
 }
 
 static enum err
-make_messages(struct loading *l)
+read_vanished(struct loading *l, struct snapshot_reader *r)
 {
-	struct str names = str_of(l->names, (size_t)l->head.names_octets);
-	struct snapshot_reader r;
-	size_t n = l->head.n;
-	enum err e = snapshot_begin(&r, &l->head, buf_str(&l->table), names,
-				    &l->extra);
+	size_t n = l->head.n_vanished;
 
-	l->vanished =
-		must_alloc((l->head.n_vanished + 1) * sizeof(*l->vanished));
-	for (size_t i = 0; i < l->head.n_vanished && e == OK; i++) {
-		e = snapshot_vanished(&r, &l->vanished[i]);
-		if (e == OK && l->vanished[i].modseq > l->log.highest)
-			e = ERR_FORMAT;
+	l->vanished = must_alloc((n + 1) * sizeof(*l->vanished));
+	for (size_t i = 0; i < n; i++) {
+		enum err e = snapshot_vanished(r, &l->vanished[i]);
+
+		if (e != OK)
+			return e;
+		if (l->vanished[i].modseq > l->log.highest)
+			return ERR_FORMAT;
 	}
-	if (e != OK)
-		return e;
+	return OK;
+}
+
+static enum err
+read_messages(struct loading *l, struct snapshot_reader *r)
+{
+	size_t n = l->head.n;
+
 	l->messages = must_alloc((n + 1) * sizeof(*l->messages));
 	l->order = must_alloc((n + 1) * sizeof(struct message *));
-	for (size_t i = 0; i < n && e == OK; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct snapshot_message from;
+		enum err e = snapshot_message(r, &from);
 
-		e = snapshot_message(&r, &from);
-		if (e == OK && from.modseq > l->log.highest)
-			e = ERR_FORMAT;
 		if (e != OK)
-			break;
+			return e;
+		if (from.modseq > l->log.highest)
+			return ERR_FORMAT;
 		snapshot_count(&l->counts, &from, (uint32_t)i + 1);
 		take_message(l, &l->messages[i], &from);
 		l->order[i] = &l->messages[i];
 	}
-	return e == OK && (r.names.n > 0 ||
-			   !snapshot_counts_are_same(&l->counts,
-						     &l->head.counts))
-		       ? ERR_FORMAT
-		       : e;
+	return OK;
+}
+
+static enum err
+make_messages(struct loading *l)
+{
+	struct str names = str_of(l->names, (size_t)l->head.names_octets);
+	struct snapshot_reader r;
+	enum err e = snapshot_begin(&r, &l->head, buf_str(&l->table), names,
+				    &l->extra);
+
+	if (e == OK)
+		e = read_vanished(l, &r);
+	if (e == OK)
+		e = read_messages(l, &r);
+	if (e != OK)
+		return e;
+	/* All names are of a message, and the head counted the same. */
+	return r.names.n == 0 && snapshot_counts_are_same(&l->counts,
+							  &l->head.counts)
+		       ? OK
+		       : ERR_FORMAT;
 }
 
 static void
