@@ -162,6 +162,36 @@ has_word(struct str list, struct str word)
 	return false;
 }
 
+/* What of Dovecot's tree is not found where we look, or not kept in it. */
+static void
+check_dovecot_tree(struct diag *d, struct str file, uint32_t line,
+		   struct str name, struct str value)
+{
+	bool is_place = str_eq(name, S("mail_location"));
+
+	if (is_place && !str_istarts(value, S("maildir:")))
+		diag_warn(d, file, line,
+			  "only Maildir is read here: convert the mail with "
+			  "doveadm sync to a mail_location of maildir: first");
+	else if (is_place && str_ifind(value, S(":LAYOUT=fs")) >= 0)
+		diag_warn(d, file, line,
+			  "folders of LAYOUT=fs are not seen here: convert "
+			  "them with doveadm sync to a mail_location without "
+			  "it first");
+	else if (is_place && str_ifind(value, S(":CONTROL=")) >= 0)
+		diag_warn(d, file, line,
+			  "the UIDs (dovecot-uidlist) lie at CONTROL=, and "
+			  "clients would take all mail again: move the files "
+			  "into the Maildirs first");
+	if ((str_eq(name, S("pop3_uidl_format")) &&
+	     !str_eq(value, S("%08Xu%08Xv"))) ||
+	    (str_eq(name, S("pop3_reuse_xuidl")) && str_eq(value, S("yes"))))
+		diag_warn(d, file, line,
+			  "clients of POP3 know their messages by it, and "
+			  "would take them again: set pop3_save_uidl = yes in "
+			  "Dovecot, and move when they have all asked once");
+}
+
 static void
 check_dovecot_line(struct diag *d, struct str file, uint32_t line,
 		   struct str name, struct str value)
@@ -186,6 +216,7 @@ check_dovecot_line(struct diag *d, struct str file, uint32_t line,
 			  "here, nor from a backup without its keys: decrypt "
 			  "it with Dovecot first (doveadm import), and keep "
 			  "the keys with the backup");
+	check_dovecot_tree(d, file, line, name, value);
 }
 
 static void

@@ -74,6 +74,17 @@ TRAPS = [
                                "</etc/dovecot/key.pem\n"},
      r"dovecot\.cf:2: warning: mail that mail_crypt has encrypted.*keep the "
      r"keys with the backup"),
+    ("mbox", {"dovecot.cf": "mail_location = mbox:~/mail:INBOX=~/inbox\n"},
+     r"dovecot\.cf:1: warning: only Maildir is read here"),
+    ("fs", {"dovecot.cf": "mail_location = maildir:~/Maildir:LAYOUT=fs\n"},
+     r"dovecot\.cf:1: warning: folders of LAYOUT=fs are not seen"),
+    ("control", {"dovecot.cf":
+                 "mail_location = maildir:~/Maildir:CONTROL=/c/%u\n"},
+     r"dovecot\.cf:1: warning: the UIDs \(dovecot-uidlist\) lie at CONTROL="),
+    ("uidl", {"dovecot.cf": "\npop3_uidl_format = %v.%u\n"},
+     r"dovecot\.cf:2: warning: clients of POP3 know their messages by it"),
+    ("xuidl", {"dovecot.cf": "pop3_reuse_xuidl = yes\n"},
+     r"dovecot\.cf:1: warning: clients of POP3 know"),
     ("10 plugin", {"dovecot.cf": "mail_plugins = quota mail_crypt\n"},
      r"dovecot\.cf:1: warning: mail that mail_crypt has encrypted"),
     # keys and hashes that others have (ctl/keys.c, ctl/passwords.c)

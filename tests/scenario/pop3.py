@@ -214,6 +214,7 @@ def capabilities_and_passwords(lab):
             expect_true(name in capabilities, name)
         expect(capabilities["SASL"], ["PLAIN", "LOGIN"])
         expect(capabilities["EXPIRE"], ["NEVER"])
+        expect(capabilities["LOGIN-DELAY"], ["0"])
         expect_true("STLS" not in capabilities, "STLS is over")
         client.utf8()
         client.user(USER1)
