@@ -47,6 +47,22 @@ take_body(struct store_session *s, const struct frame *f)
 }
 
 static enum err
+take_pipe(struct store_session *s, const struct frame *f)
+{
+	struct store_pipe pipe;
+	enum err e = store_read_pipe(f->body, &pipe);
+
+	if (e != OK || f->fd < 0)
+		return ERR_FORMAT;
+	e = buf_reserve(&s->text, pipe.n_octets);
+	if (e == OK)
+		e = fs_read_pipe(f->fd, s->text.p + s->text.n, pipe.n_octets);
+	if (e == OK)
+		s->text.n += pipe.n_octets;
+	return e;
+}
+
+static enum err
 hear(struct co *co, struct store_session *s)
 {
 	bool is_done = false;
@@ -66,6 +82,8 @@ hear(struct co *co, struct store_session *s)
 			e = buf_add(&s->text, f.body);
 		else if (f.type == STORE_BODY)
 			e = take_body(s, &f);
+		else if (f.type == STORE_PIPE)
+			e = take_pipe(s, &f);
 		else if (is_done)
 			e = store_read_done(f.body, &done);
 		else

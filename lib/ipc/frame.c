@@ -35,5 +35,9 @@ frame_read_head(struct str bytes, struct frame_head *out)
 	if ((out->flags & (FRAME_CREDIT | FRAME_GONE)) &&
 	    (out->body_octets > 0 || (out->flags & (out->flags - 1))))
 		return ERR_FORMAT; // such a frame says nothing besides
+	if (!(out->flags & FRAME_CREDIT) &&
+	    out->credit >
+		    (out->flags & FRAME_HAS_FD ? FRAME_WEIGHT_MAX_OCTETS : 0))
+		return ERR_FORMAT;
 	return OK;
 }

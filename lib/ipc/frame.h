@@ -4,7 +4,9 @@
  * A frame is a head of 16 octets and a body:
  *   u32 body length | u32 call | u16 type | u8 flags | u8 version | u32 credit
  * call numbers the conversation; its highest bit says which side opened it.
- * credit gives that much of the call's window back to the writer. */
+ * credit gives that much of the call's window back to the writer; with a
+ * descriptor it is the weight: what the window is to count for what it holds.
+ */
 #pragma once
 
 #include "lib/base/buf.h"
@@ -13,6 +15,7 @@ enum {
 	FRAME_VERSION = 1,
 	FRAME_HEAD_OCTETS = 16,
 	FRAME_BODY_MAX_OCTETS = 1 << 20,
+	FRAME_WEIGHT_MAX_OCTETS = 1 << 20,
 };
 
 enum frame_flag {
@@ -29,7 +32,7 @@ struct frame_head {
 	uint32_t call;
 	uint16_t type;
 	uint8_t flags;
-	uint32_t credit;
+	uint32_t credit; // FRAME_CREDIT; with FRAME_HAS_FD the weight
 };
 
 void frame_put_head(struct buf *out, const struct frame_head *head);

@@ -21,6 +21,11 @@ static const struct {
 	{ "gone, credit",
 	  { 0, 1, 0, FRAME_GONE | FRAME_CREDIT, 0 },
 	  ERR_FORMAT },
+	{ "weight", { 0, 1, 1, FRAME_HAS_FD, FRAME_WEIGHT_MAX_OCTETS }, OK },
+	{ "too heavy",
+	  { 0, 1, 1, FRAME_HAS_FD, FRAME_WEIGHT_MAX_OCTETS + 1 },
+	  ERR_FORMAT },
+	{ "weight of nothing", { 0, 1, 1, FRAME_END, 1 }, ERR_FORMAT },
 	{ "unknown flag", { 0, 1, 0, 32, 0 }, ERR_FORMAT },
 };
 

@@ -92,6 +92,23 @@ store_read_body(struct str body, struct store_body *out)
 }
 
 void
+store_put_pipe(struct buf *out, const struct store_pipe *pipe)
+{
+	wire_put_u32(out, pipe->n_octets);
+	wire_put_bool(out, pipe->ends_line);
+}
+
+enum err
+store_read_pipe(struct str body, struct store_pipe *out)
+{
+	struct wire w = wire_of(body);
+
+	out->n_octets = wire_u32(&w);
+	out->ends_line = wire_bool(&w);
+	return wire_end(&w);
+}
+
+void
 store_put_room(struct buf *out, struct str mailbox, uint64_t size)
 {
 	wire_put_str(out, mailbox);

@@ -4,7 +4,8 @@
  * One call per IMAP session (front opens it after login, and it lives until
  * logout). Commands are strictly one after the other:
  *   STORE_SESSION  user                  opens; -> STORE_DONE (OK, or NO:
- * retry) STORE_COMMAND  command               -> (STORE_TEXT | STORE_BODY) ...,
+ * retry) STORE_COMMAND  command               -> (STORE_TEXT | STORE_BODY
+ *                                           | STORE_PIPE) ...,
  *                                           then STORE_DONE
  * Between commands nothing comes, unless STORE_DONE said is_notifying.
  *   STORE_IDLE     one octet, 1 on, 0 off. While on, STORE_TEXT may come at any
@@ -27,7 +28,8 @@
  *   VERB_POP_SEEN, VERB_POP_DELETE  UIDs, with is_uid
  * STORE_TEXT is finished IMAP text (whole lines with CRLF, or the part of a
  * line before and after a STORE_BODY). STORE_BODY is octets of a message, sent
- * from a read-only descriptor.
+ * from a read-only descriptor. STORE_PIPE, in answers to FETCH, is both, of
+ * many messages: the reading end of a pipe that holds them all.
  *
  * One call per local delivery:
  *   STORE_ROOM     mailbox, size         -> STORE_ANSWER
@@ -54,6 +56,7 @@ enum store_type {
 	STORE_DELIVER,
 	STORE_ANSWER,
 	STORE_OPERATOR,
+	STORE_PIPE,
 };
 
 enum {
@@ -134,6 +137,11 @@ struct store_body {
 	uint64_t offset, n_octets; // within the descriptor that came with it
 };
 
+struct store_pipe {
+	uint32_t n_octets; // in the pipe, whose writing end is closed
+	bool ends_line;
+};
+
 struct store_rcpt {
 	struct str mailbox; // user@domain of the account
 	struct str address; // final recipient, for Delivered-To
@@ -167,6 +175,8 @@ void store_put_done(struct buf *out, const struct store_done *done);
 enum err store_read_done(struct str body, struct store_done *out) MUST_USE;
 void store_put_body(struct buf *out, const struct store_body *range);
 enum err store_read_body(struct str body, struct store_body *out) MUST_USE;
+void store_put_pipe(struct buf *out, const struct store_pipe *pipe);
+enum err store_read_pipe(struct str body, struct store_pipe *out) MUST_USE;
 void store_put_room(struct buf *out, struct str mailbox, uint64_t size);
 enum err store_read_room(struct str body, struct str *mailbox_out,
 			 uint64_t *size_out) MUST_USE;

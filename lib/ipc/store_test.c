@@ -103,6 +103,28 @@ check_body(struct str body, struct arena *arena UNUSED)
 }
 
 static void
+put_pipe(struct buf *out)
+{
+	store_put_pipe(out, &(struct store_pipe) { UINT32_MAX, true });
+}
+
+static enum err
+read_pipe(struct str body, struct arena *arena UNUSED)
+{
+	return store_read_pipe(body, &(struct store_pipe) { 0 });
+}
+
+static void
+check_pipe(struct str body, struct arena *arena UNUSED)
+{
+	struct store_pipe m;
+
+	assert_int_equal(store_read_pipe(body, &m), OK);
+	assert_int_equal(m.n_octets, UINT32_MAX);
+	assert_true(m.ends_line);
+}
+
+static void
 put_room(struct buf *out)
 {
 	store_put_room(out, S("m@x"), 9);
@@ -196,8 +218,8 @@ check_answer(struct str body, struct arena *arena UNUSED)
 }
 
 static const struct message messages[] = {
-	MESSAGE(command), MESSAGE(append),   MESSAGE(done),   MESSAGE(body),
-	MESSAGE(room),	  MESSAGE(delivery), MESSAGE(answer),
+	MESSAGE(command), MESSAGE(append), MESSAGE(done),     MESSAGE(body),
+	MESSAGE(pipe),	  MESSAGE(room),   MESSAGE(delivery), MESSAGE(answer),
 };
 
 static struct messages all = { messages, N_OF(messages) };

@@ -51,8 +51,16 @@ count_nul(struct str s)
 enum err
 imap_write_literal_head(struct buf *b, uint64_t n_octets, bool is_binary)
 {
-	return buf_addf(b, "%s{%llu}\r\n", is_binary ? "~" : "",
-			(unsigned long long)n_octets);
+	size_t start = b->n;
+	enum err e = buf_add(b, is_binary ? S("~{") : S("{"));
+
+	if (e == OK)
+		e = buf_add_number(b, n_octets);
+	if (e == OK)
+		e = buf_add(b, S("}\r\n"));
+	if (e != OK)
+		buf_truncate(b, start);
+	return e;
 }
 
 static enum err

@@ -157,9 +157,16 @@ tell_closed(struct co *co UNUSED, void *arg)
 }
 
 static size_t
-cost_of(size_t body_octets, bool has_fd)
+cost_of(size_t body_octets, bool has_fd, uint32_t weight)
 {
-	return FRAME_COST_OCTETS + body_octets + (has_fd ? FD_COST_OCTETS : 0);
+	return FRAME_COST_OCTETS + body_octets +
+	       (has_fd ? FD_COST_OCTETS + weight : 0);
+}
+
+static size_t
+cost_of_frame(const struct frame *f)
+{
+	return cost_of(f->body.n, f->fd >= 0, f->weight);
 }
 
 /* Something came for it, or nothing ever will. */
@@ -437,16 +444,19 @@ call_free(struct call **call_ref)
 }
 
 static enum err
-post(struct call *call, uint16_t type, struct str body, int fd, bool is_end)
+post(struct call *call, uint16_t type, struct str body, int fd, uint32_t weight,
+     bool is_end)
 {
 	struct frame_head head = {
 		.body_octets = (uint32_t)body.n,
 		.call = call->id,
 		.type = type,
+		.credit = weight,
 	};
 	unsigned flags = 0;
 
 	check(body.n <= FRAME_BODY_MAX_OCTETS);
+	check(weight <= (fd < 0 ? 0 : FRAME_WEIGHT_MAX_OCTETS));
 	check(!call->is_sent_end);
 	if (call->chan->is_closed)
 		return ERR_UNAVAILABLE;
@@ -463,7 +473,7 @@ post(struct call *call, uint16_t type, struct str body, int fd, bool is_end)
 	head.flags = (uint8_t)flags;
 	call->has_opened = true;
 	call->is_sent_end = is_end;
-	call->in_flight += cost_of(body.n, fd >= 0);
+	call->in_flight += cost_of(body.n, fd >= 0, weight);
 	put_frame(call->chan, &head, body);
 	return OK;
 }
@@ -504,7 +514,7 @@ enum err
 call_post(struct call *call, uint16_t type, struct str body, int fd,
 	  bool is_end)
 {
-	return close_unless_ok(post(call, type, body, fd, is_end), fd);
+	return close_unless_ok(post(call, type, body, fd, 0, is_end), fd);
 }
 
 enum err
@@ -514,7 +524,18 @@ call_send(struct co *co, struct call *call, uint16_t type, struct str body,
 	enum err e = wait_for_room(co, call, fd >= 0, deadline_us);
 
 	if (e == OK)
-		e = post(call, type, body, fd, is_end);
+		e = post(call, type, body, fd, 0, is_end);
+	return close_unless_ok(e, fd);
+}
+
+enum err
+call_send_heavy(struct co *co, struct call *call, uint16_t type,
+		struct str body, int fd, uint32_t weight, int64_t deadline_us)
+{
+	enum err e = wait_for_room(co, call, true, deadline_us);
+
+	if (e == OK)
+		e = post(call, type, body, fd, weight, false);
 	return close_unless_ok(e, fd);
 }
 
@@ -544,8 +565,8 @@ call_recv(struct co *co, struct call *call, int64_t deadline_us,
 	STAILQ_REMOVE_HEAD(&call->inbox, link);
 	*out = in->frame;
 	free(in);
-	call->unread -= cost_of(out->body.n, out->fd >= 0);
-	call->owed_credit += cost_of(out->body.n, out->fd >= 0);
+	call->unread -= cost_of_frame(out);
+	call->owed_credit += cost_of_frame(out);
 	give_credit(call);
 	return OK;
 }
@@ -630,7 +651,7 @@ accept_call(struct chan *chan, uint32_t id, struct frame *first)
 	serving->call = new_call(chan, id);
 	serving->call->rule = rule;
 	serving->call->is_recv_end = first->is_end;
-	serving->call->owed_credit = cost_of(first->body.n, first->fd >= 0);
+	serving->call->owed_credit = cost_of_frame(first);
 	serving->first = *first;
 	chan->n_open[i]++;
 	check(co_spawn(serve, serving, rule->name) != NULL);
@@ -657,7 +678,7 @@ deliver_frame(struct call *call, struct frame *f)
 		wake_call(call);
 		return;
 	}
-	call->unread += cost_of(f->body.n, f->fd >= 0);
+	call->unread += cost_of_frame(f);
 	in = must_alloc(sizeof(*in));
 	in->frame = *f;
 	STAILQ_INSERT_TAIL(&call->inbox, in, link);
@@ -696,6 +717,7 @@ dispatch(struct chan *chan, const struct frame_head *head, struct str body)
 			return;
 		}
 		f.fd = chan->in_fds[0];
+		f.weight = head->credit;
 		chan->n_in_fds--;
 		memmove(chan->in_fds, chan->in_fds + 1,
 			chan->n_in_fds * sizeof(int));

@@ -22,8 +22,9 @@ struct frame {
 	uint16_t type;
 	bool is_end; // the peer's last in this call
 	struct str body;
-	int fd;	      // -1, or a descriptor that the receiver owns
-	char *memory; // of body; frame_release() frees it
+	int fd;		 // -1, or a descriptor that the receiver owns
+	uint32_t weight; // of what it holds: see call_send_heavy()
+	char *memory;	 // of body; frame_release() frees it
 };
 
 void frame_release(struct frame *f);
@@ -70,6 +71,11 @@ void call_free(struct call **call);
 enum err
 call_send(struct co *co, struct call *call, uint16_t type, struct str body,
 	  int fd, bool is_end, int64_t deadline_us) MUST_USE;
+/* Like call_send() of a descriptor that holds memory, as a pipe does: the
+ * window counts weight octets more, at most FRAME_WEIGHT_MAX_OCTETS. */
+enum err call_send_heavy(struct co *co, struct call *call, uint16_t type,
+			 struct str body, int fd, uint32_t weight,
+			 int64_t deadline_us) MUST_USE;
 /* Like call_send() without waiting, for short frames; the window may be passed
  * by them (by some MiB: a peer that sends much more is stopped). */
 enum err call_post(struct call *call, uint16_t type, struct str body, int fd,

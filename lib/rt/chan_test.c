@@ -15,6 +15,7 @@ enum {
 	LEAVE,
 	SLOW,
 	PAIR,
+	HEAVY,
 	ANSWER = 100,
 	PART
 };
@@ -23,6 +24,8 @@ enum {
 	STREAM_OCTETS = 50 << 20,
 	PIECE_OCTETS = 100000,
 	N_FRAMES_WITH_FD = 40,
+	N_HEAVY = 50,
+	HEAVY_OCTETS = 200 * 1024,
 };
 
 static struct {
@@ -154,6 +157,20 @@ serve_pair(struct co *co, struct call *call, struct frame *first UNUSED,
 	frame_release(&f);
 }
 
+/* Pipes that hold much. */
+static void
+serve_heavy(struct co *co, struct call *call, struct frame *first UNUSED,
+	    void *owner UNUSED)
+{
+	t.n_served++;
+	t.served_end = OK;
+	for (t.n_sourced = 0; t.n_sourced < N_HEAVY && t.served_end == OK;
+	     t.n_sourced++)
+		t.served_end = call_send_heavy(co, call, PART, S("x"), dup(0),
+					       HEAVY_OCTETS, NEVER_US);
+	call_post(call, ANSWER, S("heavy"), -1, true);
+}
+
 static const struct chan_rule rules[] = {
 	{ ASK_ECHO, 1000, 2000, false, serve_echo, "echo" },
 	{ SINK, 1 << 20, 10, false, serve_sink, "sink" },
@@ -162,6 +179,7 @@ static const struct chan_rule rules[] = {
 	{ LEAVE, 1 << 20, 10, false, serve_leave, "leave" },
 	{ SLOW, 10, 3, false, serve_slow, "slow" },
 	{ PAIR, 10, 3, false, serve_pair, "pair" },
+	{ HEAVY, 10, 3, true, serve_heavy, "heavy" },
 	{ 0, 0, 0, false, NULL, NULL },
 };
 
@@ -561,6 +579,29 @@ descriptors_wait_for_large_frames(struct co *co)
 	many_calls_share_the_room_for_descriptors(co);
 }
 
+/* What a descriptor holds counts in the window, on both sides alike. */
+static void
+heavy_descriptors_fill_the_window(struct co *co)
+{
+	struct call *call = call_open(t.a);
+	struct frame f;
+
+	assert_int_equal(call_send(co, call, HEAVY, STR_NONE, -1, true, soon()),
+			 OK);
+	assert_int_equal(co_sleep_until(co, in_ms(20)), OK);
+	assert_int_equal(t.n_sourced, WINDOW_OCTETS / HEAVY_OCTETS + 1);
+	for (int i = 0; i < N_HEAVY; i++) {
+		assert_int_equal(call_recv(co, call, soon(), &f), OK);
+		assert_int_equal(f.weight, HEAVY_OCTETS);
+		assert_true(f.fd >= 0);
+		frame_release(&f);
+	}
+	assert_int_equal(call_recv(co, call, soon(), &f), OK);
+	assert_str(f.body, "heavy");
+	frame_release(&f);
+	call_free(&call);
+}
+
 static void
 unread_descriptors_are_closed(struct co *co)
 {
@@ -920,6 +961,7 @@ static struct named tests[] = {
 	T(many_descriptors_wait_for_room),
 	T(many_calls_share_the_room_for_descriptors),
 	T(descriptors_wait_for_large_frames),
+	T(heavy_descriptors_fill_the_window),
 	T(unread_descriptors_are_closed),
 	T(peer_closes_mid_call),
 	T(writer_in_a_full_window_sees_the_close),

@@ -141,6 +141,7 @@ static const int calls_all[] = {
 	SCMP_SYS(recvmsg),
 	SCMP_SYS(shutdown),
 	SCMP_SYS(sendfile),
+	SCMP_SYS(splice),
 	SCMP_SYS(fstat),
 	SCMP_SYS(newfstatat),
 	SCMP_SYS(lseek),
@@ -213,6 +214,7 @@ static const int calls_files[] = {
 	SCMP_SYS(inotify_rm_watch),
 	SCMP_SYS(copy_file_range),
 	SCMP_SYS(fchdir),
+	SCMP_SYS(pipe2),
 };
 
 /* A call with conditions on its arguments (all must hold). The kernel looks at
@@ -287,6 +289,7 @@ static const struct rule rules_files[] = {
 	  SCMP_SYS(mmap),
 	  2,
 	  { BITS_OFF(2, PROT_WRITE), BITS_OFF(3, MAP_ANONYMOUS) } },
+	{ ALLOWED, SCMP_SYS(fcntl), 1, { IS(1, F_SETPIPE_SZ) } },
 };
 static const struct rule rules_threads[] = {
 	/* Threads for offload(), but no processes. The filter cannot look into

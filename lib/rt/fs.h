@@ -23,6 +23,8 @@ enum err fs_write_both(int fd, struct str first, struct str second) MUST_USE;
 enum err fs_write_all_at(int fd, struct str bytes, int64_t offset) MUST_USE;
 /* Reads exactly n octets; ERR_EOF when the file is shorter. */
 enum err fs_read_at(int fd, char *to, size_t n, int64_t offset) MUST_USE;
+/* The same of a pipe that holds them; a writer that is slow is ERR_IO. */
+enum err fs_read_pipe(int fd, char *to, size_t n) MUST_USE;
 /* Appends a whole regular file to out, at most out->max. ERR_NOT_FOUND,
  * ERR_LIMIT. dir_fd may be AT_FDCWD. */
 enum err fs_read_file(int dir_fd, const char *name, struct buf *out) MUST_USE;

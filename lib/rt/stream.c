@@ -25,6 +25,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <sys/sendfile.h>
 #include <sys/un.h>
@@ -41,6 +42,7 @@ enum {
 	KEEP_OCTETS = 16384,	    // larger empty buffers are freed
 	TEXT_OCTETS = 80,
 	BINDING_EXPORTER_OCTETS = 32, // RFC 9266 2
+	IS_PIPE = -1,		      // instead of an offset
 };
 
 struct stream {
@@ -603,6 +605,23 @@ stream_flush(struct co *co, struct stream *s, int64_t deadline_us)
 	return e;
 }
 
+/* All octets are there: the writer has told so. If it lied, nobody waits. */
+static bool
+has_octets(int pipe_fd)
+{
+	struct pollfd p = { .fd = pipe_fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLIN);
+}
+
+static ssize_t
+read_piece(int fd, char *to, size_t n, int64_t offset)
+{
+	if (offset != IS_PIPE)
+		return pread(fd, to, n, offset);
+	return has_octets(fd) ? read(fd, to, n) : 0;
+}
+
 /* Through our memory: for TLS, which must encrypt, and to compress. */
 static enum err
 copy_file(struct co *co, struct stream *s, int fd, int64_t offset,
@@ -614,7 +633,7 @@ copy_file(struct co *co, struct stream *s, int fd, int64_t offset,
 	while (n_octets > 0 && e == OK) {
 		size_t want = n_octets < FILE_PIECE_OCTETS ? (size_t)n_octets
 							   : FILE_PIECE_OCTETS;
-		ssize_t n = pread(fd, piece, want, offset);
+		ssize_t n = read_piece(fd, piece, want, offset);
 
 		if (n <= 0) {
 			e = n == 0 ? ERR_EOF : ERR_IO;
@@ -623,7 +642,8 @@ copy_file(struct co *co, struct stream *s, int fd, int64_t offset,
 		e = send_bytes(co, s, str_of(piece, (size_t)n), deadline_us);
 		if (s->deflate != NULL)
 			co_breathe(co);
-		offset += n;
+		if (offset != IS_PIPE)
+			offset += n;
 		n_octets -= (uint64_t)n;
 	}
 	free(piece);
@@ -671,6 +691,48 @@ send_pages(struct co *co, struct stream *s, int fd, int64_t offset,
 			return e;
 	}
 	return OK;
+}
+
+static enum err
+splice_pipe(struct co *co, struct stream *s, int fd, uint64_t n_octets,
+	    int64_t deadline_us)
+{
+	while (n_octets > 0) {
+		ssize_t n = splice(fd, NULL, s->fd, NULL, n_octets,
+				   SPLICE_F_NONBLOCK | SPLICE_F_MORE);
+		enum err e;
+
+		if (n > 0) {
+			n_octets -= (uint64_t)n;
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0 || errno != EAGAIN || !has_octets(fd))
+			return ERR_EOF;
+		do
+			e = wait_for(co, s, UV_WRITABLE, deadline_us);
+		while (e == OK && !s->is_ready);
+		if (e != OK)
+			return e;
+	}
+	return OK;
+}
+
+enum err
+stream_send_pipe(struct co *co, struct stream *s, int fd, uint64_t n_octets,
+		 int64_t deadline_us)
+{
+	bool is_copied = s->ssl != NULL || s->deflate != NULL;
+	enum err e;
+
+	if (!is_copied)
+		set_cork(s, true);
+	e = send_out(co, s, deadline_us);
+	if (e != OK)
+		return e;
+	return is_copied ? copy_file(co, s, fd, IS_PIPE, n_octets, deadline_us)
+			 : splice_pipe(co, s, fd, n_octets, deadline_us);
 }
 
 enum err

@@ -61,6 +61,10 @@ size_t stream_unsent(const struct stream *s);
 /* Sends all that was put. */
 enum err
 stream_flush(struct co *co, struct stream *s, int64_t deadline_us) MUST_USE;
+/* Sends octets that a pipe holds, after what was put. ERR_EOF, too, when it
+ * holds fewer. */
+enum err stream_send_pipe(struct co *co, struct stream *s, int fd,
+			  uint64_t n_octets, int64_t deadline_us) MUST_USE;
 /* Sends part of a file after what was put; short files are ERR_EOF. The last
  * of it may wait for the next flush, as what was put. */
 enum err

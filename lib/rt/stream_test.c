@@ -423,6 +423,56 @@ send_file_between(struct co *co, struct stream *from, struct stream *to)
 	close(fd);
 }
 
+/* Far more than the sockets take at once; a writer that put less than it told
+ * keeps nobody waiting. */
+static void
+send_pipe_between(struct co *co, struct stream *from, struct stream *to)
+{
+	enum { TIMES = 8, PIPE_OCTETS = 512 * 1024 };
+	struct gate over;
+	struct bulk in = { .s = to,
+			   .n_octets = TIMES * PIPE_OCTETS,
+			   .over = &over };
+	int file = bulk_file(), fds[2];
+
+	gate_init(&over);
+	assert_non_null(co_spawn(receive_bulk, &in, "receive"));
+	for (int i = 0; i < TIMES; i++) {
+		loff_t at = 7 + i * PIPE_OCTETS;
+
+		assert_int_equal(0, pipe2(fds, O_NONBLOCK));
+		assert_true(fcntl(fds[1], F_SETPIPE_SZ, 2 * PIPE_OCTETS) > 0);
+		while (at < 7 + (i + 1) * PIPE_OCTETS)
+			assert_true(
+				splice(file, &at, fds[1], NULL,
+				       (size_t)(7 + (i + 1) * PIPE_OCTETS - at),
+				       0) > 0);
+		if (i % 2 == 0)
+			close(fds[1]);
+		assert_int_equal(
+			stream_send_pipe(co, from, fds[0], PIPE_OCTETS, soon()),
+			OK);
+		assert_int_equal(stream_send_pipe(co, from, fds[0], 1, soon()),
+				 ERR_EOF);
+		close(fds[0]);
+		if (i % 2 != 0)
+			close(fds[1]);
+	}
+	assert_int_equal(stream_flush(co, from, soon()), OK);
+	while (!in.is_received)
+		assert_int_equal(gate_wait(co, &over, soon()), OK);
+	close(file);
+}
+
+static void
+plain_pipe(struct co *co)
+{
+	struct stream *far = far_stream();
+
+	send_pipe_between(co, t.s, far);
+	stream_free(&far);
+}
+
 static void
 plain_file(struct co *co)
 {
@@ -617,6 +667,7 @@ tls_bulk_and_files_both_ways(struct co *co)
 	bulk_between(co, t.s, far);
 	bulk_between(co, far, t.s);
 	send_file_between(co, t.s, far);
+	send_pipe_between(co, t.s, far);
 	stream_free(&far);
 	assert_int_equal(stream_fill(co, t.s, soon()), ERR_EOF);
 }
@@ -798,6 +849,7 @@ static struct named tests[] = {
 	T(a_full_peer_times_the_flush_out),
 	T(putf_formats),
 	T(plain_file),
+	T(plain_pipe),
 	T(file_between_words_goes_out_with_them),
 	T(tls_bulk_and_files_both_ways),
 	T(tls_checks_the_name),

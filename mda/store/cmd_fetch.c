@@ -28,6 +28,9 @@ enum {
 	BREATHE_EVERY = 512, // messages that need no reading
 	READING = 32,	     // is as much work as so many of them
 	UNREAD_MAX = 1000,   // then it is not the messages
+	PIPED_FROM = 4,	     // messages on a pipe pays
+	PIPED_MAX_OCTETS = 128 * 1024,
+	BELIEVED = 8, // if one was in the cache, the next probably are
 	/* RFC 8970 3.2: what a lazy client does not want to wait for. */
 	LAZY_MAX_OCTETS = 1 << 20,
 };
@@ -41,6 +44,7 @@ struct fetching {
 	struct session *s;
 	const struct imap_fetch *what;
 	size_t last_of_letter; // the item of it that may take the letter's file
+	bool is_piped;	       // many bodies, by way of a pipe
 	bool is_flags_due;     // this command sets \Seen
 	uint64_t due_since;    // a greater modseq: flags changed meanwhile
 	size_t n_gone, n_unread;
@@ -50,6 +54,8 @@ struct fetching {
 	struct index_batch *batch; // what the index lacks
 	const struct uid_list *list;
 	size_t work;		     // since the last breath
+	size_t place;		     // of the message at hand in the model
+	unsigned n_believed;	     // to be cached, as the one before
 	struct letters_ahead *ahead; // NULL: nothing was
 	size_t begun; // all before that place are, or were, read ahead
 	/* Of the message at hand. */
@@ -202,6 +208,18 @@ put_fields(struct co *co, struct session *s, const struct imap_fetch_item *item,
 }
 
 static void
+put_octets_of_file(struct co *co, struct session *s, struct letter *l,
+		   uint64_t offset, uint64_t n, bool is_last)
+{
+	if (l->is_cached && n <= PIPED_MAX_OCTETS)
+		session_pipe_body(co, s, l->fd, &offset, &n);
+	if (n > 0)
+		session_send_body(
+			co, s, is_last ? letter_give_fd(l) : letter_share_fd(l),
+			offset, n);
+}
+
+static void
 put_section(struct co *co, struct session *s,
 	    const struct imap_fetch_item *item, struct letter *l, bool is_last)
 {
@@ -214,7 +232,7 @@ put_section(struct co *co, struct session *s,
 		session_put(s, " NIL");
 		return;
 	}
-	session_put(s, " ");
+	session_put_str(s, S(" "));
 	if (text == IMAP_SECTION_FIELDS || text == IMAP_SECTION_FIELDS_NOT) {
 		put_fields(co, s, item, str_sub(buf_str(&l->bytes), at, n));
 		return;
@@ -224,9 +242,7 @@ put_section(struct co *co, struct session *s,
 	if (l->is_crlf &&
 	    (n_wanted > LETTER_SMALL_OCTETS || at + n > l->bytes.n)) {
 		check(imap_write_literal_head(&s->out, n_wanted, false) == OK);
-		session_send_body(
-			co, s, is_last ? letter_give_fd(l) : letter_share_fd(l),
-			at + first, n_wanted);
+		put_octets_of_file(co, s, l, at + first, n_wanted, is_last);
 		return;
 	}
 	put_text(co, s, item, str_sub(buf_str(&l->bytes), at, n), l->is_crlf);
@@ -445,7 +461,7 @@ put_message(struct co *co, struct fetching *f, struct message *msg,
 		    (l->fd < 0 && item->kind != IMAP_FETCH_PREVIEW))
 			continue;
 		if (!is_first)
-			session_put(s, " ");
+			session_put_str(s, S(" "));
 		is_first = false;
 		put_of_letter(co, f, item, l, i == f->last_of_letter);
 	}
@@ -453,12 +469,12 @@ put_message(struct co *co, struct fetching *f, struct message *msg,
 }
 
 static int
-depth_of_all(const struct imap_fetch *what, const struct message *msg)
+depth_of_all(const struct fetching *f, const struct message *msg)
 {
 	int depth = -1;
 
-	for (size_t i = 0; i < what->n; i++) {
-		int needed = depth_of(&what->items[i], msg);
+	for (size_t i = 0; i < f->what->n; i++) {
+		int needed = depth_of(&f->what->items[i], msg);
 
 		if (needed < 0 || depth < 0)
 			depth = needed > depth ? needed : depth;
@@ -467,6 +483,8 @@ depth_of_all(const struct imap_fetch *what, const struct message *msg)
 				(enum letter_depth)depth,
 				(enum letter_depth)needed);
 	}
+	if (depth == LETTER_WHOLE && f->is_piped)
+		return LETTER_PIPED;
 	return depth;
 }
 
@@ -488,8 +506,7 @@ read_ahead(struct fetching *f, size_t at)
 		for (; i < list->n && n < LETTERS_AHEAD; i++) {
 			const struct message *msg =
 				mailbox_find(m, list->uids[i]);
-			int depth =
-				msg == NULL ? -1 : depth_of_all(f->what, msg);
+			int depth = msg == NULL ? -1 : depth_of_all(f, msg);
 
 			if (depth >= 0)
 				wishes[n++] = (struct letter_wish) {
@@ -503,10 +520,39 @@ read_ahead(struct fetching *f, size_t at)
 	}
 }
 
+static struct message *
+find_message(struct fetching *f, uint32_t uid)
+{
+	const struct mailbox *m = f->s->mailbox;
+	size_t at = f->place;
+	struct message *msg;
+
+	if (at + 1 < m->n && m->messages[at + 1]->uid == uid)
+		at++;
+	msg = mailbox_next(m, uid, &at);
+	if (msg != NULL)
+		f->place = at - 1;
+	return msg;
+}
+
+static bool
+read_now(struct fetching *f, struct message *msg, enum letter_depth depth,
+	 struct letter *out)
+{
+	bool is_believed = f->n_believed > 0;
+
+	if (!letter_read_now(f->s->mailbox, msg, depth, is_believed, out)) {
+		f->n_believed = 0;
+		return false;
+	}
+	f->n_believed = is_believed ? f->n_believed - 1 : BELIEVED;
+	return true;
+}
+
 /* The message at that place of the list. */
 static enum err
-read_letter(struct co *co, struct fetching *f, size_t at, int depth,
-	    struct letter *out)
+read_letter(struct co *co, struct fetching *f, size_t at, struct message *msg,
+	    int depth, struct letter *out)
 {
 	struct mailbox *m = f->s->mailbox;
 	const struct letter_wish wish = { .uid = f->list->uids[at],
@@ -516,8 +562,9 @@ read_letter(struct co *co, struct fetching *f, size_t at, int depth,
 
 	f->work += READING;
 	/* What is to be parsed is worth a thread, whatever the disk does. */
-	if (!is_work && f->begun <= at && letter_read_now(m, &wish, out))
+	if (!is_work && f->begun <= at && read_now(f, msg, wish.depth, out))
 		return OK;
+	session_send_piped(co, f->s); // this takes long, perhaps
 	read_ahead(f, at);
 	return letters_ahead_take(co, f->ahead, &wish, out)
 		       ? OK
@@ -542,28 +589,27 @@ static void
 fetch_one(struct co *co, struct fetching *f, size_t at)
 {
 	uint32_t uid = f->list->uids[at];
-	struct mailbox *m = f->s->mailbox;
-	struct message *msg = mailbox_find(m, uid);
+	struct message *msg = find_message(f, uid);
 	struct letter l = { .fd = -1 };
 	int had = -1;
 	enum err e = OK;
 
 	/* Again if the index was found broken meanwhile. */
 	while (msg != NULL && e == OK) {
-		int depth = depth_of_all(f->what, msg);
+		int depth = depth_of_all(f, msg);
 
 		if (depth > had) {
 			letter_release(&l);
-			e = read_letter(co, f, at, depth, &l);
+			e = read_letter(co, f, at, msg, depth, &l);
 			had = depth;
-			msg = mailbox_find(m, uid);
+			msg = find_message(f, uid);
 		}
 		if (msg == NULL || e != OK || !needs_index(f->what) ||
 		    find_blob(co, f, msg, &l))
 			break;
-		msg = mailbox_find(m, uid);
+		msg = find_message(f, uid);
 	}
-	msg = mailbox_find(m, uid);
+	msg = find_message(f, uid);
 	if (msg == NULL || e == ERR_NOT_FOUND)
 		put_gone(f, uid);
 	else if ((e == ERR_IO || e == ERR_UNAVAILABLE) &&
@@ -599,6 +645,7 @@ put_list(struct co *co, struct fetching *f)
 	struct session *s = f->s;
 
 	buf_init(&f->made, INDEX_BLOBS_MAX_OCTETS);
+	f->is_piped = list->n >= PIPED_FROM;
 	if (needs_index(what)) {
 		f->batch = must_alloc(sizeof(*f->batch));
 		index_load(co, s->mailbox);
@@ -614,9 +661,13 @@ put_list(struct co *co, struct fetching *f)
 		session_send_some(co, s);
 		if (++f->work >= BREATHE_EVERY) {
 			f->work = 0;
+			if (s->pipeful.weight_octets >= PIPEFUL_ENOUGH_OCTETS)
+				session_send_piped(co, s);
 			co_breathe(co);
 		}
 	}
+	session_send_piped(co, s);
+	pipeful_release(&s->pipeful);
 	if (f->batch != NULL) {
 		index_write(co, s->mailbox, f->batch);
 		buf_release(&f->batch->blobs);

@@ -170,10 +170,26 @@ is_whole_wanted(const struct letter_job *job)
 	const struct letter *l = &job->letter;
 	enum letter_depth depth = job->depth;
 
-	if (depth != LETTER_WHOLE && depth != LETTER_BODY)
+	if (depth != LETTER_PIPED && depth != LETTER_WHOLE &&
+	    depth != LETTER_BODY)
 		return depth >= LETTER_ALL;
 	/* Without CRLF in the file its text has to be made here. */
 	return !l->is_crlf || l->size_octets <= LETTER_SMALL_OCTETS;
+}
+
+/* The last octet stands for all: who reads it has read the others. */
+static enum err
+look_at_cache(struct letter_job *job)
+{
+	struct letter *l = &job->letter;
+	char octet;
+
+	if (!job->is_now)
+		return OK;
+	if (!l->is_cached)
+		l->is_cached = fs_read_now(l->fd, &octet, 1,
+					   (int64_t)l->size_octets - 1);
+	return l->is_cached ? OK : ERR_MORE;
 }
 
 static enum err
@@ -182,6 +198,8 @@ read_letter(struct letter_job *job)
 	struct letter *l = &job->letter;
 	enum err e = open_letter(job);
 
+	if (e == OK && job->depth == LETTER_PIPED && !is_whole_wanted(job))
+		return look_at_cache(job);
 	if (e == OK && job->depth >= LETTER_HEAD)
 		e = read_head(job);
 	if (e != OK || !is_whole_wanted(job))
@@ -509,14 +527,16 @@ letters_ahead_take(struct co *co, struct letters_ahead *a,
 }
 
 bool
-letter_read_now(struct mailbox *m, const struct letter_wish *wish,
+letter_read_now(const struct mailbox *m, struct message *msg,
+		enum letter_depth depth, bool is_near_cached,
 		struct letter *out)
 {
-	struct message *msg = mailbox_find(m, wish->uid);
 	struct letter_job now;
 
-	if (msg == NULL || !init_job(&now, m, msg, wish->depth) ||
-	    !read_now(&now))
+	if (!init_job(&now, m, msg, depth))
+		return false;
+	now.letter.is_cached = is_near_cached && depth == LETTER_PIPED;
+	if (!read_now(&now))
 		return false;
 	learn(msg, &now.letter);
 	*out = now.letter;

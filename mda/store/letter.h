@@ -7,6 +7,8 @@
 
 enum letter_depth {
 	LETTER_OPEN,  // its descriptor and sizes
+	LETTER_PIPED, // as LETTER_WHOLE; a large one goes into a pipe if it is
+		      // cached
 	LETTER_WHOLE, // all of it in memory, if it is small or the file is not
 		      // what the wire has
 	LETTER_HEAD,  // the header in memory
@@ -25,6 +27,7 @@ struct letter {
 	uint64_t size_octets;
 	uint64_t wire_size_octets; // 0 unless the sizes are known
 	bool has_all, is_crlf;	   // is_crlf: the file is what the wire has
+	bool is_cached;		   // the kernel has it in memory (LETTER_PIPED)
 	int64_t date_s;
 	struct buf bytes;   // all of it, or the header and more
 	size_t head_octets; // of the header with its empty line
@@ -74,8 +77,11 @@ size_t letters_ahead_begin(struct letters_ahead *a, size_t place,
 bool
 letters_ahead_take(struct co *co, struct letters_ahead *a,
 		   const struct letter_wish *wish, struct letter *out) MUST_USE;
-/* Reads it if that needs no waiting for the disk. */
-bool letter_read_now(struct mailbox *m, const struct letter_wish *wish,
+/* Reads it if that needs no waiting for the disk. is_near_cached: another that
+ * was read a moment ago was in memory; LETTER_PIPED believes that of this one,
+ * too. */
+bool letter_read_now(const struct mailbox *m, struct message *msg,
+		     enum letter_depth depth, bool is_near_cached,
 		     struct letter *out) MUST_USE;
 
 /* INTERNALDATEs of all these messages, and sizes of their files, that are not

@@ -476,10 +476,16 @@ mailbox_next(const struct mailbox *m, uint32_t uid, size_t *at)
 bool
 message_name(const struct message *msg, char out[TREE_NAME_SIZE])
 {
-	int n = snprintf(out, TREE_NAME_SIZE, "%.*s%s", STR(msg->base),
-			 msg->info != NULL ? msg->info : "");
+	struct str info = msg->info != NULL ? str_c(msg->info) : STR_NONE;
+	size_t n = msg->base.n + info.n;
 
-	return n > 0 && n < TREE_NAME_SIZE;
+	if (n == 0 || n >= TREE_NAME_SIZE)
+		return false;
+	memcpy(out, msg->base.p, msg->base.n);
+	if (info.n > 0)
+		memcpy(out + msg->base.n, info.p, info.n);
+	out[n] = '\0';
+	return true;
 }
 
 bool

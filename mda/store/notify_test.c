@@ -13,6 +13,7 @@ listen_to(struct session *s, unsigned id, unsigned events)
 	struct notify *n = must_alloc(sizeof(*n));
 
 	*s = (struct session) { .user = &user, .id = id, .notify = n };
+	s->pipeful = PIPEFUL_NONE;
 	buf_init(&s->out, 1 << 20);
 	n->s = s;
 	n->what.events = events;

@@ -174,10 +174,33 @@ send_frame(struct co *co, struct session *s, enum store_type type,
 }
 
 void
+session_send_piped(struct co *co, struct session *s)
+{
+	const struct store_pipe held = { s->pipeful.n_octets,
+					 s->pipeful.ends_line };
+	uint32_t weight = s->pipeful.weight_octets;
+	struct buf b = BUF_INIT(SESSION_SEND_OCTETS);
+	int fd;
+
+	if (held.n_octets == 0)
+		return;
+	fd = pipeful_take(&s->pipeful);
+	store_put_pipe(&b, &held);
+	if (s->broken == OK)
+		s->broken = call_send_heavy(co, s->call, STORE_PIPE,
+					    buf_str(&b), fd, weight,
+					    in_s(SESSION_SEND_TIMEOUT_S));
+	else
+		close(fd);
+	buf_release(&b);
+}
+
+void
 session_send(struct co *co, struct session *s)
 {
 	struct str rest = buf_str(&s->out);
 
+	session_send_piped(co, s);
 	while (rest.n > 0) {
 		struct str piece = str_first(rest, CHUNK_OCTETS);
 
@@ -215,6 +238,47 @@ session_send_body(struct co *co, struct session *s, int fd, uint64_t offset,
 	store_put_body(&b, &range);
 	send_frame(co, s, STORE_BODY, buf_str(&b), fd);
 	buf_release(&b);
+}
+
+/* False: there is no pipe; what is left stays in out. */
+static bool
+pipe_words(struct co *co, struct session *s)
+{
+	size_t at = 0;
+
+	while (at < s->out.n && s->broken == OK) {
+		size_t n = 0;
+
+		if (pipeful_begin(&s->pipeful))
+			n = pipeful_put(&s->pipeful,
+					str_from(buf_str(&s->out), at));
+		if (n == 0 && s->pipeful.n_octets == 0)
+			break;
+		at += n;
+		if (n == 0)
+			session_send_piped(co, s);
+	}
+	buf_shift(&s->out, at);
+	return s->out.n == 0;
+}
+
+void
+session_pipe_body(struct co *co, struct session *s, int fd, uint64_t *offset,
+		  uint64_t *n)
+{
+	enum err e = OK;
+
+	if (!pipe_words(co, s))
+		return;
+	while (*n > 0 && s->broken == OK) {
+		if (!pipeful_begin(&s->pipeful))
+			return;
+		e = pipeful_put_file(&s->pipeful, fd, offset, n);
+		if (e == ERR_FULL && s->pipeful.n_octets > 0)
+			session_send_piped(co, s);
+		else if (e != OK)
+			s->broken = ERR_IO; // its size was told
+	}
 }
 
 void
@@ -992,6 +1056,7 @@ serve_session(struct co *co, struct call *call, struct frame *first,
 
 	s->call = call;
 	s->tree = owner;
+	s->pipeful = PIPEFUL_NONE;
 	session_begin(s);
 	arena_init(&s->arena, SESSION_ARENA_OCTETS);
 	buf_init(&s->out, SESSION_OUT_OCTETS);
@@ -1009,6 +1074,7 @@ serve_session(struct co *co, struct call *call, struct frame *first,
 		s->user->has_pop3 = false;
 	user_drop(&s->user);
 	arena_release(&s->arena);
+	pipeful_release(&s->pipeful);
 	buf_release(&s->out);
 	buf_release(&s->text);
 	free(s);

@@ -14,6 +14,7 @@
 #include "lib/rt/chan.h"
 #include "mda/store/mailbox.h"
 #include "mda/store/notify.h"
+#include "mda/store/pipeful.h"
 #include "mda/store/view.h"
 
 enum {
@@ -58,6 +59,7 @@ struct session {
 	enum store_verb verb;
 	struct str tag;
 
+	struct pipeful pipeful; // what is to be sent before out
 	struct buf out;
 	enum err broken; // nothing can be sent any more
 	enum store_status status;
@@ -90,6 +92,13 @@ void session_send(struct co *co, struct session *s);
 /* Nobody waits for the answer any more: nothing comes from front while a
  * command runs, but the end. */
 bool session_is_given_up(const struct session *s);
+/* Puts octets of a file behind what was put, by way of a pipe; moves *offset
+ * and *n on. What does not fit there is sent meanwhile; what is left of *n is
+ * for session_send_body(). */
+void session_pipe_body(struct co *co, struct session *s, int fd,
+		       uint64_t *offset, uint64_t *n);
+/* Sends what the pipe holds. */
+void session_send_piped(struct co *co, struct session *s);
 /* Sends octets of a file behind what was put; takes fd over.
  * Without one (-1) the answer is cut off, and the session. */
 void session_send_body(struct co *co, struct session *s, int fd,

@@ -81,6 +81,7 @@ AGAIN(command_again, store_command, store_read_command(in, &m),
 AGAIN(append_again, store_append, store_read_append(in, &m), store_put_append)
 AGAIN(done_again, store_done, store_read_done(in, &m), store_put_done)
 AGAIN(body_again, store_body, store_read_body(in, &m), store_put_body)
+AGAIN(pipe_again, store_pipe, store_read_pipe(in, &m), store_put_pipe)
 AGAIN(delivery_again, store_delivery, store_read_delivery(in, arena, &m),
       store_put_delivery)
 AGAIN(answer_again, store_answer, store_read_answer(in, &m), store_put_answer)
@@ -135,7 +136,7 @@ static again_fn *const all[] = {
 	snapshot_again, command_again,	  append_again,	       done_again,
 	body_again,	delivery_again,	  answer_again,	       control_again,
 	flush_again,	room_again,	  head_again,	       change_again,
-	event_again,	policy_ask_again, policy_answer_again,
+	event_again,	policy_ask_again, policy_answer_again, pipe_again,
 };
 
 int

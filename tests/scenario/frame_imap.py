@@ -1,9 +1,39 @@
 # SPDX-License-Identifier: MIT
 """What scenarios of IMAP share: a raw session, and its commands."""
 
+import zlib
+
 from frame import expect, expect_match, message
 
 USER1, USER2 = "user1@example1.local", "user2@example1.local"
+
+
+class Deflated:
+    """Stands before the socket of a Raw."""
+
+    def __init__(self, socket, octet_by_octet=False):
+        self.socket, self.octet_by_octet = socket, octet_by_octet
+        self.deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+        self.inflate = zlib.decompressobj(-15)
+        self.received = 0
+
+    def sendall(self, octets):
+        raw = (self.deflate.compress(octets) +
+               self.deflate.flush(zlib.Z_SYNC_FLUSH))
+        step = 1 if self.octet_by_octet else len(raw)
+        for i in range(0, len(raw), step):
+            self.socket.sendall(raw[i:i + step])
+
+    def recv(self, n):
+        while True:
+            raw = self.socket.recv(n)
+            self.received += len(raw)
+            octets = self.inflate.decompress(raw)
+            if octets or not raw:
+                return octets
+
+    def close(self):
+        self.socket.close()
 
 
 def session(lab, user=USER1):

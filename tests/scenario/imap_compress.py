@@ -4,38 +4,9 @@
 
 import os
 import time
-import zlib
 
 from frame import expect, expect_match, expect_true, main, scenario
-from frame_imap import ask, ok, session
-
-
-class Deflated:
-    """Stands before the socket of a Raw."""
-
-    def __init__(self, socket, octet_by_octet=False):
-        self.socket, self.octet_by_octet = socket, octet_by_octet
-        self.deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
-        self.inflate = zlib.decompressobj(-15)
-        self.received = 0
-
-    def sendall(self, octets):
-        raw = (self.deflate.compress(octets) +
-               self.deflate.flush(zlib.Z_SYNC_FLUSH))
-        step = 1 if self.octet_by_octet else len(raw)
-        for i in range(0, len(raw), step):
-            self.socket.sendall(raw[i:i + step])
-
-    def recv(self, n):
-        while True:
-            raw = self.socket.recv(n)
-            self.received += len(raw)
-            octets = self.inflate.decompress(raw)
-            if octets or not raw:
-                return octets
-
-    def close(self):
-        self.socket.close()
+from frame_imap import Deflated, ask, ok, session
 
 
 def compressed(lab, **how):

@@ -213,6 +213,21 @@ read_body(struct client *c, const struct frame *f)
 	c->text.n += range.n_octets;
 }
 
+static UNUSED void
+read_pipe(struct client *c, const struct frame *f)
+{
+	struct store_pipe pipe;
+
+	assert_int_equal(OK, store_read_pipe(f->body, &pipe));
+	assert_true(f->fd >= 0);
+	assert_int_equal(OK, buf_reserve(&c->text, pipe.n_octets + 1));
+	assert_int_equal(
+		OK, fs_read_pipe(f->fd, c->text.p + c->text.n, pipe.n_octets));
+	c->text.n += pipe.n_octets;
+	assert_int_equal(pipe.ends_line,
+			 str_ends(buf_str(&c->text), S("\r\n")));
+}
+
 /* Reads to the DONE. */
 static UNUSED void
 read_answer(struct co *co, struct client *c)
@@ -228,6 +243,8 @@ read_answer(struct co *co, struct client *c)
 		is_done = f.type == STORE_DONE;
 		if (f.type == STORE_BODY) {
 			read_body(c, &f);
+		} else if (f.type == STORE_PIPE) {
+			read_pipe(c, &f);
 		} else if (f.type == STORE_TEXT) {
 			buf_put(&c->text, f.body);
 		} else {

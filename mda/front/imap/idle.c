@@ -41,7 +41,7 @@ copy_news(struct co *co, struct imap_session *s)
 		enum err e =
 			call_recv(co, s->conn.store, in_s(STORE_TIMEOUT_S), &f);
 
-		if (e == OK && (f.type == STORE_TEXT || f.type == STORE_BODY))
+		if (e == OK && imap_is_text(&f))
 			e = imap_relay_text(co, s, &f);
 		else
 			e = e == OK ? imap_relay_bye(s, &f)

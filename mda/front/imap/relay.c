@@ -59,9 +59,33 @@ relay_body(struct co *co, struct imap_session *s, const struct frame *f)
 	return e;
 }
 
+static enum err
+relay_pipe(struct co *co, struct imap_session *s, const struct frame *f)
+{
+	struct store_pipe pipe;
+	enum err e;
+
+	if (f->fd < 0 || store_read_pipe(f->body, &pipe) != OK)
+		return imap_lost_store(s);
+	s->conn.is_mute = true; // until all of it has left
+	e = stream_send_pipe(co, s->conn.stream, f->fd, pipe.n_octets,
+			     in_s(CONN_WRITE_TIMEOUT_S));
+	s->conn.is_mute = e != OK || !pipe.ends_line;
+	return e;
+}
+
+bool
+imap_is_text(const struct frame *f)
+{
+	return f->type == STORE_TEXT || f->type == STORE_BODY ||
+	       f->type == STORE_PIPE;
+}
+
 enum err
 imap_relay_text(struct co *co, struct imap_session *s, const struct frame *f)
 {
+	if (f->type == STORE_PIPE)
+		return relay_pipe(co, s, f);
 	return f->type == STORE_BODY ? relay_body(co, s, f)
 				     : relay_text(co, s, f);
 }
@@ -175,7 +199,7 @@ imap_relay(struct co *co, struct imap_session *s, bool is_final,
 		if (e != OK)
 			return e == ERR_CANCELED ? e : imap_lost_store(s);
 		is_done = f.type == STORE_DONE;
-		if (f.type == STORE_TEXT || f.type == STORE_BODY)
+		if (imap_is_text(&f))
 			e = imap_relay_text(co, s, &f);
 		else if (is_done)
 			e = end_command(s, &f, is_final, status_out);

@@ -63,7 +63,9 @@ enum err imap_send_store(struct co *co, struct imap_session *s,
  * NULL. */
 enum err imap_relay(struct co *co, struct imap_session *s, bool is_final,
 		    enum store_status *status_out) MUST_USE;
-/* One frame of text or of a body. */
+/* Text, bodies, or both in a pipe. */
+bool imap_is_text(const struct frame *f);
+/* One such frame. */
 enum err imap_relay_text(struct co *co, struct imap_session *s,
 			 const struct frame *f) MUST_USE;
 /* The STORE_DONE that ends the session: tells the client. */
