@@ -188,15 +188,33 @@ struct listing {
 	struct folders folders;
 };
 
+/* Modified UTF-7 (RFC 3501 5.1.3) as the names in memory are: a wildcard may
+ * stand amidst what a name encodes as one. What is none stays. */
+static struct str
+decoded(struct session *s, struct str wire)
+{
+	struct buf b = BUF_INIT(4 * IMAP_LIST_PATTERN_OCTETS_MAX);
+	struct str out;
+
+	if (s->is_utf8 || imap_utf7_decode(wire, &b) != OK ||
+	    arena_str(&s->arena, buf_str(&b), &out) != OK)
+		out = wire;
+	buf_release(&b);
+	return out;
+}
+
 static bool
 make_patterns(struct listing *l)
 {
+	struct session *s = l->s;
+	struct str reference = decoded(s, l->list.reference);
+
 	l->patterns = arena_array(&l->s->arena, l->list.n_patterns + 1,
 				  sizeof(*l->patterns));
 	for (size_t i = 0; l->patterns != NULL && i < l->list.n_patterns; i++) {
-		l->patterns[i] = imap_list_pattern_new(l->list.reference,
-						       l->list.patterns[i], '/',
-						       &l->s->arena);
+		l->patterns[i] = imap_list_pattern_new(
+			reference, decoded(s, l->list.patterns[i]), '/',
+			&s->arena);
 		if (l->patterns[i] == NULL)
 			return false;
 	}
@@ -204,10 +222,10 @@ make_patterns(struct listing *l)
 }
 
 static bool
-matches(const struct listing *l, struct str wire)
+matches(const struct listing *l, struct str name)
 {
 	for (size_t i = 0; i < l->list.n_patterns; i++)
-		if (imap_list_matches(l->patterns[i], wire))
+		if (imap_list_matches(l->patterns[i], name))
 			return true;
 	return false;
 }
@@ -245,8 +263,8 @@ put_folders(struct co *co, struct listing *l)
 		struct buf wire = BUF_INIT(4 * IMAP_NAME_OCTETS_MAX);
 
 		if (folder_is_selected(folder, &l->list) &&
-		    imap_name_to_wire(folder->name, s->is_utf8, &wire) == OK &&
-		    matches(l, buf_str(&wire))) {
+		    matches(l, folder->name) &&
+		    imap_name_to_wire(folder->name, s->is_utf8, &wire) == OK) {
 			session_put(s, "* LIST ");
 			check(folder_put(folder, &l->list, s->is_utf8,
 					 &s->out) == OK);
@@ -275,8 +293,8 @@ put_lsub(struct co *co, struct listing *l)
 
 		if ((folder->is_subscribed ||
 		     (has_percent && (folder->below & FOLDER_SUBSCRIBED))) &&
-		    imap_name_to_wire(folder->name, s->is_utf8, &wire) == OK &&
-		    matches(l, buf_str(&wire))) {
+		    matches(l, folder->name) &&
+		    imap_name_to_wire(folder->name, s->is_utf8, &wire) == OK) {
 			session_put(s, "* LSUB (%s) \"/\" ",
 				    folder->is_subscribed ? "" : "\\Noselect");
 			session_put_mailbox(s, buf_str(&wire));

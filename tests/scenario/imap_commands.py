@@ -58,6 +58,22 @@ def what_a_client_puts_is_recent(lab):
 
 
 @scenario
+def wildcards_stand_between_characters(lab):
+    """RFC 3501 5.1.3: two characters beyond ASCII are one run of base64; a
+    pattern may end between them."""
+    with session(lab) as raw:
+        ok(raw, "CREATE &AOkA6A-x")
+        for pattern in ("&AOk-*", "*&AOg-%", "&AOk-%x", "&AOkA6A-x"):
+            for word in ("LIST", "LSUB"):
+                ok(raw, "SUBSCRIBE &AOkA6A-x")
+                expect_match("".join(ok(raw, f'{word} "" "{pattern}"')),
+                             "&AOkA6A-x", f"{word} {pattern}")
+        expect(len(ok(raw, 'LIST "" "&AOg-*"')), 1, "of another character")
+        ok(raw, "UNSUBSCRIBE &AOkA6A-x")
+        ok(raw, "DELETE &AOkA6A-x")
+
+
+@scenario
 def flags_are_told_when_they_change(lab):
     """RFC 9051 6.4.5: FETCH tells FLAGS when it set \\Seen, not each time."""
     with fresh(lab, "Told", 1) as raw:
