@@ -8,11 +8,17 @@
 
 enum { PAGE_OCTETS = 4096 };
 
-static uint32_t
-pages_octets(uint64_t n_octets)
+/* Each part has pages of its own, at most as many as there are slots. */
+static void
+count(struct pipeful *p, uint64_t page_offset, uint64_t n_octets)
 {
-	return (uint32_t)(n_octets + PAGE_OCTETS - 1) / PAGE_OCTETS *
-	       PAGE_OCTETS;
+	uint64_t pages =
+		(page_offset + n_octets + PAGE_OCTETS - 1) / PAGE_OCTETS;
+
+	p->n_octets += (uint32_t)n_octets;
+	p->weight_octets += (uint32_t)pages * PAGE_OCTETS;
+	if (p->weight_octets > PIPEFUL_MAX_OCTETS)
+		p->weight_octets = PIPEFUL_MAX_OCTETS;
 }
 
 bool
@@ -43,8 +49,7 @@ pipeful_put(struct pipeful *p, struct str text)
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return 0;
-	p->n_octets += (uint32_t)n;
-	p->weight_octets += pages_octets((uint64_t)n);
+	count(p, 0, (uint64_t)n);
 	p->ends_line = text.p[n - 1] == '\n';
 	return (size_t)n;
 }
@@ -63,9 +68,7 @@ pipeful_put_file(struct pipeful *p, int fd, uint64_t *offset, uint64_t *n)
 			return errno == EAGAIN ? ERR_FULL : ERR_IO;
 		if (got == 0)
 			return ERR_EOF;
-		p->weight_octets +=
-			pages_octets(*offset % PAGE_OCTETS + (uint64_t)got);
-		p->n_octets += (uint32_t)got;
+		count(p, *offset % PAGE_OCTETS, (uint64_t)got);
 		p->ends_line = false;
 		*offset += (uint64_t)got;
 		*n -= (uint64_t)got;

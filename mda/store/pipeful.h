@@ -18,7 +18,7 @@ enum {
 struct pipeful {
 	int in_fd, out_fd; // -1: there is none
 	uint32_t n_octets;
-	uint32_t weight_octets; // of whole pages, each with one part
+	uint32_t weight_octets; // of all pages, at most PIPEFUL_MAX_OCTETS
 	bool ends_line;		// what was put last
 };
 

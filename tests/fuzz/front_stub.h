@@ -14,6 +14,7 @@
 #include "lib/ipc/store.h"
 #include "tests/fuzz/session_client.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 
 enum {
@@ -170,6 +171,26 @@ put_body(struct stub_store *s)
 	buf_release(&body);
 }
 
+/* Text and body in a pipe. */
+static void
+put_pipe(struct stub_store *s)
+{
+	const struct str text = S("* 1 FETCH (BODY[] {12}\r\nA: b\r\n\r\n.c"
+				  "\r\n)\r\n");
+	const struct store_pipe held = { (uint32_t)text.n, true };
+	struct buf body = BUF_INIT(64);
+	int fds[2];
+	enum err e;
+
+	check(pipe2(fds, O_CLOEXEC) == 0);
+	check(write(fds[1], text.p, text.n) == (ssize_t)text.n);
+	close(fds[1]);
+	store_put_pipe(&body, &held);
+	e = call_post(s->call, STORE_PIPE, buf_str(&body), fds[0], false);
+	(void)e;
+	buf_release(&body);
+}
+
 static void
 put_done(struct stub_store *s, enum store_status status)
 {
@@ -213,6 +234,8 @@ run_stub(struct stub_store *s, const struct store_command *c)
 		put_text(s, S("* 1 FETCH (BODY[] {12}\r\n"));
 		put_body(s);
 		put_text(s, S(")\r\n"));
+		if (str_find(c->args, S("1:")) >= 0)
+			put_pipe(s);
 		break;
 	case VERB_STORE:
 	case VERB_SEARCH:
@@ -399,7 +422,7 @@ run_front(const uint8_t *data, size_t size, bool is_imap)
 		start_front();
 	has_started = true;
 	client_take(data + 1, size - 1);
-	client.piece = data[0] & 1 ? MAX_INPUT : 1 + (data[0] >> 1);
+	client.piece = data[0] & 1 ? INPUT_MAX : 1 + (data[0] >> 1);
 	t.n_right = 0;
 	buf_init(&client.output, OUTPUT_MAX);
 	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);

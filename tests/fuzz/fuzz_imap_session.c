@@ -222,7 +222,7 @@ look(void)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	if (size < 1 || size > MAX_INPUT)
+	if (size < 1 || size > INPUT_MAX)
 		return 0;
 	run_front(data, size, true);
 	look();

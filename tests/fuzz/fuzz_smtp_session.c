@@ -307,7 +307,7 @@ walk_content(struct buf *out)
 static bool
 walk_data(void)
 {
-	struct buf content = BUF_INIT(MAX_INPUT);
+	struct buf content = BUF_INIT(INPUT_MAX);
 	bool has_end = walk_content(&content);
 	int code = next_reply();
 
@@ -415,7 +415,7 @@ look(void)
 	int last;
 
 	memset(&o, 0, sizeof(o));
-	buf_init(&o.chunks, MAX_INPUT);
+	buf_init(&o.chunks, INPUT_MAX);
 	check(next_reply() == 220);
 	while (walk_command())
 		;
@@ -451,13 +451,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arrival *a;
 	int fds[2];
 
-	if (size < 1 || size > MAX_INPUT)
+	if (size < 1 || size > INPUT_MAX)
 		return 0;
 	if (!has_started)
 		start();
 	has_started = true;
 	client_take(data + 1, size - 1);
-	client.piece = data[0] & 2 ? MAX_INPUT : 1 + (data[0] >> 2);
+	client.piece = data[0] & 2 ? INPUT_MAX : 1 + (data[0] >> 2);
 	buf_init(&client.output, 1 << 22);
 	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
 	a = must_alloc(sizeof(*a));

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 enum {
-	MAX_INPUT = 16384,
+	INPUT_MAX = 16384,
 	FRAME_OCTETS = 1 << 20,
 	MAX_CALLS = 64,
 	WAIT_S = 20,
@@ -18,8 +18,8 @@ enum {
 };
 
 static struct {
-	char input[MAX_INPUT];
-	bool waits[MAX_INPUT]; // before this octet
+	char input[INPUT_MAX];
+	bool waits[INPUT_MAX]; // before this octet
 	size_t n_input, piece;
 	int fd;
 	struct buf output; // of the server
@@ -106,7 +106,7 @@ client_piece(size_t at)
 static void
 client_talk(struct co *co)
 {
-	struct stream *s = stream_new(client.fd, MAX_INPUT);
+	struct stream *s = stream_new(client.fd, INPUT_MAX);
 	enum err e = client_hear(co, s, in_s(WAIT_S));
 
 	for (size_t at = 0, n; e == OK && at < client.n_input; at += n) {
