@@ -250,6 +250,14 @@ body_contains(struct str body, const struct mime_part *part,
 	return s->is_found;
 }
 
+/* Also what message/delivery-status and its kin say. */
+static bool
+is_read(const struct mime_part *part)
+{
+	return mime_is_text(part) ||
+	       (part->kind == MIME_LEAF && str_ieq(part->type, S("message")));
+}
+
 bool
 search_text_in_part(struct str message, const struct mime_part *part,
 		    struct str folded_needle)
@@ -261,7 +269,7 @@ search_text_in_part(struct str message, const struct mime_part *part,
 		return search_text_in_header(
 			mime_slice(message, part->children->header),
 			folded_needle);
-	if (!mime_is_text(part))
+	if (!is_read(part))
 		return false;
 	search_text_init(&s, folded_needle);
 	is_found = body_contains(mime_slice(message, part->body), part, &s);
@@ -310,7 +318,7 @@ keep_part(struct str message, const struct mime_part *part,
 {
 	if (part->kind == MIME_MESSAGE)
 		feed_header(mime_slice(message, part->children->header), s);
-	else if (mime_is_text(part))
+	else if (is_read(part))
 		body_contains(mime_slice(message, part->body), part, s);
 	else
 		return;

@@ -39,8 +39,8 @@ bool search_text_header(struct str header, struct str name,
 			struct str folded_needle);
 /* Some line of the header contains it: name, ": ", decoded value. */
 bool search_text_in_header(struct str header, struct str folded_needle);
-/* The decoded text of this part alone: body of text/..., header of the message
- * inside message/rfc822; false for others. A caller that must yield goes
+/* The decoded text of this part alone: body of text/... and of reports in
+ * message/..., header of the message inside message/rfc822; false for others. A caller that must yield goes
  * through the parts with mime_next. */
 bool search_text_in_part(struct str message, const struct mime_part *part,
 			 struct str folded_needle);

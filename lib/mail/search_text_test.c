@@ -102,6 +102,8 @@ messages_are_searched_decoded(void **state UNUSED)
 		"Content-Transfer-Encoding: quoted-printable" NL NL
 		"Stra=DFe na=" NL "me" NL "--x" NL
 		"Content-Type: image/gif" NL NL "picture" NL "--x" NL
+		"Content-Type: message/delivery-status" NL NL
+		"Final-Recipient: rfc822; a@b.test" NL "--x" NL
 		"Content-Type: message/rfc822" NL NL
 		"Subject: =?utf-8?b?w6k=?=" NL NL "inner" NL "--x--" NL);
 	static const struct {
@@ -116,6 +118,7 @@ messages_are_searched_decoded(void **state UNUSED)
 		{ STR_INIT("INNER"), true, true },
 		{ STR_INIT("PICTURE"), false, false },
 		{ STR_INIT("PREAMBLE"), false, false },
+		{ STR_INIT("FINAL-RECIPIENT: RFC822; A@B.TEST"), true, true },
 		/* Headers of parts: names of attachments are asked for. */
 		{ STR_INIT("CONTENT-TYPE: IMAGE/GIF"), false, true },
 		{ STR_INIT("MESSAGE/RFC822"), false, true },

@@ -789,6 +789,8 @@ WORDS = ("thing", "other", "fox", "café", "th", "in", "Re", "=", "x.test", "a b
          "ox ju", "list", "more", "ÍNG")
 SEARCHED = ("SUBJECT", "FROM", "TO", "CC", "BODY", "TEXT", "HEADER Message-ID",
             "HEADER References")
+TEXT_WORDS = ("hello", "éa", "é.", "=41", "Ab", "world", "a: b", "..", "xxx",
+              "From x.", "hello world", "aGVs", "X-Inner", "message/rfc822")
 FLAG_KEYS = ("ALL", "SEEN", "UNSEEN", "FLAGGED", "DELETED", "KEYWORD k1",
              "UNKEYWORD k1", "1:5", "UID 3:7", "LARGER 250", "SMALLER 200",
              "SINCE 3-Mar-2024", "BEFORE 3-Mar-2024", "ON 3-Mar-2024",
@@ -875,6 +877,9 @@ def random_cases(options):
         case.messages = [(DEFAULT_DATE, random_message(rng) or b"\r\n")
                          for _ in range(n)]
         case.is_walked = True
+        # In BODY Dovecot passes over the headers of messages inside.
+        case.steps = [(1, f"SEARCH CHARSET UTF-8 TEXT {{{{{word}}}}}".encode(),
+                       None) for word in TEXT_WORDS]
         cases.append(case)
         left -= n
     return cases
