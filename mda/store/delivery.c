@@ -360,7 +360,7 @@ deliver_letter(struct co *co, struct user *u, struct str text)
 	tree_unique(u->tree, &unique);
 	e = content_add(co, u->tree, &content, text);
 	if (e == OK)
-		e = mailbox_open(co, u, STR_NONE, &inbox);
+		e = mailbox_open_inbox(co, u, &inbox);
 	quota_enter(co, u);
 	if (e == OK)
 		e = place(co, &d, NULL, inbox, buf_str(&unique), S(""));
@@ -394,7 +394,7 @@ open_target(struct co *co, struct user *u, const struct store_rcpt *rcpt,
 	    folder_dir(co, u, buf_str(&name), &dir) == OK)
 		e = mailbox_open(co, u, buf_str(&dir), out);
 	if (e == ERR_NOT_FOUND)
-		e = mailbox_open(co, u, STR_NONE, out);
+		e = mailbox_open_inbox(co, u, out);
 	buf_release(&name);
 	buf_release(&dir);
 	return e;
@@ -426,7 +426,7 @@ deliver_into(struct co *co, const struct delivery *d, struct user *u,
 	if (e == OK) {
 		ring_add(d->tree->ring, str_c(u->address), unique);
 		mailbox_wake(to, NOTIFY_MESSAGE_NEW, 0);
-	} else if (to->new_sync.failure != OK) {
+	} else if (to->new_sync.failure != OK || mailbox_is_lost(to)) {
 		mailbox_kill(to);
 	}
 	return e == ERR_NOT_FOUND ? &unavailable : answer_of(e);

@@ -270,6 +270,7 @@ new_mailbox(struct user *u, char *dir, const struct opening *o)
 	m->tmp_fd = o->fds[0];
 	m->new_fd = o->fds[1];
 	m->cur_fd = o->fds[2];
+	m->id = tree_dir_id(m->dir[0] != '\0' ? m->dir_fd : m->cur_fd);
 	m->n_holds = 1;
 	lock_init(&m->lock);
 	shared_sync_init(&m->cur_sync);
@@ -338,17 +339,16 @@ lock_for_opening(struct co *co, struct user *u, const char *name)
 
 /* The folder's directory is another program's, too. Who has the user's lock may
  * be about to rename it; INBOX has its user's. */
-static bool
-is_lost(const struct mailbox *m)
+bool
+mailbox_is_lost(const struct mailbox *m)
 {
 	const struct user *u = m->user;
 
 	if (u->lock.is_held)
 		return false;
-	if (m->dir[0] != '\0' ? !tree_is_there(u->fd, m->dir, m->dir_fd)
-			      : !tree_is_there(u->fd, "cur", m->cur_fd))
-		return true;
-	return tree_is_removed(m->cur_fd) || tree_is_removed(m->new_fd) ||
+	return !tree_is_there(u->fd, m->dir[0] != '\0' ? m->dir : "cur",
+			      &m->id) ||
+	       tree_is_removed(m->cur_fd) || tree_is_removed(m->new_fd) ||
 	       tree_is_removed(m->tmp_fd);
 }
 
@@ -363,19 +363,14 @@ lose(struct mailbox *m)
 	mailbox_drop(&m);
 }
 
-enum err
-mailbox_open(struct co *co, struct user *u, struct str dir,
-	     struct mailbox **out)
+static enum err
+open_known(struct co *co, struct user *u, struct str dir, struct mailbox **out)
 {
 	struct mailbox *m = map_get(&u->mailboxes, dir);
 	char *name;
 	enum err e;
 
 	*out = NULL;
-	if (m != NULL && is_lost(m)) {
-		lose(m);
-		m = NULL;
-	}
 	if (m != NULL) {
 		*out = mailbox_hold(m);
 		return OK;
@@ -392,6 +387,23 @@ mailbox_open(struct co *co, struct user *u, struct str dir,
 	e = open_locked(co, u, name, out);
 	lock_give(&u->lock);
 	return e;
+}
+
+enum err
+mailbox_open(struct co *co, struct user *u, struct str dir,
+	     struct mailbox **out)
+{
+	struct mailbox *m = map_get(&u->mailboxes, dir);
+
+	if (m != NULL && mailbox_is_lost(m))
+		lose(m);
+	return open_known(co, u, dir, out);
+}
+
+enum err
+mailbox_open_inbox(struct co *co, struct user *u, struct mailbox **out)
+{
+	return open_known(co, u, STR_NONE, out);
 }
 
 enum err

@@ -66,6 +66,7 @@ struct mailbox {
 	struct user *user;
 	char *dir; // "" or ".Sent.Sub": the key
 	int dir_fd, cur_fd, new_fd, tmp_fd;
+	struct dir_id id; // of dir_fd, of INBOX of cur_fd
 	unsigned n_holds;
 	bool is_idle;
 	TAILQ_ENTRY(mailbox) idle_link, dead_link, rest_link;
@@ -130,6 +131,12 @@ struct mailbox {
  * changes what a dead one had open. ERR_NOT_FOUND, ERR_TIMEOUT. */
 enum err mailbox_open(struct co *co, struct user *u, struct str dir,
 		      struct mailbox **out) MUST_USE;
+/* INBOX, without a look whether its directories are still those that have its
+ * names: deliveries look when they fail. */
+enum err mailbox_open_inbox(struct co *co, struct user *u,
+			    struct mailbox **out) MUST_USE;
+/* Did another program remove its directories, or put others in their place? */
+bool mailbox_is_lost(const struct mailbox *m);
 struct mailbox *mailbox_hold(struct mailbox *m);
 /* NULL is fine. */
 void mailbox_drop(struct mailbox **m);

@@ -516,15 +516,24 @@ find_or_add(struct tree *t, char *address)
 	return u;
 }
 
-bool
-tree_is_there(int dir_fd, const char *name, int fd)
+struct dir_id
+tree_dir_id(int fd)
 {
-	struct stat now, opened;
+	struct stat st = { 0 };
+
+	if (fstat(fd, &st) != 0)
+		log_error("store.stat", FERRNO(errno));
+	return (struct dir_id) { st.st_dev, st.st_ino };
+}
+
+bool
+tree_is_there(int dir_fd, const char *name, const struct dir_id *opened)
+{
+	struct stat now;
 
 	if (fstatat(dir_fd, name, &now, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno != ENOENT && errno != ENOTDIR;
-	return fstat(fd, &opened) != 0 ||
-	       (now.st_dev == opened.st_dev && now.st_ino == opened.st_ino);
+	return now.st_dev == opened->device && now.st_ino == opened->inode;
 }
 
 bool
@@ -542,7 +551,7 @@ is_user_there(const struct user *u, const struct opening *o)
 	char path[2 * TREE_NAME_SIZE];
 
 	snprintf(path, sizeof(path), "%s/%s", o->domain, o->local);
-	return tree_is_there(u->tree->root_fd, path, u->fd);
+	return tree_is_there(u->tree->root_fd, path, &u->id);
 }
 
 /* Whoever comes next finds another; those who are in get BYE. */
@@ -582,6 +591,8 @@ open_user(struct co *co, struct user *u, struct opening *o)
 	o->root_fd = t->root_fd;
 	offload(co, open_in_thread, o);
 	u->fd = o->fd;
+	if (u->fd >= 0)
+		u->id = tree_dir_id(u->fd);
 	u->last_validity =
 		o->validity > t->forgotten_s ? o->validity : t->forgotten_s;
 	return o->e;

@@ -101,10 +101,16 @@ struct quota_state {
 	int64_t counted_at_us; // monotonic; 0: by another process
 };
 
+/* Which directory it was that was opened. */
+struct dir_id {
+	uint64_t device, inode;
+};
+
 struct user {
 	struct tree *tree;
 	char *address; // "local@domain", lower case: the key
 	int fd;	       // -1 until it was opened
+	struct dir_id id;
 	unsigned n_holds;
 	TAILQ_ENTRY(user) idle_link;
 	struct map mailboxes;		      // by directory name
@@ -135,9 +141,10 @@ void tree_close(struct tree *t);
  * ERR_UNAVAILABLE (no tree). */
 enum err tree_user(struct co *co, struct tree *t, struct str address,
 		   struct user **out) MUST_USE;
-/* Is the directory fd yet what has that name (or path, no link at its end)?
+struct dir_id tree_dir_id(int fd);
+/* Is the directory yet what has that name (or path, no link at its end)?
  * Another program may take it away, or put another in its place. */
-bool tree_is_there(int dir_fd, const char *name, int fd);
+bool tree_is_there(int dir_fd, const char *name, const struct dir_id *opened);
 /* Was that directory removed? */
 bool tree_is_removed(int fd);
 struct user *user_hold(struct user *u);

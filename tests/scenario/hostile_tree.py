@@ -348,11 +348,14 @@ def users_that_go_and_come_back(lab):
     expect_true(new_validity > validity, "its UIDs are others")
     deliver()
     expect(messages()[0], 1)
+    shutil.rmtree(os.path.join(host.maildir(user), "tmp"))
+    deliver()
+    expect(messages()[0], 2)
     with host.imap(user) as first:
         first.select("INBOX")
         copy_over(host.maildir(user))
         deliver()
-        expect(messages(), (2, new_validity))
+        expect(messages(), (3, new_validity))
         expect_bye(first)
 
 
