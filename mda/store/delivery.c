@@ -101,7 +101,7 @@ room_for(struct co *co, struct tree *t, struct str mailbox, uint64_t size)
 {
 	const struct store_answer *answer;
 	struct user *u;
-	enum err e = tree_user(co, t, mailbox, &u);
+	enum err e = tree_user_for_room(co, t, mailbox, &u);
 
 	if (e != OK)
 		return answer_of(e);

@@ -411,6 +411,7 @@ struct opening {
 	int fd;
 	uint32_t validity;
 	enum err e;
+	bool is_believed; // to be there still, if it was opened before
 };
 
 static uint32_t
@@ -582,7 +583,7 @@ open_user(struct co *co, struct user *u, struct opening *o)
 {
 	struct tree *t = u->tree;
 
-	if (u->fd >= 0 && !is_user_there(u, o))
+	if (u->fd >= 0 && !o->is_believed && !is_user_there(u, o))
 		lose_user(u);
 	if (u->is_gone)
 		return ERR_MORE;
@@ -617,8 +618,9 @@ find_user(struct co *co, struct tree *t, const char *key, struct opening *o,
 	return e;
 }
 
-enum err
-tree_user(struct co *co, struct tree *t, struct str address, struct user **out)
+static enum err
+get_user(struct co *co, struct tree *t, struct str address, bool is_believed,
+	 struct user **out)
 {
 	struct opening *o;
 	char *key;
@@ -638,10 +640,24 @@ tree_user(struct co *co, struct tree *t, struct str address, struct user **out)
 		free(o);
 		return ERR_FORMAT;
 	}
+	o->is_believed = is_believed;
 	e = find_user(co, t, key, o, out);
 	free(key);
 	free(o);
 	return e;
+}
+
+enum err
+tree_user(struct co *co, struct tree *t, struct str address, struct user **out)
+{
+	return get_user(co, t, address, false, out);
+}
+
+enum err
+tree_user_for_room(struct co *co, struct tree *t, struct str address,
+		   struct user **out)
+{
+	return get_user(co, t, address, true, out);
 }
 
 void

@@ -141,6 +141,10 @@ void tree_close(struct tree *t);
  * ERR_UNAVAILABLE (no tree). */
 enum err tree_user(struct co *co, struct tree *t, struct str address,
 		   struct user **out) MUST_USE;
+/* The same for a question that a delivery asks again: it does not look whether
+ * the directory was taken away meanwhile. */
+enum err tree_user_for_room(struct co *co, struct tree *t, struct str address,
+			    struct user **out) MUST_USE;
 struct dir_id tree_dir_id(int fd);
 /* Is the directory yet what has that name (or path, no link at its end)?
  * Another program may take it away, or put another in its place. */
