@@ -133,6 +133,32 @@ test_hostile_users(struct co *co)
 	assert_int_equal(0, count_files("new", NULL));
 }
 
+/* Another program takes the user's directory away: no reason to tell a sender
+ * that there is no such user. */
+static void
+test_home_taken_away(struct co *co)
+{
+	char command[256];
+
+	t.quota.storage_octets = 100000;
+	tree.epoch++;
+	assert_int_equal(250, deliver(co, "AAAAAAAAAH1", "A: b\r\n\r\nc\r\n"));
+	assert_int_equal(250, ask_room(co, user1, 100));
+	snprintf(command, sizeof(command), "rm -r '%s/example1.local/user1'",
+		 t.root);
+	assert_int_equal(0, system(command));
+	assert_int_not_equal(550, ask_room(co, user1, 100));
+	assert_int_equal(250, deliver(co, "AAAAAAAAAH2", "A: b\r\n\r\nc\r\n"));
+	assert_int_equal(1, count_files("new", NULL));
+	snprintf(command, sizeof(command),
+		 "rm -r '%s/example1.local/user1' && "
+		 "ln -s nowhere '%s/example1.local/user1'",
+		 t.root, t.root);
+	assert_int_equal(0, system(command));
+	assert_int_not_equal(550, ask_room(co, user1, 100));
+	assert_int_equal(451, deliver(co, "AAAAAAAAAH3", "A: b\r\n\r\nc\r\n"));
+}
+
 static void
 test_second_server(struct co *co UNUSED)
 {
@@ -1045,6 +1071,7 @@ SCENARIO(repeats)
 SCENARIO(line_ends_and_large)
 SCENARIO(quota)
 SCENARIO(hostile_users)
+SCENARIO(home_taken_away)
 SCENARIO(second_server)
 SCENARIO(select_and_fetch)
 SCENARIO(store_and_expunge)
@@ -1072,6 +1099,7 @@ main(void)
 		cmocka_unit_test(run_line_ends_and_large),
 		cmocka_unit_test(run_quota),
 		cmocka_unit_test(run_hostile_users),
+		cmocka_unit_test(run_home_taken_away),
 		cmocka_unit_test(run_second_server),
 		cmocka_unit_test(run_select_and_fetch),
 		cmocka_unit_test(run_store_and_expunge),

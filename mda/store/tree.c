@@ -596,7 +596,9 @@ open_user(struct co *co, struct user *u, struct opening *o)
 		u->id = tree_dir_id(u->fd);
 	u->last_validity =
 		o->validity > t->forgotten_s ? o->validity : t->forgotten_s;
-	return o->e;
+	/* It went while it was opened or made: the user is there all the same.
+	 */
+	return o->e == ERR_NOT_FOUND ? ERR_UNAVAILABLE : o->e;
 }
 
 static enum err
