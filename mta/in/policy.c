@@ -659,14 +659,14 @@ policy_apply(const struct session *s, struct arena *arena, struct envelope *e)
 			   sizeof(*list));
 	if (list == NULL)
 		return ERR_LIMIT;
-	if (o->redirect.n > 0)
+	if (o->redirect.n > 0) // instead of all, copies too, as in Postfix
 		list[n++] = (struct recipient) { .address = o->redirect };
 	else
 		for (; n < e->n_recipients; n++)
 			list[n] = e->recipients[n];
 	if (n + o->n_bcc > ENVELOPE_MAX_RECIPIENTS)
 		return ERR_LIMIT;
-	for (size_t i = 0; i < o->n_bcc; i++)
+	for (size_t i = 0; i < o->n_bcc && o->redirect.n == 0; i++)
 		list[n++] = (struct recipient) {
 			.address = o->bcc[i],
 			/* A copy that nobody asked for bounces to nobody. */

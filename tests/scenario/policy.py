@@ -113,6 +113,7 @@ MAPS = {
     "end.map": "end-bad@good.example REJECT at the end\n"
                "end-hold@good.example HOLD\n"
                "end-discard@good.example DISCARD\n"
+               "end-redirect@good.example REDIRECT user1@example1.local\n"
                "end-bcc@good.example BCC user2@example1.local\n",
     "hosts.map": "mx.spam.example REJECT bad mx\n198.51.100.67 550 bad ns\n",
     "header.pcre": "/^X-Bad:/ REJECT\n/^X-Worse:.*viagra$/ REJECT 5.7.9 no "
@@ -330,6 +331,13 @@ def data_and_its_end_have_lists_too(lab):
     expect(code, 250, text)
     host.wait_mail("user1@example1.local", identity)
     host.wait_mail("user2@example1.local", identity)
+    identity, code, text = send(host, "bcc", "end-redirect@good.example")
+    expect(code, 250, text)
+    host.wait_mail("user1@example1.local", identity)
+    host.flush()
+    wait_for("all is delivered", lambda: "Mail queue is empty" in host.queue())
+    expect_true(not host.find("user2@example1.local", identity),
+                "REDIRECT is instead of copies, too")
     _, code, text = send(host, "ok", "end-hold@good.example")
     expect(code, 250, text)
     number = re.search(r"queued as (\w+)", text).group(1)
