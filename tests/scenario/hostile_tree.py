@@ -199,8 +199,9 @@ class Swapper(threading.Thread):
             inner = os.path.relpath(place, source)
             for name in names:
                 os.makedirs(os.path.join(to, inner), exist_ok=True)
-                os.replace(os.path.join(place, name),
-                           os.path.join(to, inner, name))
+                with contextlib.suppress(FileNotFoundError):  # was temporary
+                    os.replace(os.path.join(place, name),
+                               os.path.join(to, inner, name))
         for place, _, _ in os.walk(source, topdown=False):
             with contextlib.suppress(OSError):  # mail came meanwhile
                 os.rmdir(place)
