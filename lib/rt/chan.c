@@ -517,26 +517,30 @@ call_post(struct call *call, uint16_t type, struct str body, int fd,
 	return close_unless_ok(post(call, type, body, fd, 0, is_end), fd);
 }
 
-enum err
-call_send(struct co *co, struct call *call, uint16_t type, struct str body,
-	  int fd, bool is_end, int64_t deadline_us)
+static enum err
+send_weighed(struct co *co, struct call *call, uint16_t type, struct str body,
+	     int fd, uint32_t weight, bool is_end, int64_t deadline_us)
 {
 	enum err e = wait_for_room(co, call, fd >= 0, deadline_us);
 
 	if (e == OK)
-		e = post(call, type, body, fd, 0, is_end);
+		e = post(call, type, body, fd, weight, is_end);
 	return close_unless_ok(e, fd);
+}
+
+enum err
+call_send(struct co *co, struct call *call, uint16_t type, struct str body,
+	  int fd, bool is_end, int64_t deadline_us)
+{
+	return send_weighed(co, call, type, body, fd, 0, is_end, deadline_us);
 }
 
 enum err
 call_send_heavy(struct co *co, struct call *call, uint16_t type,
 		struct str body, int fd, uint32_t weight, int64_t deadline_us)
 {
-	enum err e = wait_for_room(co, call, true, deadline_us);
-
-	if (e == OK)
-		e = post(call, type, body, fd, weight, false);
-	return close_unless_ok(e, fd);
+	return send_weighed(co, call, type, body, fd, weight, false,
+			    deadline_us);
 }
 
 bool

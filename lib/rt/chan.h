@@ -71,8 +71,9 @@ void call_free(struct call **call);
 enum err
 call_send(struct co *co, struct call *call, uint16_t type, struct str body,
 	  int fd, bool is_end, int64_t deadline_us) MUST_USE;
-/* Like call_send() of a descriptor that holds memory, as a pipe does: the
- * window counts weight octets more, at most FRAME_WEIGHT_MAX_OCTETS. */
+/* Like call_send() without is_end, of a descriptor that may hold memory, as a
+ * pipe does: the window counts weight octets more, at most
+ * FRAME_WEIGHT_MAX_OCTETS; 0 without a descriptor. */
 enum err call_send_heavy(struct co *co, struct call *call, uint16_t type,
 			 struct str body, int fd, uint32_t weight,
 			 int64_t deadline_us) MUST_USE;

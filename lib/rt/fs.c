@@ -82,41 +82,38 @@ fs_write_all_at(int fd, struct str bytes, int64_t offset)
 	return OK;
 }
 
-enum err
-fs_read_at(int fd, char *to, size_t n, int64_t offset)
+/* offset: NULL for what has none. */
+static enum err
+read_exactly(int fd, char *to, size_t n, int64_t *offset)
 {
 	while (n > 0) {
-		ssize_t got = pread(fd, to, n, offset);
+		ssize_t got = offset != NULL ? pread(fd, to, n, *offset)
+					     : read(fd, to, n);
 
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return failed("pread", "");
+			return failed(offset != NULL ? "pread" : "read", "");
 		if (got == 0)
 			return ERR_EOF;
 		to += got;
-		offset += got;
+		if (offset != NULL)
+			*offset += got;
 		n -= (size_t)got;
 	}
 	return OK;
 }
 
 enum err
+fs_read_at(int fd, char *to, size_t n, int64_t offset)
+{
+	return read_exactly(fd, to, n, &offset);
+}
+
+enum err
 fs_read_pipe(int fd, char *to, size_t n)
 {
-	while (n > 0) {
-		ssize_t got = read(fd, to, n);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return failed("read", "");
-		if (got == 0)
-			return ERR_EOF;
-		to += got;
-		n -= (size_t)got;
-	}
-	return OK;
+	return read_exactly(fd, to, n, NULL);
 }
 
 int

@@ -664,17 +664,29 @@ put_file(struct stream *s, int fd, int64_t offset, size_t n_octets)
 	return e;
 }
 
+/* Pages of the kernel's, without a copy. */
+static ssize_t
+send_some_pages(struct stream *s, int fd, int64_t offset, uint64_t n_octets)
+{
+	off_t at = offset;
+
+	if (offset != IS_PIPE)
+		return sendfile(s->fd, fd, &at, n_octets);
+	return splice(fd, NULL, s->fd, NULL, n_octets,
+		      SPLICE_F_NONBLOCK | SPLICE_F_MORE);
+}
+
 static enum err
 send_pages(struct co *co, struct stream *s, int fd, int64_t offset,
 	   uint64_t n_octets, int64_t deadline_us)
 {
 	while (n_octets > 0) {
-		off_t at = offset;
-		ssize_t n = sendfile(s->fd, fd, &at, n_octets);
+		ssize_t n = send_some_pages(s, fd, offset, n_octets);
 		enum err e;
 
 		if (n > 0) {
-			offset += n;
+			if (offset != IS_PIPE)
+				offset += n;
 			n_octets -= (uint64_t)n;
 			continue;
 		}
@@ -684,31 +696,7 @@ send_pages(struct co *co, struct stream *s, int fd, int64_t offset,
 			continue;
 		if (errno != EAGAIN)
 			return errno == EIO ? ERR_IO : ERR_EOF;
-		do
-			e = wait_for(co, s, UV_WRITABLE, deadline_us);
-		while (e == OK && !s->is_ready);
-		if (e != OK)
-			return e;
-	}
-	return OK;
-}
-
-static enum err
-splice_pipe(struct co *co, struct stream *s, int fd, uint64_t n_octets,
-	    int64_t deadline_us)
-{
-	while (n_octets > 0) {
-		ssize_t n = splice(fd, NULL, s->fd, NULL, n_octets,
-				   SPLICE_F_NONBLOCK | SPLICE_F_MORE);
-		enum err e;
-
-		if (n > 0) {
-			n_octets -= (uint64_t)n;
-			continue;
-		}
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n == 0 || errno != EAGAIN || !has_octets(fd))
+		if (offset == IS_PIPE && !has_octets(fd))
 			return ERR_EOF;
 		do
 			e = wait_for(co, s, UV_WRITABLE, deadline_us);
@@ -719,44 +707,57 @@ splice_pipe(struct co *co, struct stream *s, int fd, uint64_t n_octets,
 	return OK;
 }
 
+static bool
+is_copied(const struct stream *s)
+{
+	return s->ssl != NULL || s->deflate != NULL;
+}
+
+/* What was put goes out before it. */
+static enum err
+begin_pages(struct co *co, struct stream *s, int64_t deadline_us)
+{
+	if (!is_copied(s))
+		set_cork(s, true);
+	return send_out(co, s, deadline_us);
+}
+
+static enum err
+send_large(struct co *co, struct stream *s, int fd, int64_t offset,
+	   uint64_t n_octets, int64_t deadline_us)
+{
+	return is_copied(s)
+		       ? copy_file(co, s, fd, offset, n_octets, deadline_us)
+		       : send_pages(co, s, fd, offset, n_octets, deadline_us);
+}
+
 enum err
 stream_send_pipe(struct co *co, struct stream *s, int fd, uint64_t n_octets,
 		 int64_t deadline_us)
 {
-	bool is_copied = s->ssl != NULL || s->deflate != NULL;
-	enum err e;
+	enum err e = begin_pages(co, s, deadline_us);
 
-	if (!is_copied)
-		set_cork(s, true);
-	e = send_out(co, s, deadline_us);
-	if (e != OK)
-		return e;
-	return is_copied ? copy_file(co, s, fd, IS_PIPE, n_octets, deadline_us)
-			 : splice_pipe(co, s, fd, n_octets, deadline_us);
+	return e != OK ? e
+		       : send_large(co, s, fd, IS_PIPE, n_octets, deadline_us);
 }
 
 enum err
 stream_send_file(struct co *co, struct stream *s, int fd, int64_t offset,
 		 uint64_t n_octets, int64_t deadline_us)
 {
-	bool is_copied = s->ssl != NULL || s->deflate != NULL;
-	bool is_small =
-		s->deflate == NULL &&
-		n_octets <= (is_copied ? SMALL_COPY_OCTETS : SMALL_FILE_OCTETS);
+	bool is_small = s->deflate == NULL &&
+			n_octets <= (is_copied(s) ? SMALL_COPY_OCTETS
+						  : SMALL_FILE_OCTETS);
 	enum err e = OK;
 
 	if (is_small && s->out.n + n_octets <= FILE_PIECE_OCTETS)
 		return put_file(s, fd, offset, (size_t)n_octets);
-	if (!is_copied)
-		set_cork(s, true);
-	e = send_out(co, s, deadline_us);
+	e = begin_pages(co, s, deadline_us);
 	if (e != OK)
 		return e;
 	if (is_small)
 		return put_file(s, fd, offset, (size_t)n_octets);
-	if (is_copied)
-		return copy_file(co, s, fd, offset, n_octets, deadline_us);
-	return send_pages(co, s, fd, offset, n_octets, deadline_us);
+	return send_large(co, s, fd, offset, n_octets, deadline_us);
 }
 
 static enum err

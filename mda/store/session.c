@@ -164,11 +164,12 @@ session_put_mailbox(struct session *s, struct str wire)
 
 static void
 send_frame(struct co *co, struct session *s, enum store_type type,
-	   struct str body, int fd)
+	   struct str body, int fd, uint32_t weight)
 {
 	if (s->broken == OK)
-		s->broken = call_send(co, s->call, (uint16_t)type, body, fd,
-				      false, in_s(SESSION_SEND_TIMEOUT_S));
+		s->broken =
+			call_send_heavy(co, s->call, (uint16_t)type, body, fd,
+					weight, in_s(SESSION_SEND_TIMEOUT_S));
 	else if (fd >= 0)
 		close(fd);
 }
@@ -186,12 +187,7 @@ session_send_piped(struct co *co, struct session *s)
 		return;
 	fd = pipeful_take(&s->pipeful);
 	store_put_pipe(&b, &held);
-	if (s->broken == OK)
-		s->broken = call_send_heavy(co, s->call, STORE_PIPE,
-					    buf_str(&b), fd, weight,
-					    in_s(SESSION_SEND_TIMEOUT_S));
-	else
-		close(fd);
+	send_frame(co, s, STORE_PIPE, buf_str(&b), fd, weight);
 	buf_release(&b);
 }
 
@@ -204,7 +200,7 @@ session_send(struct co *co, struct session *s)
 	while (rest.n > 0) {
 		struct str piece = str_first(rest, CHUNK_OCTETS);
 
-		send_frame(co, s, STORE_TEXT, piece, -1);
+		send_frame(co, s, STORE_TEXT, piece, -1, 0);
 		rest = str_from(rest, piece.n);
 	}
 	if (s->out.cap > 2 * SESSION_SEND_OCTETS)
@@ -236,7 +232,7 @@ session_send_body(struct co *co, struct session *s, int fd, uint64_t offset,
 		s->broken = ERR_IO;
 	session_send(co, s);
 	store_put_body(&b, &range);
-	send_frame(co, s, STORE_BODY, buf_str(&b), fd);
+	send_frame(co, s, STORE_BODY, buf_str(&b), fd, 0);
 	buf_release(&b);
 }
 
@@ -297,7 +293,7 @@ session_done(struct co *co, struct session *s)
 	s->answers_modseq = false;
 	session_send(co, s);
 	store_put_done(&b, &done);
-	send_frame(co, s, STORE_DONE, buf_str(&b), -1);
+	send_frame(co, s, STORE_DONE, buf_str(&b), -1, 0);
 	buf_release(&text);
 	buf_release(&b);
 }

@@ -495,17 +495,15 @@ split_address(const char *address, struct opening *o)
 }
 
 static struct user *
-find_or_add(struct tree *t, char *address)
+find_or_add(struct tree *t, const char *address)
 {
 	struct user *u = map_get(&t->users, str_c(address));
 
-	if (u != NULL) {
-		free(address);
+	if (u != NULL)
 		return user_hold(u);
-	}
 	u = must_alloc(sizeof(*u));
 	u->tree = t;
-	u->address = address;
+	u->address = str_dup_c(str_c(address));
 	u->fd = -1;
 	u->n_holds = 1;
 	lock_init(&u->lock);
@@ -608,7 +606,7 @@ find_user(struct co *co, struct tree *t, const char *key, struct opening *o,
 	enum err e;
 
 	do {
-		*out = find_or_add(t, str_dup_c(str_c(key)));
+		*out = find_or_add(t, key);
 		e = lock_take(co, &(*out)->lock, in_s(LOCK_TIMEOUT_S));
 		if (e == OK) {
 			e = open_user(co, *out, o);

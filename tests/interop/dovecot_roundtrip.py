@@ -601,19 +601,27 @@ def play(lab, rng, n_generations, n_changes, counts, is_utf8=False):
     return faults
 
 
+def version_of_dovecot():
+    """None, told why: there is none to compare with."""
+    if shutil.which("dovecot") is None or os.geteuid() != 0:
+        print("no Dovecot here, or not root")
+        return None
+    version = subprocess.run(["dovecot", "--version"], capture_output=True,
+                             text=True).stdout.strip()
+    if not version.startswith("2.3"):
+        print(f"Dovecot {version} is not the 2.3 that this compares with")
+        return None
+    return version
+
+
 def main():
     arguments = [int(a) for a in sys.argv[1:]]
     seed = arguments[0] if arguments else random.SystemRandom().randrange(
         10**6)
     n_generations = arguments[1] if len(arguments) > 1 else 10
     n_changes = arguments[2] if len(arguments) > 2 else 25
-    if shutil.which("dovecot") is None or os.geteuid() != 0:
-        print("no Dovecot here, or not root")
-        return 77
-    version = subprocess.run(["dovecot", "--version"], capture_output=True,
-                             text=True).stdout.strip()
-    if not version.startswith("2.3"):
-        print(f"Dovecot {version} is not the 2.3 that this compares with")
+    version = version_of_dovecot()
+    if version is None:
         return 77
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(f"# seed {seed}, Dovecot {version}", flush=True)

@@ -37,7 +37,6 @@ import random
 import re
 import shutil
 import signal
-import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
@@ -45,7 +44,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
 sys.path[:0] = [os.path.join(ROOT, "tests", part)
                 for part in ("scenario", "model", "interop")]
 import frame  # noqa: E402
-from dovecot_roundtrip import Dovecot  # noqa: E402
+from dovecot_roundtrip import Dovecot, version_of_dovecot  # noqa: E402
 from imap_wire import (Connection, Ended, Wrong, numbers,  # noqa: E402
                        pairs, values)
 
@@ -917,13 +916,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--show", type=int, default=40)
     options = parser.parse_args()
-    if shutil.which("dovecot") is None or os.geteuid() != 0:
-        print("no Dovecot here, or not root")
-        return 77
-    version = subprocess.run(["dovecot", "--version"], capture_output=True,
-                             text=True).stdout.strip()
-    if not version.startswith("2.3"):
-        print(f"Dovecot {version} is not the 2.3 that this compares with")
+    if version_of_dovecot() is None:
         return 77
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     cases = []

@@ -114,14 +114,19 @@ class Finds(User):
             return "$", lambda v, i, m: m.uid in v.saved_before
         return "UNDELETED", lambda v, i, m: "\\deleted" not in m.flags
 
-    def judge_search(self, client, is_uid, program, returns, has_modseq,
-                     untagged, tagged):
-        view = client.view
+    def expected(self, client, is_uid, program, has_modseq, tagged):
+        """(UIDs that must be found, that may be, number to UID)."""
         hold(tagged.data == "OK", lambda: f"{tagged.raw!r}")
         if has_modseq:
             client.condstore = True
-        sure, maybe = self.candidates(view, program)
-        to_uid = (lambda n: n) if is_uid else view.uid_of
+        sure, maybe = self.candidates(client.view, program)
+        return sure, maybe, (lambda n: n) if is_uid else client.view.uid_of
+
+    def judge_search(self, client, is_uid, program, returns, has_modseq,
+                     untagged, tagged):
+        view = client.view
+        sure, maybe, to_uid = self.expected(client, is_uid, program,
+                                            has_modseq, tagged)
         data = [r for r in untagged if r.kind in ("SEARCH", "ESEARCH")]
         told = {r.kind for r in data}
         if returns is None:
@@ -260,11 +265,8 @@ class Finds(User):
     def judge_sort(self, client, is_uid, program, criteria, returns,
                    has_modseq, untagged, tagged):
         view = client.view
-        hold(tagged.data == "OK", lambda: f"{tagged.raw!r}")
-        if has_modseq:
-            client.condstore = True
-        sure, maybe = self.candidates(view, program)
-        to_uid = (lambda n: n) if is_uid else view.uid_of
+        sure, maybe, to_uid = self.expected(client, is_uid, program,
+                                            has_modseq, tagged)
         data = [r for r in untagged if r.kind in ("SORT", "ESEARCH")]
         hold([r.kind for r in data] == [
             "SORT" if returns is None else "ESEARCH"],
