@@ -92,6 +92,10 @@ void offload(struct co *co, offload_fn *fn, void *arg);
 void offload_behind(struct co *co, offload_fn *fn, void *arg);
 /* Sets the number of threads; call before the first offload(). */
 void offload_set_threads(unsigned n);
+/* By how much its threads are nicer (nice(2), 0 to 19) than the loop: for jobs
+ * that compute for long. Whoever wakes to answer somebody has the processor at
+ * once then, not when their slice ends. Call before the first offload(). */
+void offload_set_nicer(int n);
 /* How many processors the system has, from 1 to max. */
 unsigned offload_processors(unsigned max);
 /* Starts all threads now, before the system call filter closes. */

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -617,6 +618,32 @@ those_behind_wait_but_not_for_ever(void **state UNUSED)
 }
 
 static void
+see_nice(void *arg)
+{
+	*(int *)arg = getpriority(PRIO_PROCESS, 0);
+}
+
+static void
+offload_see_nice(struct co *co, void *arg)
+{
+	offload(co, see_nice, arg);
+}
+
+static void
+threads_are_nicer_than_the_loop(void **state UNUSED)
+{
+	int before = getpriority(PRIO_PROCESS, 0), seen = before;
+	int most = 19; // "at most 19", nice(2)
+
+	offload_set_nicer(7);
+	spawn(offload_see_nice, &seen);
+	loop_run();
+	offload_set_nicer(0);
+	assert_int_equal(seen, before + 7 < most ? before + 7 : most);
+	assert_int_equal(getpriority(PRIO_PROCESS, 0), before);
+}
+
+static void
 an_offload_is_deaf_to_cancel(void **state UNUSED)
 {
 	static struct work w;
@@ -883,6 +910,7 @@ main(void)
 		T(one_coroutines_offloads_are_in_order),
 		T(those_behind_wait_but_not_for_ever),
 		T(those_behind_leave_threads_to_others),
+		T(threads_are_nicer_than_the_loop),
 		T(an_offload_is_deaf_to_cancel),
 		T(shrinking_keeps_what_lives),
 		T(a_long_wait_takes_no_page_of_a_flat_stack),

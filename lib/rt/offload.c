@@ -15,7 +15,9 @@
  *  (2) While jobs are given no thread is idle; while there are jobs behind
  *      them, LATER_THREADS have one or no thread is idle. More threads at that
  *      would make no disk quicker, and each costs its waking.
- *  (3) Whoever makes the list of done jobs not empty tells the loop. */
+ *  (3) Whoever makes the list of done jobs not empty tells the loop.
+ *  (4) When offload_start() returns, the threads are as nice as they shall be:
+ *      a filter of system calls that closes then need not allow it. */
 #include "lib/rt/co.h"
 
 #include "lib/base/check.h"
@@ -54,6 +56,7 @@ struct thread {
 };
 
 static unsigned n_wanted = THREADS_DEFAULT;
+static int n_nicer; // than the loop
 
 static struct {
 	/* of the loop */
@@ -62,6 +65,7 @@ static struct {
 	unsigned n_out; // jobs whose end the loop has not seen
 	uv_poll_t poll; // of told_fd
 	int told_fd;
+	sem_t begun; // once by each thread
 
 	pthread_mutex_t lock; // what follows
 	struct job_list given, later, done;
@@ -75,6 +79,12 @@ void
 offload_set_threads(unsigned n)
 {
 	n_wanted = n;
+}
+
+void
+offload_set_nicer(int n)
+{
+	n_nicer = n;
 }
 
 unsigned
@@ -154,6 +164,9 @@ run_thread(void *arg)
 	struct thread *t = arg;
 	struct job *job = NULL;
 
+	errno = 0; // -1 may be a value
+	check(n_nicer == 0 || nice(n_nicer) != -1 || errno == 0);
+	sem_post(&pool.begun);
 	for (;;) {
 		bool has_ended;
 
@@ -203,12 +216,17 @@ offload_start(void)
 	uv_unref((uv_handle_t *)&pool.poll); // it alone is no reason to wait
 	pool.n_threads = n_wanted;
 	pool.threads = must_alloc(n_wanted * sizeof(*pool.threads));
+	check(sem_init(&pool.begun, 0, 0) == 0);
 	for (unsigned i = 0; i < n_wanted; i++) {
 		struct thread *t = &pool.threads[i];
 
 		check(sem_init(&t->wake, 0, 0) == 0);
 		check(pthread_create(&t->id, NULL, run_thread, t) == 0);
 	}
+	for (unsigned i = 0; i < n_wanted; i++)
+		while (sem_wait(&pool.begun) != 0)
+			; // a signal
+	sem_destroy(&pool.begun);
 }
 
 static void

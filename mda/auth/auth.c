@@ -35,6 +35,10 @@ enum {
 	FILE_MAX_OCTETS = 64 << 20,
 	DIAG_MAX_OCTETS = 1 << 20,
 	MAX_THREADS = 8,
+	/* Of the threads: with a login from the cache five processes wake, and
+	 * each would wait for a hash to end its slice. Still a tenth of a
+	 * processor that others want for themselves. */
+	NICER = 10,
 	MAX_WAITING = 2048, // of one queue: 1.5 s of usual hashes
 	WAIT_MAX_S = 20,    // for a thread; a client's patience ends soon after
 	/* Failed checks that sleep: further ones are answered at once, so that
@@ -883,6 +887,7 @@ auth_start(struct role *role)
 	auth.role = role;
 	auth.max_running = n_processors < 2 ? 2 : n_processors;
 	offload_set_threads(auth.max_running);
+	offload_set_nicer(NICER);
 	confine_paths(NULL, NULL); // the parent hands over what is read
 	check(RAND_bytes(key, sizeof(key)) == 1);
 	cache_init(&auth.cache, key);
