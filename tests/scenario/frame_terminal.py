@@ -36,7 +36,8 @@ class Terminal:
                 os.environ, HOME=home, TERM="vt100", LC_ALL="C.UTF-8",
                 **environment))
         os.close(slave)
-        threading.Thread(target=self.read, daemon=True).start()
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
 
     def __enter__(self):
         return self
@@ -45,7 +46,11 @@ class Terminal:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-        os.close(self.fd)
+        # It would go on with the next file or socket of this number, and
+        # take away what others wait for.
+        self.reader.join(5)
+        if not self.reader.is_alive():
+            os.close(self.fd)
 
     def read(self):
         while True:
