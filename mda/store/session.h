@@ -21,6 +21,7 @@ enum {
 	SESSION_ARENA_OCTETS = 4 << 20,
 	SESSION_OUT_OCTETS = 256 << 20, // never reached: it is sent at 64 KiB
 	SESSION_SEND_OCTETS = 64 * 1024,
+	SESSION_ANSWER_OCTETS = STORE_COMMAND_MAX_OCTETS,
 	SESSION_SEND_TIMEOUT_S = 1800, // RFC 9051 5.4
 };
 
@@ -68,7 +69,7 @@ struct session {
 
 chan_serve_fn serve_session;
 
-/* ---- answers ---- */
+/* ---- answers: session_output.c ---- */
 
 /* The tagged answer; format as printf, with the response code. */
 void session_answer(struct session *s, enum store_status status,
@@ -78,7 +79,7 @@ void session_fail(struct session *s, enum err e);
 /* BAD or NO by the fault of the arguments; true when there was none. */
 bool session_args_ok(struct session *s);
 
-/* ---- output ---- */
+/* ---- output: session_output.c ---- */
 
 void session_put(struct session *s, const char *format, ...) PRINTF(2, 3);
 void session_put_str(struct session *s, struct str text);
@@ -162,6 +163,9 @@ session_put_fetch(struct co *co, struct session *s, const struct uid_list *list,
  * is of those messages that the session was told of, rising. False: answered.
  * The caller frees uids. */
 bool session_read_set(struct session *s, struct uid_list *out);
+
+/* ---- what is told: session_tell.c ---- */
+
 /* "* 3 FETCH (UID 7 FLAGS (\Seen))", with MODSEQ for those who know it. */
 void session_put_flags(struct session *s, uint32_t seq,
 		       const struct message *msg, bool with_uid);
@@ -186,6 +190,8 @@ void session_news(struct co *co, struct session *s);
 void session_put_mailbox_flags(struct session *s);
 /* Are there keywords that it was not told of? */
 bool session_has_new_keywords(const struct session *s);
+
+/* ---- changes of messages: cmd_store.c ---- */
 
 /* Changes flags of messages of the selected mailbox, durably. */
 struct flag_change {
