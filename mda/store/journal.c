@@ -484,13 +484,15 @@ leave_out_told(struct loading *l)
 static void
 note_absent(struct mailbox *m, uint32_t from, uint64_t modseq)
 {
-	for (size_t i = mailbox_place(m, from); from < m->next_uid; i++) {
-		uint32_t next = i < m->n ? m->messages[i]->uid : m->next_uid;
+	for (size_t i = mailbox_place(m, from); i < m->n; i++) {
+		uint32_t uid = m->messages[i]->uid;
 
-		if (from < next)
-			add_vanished(&m->journal, from, next - 1, modseq);
-		from = next + 1;
+		if (from < uid)
+			add_vanished(&m->journal, from, uid - 1, modseq);
+		from = uid + 1;
 	}
+	if (from < m->next_uid)
+		add_vanished(&m->journal, from, m->next_uid - 1, modseq);
 }
 
 /* UIDs that were noted, or may have been, and went without a record. */

@@ -643,7 +643,51 @@ test_full_disk(struct co *co)
 	log_out(&c);
 }
 
+/* F06: the list says that the last UID was given, the log knows of fewer. */
+static void
+test_last_uid(struct co *co)
+{
+	struct buf list = BUF_INIT(1 << 20);
+	char path[512], args[100];
+	uint32_t validity;
+	uint64_t since;
+	struct client c;
+	const char *text;
+	FILE *f;
+
+	log_in(co, &c);
+	append_some(co, &c, 2);
+	text = DO(SELECT, "INBOX");
+	since = highest(text);
+	validity = number_after(text, "[UIDVALIDITY ");
+	log_out(&c);
+	stop(co);
+	read_file("dovecot-uidlist", &list);
+	buf_putc(&list, '\0');
+	snprintf(path, sizeof(path), "%s/example1.local/user1/dovecot-uidlist",
+		 t.root);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	text = strstr(list.p, " N");
+	assert_non_null(text);
+	fprintf(f, "%.*s N4294967295%s", (int)(text - list.p), list.p,
+		text + 2 + strspn(text + 2, "0123456789"));
+	assert_int_equal(0, fclose(f));
+	start();
+	log_in(co, &c);
+	ENABLE();
+	snprintf(args, sizeof(args), "INBOX (QRESYNC (%u %llu))", validity,
+		 (unsigned long long)since);
+	text = DO(SELECT, args);
+	assert_has(text, "* 2 EXISTS\r\n");
+	assert_has(text, "[UIDNEXT 4294967295]");
+	assert_has(text, "* VANISHED (EARLIER) 3:4294967294\r\n");
+	log_out(&c);
+	buf_release(&list);
+}
+
 SCENARIO(savedate)
+SCENARIO(last_uid)
 SCENARIO(full_disk)
 SCENARIO(condstore)
 SCENARIO(enabling)
@@ -657,6 +701,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(run_savedate),
+		cmocka_unit_test(run_last_uid),
 		cmocka_unit_test(run_full_disk),
 		cmocka_unit_test(run_condstore),
 		cmocka_unit_test(run_enabling),
@@ -666,5 +711,6 @@ main(void)
 		cmocka_unit_test(run_other_boot),
 	};
 
+	cmocka_set_test_filter(getenv("T"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

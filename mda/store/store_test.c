@@ -997,6 +997,35 @@ test_foreign_files(struct co *co)
 	buf_release(&file);
 }
 
+/* F06: a list of the last UIDVALIDITY that there is. What is made next to it,
+ * or after it, has a number all the same. */
+static void
+test_last_validity(struct co *co)
+{
+	const uint32_t soon_s = (uint32_t)wall_s() + 1000;
+	struct client c;
+	uint32_t v;
+
+	assert_int_equal(250, ask_room(co, user1, 1));
+	write_file("dovecot-uidlist",
+		   "3 V4294967295 N1 G098f2034d0e1006b4925000083ecc375\n");
+	log_in(co, &c);
+	v = number_after(DO(SELECT, "INBOX"), "[UIDVALIDITY ");
+	assert_int_equal(UINT32_MAX, v);
+	assert_has(DO(CREATE, "Next"), "OK ");
+	v = number_after(DO(SELECT, "Next"), "[UIDVALIDITY ");
+	assert_true(v > 0 && v < soon_s);
+	log_out(&c);
+	restart(co);
+	write_file("dovecot-uidlist",
+		   "3 V4294967295 N1 G098f2034d0e1006b4925000083ecc375\n"
+		   "rubbish\n");
+	log_in(co, &c);
+	v = number_after(DO(SELECT, "INBOX"), "[UIDVALIDITY ");
+	assert_true(v > 0 && v < soon_s);
+	log_out(&c);
+}
+
 /* F01: a file that has another name, too, is not written to. */
 static void
 test_hard_links(struct co *co)
@@ -1087,6 +1116,7 @@ SCENARIO(quota_of_sessions)
 SCENARIO(quota_race)
 SCENARIO(quota_of_repeats)
 SCENARIO(foreign_files)
+SCENARIO(last_validity)
 
 int
 main(void)
@@ -1115,6 +1145,7 @@ main(void)
 		cmocka_unit_test(run_quota_race),
 		cmocka_unit_test(run_quota_of_repeats),
 		cmocka_unit_test(run_foreign_files),
+		cmocka_unit_test(run_last_validity),
 	};
 
 	cmocka_set_test_filter(getenv("T"));

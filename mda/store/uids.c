@@ -8,7 +8,7 @@
  *      exception: no UID of this UIDVALIDITY is on the disk, and no other
  *      process will ever give that UIDVALIDITY.
  *  (2) The next UID only rises; a UIDVALIDITY is larger than all that this user
- *      had before.
+ *      had before, as long as there are larger ones.
  */
 #include "mda/store/uids.h"
 
@@ -29,17 +29,20 @@ enum {
 
 /* ---- UIDVALIDITY ---- */
 
+/* Behind the last number there is none: then any other has to do. */
+static uint32_t
+above(uint32_t v, uint32_t given)
+{
+	return v > given || given == UINT32_MAX ? v : given + 1;
+}
+
 static uint32_t
 new_validity(struct mailbox *m)
 {
-	uint32_t v = (uint32_t)wall_s();
+	uint32_t v = above((uint32_t)wall_s(), m->user->tree->started_s);
 
-	if (v <= m->user->tree->started_s)
-		v = m->user->tree->started_s + 1;
-	if (v <= m->user->last_validity)
-		v = m->user->last_validity + 1;
-	if (v <= m->uidvalidity)
-		v = m->uidvalidity + 1;
+	v = above(v, m->user->last_validity);
+	v = above(v, m->uidvalidity);
 	return m->user->last_validity = v;
 }
 
