@@ -141,7 +141,10 @@ ask_failed(const struct options *o, const char *who, enum err e, int no)
 			"user only\n",
 			who);
 	else
-		fprintf(stderr, "%s: mail system is down (%s/queue.sock: %s)\n",
+		fprintf(stderr,
+			"%s: mail system is down (%s/queue.sock: %s); mailctl "
+			"run starts it, ESTAFETA_RUN says where its sockets "
+			"are\n",
 			who, o->run_dir, no ? strerror(no) : err_text(e));
 	return EX_UNAVAILABLE;
 }

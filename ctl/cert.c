@@ -39,6 +39,7 @@ static const char help[] =
 static int
 make(const struct options *o, enum certs_want want)
 {
+	char advice[CERTIFICATE_ADVICE_OCTETS];
 	struct certificate_files files;
 	enum certs_done done;
 
@@ -51,8 +52,13 @@ make(const struct options *o, enum certs_want want)
 	}
 	printf("made %s/tls/cert.pem for %s\n", o->state_dir, o->hostname);
 	certificate_find(o, true, &files);
-	if (!str_ends(str_c(files.path[0]), S("/tls/cert.pem")))
+	if (str_ends(str_c(files.path[0]), S("/tls/cert.pem")))
+		return 0;
+	certificate_advice(o, advice);
+	if (access(files.path[0], F_OK) == 0)
 		printf("but it is not used: %s is\n", files.path[0]);
+	else
+		printf("but it is not used: %s\n", advice);
 	return 0;
 }
 
@@ -118,6 +124,7 @@ print_json(const char *path, const struct certs_facts *facts)
 static int
 show(const struct options *o, bool is_json)
 {
+	char advice[CERTIFICATE_ADVICE_OCTETS];
 	struct certificate_files files;
 	struct certs_facts facts;
 	int result = 0;
@@ -136,8 +143,9 @@ show(const struct options *o, bool is_json)
 		print_time("until", facts.until_s);
 		printf("%-12s %.*s\n", "sha256", STR(buf_str(&facts.sha256)));
 	} else {
-		fprintf(stderr, "mailctl cert: %s: %s\n", files.path[0],
-			err_text(e));
+		certificate_advice(o, advice);
+		fprintf(stderr, "mailctl cert: %s: %s; %s\n", files.path[0],
+			err_text(e), advice);
 		result = EX_NOINPUT;
 	}
 	certs_facts_release(&facts);

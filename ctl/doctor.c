@@ -192,9 +192,9 @@ look_at_configuration(struct doctor *d)
 		fix("echo \"USER@DOMAIN|$(mailctl pw)\" >>%s/accounts.cf",
 		    o->config_dir);
 	} else {
-		good("configuration: %zu accounts, %zu warnings of mailctl "
-		     "lint",
-		     c->n_accounts, diag.n_warnings);
+		good("configuration: %zu accounts, no errors; mailctl lint "
+		     "tells what is doubtful",
+		     c->n_accounts);
 	}
 	config_free(&c);
 	diag_release(&diag);
@@ -204,11 +204,14 @@ static void
 judge_certificate(struct doctor *d, const char *path, const char *key_path,
 		  const struct certs_facts *facts)
 {
+	bool is_ours = certificate_is_ours(d->options);
+	const char *renew =
+		is_ours ? "mailctl cert make" : "put a new one there";
 	time_t now_s = time(NULL);
 
 	if (facts->until_s <= now_s || facts->from_s > now_s) {
 		problem(d, "certificate: %s is not valid today", path);
-		fix("mailctl cert make, or set the clock");
+		fix("%s, or set the clock", renew);
 	} else if (d->runner != geteuid() && access(key_path, R_OK) != 0) {
 		/* Root without capabilities; the programs can read it. */
 		good("certificate: %s; its key is hidden from you", path);
@@ -217,10 +220,10 @@ judge_certificate(struct doctor *d, const char *path, const char *key_path,
 			"certificate: %s does not belong to %s, or that "
 			"cannot be read",
 			key_path, path);
-		fix("mailctl cert make");
+		fix("%s", is_ours ? renew : "put its key there");
 	} else if (facts->until_s < now_s + SOON_S) {
 		problem(d, "certificate: %s ends within 14 days", path);
-		fix("mailctl cert make");
+		fix("%s", renew);
 	} else {
 		good("certificate: %s for %.*s", path,
 		     STR(buf_str(&facts->names)));
@@ -231,9 +234,7 @@ static void
 look_at_certificate(struct doctor *d)
 {
 	const struct options *o = d->options;
-	bool is_ours = o->cert_path[0] == '\0' &&
-		       (o->ssl_type[0] == '\0' ||
-			str_ieq(str_c(o->ssl_type), S("auto")));
+	char advice[CERTIFICATE_ADVICE_OCTETS];
 	struct certificate_files files;
 	struct certs_facts facts;
 	enum err e;
@@ -247,9 +248,8 @@ look_at_certificate(struct doctor *d)
 	} else {
 		problem(d, "certificate: %s: %s: STARTTLS is not offered",
 			files.path[0], err_text(e));
-		fix("%s", is_ours ? "mailctl cert make"
-				  : "SSL_TYPE: put the PEM file there, or "
-				    "let SSL_CERT_PATH name one");
+		certificate_advice(o, advice);
+		fix("%s", advice);
 	}
 	certs_facts_release(&facts);
 	if (!options_is_plaintext_auth_allowed(o))

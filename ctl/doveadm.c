@@ -35,7 +35,7 @@ static const char help[] =
 	"usage: doveadm pw ...                       makes and tests hashes\n"
 	"       doveadm user [-f FIELD] ADDRESS...   accounts: uid, gid, home, "
 	"mail\n"
-	"       doveadm user \"*@DOMAIN\"            lists them\n"
+	"       doveadm user \"*@DOMAIN\"              lists them\n"
 	"       doveadm auth test USER [PASSWORD]    asks the running server\n"
 	"       doveadm quota get -u USER | -A       use and limit; -f tab, "
 	"flow, pager, json\n"
@@ -51,7 +51,8 @@ static const char help[] =
 	"QUERY\n"
 	"       (-A for -u USER: all of them)\n"
 	"\n"
-	"What else Dovecot's doveadm does is not here: mailctl --help.\n";
+	"What else Dovecot's doveadm does is not here; doveadm VERB tells "
+	"what to use\ninstead.\n";
 
 struct asking {
 	struct options options;
@@ -226,7 +227,9 @@ do_auth(struct asking *a, int argc, char **argv)
 	e = client_ask(&a->options, SERVICE_AUTH, ask_test, &t);
 	explicit_bzero(password, sizeof(password));
 	if (e != OK || t.result == AUTH_UNAVAILABLE) {
-		fprintf(stderr, "Error: passdb lookup failed: %s\n",
+		fprintf(stderr,
+			"Error: passdb lookup failed: %s; mailctl doctor looks "
+			"why\n",
 			e != OK ? err_text(e) : "try again later");
 		return EX_TEMPFAIL;
 	}
@@ -545,6 +548,43 @@ run_verb(const struct verb *verb, struct asking *a, int argc, char **argv)
 	return status;
 }
 
+/* Other verbs of Dovecot's, and what to do here instead. */
+static const struct {
+	const char *name, *instead;
+} absent[] = {
+	{ "who", "mailctl top" },
+	{ "stats", "mailctl top" },
+	{ "reload", "nothing; what changes in a file is in force in 2 s" },
+	{ "stop", "end mailctl run (docker stop)" },
+	{ "log", "the output of mailctl run (docker logs)" },
+	{ "config", "mailctl config" },
+	{ "kick", "mailctl account update: another password ends sessions" },
+	{ "index", "nothing; what is missing is made when it is needed" },
+	{ "fts", "nothing; a damaged search index is made again" },
+	{ "force-resync", "nothing; each opening compares lists and files" },
+	{ "purge", "nothing; expunged mail is removed at once" },
+	{ "deduplicate", "doveadm search header message-id ID, and expunge" },
+	{ "save", "an IMAP client, or sendmail" },
+	{ "import", "an IMAP client, or Dovecot's on the same tree" },
+	{ "sync", "an IMAP client (mbsync), or a copy of the Maildir" },
+	{ "backup", "a copy of the mail tree" },
+	{ "acl", "nothing; there are no rights of others (ACL)" },
+	{ "sieve", "nothing; Sieve scripts are not run" },
+};
+
+/* A verb that is not here; --help and no verb at all are no such thing. */
+static void
+say_absent(const char *verb)
+{
+	const char *instead = "see mailctl --help";
+
+	for (size_t i = 0; i < sizeof(absent) / sizeof(*absent); i++)
+		if (strcmp(absent[i].name, verb) == 0)
+			instead = absent[i].instead;
+	fprintf(stderr, "doveadm: '%s' is not here; instead: %s\n", verb,
+		instead);
+}
+
 int
 doveadm_main(int argc, char **argv)
 {
@@ -563,7 +603,14 @@ doveadm_main(int argc, char **argv)
 			return run_verb(&verbs[i], &a, argc, argv);
 	if (argc > 0 && doveadm_is_mail_verb(argv[0]))
 		return run_verb(NULL, &a, argc, argv);
-	fputs(help,
-	      argc > 0 && strcmp(argv[0], "--help") == 0 ? stdout : stderr);
-	return argc > 0 && strcmp(argv[0], "--help") == 0 ? 0 : EX_USAGE;
+	if (argc > 0 &&
+	    (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "help") == 0)) {
+		fputs(help, stdout);
+		return 0;
+	}
+	if (argc > 0)
+		say_absent(argv[0]);
+	else
+		fputs(help, stderr);
+	return EX_USAGE;
 }

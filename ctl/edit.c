@@ -60,6 +60,9 @@ complain(const struct edit *e, const char *name)
 			"the directory is mounted %s: make the change where "
 			"the files are\n",
 			no == EROFS ? "read-only" : "file by file");
+	if (no == ENOENT && name[0] == '\0')
+		fprintf(stderr, "--config or ESTAFETA_CONFIG says where the "
+				"configuration is\n");
 	if (no == EACCES || no == EPERM)
 		fprintf(stderr, "run this as root, or as the owner of %s\n",
 			e->dir);

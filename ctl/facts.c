@@ -97,7 +97,7 @@ tell_certificate(const struct options *o)
 {
 	struct certs_facts facts;
 	struct certificate_files files;
-	char until[32];
+	char until[32], advice[CERTIFICATE_ADVICE_OCTETS];
 	struct tm tm;
 	enum err e;
 
@@ -110,8 +110,9 @@ tell_certificate(const struct options *o)
 		log_fact("certificate: %s for %.*s until %s", files.path[0],
 			 STR(buf_str(&facts.names)), until);
 	} else {
-		log_fact("certificate: none (%s: %s); TLS is off",
-			 files.path[0], err_text(e));
+		certificate_advice(o, advice);
+		log_fact("certificate: none (%s: %s); TLS is off; %s",
+			 files.path[0], err_text(e), advice);
 	}
 	certs_facts_release(&facts);
 }

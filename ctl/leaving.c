@@ -5,6 +5,7 @@
 #include "lib/mail/cflines.h"
 #include "lib/rt/fs.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,6 +246,38 @@ check_dovecot(const char *dir, struct diag *d)
 	buf_release(&bytes);
 }
 
+/* ---- Sieve ---- */
+
+/* USER@DOMAIN.dovecot.sieve: told once, with the first of them by its name. */
+static void
+check_sieve(const char *dir, struct diag *d)
+{
+	struct str first = S("");
+	char name[PATH_OCTETS];
+	struct dirent *entry;
+	DIR *folder = opendir(dir);
+	size_t n = 0;
+
+	while (folder != NULL && (entry = readdir(folder)) != NULL) {
+		struct str one = str_c(entry->d_name);
+
+		if (!str_ends(one, S(".dovecot.sieve")) ||
+		    str_chr(one, '@') < 0)
+			continue;
+		if (n++ > 0 && str_cmp(one, first) > 0)
+			continue;
+		snprintf(name, sizeof(name), "%s", entry->d_name);
+		first = str_c(name);
+	}
+	if (folder != NULL)
+		closedir(folder);
+	if (n > 0)
+		diag_warn(d, str_c(dir), 0,
+			  "Sieve scripts of users are not run (%zu; the first "
+			  "is %.*s): all of their mail goes to INBOX",
+			  n, STR(first));
+}
+
 void
 leaving_check(const struct options *o, const char *dir, const struct config *c,
 	      struct diag *d)
@@ -255,4 +288,5 @@ leaving_check(const struct options *o, const char *dir, const struct config *c,
 		check_settings(&p, c);
 	check_variables(&p);
 	check_dovecot(dir, d);
+	check_sieve(dir, d);
 }

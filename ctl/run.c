@@ -15,6 +15,7 @@
 #include "ctl/interfaces.h"
 #include "ctl/tls_files.h"
 #include "lib/base/check.h"
+#include "lib/rt/certificate.h"
 #include "lib/rt/clock.h"
 #include "lib/rt/fs.h"
 #include "lib/rt/log.h"
@@ -107,17 +108,6 @@ await(pid_t child)
 	return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* SSL_TYPE empty or "auto", and no certificate given: it is ours to make. */
-static bool
-is_certificate_ours(void)
-{
-	const struct options *o = &run.options;
-
-	return o->cert_path[0] == '\0' &&
-	       (o->ssl_type[0] == '\0' ||
-		str_ieq(str_c(o->ssl_type), S("auto")));
-}
-
 static pid_t
 start_certificate(void)
 {
@@ -125,7 +115,7 @@ start_certificate(void)
 	pid_t pid;
 
 	run.next_certificate_us = in_s(CERTIFICATE_CHECK_S);
-	if (!is_certificate_ours())
+	if (!certificate_is_ours(&run.options))
 		return -1;
 	pid = fork_child();
 	if (pid != 0)

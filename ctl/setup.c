@@ -184,11 +184,19 @@ print_usage(FILE *to, const char *group, bool is_own)
 	}
 }
 
-static const char own_help_end[] =
-	"\nThe files are those of --config or ESTAFETA_CONFIG; what changes "
-	"is in force\nwithin 2 seconds. A password on the command line can be "
-	"seen by everybody who\nlists the processes: leave it out, and it is "
-	"asked for\n(app-password: made).\n";
+static void
+print_own_help(FILE *to, const char *group)
+{
+	print_usage(to, group, true);
+	fputs("\nThe files are those of --config or ESTAFETA_CONFIG; what "
+	      "changes is in force\nwithin 2 seconds.",
+	      to);
+	if (strcmp(group, "alias") != 0 && strcmp(group, "quota") != 0)
+		fputs(" A password on the command line can be seen by "
+		      "everybody\nwho lists the processes: leave it out.",
+		      to);
+	fputs("\n", to);
+}
 
 static int
 run_verb(const struct verb *v, const char *command, struct args *args,
@@ -285,8 +293,7 @@ account_main(int argc, char **argv)
 	check(group != NULL); // "mailctl account"
 	group++;
 	if (argc < 2 || strcmp(argv[1], "--help") == 0) {
-		print_usage(argc < 2 ? stderr : stdout, group, true);
-		fputs(own_help_end, argc < 2 ? stderr : stdout);
+		print_own_help(argc < 2 ? stderr : stdout, group);
 		return argc < 2 ? EX_USAGE : 0;
 	}
 	args_read(&args, argc, argv, own, "");

@@ -223,7 +223,9 @@ store_session_with(const struct options *o, struct str user,
 	while (e == OK && opening.is_elsewhere && ++tries < COPIES_TRIED_MAX);
 	explicit_bzero(key, sizeof(key));
 	if (e != OK)
-		fprintf(stderr, "Error: the mail store does not answer: %s\n",
+		fprintf(stderr,
+			"Error: the mail store does not answer: %s; mailctl "
+			"doctor looks why\n",
 			err_text(e));
 	return opening.result;
 }

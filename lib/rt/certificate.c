@@ -125,3 +125,48 @@ certificate_find(const struct options *o, bool is_smtp,
 		set_in(out, 1, o->state_dir, "tls/key.pem", "");
 	}
 }
+
+bool
+certificate_is_ours(const struct options *o)
+{
+	return o->cert_path[0] == '\0' &&
+	       (o->ssl_type[0] == '\0' ||
+		str_ieq(str_c(o->ssl_type), S("auto")));
+}
+
+void
+certificate_advice(const struct options *o,
+		   char text_out[CERTIFICATE_ADVICE_OCTETS])
+{
+	struct str type = str_c(o->ssl_type);
+
+	if (str_ieq(type, S("letsencrypt")))
+		snprintf(text_out, CERTIFICATE_ADVICE_OCTETS,
+			 "SSL_TYPE=letsencrypt: let there be "
+			 "%s/live/%s/fullchain.pem and privkey.pem, or "
+			 "%s/acme.json; SSL_DOMAIN names another directory "
+			 "of live/",
+			 o->letsencrypt_dir,
+			 o->ssl_domain[0] != '\0' ? o->ssl_domain : o->hostname,
+			 o->letsencrypt_dir);
+	else if (str_ieq(type, S("self-signed")))
+		snprintf(text_out, CERTIFICATE_ADVICE_OCTETS,
+			 "SSL_TYPE=self-signed: put %s-cert.pem and "
+			 "%s-key.pem into %s/ssl",
+			 o->hostname, o->hostname, o->config_dir);
+	else if (str_ieq(type, S("custom")))
+		snprintf(text_out, CERTIFICATE_ADVICE_OCTETS,
+			 "SSL_TYPE=custom: put %s-full.pem into %s/ssl",
+			 o->hostname, o->config_dir);
+	else if (o->cert_path[0] != '\0')
+		snprintf(text_out, CERTIFICATE_ADVICE_OCTETS,
+			 "SSL_CERT_PATH and SSL_KEY_PATH: name files that can "
+			 "be read");
+	else if (str_ieq(type, S("manual")))
+		snprintf(text_out, CERTIFICATE_ADVICE_OCTETS,
+			 "SSL_TYPE=manual: let SSL_CERT_PATH and SSL_KEY_PATH "
+			 "name your files");
+	else
+		snprintf(text_out, CERTIFICATE_ADVICE_OCTETS,
+			 "mailctl cert make");
+}

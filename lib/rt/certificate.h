@@ -8,6 +8,7 @@
 enum {
 	CERTIFICATE_FILES = 4,
 	CERTIFICATE_PATH_OCTETS = 512,
+	CERTIFICATE_ADVICE_OCTETS = 1024,
 };
 
 /* Between the two certificates of one descriptor that a role is handed. PEM
@@ -44,6 +45,13 @@ struct certificate_files {
  *                      mailctl run took out of acme.json */
 void certificate_find(const struct options *o, bool is_smtp,
 		      struct certificate_files *out);
+
+/* SSL_TYPE empty or "auto", and none is given: it is ours to make. */
+bool certificate_is_ours(const struct options *o);
+
+/* What to do where they are not: one line. */
+void certificate_advice(const struct options *o,
+			char text_out[CERTIFICATE_ADVICE_OCTETS]);
 
 /* The names to look for with SSL_TYPE=letsencrypt, in their order; borrows from
  * the options. "*.example.test" is looked for as example.test. */

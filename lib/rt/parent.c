@@ -168,8 +168,7 @@ static bool
 is_same(const struct stat *a, const struct stat *b)
 {
 	return a->st_ino == b->st_ino && a->st_dev == b->st_dev &&
-	       a->st_size == b->st_size &&
-	       is_same_time(a->st_mtim, b->st_mtim);
+	       a->st_size == b->st_size && is_same_time(a->st_mtim, b->st_mtim);
 }
 
 static bool
@@ -235,8 +234,9 @@ static int
 open_watched(enum control_file kind)
 {
 	struct watched *w = &parent.files[kind];
+	char advice[CERTIFICATE_ADVICE_OCTETS];
 	bool ok;
-	int fd;
+	int fd, no;
 
 	if (kind != FILE_CERTIFICATE) {
 		fd = open(w->path[0], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -252,9 +252,10 @@ open_watched(enum control_file kind)
 	ok = fd >= 0 && append_certificate(fd, w);
 	if (ok)
 		return fd;
-	log_warn("tls.off", FC("path", w->path[0]), FERRNO(errno),
-		 FC("hint", "STARTTLS is not offered until certificate and "
-			    "key can be read; mailctl cert make creates them"));
+	no = errno;
+	certificate_advice(&parent.options, advice);
+	log_warn("tls.off", FC("path", w->path[0]), FERRNO(no),
+		 FC("hint", advice));
 	if (fd >= 0)
 		close(fd);
 	return -1;

@@ -16,9 +16,30 @@
 
 #define CONFIG_MAX_OCTETS ((size_t)2 << 30)
 
-/* docker-mailserver reads these too; here they would have no effect. */
-static const struct str not_read[] = {
-	STR_INIT("dovecot.cf"),
+/* docker-mailserver reads these too; here they have no effect. */
+static const struct {
+	struct str name;
+	const char *instead;
+} not_read[] = {
+	{ STR_INIT("dovecot.cf"), "mailctl lint tells what of it matters" },
+	{ STR_INIT("user-patches.sh"), "no script of yours is run at start" },
+	{ STR_INIT("before.dovecot.sieve"), "no Sieve script is run" },
+	{ STR_INIT("after.dovecot.sieve"), "no Sieve script is run" },
+	{ STR_INIT("fetchmail.cf"), "no mail is fetched elsewhere" },
+	{ STR_INIT("getmailrc_general.cf"), "no mail is fetched elsewhere" },
+	{ STR_INIT("opendkim"), "nothing is signed (DKIM)" },
+	{ STR_INIT("rspamd"),
+	  "there are no filters: put one before this host" },
+	{ STR_INIT("amavis.cf"),
+	  "there are no filters: put one before this host" },
+	{ STR_INIT("spamassassin-rules.cf"),
+	  "there are no filters: put one before this host" },
+	{ STR_INIT("whitelist_clients.local"), "nobody is greylisted" },
+	{ STR_INIT("fail2ban-jail.cf"),
+	  "who guesses passwords is slowed and blocked without it" },
+	{ STR_INIT("fail2ban-fail2ban.cf"),
+	  "who guesses passwords is slowed and blocked without it" },
+	{ STR_INIT("ldap-users.cf"), "accounts are those of accounts.cf" },
 };
 
 /* ---- loading ---- */
@@ -95,14 +116,14 @@ tell_not_read(struct loading *l)
 	struct str path;
 
 	for (size_t i = 0; i < sizeof(not_read) / sizeof(*not_read); i++) {
-		enum err e = config_in_dir(l, not_read[i], &path);
+		enum err e = config_in_dir(l, not_read[i].name, &path);
 
 		if (e != OK)
 			return e;
 		if (config_is_there(l, path))
-			diag_warn(
-				l->d, path, 0,
-				"this file is not read yet and has no effect");
+			diag_warn(l->d, path, 0,
+				  "this is not read yet and has no effect; %s",
+				  not_read[i].instead);
 	}
 	return OK;
 }

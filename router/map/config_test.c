@@ -200,6 +200,22 @@ a_file_that_main_cf_leaves_out_is_told(void **state UNUSED)
 	assert_int_equal(diag.n_warnings, 2);
 }
 
+/* Names of docker-mailserver's folder, by its manual. */
+static void
+files_that_only_docker_mailserver_reads_are_told(void **state UNUSED)
+{
+	assert_int_equal(LOAD(F("user-patches.sh", "#!/bin/sh\n"),
+			      F("before.dovecot.sieve", "keep;\n"),
+			      F("fetchmail.cf", "poll h\n"), F("rspamd", ""),
+			      F("accounts.cf", ACCOUNT("u@d.e", "a"))),
+			 OK);
+	assert_true(is_told(S("no script of yours is run")));
+	assert_true(is_told(S("no Sieve script is run")));
+	assert_true(is_told(S("no mail is fetched")));
+	assert_true(is_told(S("there are no filters")));
+	assert_int_equal(diag.n_warnings, 4);
+}
+
 static void
 variables_and_their_file_twins_are_read(void **state UNUSED)
 {
@@ -380,6 +396,8 @@ main(void)
 		cmocka_unit_test(
 			a_table_of_a_foreign_type_is_told_and_unavailable),
 		cmocka_unit_test(a_file_that_main_cf_leaves_out_is_told),
+		cmocka_unit_test(
+			files_that_only_docker_mailserver_reads_are_told),
 		cmocka_unit_test(variables_and_their_file_twins_are_read),
 		cmocka_unit_test(names_of_accounts_can_be_given),
 		cmocka_unit_test(a_bad_network_is_an_error_with_its_line),

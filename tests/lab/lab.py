@@ -9,12 +9,14 @@
 
 What host n owns lies in build/lab/n/: config/ (a fresh copy of confign at each
 start, to be edited while it runs), mail/, spool/, tls/, log, run/, pid. Mail
-and queue stay from one start to the next."""
+and queue stay from one start to the next. ". build/lab/n/env" makes mailctl,
+postqueue, doveadm and so on in a shell that host's."""
 
 import argparse
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -31,6 +33,9 @@ PORTS = {
             imaps=3993, pop3=3110, pop3s=3995),
 }
 ARRIVAL_S = 5
+# As in the image (Dockerfile).
+NAMES = ("postqueue", "postsuper", "postcat", "postconf", "postmap", "mailq",
+         "sendmail", "newaliases", "doveadm", "setup")
 
 
 def hosts():
@@ -52,6 +57,22 @@ def pid_of(host):
     return None
 
 
+def write_env(host):
+    """bin/ and env, for a shell that looks after this host."""
+    folder = os.path.join(host.directory, "bin")
+    os.makedirs(folder, exist_ok=True)
+    for name in ("mailctl", *NAMES):
+        path = os.path.join(folder, name)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        os.symlink(os.path.join(host.bin, "mailctl"), path)
+    with open(os.path.join(host.directory, "env"), "w") as file:
+        for key, value in host.variables().items():
+            if key.startswith(("ESTAFETA_", "OVERRIDE_", "SSL_")):
+                file.write(f"export {key}={shlex.quote(value)}\n")
+        file.write(f"PATH={shlex.quote(folder)}:$PATH\n")
+
+
 def start(host):
     for folder in (host.mail, host.run):
         os.makedirs(folder, exist_ok=True)
@@ -63,6 +84,7 @@ def start(host):
         if not frame.is_free(port):
             raise frame.Failed(f"port {port} ({host.name} {service}) is in "
                                "use; is a lab running elsewhere?")
+    write_env(host)
     host.start(wait=False)
 
 
@@ -209,7 +231,9 @@ def explain(pair):
               + " ".join(f"{host.ports[s]:5}" for s in frame.SERVICES))
     for host in pair:
         print(f"  {host.name}: CA build/lab/{host.n}/tls/ca.pem; edit "
-              f"build/lab/{host.n}/config/, it is read within 2 s")
+              f"build/lab/{host.n}/config/, it is read within 2 s;\n"
+              f"        mailctl, postqueue, doveadm ...: "
+              f". build/lab/{host.n}/env; mailctl doctor")
     print("  curl --ssl-reqd --cacert build/lab/1/tls/ca.pem -u "
           "user1@example1.local:password123 imap://localhost:2143/INBOX")
     shown = " ".join(

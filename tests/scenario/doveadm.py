@@ -89,7 +89,12 @@ def doveadm_knows_users_passwords_and_quotas(lab):
     expect([line.split()[0] for line in table[1::2]], host.users)
     expect(doveadm("-f", "xml", "quota", "get", "-A").returncode, 64)
     expect(doveadm("expunge").returncode, 64, "a query is needed")
-    expect(doveadm("sync").returncode, 64, "what is not here is said")
+    for verb, instead in (("sync", "mbsync"), ("who", "mailctl top"),
+                          ("frobnicate", "mailctl --help")):
+        absent = doveadm(verb)
+        expect(absent.returncode, 64, "what is not here is said")
+        expect_match(absent.stderr, f"'{verb}' is not here; .*{instead}")
+    expect_match(doveadm("help").stdout, "doveadm move -u USER")
 
 
 class Dovecot:

@@ -5,6 +5,7 @@
 import contextlib
 import io
 import os
+import subprocess
 import sys
 
 from frame import ROOT, expect, expect_match, expect_true, main, scenario
@@ -29,6 +30,22 @@ def both_ways_are_shown_whole(lab):
             expect_match(line, rf"^  {step} +mta[12] ")
         expect_true("?" not in text.getvalue(), text.getvalue())
         expect_true(seconds < 5, f"{seconds:.1f} s")
+
+
+@scenario
+def a_shell_becomes_a_hosts(lab):
+    """". build/lab/n/env", as the lab says: every command is that host's."""
+    host = lab.mta2
+    lab_command.write_env(host)
+    for line, wanted in (("mailctl healthcheck && echo well", "well"),
+                         ("postqueue -p", "Mail queue is empty"),
+                         ("doveadm user '*'", host.users[0]),
+                         ("mailctl cert ca", "BEGIN CERTIFICATE")):
+        done = subprocess.run(
+            ["sh", "-c", f". ./env; {line}"], cwd=host.directory,
+            env={"PATH": os.environ["PATH"]}, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=20)
+        expect_match(done.stdout, wanted, f"{line}: {done.stderr}")
 
 
 if __name__ == "__main__":

@@ -85,6 +85,12 @@ TRAPS = [
      r"dovecot\.cf:2: warning: clients of POP3 know their messages by it"),
     ("xuidl", {"dovecot.cf": "pop3_reuse_xuidl = yes\n"},
      r"dovecot\.cf:1: warning: clients of POP3 know"),
+    ("patches", {"user-patches.sh": "#!/bin/bash\n"},
+     r"user-patches\.sh: warning: .*no script of yours is run"),
+    ("sieve", {"user2@example1.local.dovecot.sieve": "keep;\n",
+               "user1@example1.local.dovecot.sieve": "keep;\n"},
+     r"warning: Sieve scripts of users are not run \(2; the first is "
+     r"user1@example1\.local\.dovecot\.sieve\)"),
     ("10 plugin", {"dovecot.cf": "mail_plugins = quota mail_crypt\n"},
      r"dovecot\.cf:1: warning: mail that mail_crypt has encrypted"),
     # keys and hashes that others have (ctl/keys.c, ctl/passwords.c)

@@ -240,6 +240,34 @@ def words_are_explained_and_completed(lab):
 
 
 @scenario
+def what_is_not_there_comes_with_what_to_do(lab):
+    host = lab.mta1
+    old = host.environment
+    try:
+        for variable, value, words, wanted in (
+                ("ESTAFETA_RUN", "/nowhere", ("queue", "list"),
+                 "mailctl run starts it, ESTAFETA_RUN says where"),
+                ("ESTAFETA_CONFIG", "/nowhere", ("account", "list"),
+                 "ESTAFETA_CONFIG says where"),
+                ("SSL_TYPE", "letsencrypt", ("cert", "show"),
+                 "/etc/letsencrypt/live/mta1.example1.local/fullchain.pem "
+                 "and privkey.pem, or /etc/letsencrypt/acme.json"),
+                ("SSL_TYPE", "letsencrypt", ("doctor",),
+                 "fix:  SSL_TYPE=letsencrypt: let there be "
+                 "/etc/letsencrypt/live/"),
+                ("SSL_TYPE", "custom", ("cert", "show"),
+                 r"put mta1.example1.local-full\.pem into .*/config/ssl"),
+                ("SSL_TYPE", "self-signed", ("cert", "show"),
+                 r"put mta1.example1.local-cert\.pem and .*-key\.pem into")):
+            host.environment = {**old, variable: value}
+            done = host.ctl(*words)
+            expect_true(done.returncode != 0, f"{words}: {done}")
+            expect_match(done.stdout + done.stderr, wanted, words)
+    finally:
+        host.environment = old
+
+
+@scenario
 def what_makes_no_sense_is_refused(lab):
     host = lab.mta1
     before = host.read_config("accounts.cf")
