@@ -1026,6 +1026,38 @@ test_last_validity(struct co *co)
 	log_out(&c);
 }
 
+/* Who comes back has UIDVALIDITYs above the old ones; others hear nothing of
+ * them, however large they were. */
+static void
+test_validity_of_who_comes_back(struct co *co)
+{
+	const uint32_t large = 4000000000;
+	char command[256];
+	struct client c;
+	uint32_t v;
+
+	assert_int_equal(250, ask_room(co, user1, 1));
+	write_file("dovecot-uidlist",
+		   "3 V4000000000 N1 G098f2034d0e1006b4925000083ecc375\n");
+	log_in(co, &c);
+	v = number_after(DO(SELECT, "INBOX"), "[UIDVALIDITY ");
+	assert_int_equal(large, v);
+	snprintf(command, sizeof(command), "rm -r '%s/example1.local/user1'",
+		 t.root);
+	assert_int_equal(0, system(command));
+	assert_int_equal(250, deliver(co, "AAAAAAAAAV1", "A: b\r\n\r\nc\r\n"));
+	assert_has(DO(NOOP, ""), "BYE ");
+	log_out(&c);
+	log_in(co, &c);
+	v = number_after(DO(SELECT, "INBOX"), "[UIDVALIDITY ");
+	assert_true(v > large);
+	log_out(&c);
+	log_in_as(co, &c, "user2@example1.local");
+	v = number_after(DO(SELECT, "INBOX"), "[UIDVALIDITY ");
+	assert_true(v < large);
+	log_out(&c);
+}
+
 /* F01: a file that has another name, too, is not written to. */
 static void
 test_hard_links(struct co *co)
@@ -1117,6 +1149,7 @@ SCENARIO(quota_race)
 SCENARIO(quota_of_repeats)
 SCENARIO(foreign_files)
 SCENARIO(last_validity)
+SCENARIO(validity_of_who_comes_back)
 
 int
 main(void)
@@ -1146,6 +1179,7 @@ main(void)
 		cmocka_unit_test(run_quota_of_repeats),
 		cmocka_unit_test(run_foreign_files),
 		cmocka_unit_test(run_last_validity),
+		cmocka_unit_test(run_validity_of_who_comes_back),
 	};
 
 	cmocka_set_test_filter(getenv("T"));

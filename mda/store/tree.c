@@ -411,7 +411,8 @@ struct opening {
 	int fd;
 	uint32_t validity;
 	enum err e;
-	bool is_believed; // to be there still, if it was opened before
+	bool is_believed;	  // to be there still, if it was opened before
+	uint32_t validity_before; // of who was lost
 };
 
 static uint32_t
@@ -557,7 +558,6 @@ is_user_there(const struct user *u, const struct opening *o)
 static void
 lose_user(struct user *u)
 {
-	struct tree *t = u->tree;
 	struct str key;
 	void *value;
 
@@ -569,10 +569,14 @@ lose_user(struct user *u)
 		mailbox_kill(m);
 		mailbox_drop(&m);
 	}
-	if (u->last_validity > t->forgotten_s)
-		t->forgotten_s = u->last_validity;
-	map_remove(&t->users, str_c(u->address));
+	map_remove(&u->tree->users, str_c(u->address));
 	u->is_gone = true;
+}
+
+static uint32_t
+larger(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
 }
 
 /* With its lock. */
@@ -583,17 +587,21 @@ open_user(struct co *co, struct user *u, struct opening *o)
 
 	if (u->fd >= 0 && !o->is_believed && !is_user_there(u, o))
 		lose_user(u);
-	if (u->is_gone)
+	if (u->is_gone) {
+		o->validity_before =
+			larger(o->validity_before, u->last_validity);
 		return ERR_MORE;
+	}
 	if (u->fd >= 0)
 		return OK;
 	o->root_fd = t->root_fd;
+	u->last_validity = larger(u->last_validity, o->validity_before);
 	offload(co, open_in_thread, o);
 	u->fd = o->fd;
 	if (u->fd >= 0)
 		u->id = tree_dir_id(u->fd);
 	u->last_validity =
-		o->validity > t->forgotten_s ? o->validity : t->forgotten_s;
+		larger(u->last_validity, larger(o->validity, t->forgotten_s));
 	/* It went while it was opened or made: the user is there all the same.
 	 */
 	return o->e == ERR_NOT_FOUND ? ERR_UNAVAILABLE : o->e;
