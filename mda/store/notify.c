@@ -142,6 +142,15 @@ notify_post(struct user *u, struct str dir, unsigned events, unsigned origin)
 }
 
 void
+notify_wake_all(struct user *u)
+{
+	struct notify *n;
+
+	TAILQ_FOREACH (n, &u->listeners, link)
+		wake(n);
+}
+
+void
 notify_post_rename(struct user *u, struct str old_dir, struct str dir,
 		   unsigned origin)
 {

@@ -25,6 +25,8 @@ notify_post(struct user *u, struct str dir, unsigned events, unsigned origin);
 /* A RENAME: old_dir is dir now, and so are the folders below. */
 void notify_post_rename(struct user *u, struct str old_dir, struct str dir,
 			unsigned origin);
+/* The user is gone: all who listen look up. */
+void notify_wake_all(struct user *u);
 /* An annotation has changed; dir of the server: S("/"), which is none. */
 void notify_post_entry(struct user *u, struct str dir, unsigned event,
 		       struct str entry, unsigned origin);

@@ -393,6 +393,10 @@ tell_until_input(struct co *co, struct session *s, bool with_expunge)
 	       s->status != STORE_BYE) {
 		s->seat.is_woken = false;
 		s->seat.idle = co;
+		if (s->user->is_gone) {
+			say_bye(s);
+			break;
+		}
 		if (s->mailbox != NULL)
 			look_and_tell(co, s, with_expunge);
 		notify_tell(co, s);

@@ -1058,6 +1058,31 @@ test_validity_of_who_comes_back(struct co *co)
 	log_out(&c);
 }
 
+/* An account is taken away and comes back: who waits for news of all mailboxes
+ * hears that his are gone, with none selected, too. */
+static void
+test_waiting_when_home_goes(struct co *co)
+{
+	struct store_done done;
+	char command[256];
+	struct client c;
+	struct frame f;
+
+	log_in(co, &c);
+	assert_has(DO(NOTIFY, "SET (PERSONAL (MessageNew MessageExpunge))"),
+		   "OK ");
+	snprintf(command, sizeof(command),
+		 "mv '%s/example1.local/user1' '%s/away'", t.root, t.root);
+	assert_int_equal(0, system(command));
+	assert_int_equal(250, deliver(co, "AAAAAAAAAW1", "A: b\r\n\r\nc\r\n"));
+	assert_int_equal(OK, call_recv(co, c.call, in_s(1), &f));
+	assert_int_equal(STORE_DONE, f.type);
+	assert_int_equal(OK, store_read_done(f.body, &done));
+	assert_int_equal(STORE_BYE, done.status);
+	frame_release(&f);
+	log_out(&c);
+}
+
 /* F01: a file that has another name, too, is not written to. */
 static void
 test_hard_links(struct co *co)
@@ -1149,6 +1174,7 @@ SCENARIO(quota_race)
 SCENARIO(quota_of_repeats)
 SCENARIO(foreign_files)
 SCENARIO(last_validity)
+SCENARIO(waiting_when_home_goes)
 SCENARIO(validity_of_who_comes_back)
 
 int
@@ -1179,6 +1205,7 @@ main(void)
 		cmocka_unit_test(run_quota_of_repeats),
 		cmocka_unit_test(run_foreign_files),
 		cmocka_unit_test(run_last_validity),
+		cmocka_unit_test(run_waiting_when_home_goes),
 		cmocka_unit_test(run_validity_of_who_comes_back),
 	};
 

@@ -15,6 +15,7 @@
 #include "lib/mail/subscriptions.h"
 #include "lib/rt/log.h"
 #include "mda/store/mailbox.h"
+#include "mda/store/notify.h"
 #include "mda/store/renaming.h"
 #include "mda/store/seen.h"
 
@@ -571,6 +572,7 @@ lose_user(struct user *u)
 	}
 	map_remove(&u->tree->users, str_c(u->address));
 	u->is_gone = true;
+	notify_wake_all(u);
 }
 
 static uint32_t
