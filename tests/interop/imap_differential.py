@@ -343,15 +343,16 @@ UNTOLD = ("CAPABILITY", "ID", "ENABLED")
 class Player:
     """One server's side of a case: sends, and says what the answers mean."""
 
-    def __init__(self, port, user, log):
+    def __init__(self, port, user, log, is_ours):
         self.port, self.user, self.log = port, user, log
+        self.is_ours = is_ours
         self.connections = {}
         self.n_tags = 0
 
     def connection(self, n):
         if n not in self.connections:
             c = Connection(self.port, lambda mark, text: self.log.append(
-                (n, mark, text)), wait_s=WAIT_S)
+                (n, mark, text)), wait_s=WAIT_S, is_watched=self.is_ours)
             self.connections[n] = c
             c.response()
             self.must(n, f"LOGIN {self.user} {frame.PASSWORD}".encode())
@@ -567,7 +568,7 @@ class Differential:
 
     def play(self, case, user):
         logs = [[], []]
-        players = [Player(port, user, log)
+        players = [Player(port, user, log, log is logs[1])
                    for port, log in zip(self.ports, logs)]
         try:
             for name in DEFAULT_MAILBOXES:

@@ -7,11 +7,10 @@ import re
 import select
 import socket
 
+import imap_watch
+from imap_grammar import Wrong
+
 ANSWER_S = 30
-
-
-class Wrong(Exception):
-    """The server said what no standard allows."""
 
 
 class Ended(Exception):
@@ -152,14 +151,17 @@ def parse(raw):
 
 
 class Connection:
-    """Blocking. on_line(mark, octets) hears all that is said."""
+    """Blocking. on_line(mark, octets) hears all that is said; is_watched: by
+    imap_watch.py, too."""
 
-    def __init__(self, port, on_line=None, source="127.0.0.1", wait_s=ANSWER_S):
+    def __init__(self, port, on_line=None, source="127.0.0.1", wait_s=ANSWER_S,
+                 is_watched=True):
         self.socket = socket.create_connection(("127.0.0.1", port), wait_s,
                                                (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.wait_s, self.rest, self.at = wait_s, b"", 0
         self.on_line = on_line or (lambda mark, octets: None)
+        self.watch = imap_watch.Watch() if is_watched else None
 
     def close(self):
         self.socket.close()
@@ -167,6 +169,8 @@ class Connection:
     def send(self, octets, rng=None):
         """With rng in one write, in pieces, or octet by octet."""
         self.on_line("C", octets)
+        if self.watch:
+            self.watch.sent(octets)
         style = rng.random() if rng else 1
         if style < 0.1 and len(octets) < 300:
             pieces = [octets[i:i + 1] for i in range(len(octets))]
@@ -192,6 +196,10 @@ class Connection:
             raise Ended(str(error)) from None
         if not octets:
             raise Ended("closed")
+        if self.watch:
+            self.watch.received(octets)
+            if imap_watch.faults:
+                raise Wrong(imap_watch.faults[0])
         self.rest = self.rest[self.at:] + octets
         self.at = 0
 

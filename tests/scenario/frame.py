@@ -43,6 +43,10 @@ import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "model"))
+
+import imap_watch  # noqa: E402, what servers of IMAP may say
+
 PASSWORD = "password123"
 SERVICES = ("smtp", "submission", "submissions", "imap", "imaps", "pop3",
             "pop3s")
@@ -486,7 +490,7 @@ class Host:
             return deliver(client, sender, recipients, content)
 
     def imap(self, user, password=PASSWORD, timeout_s=20):
-        client = imaplib.IMAP4("127.0.0.1", self.ports["imap"], timeout_s)
+        client = WatchedImap("127.0.0.1", self.ports["imap"], timeout_s)
         try:
             client.starttls(self.tls())
             client.login(user, password)
@@ -507,7 +511,11 @@ class Host:
             return client.fetch(found, "(FLAGS)")[1][0].decode()
 
     def raw(self, service="smtp", timeout_s=10, source=""):
-        return Raw(self.ports[service], timeout_s, source)
+        raw = Raw(self.ports[service], timeout_s, source)
+        if service in ("imap", "imaps"):
+            raw.watch = imap_watch.Watch(service)
+            raw.watch.is_paused = service == "imaps"  # TLS comes first
+        return raw
 
     def maildir(self, user, folder=""):
         local, domain = user.split("@")
@@ -550,8 +558,33 @@ class Host:
         return found[0]
 
 
+class WatchedImap(imaplib.IMAP4):
+    """imaplib's, with an ear on what the server says."""
+
+    def open(self, *arguments, **named):
+        self.watch = imap_watch.Watch("imaplib")
+        super().open(*arguments, **named)
+
+    def read(self, size):
+        octets = super().read(size)
+        self.watch.received(octets)
+        return octets
+
+    def readline(self):
+        octets = super().readline()
+        self.watch.received(octets)
+        return octets
+
+    def send(self, data):
+        self.watch.sent(data)
+        super().send(data)
+
+
 class Raw:
-    """A connection whose bytes the test chooses itself."""
+    """A connection whose bytes the test chooses itself. watch: listens to a
+    server of IMAP."""
+
+    watch = None
 
     def __init__(self, port, timeout_s=10, source=""):
         self.socket = socket.create_connection(("127.0.0.1", port),
@@ -569,18 +602,26 @@ class Raw:
         self.socket.close()
 
     def send(self, octets):
+        if self.watch:
+            self.watch.sent(octets)
         self.socket.sendall(octets)
 
     def send_slowly(self, octets):
         """Octet by octet, each in a packet of its own."""
         for i in range(len(octets)):
-            self.socket.sendall(octets[i:i + 1])
+            self.send(octets[i:i + 1])
+
+    def receive(self):
+        octets = self.socket.recv(65536)
+        if self.watch:
+            self.watch.received(octets)
+        return octets
 
     def line(self):
         """One line without CRLF; b"" when the other side has closed."""
         while b"\n" not in self.rest:
             try:
-                more = self.socket.recv(65536)
+                more = self.receive()
             except (ConnectionResetError, ssl.SSLError):
                 more = b""
             if not more:
@@ -592,7 +633,7 @@ class Raw:
     def read(self, n):
         """So many octets; fewer when the other side has closed."""
         while len(self.rest) < n:
-            more = self.socket.recv(65536)
+            more = self.receive()
             if not more:
                 break
             self.rest += more
@@ -643,7 +684,7 @@ class Raw:
             self.socket.settimeout(quiet_s)
         while True:
             try:
-                more = self.socket.recv(65536)
+                more = self.receive()
             except (TimeoutError, ConnectionResetError, ssl.SSLError):
                 return data
             if not more:
@@ -651,6 +692,8 @@ class Raw:
             data += more
 
     def start_tls(self, context):
+        if self.watch:
+            self.watch.is_paused = False
         self.socket = context.wrap_socket(self.socket,
                                           server_hostname="127.0.0.1")
 
@@ -961,8 +1004,11 @@ def scenario(function):
 def run_one(name, function, arguments, rerun):
     """Returns "passed", "failed" or "skipped", having said so."""
     began = time.monotonic()
+    imap_watch.faults.clear()
     try:
         function(*arguments)
+        expect_true(not imap_watch.faults, "what no RFC of IMAP allows:\n    "
+                    + "\n    ".join(imap_watch.faults[:5]))
     except Skipped as skipped:
         print(f"skip - {name}: {skipped}", flush=True)
         return "skipped"
