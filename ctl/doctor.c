@@ -306,7 +306,7 @@ doctor_main(int argc, char **argv)
 	look_at_directory(&d, "configuration", o->config_dir, R_OK | X_OK);
 	look_at_directory(&d, "mail", o->mail_dir, R_OK | W_OK | X_OK);
 	look_at_directory(&d, "state", o->state_dir, R_OK | W_OK | X_OK);
-	look_at_directory(&d, "sockets", o->run_dir, R_OK | X_OK);
+	look_at_directory(&d, "sockets", o->run_dir, R_OK | W_OK | X_OK);
 	look_at_space(&d, "mail", o->mail_dir);
 	look_at_space(&d, "state", o->state_dir);
 	look_at_configuration(&d);

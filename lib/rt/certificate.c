@@ -142,10 +142,10 @@ certificate_advice(const struct options *o,
 
 	if (str_ieq(type, S("letsencrypt")))
 		snprintf(text_out, CERTIFICATE_ADVICE_OCTETS,
-			 "SSL_TYPE=letsencrypt: let there be "
-			 "%s/live/%s/fullchain.pem and privkey.pem, or "
-			 "%s/acme.json; SSL_DOMAIN names another directory "
-			 "of live/",
+			 "SSL_TYPE=letsencrypt: %s/live/%s/fullchain.pem and "
+			 "privkey.pem, or %s/acme.json, must be there and "
+			 "readable; SSL_DOMAIN names another directory of "
+			 "live/",
 			 o->letsencrypt_dir,
 			 o->ssl_domain[0] != '\0' ? o->ssl_domain : o->hostname,
 			 o->letsencrypt_dir);

@@ -533,6 +533,17 @@ set_ipv4_any(union address_any *at, socklen_t *n)
 	return address_from_host(S("0.0.0.0"), port, at, n) == OK;
 }
 
+static const char *
+port_advice(int no)
+{
+	if (no == EACCES)
+		return "; start as root, or let ESTAFETA_LISTEN_* name ports "
+		       "from 1024 on";
+	if (no == EADDRINUSE)
+		return "; another program has that port: ss -ltnp";
+	return "";
+}
+
 static void
 bind_listeners(const struct role_spec *spec, struct role *sockets,
 	       enum listen_kind kind)
@@ -567,9 +578,9 @@ bind_listeners(const struct role_spec *spec, struct role *sockets,
 		    set_ipv4_any(&at, &n))
 			fd = listen_at(&at, n, false);
 		if (fd < 0) {
-			fprintf(stderr, "%s cannot listen at %.*s: %s\n",
+			fprintf(stderr, "%s cannot listen at %.*s: %s%s\n",
 				service_name(spec->service), STR(text),
-				strerror(errno));
+				strerror(errno), port_advice(errno));
 			exit(1);
 		}
 		if (sockets->n_sockets == ROLE_MAX_SOCKETS) {
@@ -580,6 +591,24 @@ bind_listeners(const struct role_spec *spec, struct role *sockets,
 		sockets->sockets[sockets->n_sockets].kind = kind;
 		sockets->sockets[sockets->n_sockets++].fd = fd;
 	}
+}
+
+/* Says why, by errno, and the line that mends it; dir shall be ours. */
+NORETURN static void
+refuse(const char *what, const char *path, const char *dir)
+{
+	int no = errno;
+	bool is_there = access(dir, F_OK) == 0;
+
+	fprintf(stderr, "cannot %s %s: %s", what, path, strerror(no));
+	if (no == EACCES || no == EPERM)
+		fprintf(stderr,
+			"; run this once, as root: %s%s%schown -R %u:%u %s",
+			is_there ? "" : "mkdir -p ", is_there ? "" : dir,
+			is_there ? "" : " && ", (unsigned)geteuid(),
+			(unsigned)getegid(), dir);
+	fputs("\n", stderr);
+	exit(1);
 }
 
 /* Anybody may knock: who accepts looks at the peer's user. In a container
@@ -605,9 +634,7 @@ bind_unix(enum service service)
 	umask(mask);
 	if (ok)
 		return fd;
-	fprintf(stderr, "cannot listen at %s: %s\n", at.sun_path,
-		strerror(errno));
-	exit(1);
+	refuse("listen at", at.sun_path, parent.options.run_dir);
 }
 
 /* New directories on the way are open to all roles, whatever the umask is. */
@@ -616,8 +643,7 @@ make_dirs(const char *path, mode_t mode)
 {
 	if (dirs_make(path, mode) == OK)
 		return;
-	fprintf(stderr, "cannot create %s: %s\n", path, strerror(errno));
-	exit(1);
+	refuse("create", path, path);
 }
 
 static struct {
@@ -668,13 +694,8 @@ own_dir(const struct role_spec *spec)
 	user_of(spec, &uid, &gid);
 	if (geteuid() == 0 && stat(path, &st) == 0 && st.st_uid != uid)
 		give_tree(path, uid, gid);
-	if (geteuid() != 0 && access(path, R_OK | W_OK | X_OK) != 0) {
-		fprintf(stderr,
-			"cannot write in %s; run this once: "
-			"chown -R %u:%u %s\n",
-			path, (unsigned)geteuid(), (unsigned)getegid(), path);
-		exit(1);
-	}
+	if (geteuid() != 0 && access(path, R_OK | W_OK | X_OK) != 0)
+		refuse("write in", path, path);
 }
 
 static void

@@ -9,13 +9,15 @@ import os
 import re
 import stat
 import subprocess
+import tempfile
 
-from frame import (expect, expect_match, expect_true, main, message, scenario,
-                   wait_for)
+from frame import (Skipped, expect, expect_match, expect_true, main, message,
+                   scenario, wait_for)
 
 NEW = "fresh@example1.local"
 USER1 = "user1@example1.local"
 SECRET = "a-new-secret"
+NOBODY = 65534
 
 
 def setup(host, *words, status=0):
@@ -251,10 +253,9 @@ def what_is_not_there_comes_with_what_to_do(lab):
                  "ESTAFETA_CONFIG says where"),
                 ("SSL_TYPE", "letsencrypt", ("cert", "show"),
                  "/etc/letsencrypt/live/mta1.example1.local/fullchain.pem "
-                 "and privkey.pem, or /etc/letsencrypt/acme.json"),
+                 "and privkey.pem, or /etc/letsencrypt/acme.json, must be"),
                 ("SSL_TYPE", "letsencrypt", ("doctor",),
-                 "fix:  SSL_TYPE=letsencrypt: let there be "
-                 "/etc/letsencrypt/live/"),
+                 "fix:  SSL_TYPE=letsencrypt: /etc/letsencrypt/live/"),
                 ("SSL_TYPE", "custom", ("cert", "show"),
                  r"put mta1.example1.local-full\.pem into .*/config/ssl"),
                 ("SSL_TYPE", "self-signed", ("cert", "show"),
@@ -265,6 +266,34 @@ def what_is_not_there_comes_with_what_to_do(lab):
             expect_match(done.stdout + done.stderr, wanted, words)
     finally:
         host.environment = old
+
+
+@scenario
+def what_may_not_be_written_comes_with_the_line_that_mends_it(lab):
+    if os.geteuid() != 0:
+        raise Skipped("needs root, to be somebody else")
+    host = lab.mta1
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        os.mkdir(f"{folder}/run")
+        where = {"ESTAFETA_RUN": f"{folder}/run",
+                 "ESTAFETA_MAIL": f"{folder}/mail",
+                 "ESTAFETA_STATE": f"{folder}/state"}
+        for program, line in (
+                ("router", f"chown -R {NOBODY}:{NOBODY} {folder}/run"),
+                ("mda", f"mkdir -p {folder}/mail && chown -R "
+                        f"{NOBODY}:{NOBODY} {folder}/mail")):
+            try:
+                done = subprocess.run(
+                    [os.path.join(host.bin, program)], cwd="/",
+                    env={**host.variables(), **where}, user=NOBODY,
+                    group=NOBODY, extra_groups=[], capture_output=True,
+                    stdin=subprocess.DEVNULL, text=True, timeout=20)
+            except PermissionError as error:
+                raise Skipped(f"only root gets there: {error}") from None
+            expect(done.returncode, 1, done)
+            expect_match(done.stderr, re.escape(
+                f"Permission denied; run this once, as root: {line}\n"))
 
 
 @scenario
