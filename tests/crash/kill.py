@@ -98,7 +98,7 @@ class Killer:
 
     def kill(self):
         host, pid, role = self.next_victim()
-        began = time.monotonic()
+        began = frame.given()
         os.kill(pid, signal.SIGKILL)
         self.counts[role] += 1
         print(f"# {host.name} {role} [{pid}]", flush=True)
@@ -112,7 +112,7 @@ class Killer:
             self.faults.append(f"{host.name} after {role}: {failed}")
             host.kill()
             host.start()
-        self.recoveries.append((time.monotonic() - began, role))
+        self.recoveries.append((frame.given() - began, role))
 
     def restart(self, host):
         """The one that watches over all is dead; its programs must end."""
@@ -132,6 +132,8 @@ def drain(lab, writers, readers):
         worker.ending.set()
     for worker in writers:
         worker.join(60)
+    hung = [f"{worker.label} still writes" for worker in writers
+            if worker.is_alive()]
     for host in lab.hosts:
         host.wait_ready(20)
     for host in lab.hosts:
@@ -149,7 +151,9 @@ def drain(lab, writers, readers):
         worker.ending.set()
     for worker in readers:
         worker.join(60)
-    report("the queues drain", faults)
+    hung += [f"{worker.user} still reads" for worker in readers
+             if worker.is_alive()]
+    report("the queues drain", faults + hung)
 
 
 def run(lab, options):

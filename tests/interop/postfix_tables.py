@@ -29,18 +29,14 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "scenario"))
+import frame  # noqa: E402
+
 MASTER = "/usr/lib/postfix/sbin/master"
 OLD = (1000000000, 1000000000)  # Postfix reads a younger file again and again
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 # ---- part 1: tables --------------------------------------------------------
@@ -338,7 +334,7 @@ class Postfix:
     def __init__(self, top):
         self.top = top
         self.conf = os.path.join(top, "conf")
-        self.port = free_port()
+        self.port = frame.free_port()  # no client's in the meantime
         self.process = None
         for name in ("conf", "data", "queue"):
             os.makedirs(os.path.join(top, name))
@@ -363,13 +359,8 @@ class Postfix:
             self.process = subprocess.Popen(
                 [MASTER, "-c", self.conf, "-d"], stdin=subprocess.DEVNULL,
                 stdout=out, stderr=out, start_new_session=True)
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise RuntimeError("postfix does not start: see %s" % self.top)
+        frame.wait_for("postfix answers: see %s" % self.top,
+                       lambda: frame.answers(self.port))
 
     def stop(self):
         if self.process is not None:

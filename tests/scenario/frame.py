@@ -50,7 +50,7 @@ import imap_watch  # noqa: E402, what servers of IMAP may say
 PASSWORD = "password123"
 SERVICES = ("smtp", "submission", "submissions", "imap", "imaps", "pop3",
             "pop3s")
-PORT_BLOCK = 8
+PORT_BLOCK = 8  # one more than there are services: see free_ports()
 FIRST_PORT, LAST_PORT = 16000, 32000  # below what outgoing connections use
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 15
@@ -91,14 +91,48 @@ def expect_match(text, pattern, what=""):
                      f"    want a match of {pattern!r}")
 
 
+class Withheld(threading.Thread):
+    """How long this machine did nothing for us: a stopped or starved process,
+    a virtual machine that stood still. Who only sleeps then wakes late."""
+
+    TICK_S, LATE_S = 0.05, 0.25
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.state = 0.0, time.monotonic()  # in all, and when it was looked
+
+    def run(self):
+        while True:
+            time.sleep(self.TICK_S)
+            now = time.monotonic()
+            self.state = self.until(now), now
+
+    def until(self, now):
+        total, looked = self.state
+        late = now - looked - self.TICK_S
+        return total + late if late > self.LATE_S else total
+
+
+_withheld = Withheld()
+_withheld.start()
+
+
+def given():
+    """As time.monotonic(), without what the machine withheld: for limits of
+    what may take long, never for what must."""
+    now = time.monotonic()
+    return now - _withheld.until(now)
+
+
 def wait_for(what, look, timeout_s=10.0):
     """Calls look() until it returns something true, and returns that."""
-    deadline = time.monotonic() + timeout_s
+    deadline = given() + timeout_s
     while True:
+        is_last = given() > deadline
         found = look()
         if found:
             return found
-        if time.monotonic() > deadline:
+        if is_last:
             raise Failed(f"waited {timeout_s:g} s in vain: {what}")
         time.sleep(0.01)
 
@@ -127,6 +161,8 @@ _held = []
 
 
 def free_ports():
+    """Of no other test of this checkout, by a lock, nor of another's, by a
+    socket that is bound to the last port of the block."""
     directory = os.path.join(ROOT, "build", "test", "ports")
     os.makedirs(directory, exist_ok=True)
     blocks = list(range(FIRST_PORT, LAST_PORT, PORT_BLOCK))
@@ -138,20 +174,38 @@ def free_ports():
         except OSError:
             lock.close()
             continue
-        if all(is_free(first + i) for i in range(PORT_BLOCK)):
-            _held.append(lock)
-            return dict(zip(SERVICES, range(first, first + PORT_BLOCK)))
+        mine = socket.socket()
+        try:
+            mine.bind(("127.0.0.1", first + PORT_BLOCK - 1))
+            if all(is_free(first + i, kind) for i in range(PORT_BLOCK - 1)
+                   for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
+                _held.append((lock, mine))
+                return dict(zip(SERVICES, range(first, first + PORT_BLOCK)))
+        except OSError:
+            pass  # another checkout's
+        mine.close()
         lock.close()
     raise Failed("no free ports")
 
 
-def is_free(port):
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def is_free(port, kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if kind == socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
             return False
+    return True
+
+
+def answers(port):
+    """Does a server listen there? (A probe of is_free() may keep one that
+    just begins from its port.)"""
+    try:
+        socket.create_connection(("127.0.0.1", port), 2).close()
+    except OSError:
+        return False
     return True
 
 
@@ -327,8 +381,9 @@ class Host:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
+                wait_for("it ends", lambda: self.process.poll() is not None,
+                         STOP_TIMEOUT_S)
+            except Failed:
                 left = self.processes()
                 self.kill()
                 raise Failed(f"{self.name} does not stop: {left}") from None
@@ -397,6 +452,11 @@ class Host:
         return self.ctl("-p", name="postqueue").stdout
 
     def flush(self):
+        """All that waits is tried now. What is being tried is not, even if
+        the result is in the log already: so that is waited for, a while."""
+        with contextlib.suppress(Failed):
+            wait_for("no try is under way", lambda: not re.search(
+                r"(?m)^\w+\*", self.queue()), 1)
         result = self.ctl("-f", name="postqueue")
         expect(result.returncode, 0, f"postqueue -f: {result.stderr}")
 
@@ -616,6 +676,16 @@ class Raw:
         if self.watch:
             self.watch.received(octets)
         return octets
+
+    def receive(self):
+        """As recv(), and what is late by what the machine withheld is not."""
+        began = given()
+        while True:
+            try:
+                return self.socket.recv(65536)
+            except TimeoutError:
+                if given() - began >= self.socket.gettimeout() - 0.1:
+                    raise
 
     def line(self):
         """One line without CRLF; b"" when the other side has closed."""
@@ -874,6 +944,8 @@ class Wire:
                 if self.is_reset:
                     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                    struct.pack("ii", 1, 0))
+                    # Who reads there keeps it open, and no reset is sent.
+                    end.shutdown(socket.SHUT_RD)
                     end.close()
                 else:
                     end.shutdown(socket.SHUT_RDWR)

@@ -32,6 +32,9 @@ class Deflated:
             if octets or not raw:
                 return octets
 
+    def gettimeout(self):
+        return self.socket.gettimeout()
+
     def close(self):
         self.socket.close()
 

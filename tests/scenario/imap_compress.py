@@ -5,7 +5,7 @@
 import os
 import time
 
-from frame import expect, expect_match, expect_true, main, scenario
+from frame import expect, expect_match, expect_true, given, main, scenario
 from frame_imap import Deflated, ask, ok, session
 
 
@@ -68,9 +68,9 @@ def i10_bombs_are_slow_and_small(lab):
                 answered += bomb.socket.recv(65536).count(b"x OK")
             except TimeoutError:
                 pass
-        began = time.monotonic()
+        began = given()
         ok(other, "NOOP")
-        expect_true(time.monotonic() - began < 1, "another session waits")
+        expect_true(given() - began < 1, "another session waits")
         expect_true(answered < 150_000, f"{answered} commands in a second")
     with compressed(lab) as raw:
         raw.socket.socket.sendall(b"\xff" * 100)

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import struct
-import time
 
 from frame import expect, expect_match, main, scenario
 from frame_imap import USER2, ok, session
@@ -67,7 +66,7 @@ def who_left_waits_for_nothing(lab):
         mark = lab.mta1.mark()
         with Stopped(lab):
             raw.send(b"s SELECT INBOX\r\n")
-            time.sleep(0.1)  # it is in store
+            expect_match(raw.line().decode(), "INPROGRESS")  # in store
             if is_reset:
                 raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                       struct.pack("ii", 1, 0))

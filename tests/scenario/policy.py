@@ -354,7 +354,7 @@ class Service:
     """A policy service (SMTPD_POLICY_README) that answers by the sender."""
 
     def __init__(self):
-        self.requests = []
+        self.requests, self.kept = [], []
         self.server = socket.create_server(("127.0.0.1", 0))
         self.port = self.server.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
@@ -375,6 +375,7 @@ class Service:
         values = dict(line.split("=", 1)
                       for line in text.decode().splitlines() if line)
         self.requests.append(values)
+        self.kept.append(client)
         self.answer(client, values["sender"].split("@")[0])
 
     @staticmethod

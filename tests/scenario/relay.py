@@ -3,6 +3,7 @@
 """Who may send what to whom, and the way between the two hosts."""
 
 import base64
+import contextlib
 import copy
 import hashlib
 import json
@@ -13,7 +14,7 @@ import ssl
 import time
 
 from frame import (PASSWORD, deliver, expect, expect_match, expect_true,
-                   free_ports, main, message, parse, scenario, wait_for,
+                   free_ports, given, main, message, parse, scenario, wait_for,
                    without_trace)
 
 USER1, USER2 = "user1@example1.local", "user2@example1.local"
@@ -43,6 +44,8 @@ def top_counts_what_happens(lab):
     def counts(host):
         return json.loads(host.ctl("top", "--json").stdout)
 
+    for host in lab.hosts:
+        host.wait_queue_empty()  # what came before is counted
     before = counts(lab.mta1), counts(lab.mta2)
     message_id, content = message()
     lab.mta1.submit(USER1, USER3, content)
@@ -185,9 +188,10 @@ def open_connections(host):
             continue
         inodes = set()
         for fd in os.listdir(f"/proc/{pid}/fd"):
-            link = os.readlink(f"/proc/{pid}/fd/{fd}")
-            if link.startswith("socket:["):
-                inodes.add(link[8:-1])
+            with contextlib.suppress(FileNotFoundError):  # closed now
+                link = os.readlink(f"/proc/{pid}/fd/{fd}")
+                if link.startswith("socket:["):
+                    inodes.add(link[8:-1])
         for table in ("tcp", "tcp6"):
             with open(f"/proc/{pid}/net/{table}") as rows:
                 for row in rows.readlines()[1:]:
@@ -326,9 +330,9 @@ def programs_can_read_the_answers(lab):
 def healthcheck_is_quick(lab):
     times = []
     for _ in range(5):
-        began = time.monotonic()
+        began = given()
         expect(lab.mta1.ctl("healthcheck").returncode, 0)
-        times.append(time.monotonic() - began)
+        times.append(given() - began)
     expect_true(min(times) < 0.05 or lab.build == "dev",
                 f"healthcheck took {min(times) * 1000:.0f} ms")
 

@@ -52,7 +52,10 @@ def senders_take_turns_at_a_slow_next_hop(lab):
                             message(f"many {i}", recipient=f"a@{SLOW}")[1])
     wait_for("two sessions", lambda: slow.inside == 2)
     message_id, content = message("one", recipient=f"a@{SLOW}", sender=USER2)
-    lab.mta1.submit(USER2, f"a@{SLOW}", content)
+    queue_id = lab.mta1.submit(USER2, f"a@{SLOW}", content).split()[-1]
+    # It has a turn from when the router has said where it goes.
+    wait_for("it stands in line", lambda: '"routed"' in lab.mta1.ctl(
+        "trace", queue_id, "--json").stdout)
 
     def place():
         return [i for i, (_, _, octets) in enumerate(list(slow.messages))
