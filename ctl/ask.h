@@ -4,6 +4,7 @@
 
 #include "ctl/client.h"
 #include "lib/ipc/queue.h"
+#include "lib/rt/net.h"
 
 /* One question that is answered by a number. */
 enum err ask_queue(const struct options *o, enum queue_type type,

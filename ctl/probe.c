@@ -7,6 +7,7 @@
 #include "lib/ipc/auth.h"
 #include "lib/ipc/queue.h"
 #include "lib/ipc/router.h"
+#include "lib/rt/net.h"
 #include "lib/rt/stream.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * lib/rt/net.c - addresses, connecting, listening. */
-#include "lib/rt/stream.h"
+#include "lib/rt/net.h"
 
 #include "lib/base/check.h"
 #include "lib/rt/log.h"

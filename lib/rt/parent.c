@@ -15,8 +15,8 @@
 #include "lib/rt/counters.h"
 #include "lib/rt/dirs.h"
 #include "lib/rt/log.h"
+#include "lib/rt/net.h"
 #include "lib/rt/role_private.h"
-#include "lib/rt/stream.h"
 #include "lib/rt/tls.h"
 
 #include <errno.h>

@@ -17,6 +17,7 @@
 #include "lib/rt/deflate.h"
 #include "lib/rt/fs.h"
 #include "lib/rt/log.h"
+#include "lib/rt/net.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -10,8 +10,6 @@
 #include "lib/rt/co.h"
 #include "lib/rt/tls.h"
 
-#include <sys/socket.h>
-
 struct stream;
 
 /* Takes over a connected socket, which becomes non-blocking. in_max is the
@@ -112,37 +110,3 @@ size_t stream_binding(struct stream *s, enum stream_binding kind,
 int stream_fd(const struct stream *s);
 /* Numeric address of the peer, without port; "unix" for unix sockets. */
 struct str stream_peer(const struct stream *s);
-
-/* Addresses. */
-union address_any {
-	struct sockaddr any;
-	struct sockaddr_storage storage;
-};
-
-/* "127.0.0.1:25", "[::1]:25", "*:25" (all of IPv4 and IPv6). */
-enum err address_from_text(struct str text, union address_any *out,
-			   socklen_t *n_out) MUST_USE;
-/* From a numeric host and a port. */
-enum err address_from_host(struct str host, uint16_t port,
-			   union address_any *out, socklen_t *n_out) MUST_USE;
-
-/* Connects; the socket is the caller's. */
-enum err dial(struct co *co, const union address_any *to, socklen_t n,
-	      int64_t deadline_us, int *fd_out) MUST_USE;
-/* The same from an address of this host, of the same family; any port. NULL:
- * dial(). ERR_EXISTS: it cannot be had, and errno tells why. */
-enum err dial_from(struct co *co, const union address_any *from,
-		   const union address_any *to, socklen_t n,
-		   int64_t deadline_us, int *fd_out) MUST_USE;
-
-/* A bound and listening socket, or -1 with errno. For the parent. */
-int listen_at(const union address_any *at, socklen_t n, bool is_v6_only);
-
-/* Accepts from a listening socket; each connection gets serve(co, arg) with
- * arg made by the callback. */
-struct listener;
-typedef void accepted_fn(int fd, const union address_any *peer, void *arg);
-/* Takes over fd. accepted runs in the loop and must not wait. At the system's
- * limit of descriptors it pauses instead of spinning. */
-struct listener *listener_new(int fd, accepted_fn *accepted, void *arg);
-void listener_free(struct listener **l);

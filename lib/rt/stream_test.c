@@ -3,6 +3,7 @@
  * process. */
 #include "lib/rt/stream.c"
 
+#include "lib/rt/net.h"
 #include "tests/unit/in_loop.h"
 
 #include <openssl/pem.h>

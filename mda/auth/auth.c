@@ -21,7 +21,7 @@
 #include "lib/mail/scram.h"
 #include "lib/rt/fs.h"
 #include "lib/rt/log.h"
-#include "lib/rt/stream.h"
+#include "lib/rt/net.h"
 #include "mda/auth/cache.h"
 #include "mda/auth/set.h"
 #include "mda/auth/throttle.h"

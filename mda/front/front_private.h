@@ -5,6 +5,7 @@
 #include "lib/ipc/auth.h"
 #include "lib/ipc/store.h"
 #include "lib/rt/log.h"
+#include "lib/rt/net.h"
 #include "lib/rt/role.h"
 #include "lib/rt/settings.h"
 #include "lib/rt/stream.h"

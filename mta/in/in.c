@@ -7,6 +7,7 @@
 #include "lib/mail/proxy_header.h"
 #include "lib/rt/counters.h"
 #include "lib/rt/fs.h"
+#include "lib/rt/net.h"
 #include "lib/rt/scram_call.h"
 #include "mta/in/session.h"
 

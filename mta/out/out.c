@@ -13,6 +13,7 @@
 #include "lib/base/map.h"
 #include "lib/ipc/frame.h"
 #include "lib/rt/log.h"
+#include "lib/rt/net.h"
 #include "mta/out/dead.h"
 #include "mta/out/pool.h"
 #include "mta/out/resume.h"

@@ -3,7 +3,7 @@
  * one before it has failed. */
 #include "mta/out/route.h"
 
-#include "lib/rt/stream.h"
+#include "lib/rt/net.h"
 #include "mta/out/connect_map.h"
 
 #include <ifaddrs.h>

@@ -7,6 +7,7 @@
 #include "lib/ipc/out.h"
 #include "lib/ipc/policy.h"
 #include "lib/rt/log.h"
+#include "lib/rt/net.h"
 #include "lib/rt/settings.h"
 #include "lib/rt/stream.h"
 

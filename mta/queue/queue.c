@@ -4,7 +4,7 @@
 
 #include "lib/base/check.h"
 #include "lib/rt/log.h"
-#include "lib/rt/stream.h"
+#include "lib/rt/net.h"
 #include "mta/queue/message_replay.h"
 #include "mta/queue/queue_private.h"
 

@@ -5,7 +5,7 @@
 #include "lib/ipc/policy.h"
 #include "lib/ipc/router.h"
 #include "lib/rt/log.h"
-#include "lib/rt/stream.h"
+#include "lib/rt/net.h"
 #include "router/route/resolve.h"
 #include "router/serve/serve_private.h"
 
