@@ -16,21 +16,21 @@
 #include <termios.h>
 #include <unistd.h>
 
+/* In the order of -l; the first is what is made without -s. */
 static const struct scheme {
-	const char *name;
 	enum account_scheme scheme;
 	const char *prefix; // of crypt(5); NULL: none of its
 } schemes[] = {
-	{ "SHA512-CRYPT", ACCOUNT_SHA512_CRYPT, "$6$" },
-	{ "SHA256-CRYPT", ACCOUNT_SHA256_CRYPT, "$5$" },
-	{ "BLF-CRYPT", ACCOUNT_BLF_CRYPT, "$2y$" },
-	{ "CRYPT", ACCOUNT_CRYPT, "$y$" },
-	{ "MD5-CRYPT", ACCOUNT_MD5_CRYPT, "$1$" },
-	{ "SCRAM-SHA-256", ACCOUNT_SCRAM_SHA_256, NULL },
-	{ "SSHA", ACCOUNT_SSHA, NULL },
-	{ "SSHA256", ACCOUNT_SSHA256, NULL },
-	{ "SSHA512", ACCOUNT_SSHA512, NULL },
-	{ "PLAIN", ACCOUNT_PLAIN, NULL },
+	{ ACCOUNT_SHA512_CRYPT, "$6$" },
+	{ ACCOUNT_SHA256_CRYPT, "$5$" },
+	{ ACCOUNT_BLF_CRYPT, "$2y$" },
+	{ ACCOUNT_CRYPT, "$y$" },
+	{ ACCOUNT_MD5_CRYPT, "$1$" },
+	{ ACCOUNT_SCRAM_SHA_256, NULL }, // the others are not crypt(5)'s
+	{ ACCOUNT_SSHA, NULL },
+	{ ACCOUNT_SSHA256, NULL },
+	{ ACCOUNT_SSHA512, NULL },
+	{ ACCOUNT_PLAIN, NULL },
 };
 
 enum {
@@ -194,7 +194,7 @@ make_simple(const struct scheme *scheme, const char *password, struct buf *out)
 {
 	uint8_t salt[DIGEST_SALT_OCTETS];
 
-	buf_putf(out, "{%s}", scheme->name);
+	buf_putf(out, "{%s}", account_scheme_text(scheme->scheme));
 	if (scheme->scheme == ACCOUNT_PLAIN)
 		return buf_add(out, str_c(password)) == OK;
 	check(RAND_bytes(salt, sizeof(salt)) == 1);
@@ -219,10 +219,11 @@ make(const struct scheme *scheme, unsigned long rounds, const char *password,
 			     sizeof(setting)) != NULL)
 		hash = hash_of(password, setting, data);
 	if (hash != NULL)
-		buf_putf(out, "{%s}%s", scheme->name, hash);
+		buf_putf(out, "{%s}%s", account_scheme_text(scheme->scheme),
+			 hash);
 	else
 		fprintf(stderr, "%s: %s; is -r within the scheme's range?\n",
-			scheme->name, strerror(errno));
+			account_scheme_text(scheme->scheme), strerror(errno));
 	free(data);
 	return hash != NULL;
 }
@@ -236,8 +237,7 @@ pw_hash(const char *password, struct buf *out)
 bool
 pw_hash_quick(const char *password, struct buf *out)
 {
-	static const struct scheme salted = { "SSHA256", ACCOUNT_SSHA256,
-					      NULL };
+	static const struct scheme salted = { ACCOUNT_SSHA256, NULL };
 
 	return make(&salted, 0, password, out);
 }
@@ -280,12 +280,14 @@ list_schemes(bool is_json)
 {
 	if (is_json) {
 		for (size_t i = 0; i < N_SCHEMES; i++)
-			printf("%s\"%s\"", i ? "," : "[", schemes[i].name);
+			printf("%s\"%s\"", i ? "," : "[",
+			       account_scheme_text(schemes[i].scheme));
 		printf("]\n");
 		return 0;
 	}
 	for (size_t i = 0; i < N_SCHEMES; i++)
-		printf("%s%s", i ? " " : "", schemes[i].name);
+		printf("%s%s", i ? " " : "",
+		       account_scheme_text(schemes[i].scheme));
 	printf("\n");
 	return 0;
 }
@@ -294,7 +296,8 @@ static const struct scheme *
 find_scheme(const char *name)
 {
 	for (size_t i = 0; i < N_SCHEMES; i++)
-		if (str_ieq(str_c(schemes[i].name), str_c(name)))
+		if (str_ieq(str_c(account_scheme_text(schemes[i].scheme)),
+			    str_c(name)))
 			return &schemes[i];
 	fprintf(stderr, "Fatal: Unknown scheme: %s; -l lists them\n", name);
 	return NULL;

@@ -19,21 +19,30 @@ enum {
 	SHARED_TOLD = 10, // one by one
 };
 
-static const struct {
+static const struct scheme {
 	struct str name;
+	enum account_hash_kind kind;
 	struct str prefix; // of every hash; empty: not checked
-	enum account_scheme scheme;
+	size_t n_digest;   // octets, of those that are salted
 } schemes[] = {
-	{ STR_INIT("SHA512-CRYPT"), STR_INIT("$6$"), ACCOUNT_SHA512_CRYPT },
-	{ STR_INIT("SHA256-CRYPT"), STR_INIT("$5$"), ACCOUNT_SHA256_CRYPT },
-	{ STR_INIT("CRYPT"), STR_INIT(""), ACCOUNT_CRYPT },
-	{ STR_INIT("BLF-CRYPT"), STR_INIT("$2"), ACCOUNT_BLF_CRYPT },
-	{ STR_INIT("MD5-CRYPT"), STR_INIT("$1$"), ACCOUNT_MD5_CRYPT },
-	{ STR_INIT("SSHA"), STR_INIT(""), ACCOUNT_SSHA },
-	{ STR_INIT("SSHA256"), STR_INIT(""), ACCOUNT_SSHA256 },
-	{ STR_INIT("SSHA512"), STR_INIT(""), ACCOUNT_SSHA512 },
-	{ STR_INIT("PLAIN"), STR_INIT(""), ACCOUNT_PLAIN },
-	{ STR_INIT("SCRAM-SHA-256"), STR_INIT(""), ACCOUNT_SCRAM_SHA_256 },
+	[ACCOUNT_SHA512_CRYPT] = { STR_INIT("SHA512-CRYPT"), ACCOUNT_HASH_CRYPT,
+				   STR_INIT("$6$") },
+	[ACCOUNT_SHA256_CRYPT] = { STR_INIT("SHA256-CRYPT"), ACCOUNT_HASH_CRYPT,
+				   STR_INIT("$5$") },
+	[ACCOUNT_CRYPT] = { STR_INIT("CRYPT"), ACCOUNT_HASH_CRYPT },
+	[ACCOUNT_BLF_CRYPT] = { STR_INIT("BLF-CRYPT"), ACCOUNT_HASH_CRYPT,
+				STR_INIT("$2") },
+	[ACCOUNT_MD5_CRYPT] = { STR_INIT("MD5-CRYPT"), ACCOUNT_HASH_CRYPT,
+				STR_INIT("$1$") },
+	[ACCOUNT_SSHA] = { STR_INIT("SSHA"), ACCOUNT_HASH_SALTED,
+			   .n_digest = SHA1_OCTETS },
+	[ACCOUNT_SSHA256] = { STR_INIT("SSHA256"), ACCOUNT_HASH_SALTED,
+			      .n_digest = SHA256_OCTETS },
+	[ACCOUNT_SSHA512] = { STR_INIT("SSHA512"), ACCOUNT_HASH_SALTED,
+			      .n_digest = SHA512_OCTETS },
+	[ACCOUNT_PLAIN] = { STR_INIT("PLAIN"), ACCOUNT_HASH_NONE },
+	[ACCOUNT_SCRAM_SHA_256] = { STR_INIT("SCRAM-SHA-256"),
+				    ACCOUNT_HASH_SCRAM },
 };
 
 #define N_SCHEMES (sizeof(schemes) / sizeof(*schemes))
@@ -41,10 +50,13 @@ static const struct {
 const char *
 account_scheme_text(enum account_scheme scheme)
 {
-	for (size_t i = 0; i < N_SCHEMES; i++)
-		if (schemes[i].scheme == scheme)
-			return schemes[i].name.p;
-	return "?";
+	return schemes[scheme].name.p;
+}
+
+enum account_hash_kind
+account_hash_kind(enum account_scheme scheme)
+{
+	return schemes[scheme].kind;
 }
 
 unsigned
@@ -84,7 +96,7 @@ account_scheme_of(struct str field, enum account_scheme *scheme_out,
 		if (!str_ieq(str_sub(field, 1, (size_t)end - 1),
 			     schemes[i].name))
 			continue;
-		*scheme_out = schemes[i].scheme;
+		*scheme_out = (enum account_scheme)i;
 		*hash_out = str_from(field, (size_t)end + 1);
 		return true;
 	}
@@ -254,28 +266,19 @@ is_salted_whole(struct str hash, size_t n_digest)
 static bool
 is_hash_whole(enum account_scheme scheme, struct str hash)
 {
+	const struct scheme *s = &schemes[scheme];
 	struct scram_secret secret;
 
-	for (size_t i = 0; i < N_SCHEMES; i++)
-		if (schemes[i].scheme == scheme &&
-		    !str_starts(hash, schemes[i].prefix))
-			return false;
-	switch (scheme) {
-	case ACCOUNT_SHA512_CRYPT:
-	case ACCOUNT_SHA256_CRYPT:
-	case ACCOUNT_CRYPT:
-	case ACCOUNT_BLF_CRYPT:
-	case ACCOUNT_MD5_CRYPT:
+	if (!str_starts(hash, s->prefix))
+		return false;
+	switch (s->kind) {
+	case ACCOUNT_HASH_CRYPT:
 		return is_crypt_whole(hash);
-	case ACCOUNT_SSHA:
-		return is_salted_whole(hash, SHA1_OCTETS);
-	case ACCOUNT_SSHA256:
-		return is_salted_whole(hash, SHA256_OCTETS);
-	case ACCOUNT_SSHA512:
-		return is_salted_whole(hash, SHA512_OCTETS);
-	case ACCOUNT_SCRAM_SHA_256:
+	case ACCOUNT_HASH_SALTED:
+		return is_salted_whole(hash, s->n_digest);
+	case ACCOUNT_HASH_SCRAM:
 		return scram_secret_read(hash, &secret);
-	case ACCOUNT_PLAIN:
+	case ACCOUNT_HASH_NONE:
 		break;
 	}
 	return true;

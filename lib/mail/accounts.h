@@ -21,6 +21,14 @@ enum account_scheme {
 	ACCOUNT_SCRAM_SHA_256, // iterations,salt,stored key,server key
 };
 
+/* How a hash is made, and so how a password is compared with it. */
+enum account_hash_kind {
+	ACCOUNT_HASH_CRYPT,  // crypt(5)
+	ACCOUNT_HASH_SALTED, // base64 of a digest and the salt behind it
+	ACCOUNT_HASH_SCRAM,  // scram.h
+	ACCOUNT_HASH_NONE,   // the password itself
+};
+
 /* What a password of an application opens. */
 enum {
 	ACCOUNT_FOR_SMTP = 1,
@@ -90,6 +98,7 @@ bool account_scheme_of(struct str field, enum account_scheme *scheme_out,
 		       struct str *hash_out);
 /* "SHA512-CRYPT" ... */
 const char *account_scheme_text(enum account_scheme scheme);
+enum account_hash_kind account_hash_kind(enum account_scheme scheme);
 
 /* May this name be a mailbox: local@domain, at most 254 bytes, nothing that
  * could leave the mail tree ('/', NUL, control bytes, "." or ".." as a part, a

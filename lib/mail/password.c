@@ -125,20 +125,14 @@ fits_scram(struct str hash, struct str password)
 static bool
 fits_as_it_is(enum account_scheme scheme, struct str hash, struct str password)
 {
-	switch (scheme) {
-	case ACCOUNT_SHA512_CRYPT:
-	case ACCOUNT_SHA256_CRYPT:
-	case ACCOUNT_CRYPT:
-	case ACCOUNT_BLF_CRYPT:
-	case ACCOUNT_MD5_CRYPT:
+	switch (account_hash_kind(scheme)) {
+	case ACCOUNT_HASH_CRYPT:
 		return fits_crypt(hash, password);
-	case ACCOUNT_SSHA:
-	case ACCOUNT_SSHA256:
-	case ACCOUNT_SSHA512:
+	case ACCOUNT_HASH_SALTED:
 		return fits_salted(digest_of(scheme), hash, password);
-	case ACCOUNT_SCRAM_SHA_256:
+	case ACCOUNT_HASH_SCRAM:
 		return fits_scram(hash, password);
-	case ACCOUNT_PLAIN:
+	case ACCOUNT_HASH_NONE:
 		return str_eq_secret(hash, password);
 	}
 	return false;
