@@ -16,6 +16,7 @@ enum {
 	ANSWER_S = 600,
 	TEXT_MAX_OCTETS = 256 << 20,
 	DONE_MAX_OCTETS = 8192,
+	IS_PIPE = -1,		// instead of an offset
 	COPIES_TRIED_MAX = 200, // of the store, which take turns at the socket
 };
 
@@ -29,37 +30,44 @@ struct opening {
 	bool is_elsewhere;
 };
 
+/* Appends text that comes by a descriptor: of a file, or all that a pipe holds
+ * (offset IS_PIPE). */
+static enum err
+read_text(struct store_session *s, int fd, int64_t offset, uint64_t n_octets)
+{
+	size_t n = (size_t)n_octets;
+	enum err e;
+
+	if (fd < 0 || n_octets > TEXT_MAX_OCTETS)
+		return ERR_FORMAT;
+	e = buf_reserve(&s->text, n);
+	if (e == OK && offset == IS_PIPE)
+		e = fs_read_pipe(fd, s->text.p + s->text.n, n);
+	else if (e == OK)
+		e = fs_read_at(fd, s->text.p + s->text.n, n, offset);
+	if (e == OK)
+		s->text.n += n;
+	return e;
+}
+
 static enum err
 take_body(struct store_session *s, const struct frame *f)
 {
 	struct store_body range;
-	enum err e = store_read_body(f->body, &range);
 
-	if (e != OK || f->fd < 0 || range.n_octets > TEXT_MAX_OCTETS)
+	if (store_read_body(f->body, &range) != OK || range.offset > INT64_MAX)
 		return ERR_FORMAT;
-	e = buf_reserve(&s->text, (size_t)range.n_octets);
-	if (e == OK)
-		e = fs_read_at(f->fd, s->text.p + s->text.n,
-			       (size_t)range.n_octets, (int64_t)range.offset);
-	if (e == OK)
-		s->text.n += (size_t)range.n_octets;
-	return e;
+	return read_text(s, f->fd, (int64_t)range.offset, range.n_octets);
 }
 
 static enum err
 take_pipe(struct store_session *s, const struct frame *f)
 {
 	struct store_pipe pipe;
-	enum err e = store_read_pipe(f->body, &pipe);
 
-	if (e != OK || f->fd < 0)
+	if (store_read_pipe(f->body, &pipe) != OK)
 		return ERR_FORMAT;
-	e = buf_reserve(&s->text, pipe.n_octets);
-	if (e == OK)
-		e = fs_read_pipe(f->fd, s->text.p + s->text.n, pipe.n_octets);
-	if (e == OK)
-		s->text.n += pipe.n_octets;
-	return e;
+	return read_text(s, f->fd, IS_PIPE, pipe.n_octets);
 }
 
 static enum err
