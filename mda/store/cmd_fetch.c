@@ -6,7 +6,7 @@
  *  (1) A literal has exactly the octets that its head promises: sizes are those
  *      of the open file.
  *  (2) Between the last look at the model and the end of a message's line
- * nothing waits but sending; the line was made of one state.
+ *      nothing waits but sending; the line was made of one state.
  */
 #include "lib/base/check.h"
 #include "lib/mail/crlf.h"

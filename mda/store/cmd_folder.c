@@ -7,7 +7,7 @@
  *  (2) A deleted folder leaves by one durable rename; then it is emptied. No
  *      delivered message goes before the ring has it.
  *  (3) A new folder's UIDVALIDITY is larger than all before, so a name that
- * comes back does not come with old UIDs.
+ *      comes back does not come with old UIDs.
  */
 #include "lib/base/check.h"
 #include "lib/mail/imap_mailbox_name.h"

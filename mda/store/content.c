@@ -4,7 +4,8 @@
  * Process: store.
  * Invariants:
  *  (1) A name outside of tmp/ is given only to a file that is whole and
- * flushed. (2) The file of a large content has no name: a crash leaves nothing.
+ *      flushed.
+ *  (2) The file of a large content has no name: a crash leaves nothing.
  */
 #include "mda/store/content.h"
 

@@ -6,8 +6,9 @@
  * Invariants:
  *  (1) While the lock is held nobody else of ours changes the tree.
  *  (2) A user's INBOX gets its cur/ last, after everything else is durable:
- * cur/ tells that the user is whole. (3) No component that comes from outside
- * holds '/' or NUL or begins with '.'.
+ *      cur/ tells that the user is whole.
+ *  (3) No component that comes from outside holds '/' or NUL or begins with
+ *      '.'.
  */
 #include "mda/store/tree.h"
 

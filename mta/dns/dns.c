@@ -8,7 +8,8 @@
  * time to live the answer names.
  * Invariants:
  *  (1) A context is deleted only on the stack of the loop, when it has no
- * query. (2) No answer about a near name comes from a cache older than
+ *      query.
+ *  (2) No answer about a near name comes from a cache older than
  *      NEAR_MAX_AGE_US. (libunbound's own bound, cache-max-ttl, is one number
  *      for all contexts of a process.)
  * Nothing is validated yet: without DANE no decision rests on it. */

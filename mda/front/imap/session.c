@@ -7,7 +7,7 @@
  *  (1) Before login a connection holds STRANGER_COMMAND_MAX octets of input at
  *      most.
  *  (2) Output beyond CONN_OUT_PIECE_OCTETS is sent before more is made, so that
- * a client that does not read stops its own session and nothing else.
+ *      a client that does not read stops its own session and nothing else.
  */
 #include "mda/front/imap/session.h"
 
