@@ -348,7 +348,7 @@ add_url(struct co *co, struct session *s, struct appending *a, struct str text)
 }
 
 static enum err
-put_name(struct session *s, const struct arriving *msg, uint32_t letters,
+put_name(struct session *s, const struct arriving *msg, uint32_t keywords,
 	 struct buf *out)
 {
 	struct buf base = BUF_INIT(2 * TREE_NAME_SIZE);
@@ -369,7 +369,8 @@ put_name(struct session *s, const struct arriving *msg, uint32_t letters,
 	if (e == OK)
 		e = maildir_name_parse(buf_str(&base), &parsed);
 	if (e == OK)
-		e = maildir_name_change(&parsed, msg->flags.bits, letters, out);
+		e = maildir_name_change(&parsed, msg->flags.bits, keywords,
+					out);
 	buf_release(&base);
 	buf_release(&unique);
 	return e;
@@ -389,18 +390,18 @@ make_names(struct co *co, struct session *s, struct appending *a,
 {
 	for (size_t i = 0; i < a->n; i++) {
 		const struct arriving *msg = &a->messages[i];
-		uint32_t letters = 0;
+		uint32_t keywords = 0;
 		enum err e = OK;
 
 		if (msg->flags.n_keywords > 0)
 			e = mailbox_keywords(co, a->m, msg->flags.keywords,
 					     msg->flags.n_keywords, true,
-					     &letters);
+					     &keywords);
 		if (e == ERR_LIMIT) // the message counts for more
 			e = OK;
 		buf_init(&names->bufs[i], 2 * TREE_NAME_SIZE);
 		if (e == OK)
-			e = put_name(s, msg, letters, &names->bufs[i]);
+			e = put_name(s, msg, keywords, &names->bufs[i]);
 		if (e == OK)
 			e = buf_addc(&names->bufs[i], '\0');
 		if (e != OK)

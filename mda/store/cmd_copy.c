@@ -35,14 +35,15 @@ struct copying {
 	uint32_t *uids;	   // of the copies
 	char **fields;	   // of their uidlist records; NULL: none
 	uint64_t octets;
-	bool is_unsure;				// some size is not known
-	uint32_t letters[MAILDIR_KEYWORDS_MAX]; // ours -> bit of the target
+	bool is_unsure; // some size is not known
+	uint32_t
+		keywords[MAILDIR_KEYWORDS_MAX]; // our bit -> bits of the target
 	bool has_new_base;
 };
 
 /* ---- planning; both mailboxes are locked ---- */
 
-/* The letters of the source's keywords in the target. */
+/* The bits that the source's keywords have in the target. */
 static enum err
 map_keywords(struct co *co, struct copying *c)
 {
@@ -59,14 +60,15 @@ map_keywords(struct co *co, struct copying *c)
 		char copy[KEYWORD_OCTETS_MAX + 1];
 		enum err e;
 
-		c->letters[i] = c->from == c->to ? 1u << i : 0;
+		c->keywords[i] = c->from == c->to ? 1u << i : 0;
 		if (c->from == c->to || !(used & 1u << i) || name.n == 0)
 			continue;
 		/* The name may move while we wait. */
 		if (str_to_c(name, copy, sizeof(copy)) != OK)
 			continue;
 		name = str_c(copy);
-		e = mailbox_keywords(co, c->to, &name, 1, true, &c->letters[i]);
+		e = mailbox_keywords(co, c->to, &name, 1, true,
+				     &c->keywords[i]);
 		if (e != OK && e != ERR_LIMIT) // a 27th is left behind
 			return e;
 	}
@@ -74,14 +76,14 @@ map_keywords(struct co *co, struct copying *c)
 }
 
 static uint32_t
-letters_in_target(const struct copying *c, uint32_t keywords)
+keywords_in_target(const struct copying *c, uint32_t keywords)
 {
-	uint32_t letters = 0;
+	uint32_t bits = 0;
 
 	for (int i = 0; i < MAILDIR_KEYWORDS_MAX; i++)
 		if (keywords & 1u << i)
-			letters |= c->letters[i];
-	return letters;
+			bits |= c->keywords[i];
+	return bits;
 }
 
 static bool
@@ -123,7 +125,7 @@ put_name(struct copying *c, const struct message *msg, struct buf *out)
 		buf_put(&whole, str_c(msg->info));
 	ok = ok && maildir_name_parse(buf_str(&whole), &parsed) == OK &&
 	     maildir_name_change(&parsed, msg->flags,
-				 letters_in_target(c, msg->keywords),
+				 keywords_in_target(c, msg->keywords),
 				 out) == OK &&
 	     out->n < TREE_NAME_SIZE;
 	if (ok)

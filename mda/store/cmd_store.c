@@ -4,9 +4,9 @@
  *
  * Invariants:
  *  (1) A flag is told, to whomever, only after the rename was flushed.
- *  (2) A keyword's letter is named durably before a file name has it.
- *  (3) A message is told as gone only after its removal was flushed, and no
- *      delivered one is removed before the ring has it.
+ *  (2) A keyword has its name in dovecot-keywords durably before a file name
+ * has it. (3) A message is told as gone only after its removal was flushed, and
+ * no delivered one is removed before the ring has it.
  */
 #include "lib/base/check.h"
 #include "lib/mail/imap_flags.h"
@@ -208,13 +208,13 @@ session_change_flags(struct co *co, struct session *s,
 }
 
 static enum err
-letters_of(struct co *co, struct session *s, const struct imap_store *store,
-	   uint32_t *letters_out)
+keywords_of(struct co *co, struct session *s, const struct imap_store *store,
+	    uint32_t *keywords_out)
 {
 	struct mailbox *m = s->mailbox;
 	enum err e = OK;
 
-	*letters_out = 0;
+	*keywords_out = 0;
 	if (store->flags.n_keywords == 0)
 		return OK;
 	e = mailbox_lock(co, m);
@@ -222,7 +222,7 @@ letters_of(struct co *co, struct session *s, const struct imap_store *store,
 		return e;
 	e = mailbox_keywords(co, m, store->flags.keywords,
 			     store->flags.n_keywords,
-			     store->mode != IMAP_STORE_REMOVE, letters_out);
+			     store->mode != IMAP_STORE_REMOVE, keywords_out);
 	mailbox_unlock(m);
 	return e;
 }
@@ -293,7 +293,7 @@ store_flags(struct co *co, struct session *s, const struct uid_list *list,
 		.unchanged_since = store->unchanged_since,
 	};
 	size_t n_gone = 0;
-	enum err e = letters_of(co, s, store, &change.keywords);
+	enum err e = keywords_of(co, s, store, &change.keywords);
 
 	if (store->has_unchanged_since)
 		session_enable_condstore(s);

@@ -32,7 +32,7 @@ struct log_head {
 /* What is known of a message: its flags since that modification sequence. */
 struct log_message {
 	uint32_t uid;
-	uint32_t keywords; // letters a to z
+	uint32_t keywords; // bits, as keywords.h numbers them
 	uint64_t modseq;
 	uint32_t saved_s; // SAVEDATE, since 1970
 	uint8_t flags;	  // enum imap_flag

@@ -34,7 +34,7 @@ struct seat {
 struct message {
 	uint32_t uid;	   // 0: not in the uidlist yet
 	unsigned flags;	   // enum imap_flag
-	uint32_t keywords; // letters a to z
+	uint32_t keywords; // bits, as keywords.h numbers them
 	bool is_in_new;
 	bool is_unclaimed; // \Recent for the next who selects
 	bool has_size, has_wire_size;

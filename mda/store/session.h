@@ -8,6 +8,7 @@
 #pragma once
 
 #include "lib/ipc/store.h"
+#include "lib/mail/imap_flags.h"
 #include "lib/mail/imap_metadata.h"
 #include "lib/mail/imap_reader.h"
 #include "lib/mail/imap_seqset.h"
@@ -49,7 +50,7 @@ struct session {
 	bool is_utf8;	     // RFC 6855: names and strings are UTF-8
 	bool is_rev2;	     // RFC 9051 was enabled: no RECENT, ESEARCH
 	size_t told_recent;
-	uint32_t told_keywords; // the letters that had names
+	uint32_t told_keywords; // bits of those that had names
 
 	struct notify *notify; // NULL: it never said NOTIFY
 	bool has_maildrop;     // a POP3 session: user->has_pop3 is ours
@@ -195,7 +196,7 @@ bool session_has_new_keywords(const struct session *s);
 
 /* Changes flags of messages of the selected mailbox, durably. */
 struct flag_change {
-	int mode; // enum imap_store_mode
+	enum imap_store_mode mode;
 	unsigned flags;
 	uint32_t keywords;
 	bool has_limit; // RFC 7162 3.1.3: UNCHANGEDSINCE

@@ -25,12 +25,12 @@ session_is_recent(const struct session *s, const struct message *msg)
 }
 
 static size_t
-names_of(const struct keywords *k, uint32_t letters, struct str *names)
+names_of(const struct keywords *k, uint32_t bits, struct str *names)
 {
 	size_t n = 0;
 
 	for (int i = 0; i < KEYWORDS_MAX; i++)
-		if ((letters & 1u << i) && k->names[i].n > 0)
+		if ((bits & 1u << i) && k->names[i].n > 0)
 			names[n++] = k->names[i];
 	return n;
 }
@@ -136,20 +136,20 @@ session_enable_condstore(struct session *s)
 }
 
 static uint32_t
-named_letters(const struct keywords *k)
+named_keywords(const struct keywords *k)
 {
-	uint32_t letters = 0;
+	uint32_t bits = 0;
 
 	for (int i = 0; i < KEYWORDS_MAX; i++)
 		if (k->names[i].n > 0)
-			letters |= 1u << i;
-	return letters;
+			bits |= 1u << i;
+	return bits;
 }
 
 bool
 session_has_new_keywords(const struct session *s)
 {
-	return (named_letters(&s->mailbox->keywords) & ~s->told_keywords) != 0;
+	return (named_keywords(&s->mailbox->keywords) & ~s->told_keywords) != 0;
 }
 
 void
@@ -161,11 +161,11 @@ session_put_mailbox_flags(struct session *s)
 			IMAP_FLAG_DELETED | IMAP_FLAG_SEEN | IMAP_FLAG_DRAFT,
 		.keywords = names,
 	};
-	uint32_t letters = named_letters(&s->mailbox->keywords);
-	bool has_room = letters != (1u << KEYWORDS_MAX) - 1;
+	uint32_t bits = named_keywords(&s->mailbox->keywords);
+	bool has_room = bits != (1u << KEYWORDS_MAX) - 1;
 
-	flags.n_keywords = names_of(&s->mailbox->keywords, letters, names);
-	s->told_keywords = letters;
+	flags.n_keywords = names_of(&s->mailbox->keywords, bits, names);
+	s->told_keywords = bits;
 	session_put(s, "* FLAGS ");
 	check(imap_flags_write(&s->out, &flags, false) == OK);
 	session_put(s, "\r\n* OK [PERMANENTFLAGS ");
