@@ -23,47 +23,45 @@ enum {
 	CODE_MAX_OCTETS = STORE_COMMAND_MAX_OCTETS / 2,
 };
 
-/* What is planned for a message. */
-struct planned {
-	uint32_t uid;
-	struct log_message state; // as it will be, without the number
-};
+/* The message as the change makes it; its number is not given yet. */
+static struct log_message
+state_after(const struct message *msg, const struct flag_change *change)
+{
+	struct log_message state = journal_state(msg);
+	uint8_t flags = (uint8_t)change->flags; // without \Recent
 
-static bool
-name_with(const struct message *msg, const struct flag_change *change,
-	  struct buf *out, char old[TREE_NAME_SIZE], struct planned *planned,
-	  enum err *e_out)
+	switch (change->mode) {
+	case IMAP_STORE_SET:
+		state.flags = flags;
+		state.keywords = change->keywords;
+		break;
+	case IMAP_STORE_ADD:
+		state.flags |= flags;
+		state.keywords |= change->keywords;
+		break;
+	case IMAP_STORE_REMOVE:
+		state.flags &= (uint8_t)~flags;
+		state.keywords &= ~change->keywords;
+		break;
+	}
+	return state;
+}
+
+/* The file's name with these flags and keywords, and a NUL. ERR_LIMIT: it has
+ * no room for them. */
+static enum err
+put_name(const char *old, const struct log_message *state, struct buf *out)
 {
 	struct maildir_name parsed;
-	unsigned flags = msg->flags;
-	uint32_t keywords = msg->keywords;
 
-	if (change->mode == IMAP_STORE_SET) {
-		flags = change->flags;
-		keywords = change->keywords;
-	} else if (change->mode == IMAP_STORE_ADD) {
-		flags |= change->flags;
-		keywords |= change->keywords;
-	} else {
-		flags &= ~change->flags;
-		keywords &= ~change->keywords;
-	}
-	if (flags == msg->flags && keywords == msg->keywords)
-		return false;
 	buf_clear(out);
-	if (!message_name(msg, old) ||
-	    maildir_name_parse(str_c(old), &parsed) != OK ||
-	    maildir_name_change(&parsed, flags, keywords, out) != OK ||
-	    out->n >= TREE_NAME_SIZE) {
-		*e_out = ERR_LIMIT;
-		return false;
-	}
+	if (maildir_name_parse(str_c(old), &parsed) != OK ||
+	    maildir_name_change(&parsed, state->flags, state->keywords, out) !=
+		    OK ||
+	    out->n >= TREE_NAME_SIZE)
+		return ERR_LIMIT;
 	buf_putc(out, '\0');
-	planned->uid = msg->uid;
-	planned->state = journal_state(msg);
-	planned->state.flags = (uint8_t)flags;
-	planned->state.keywords = keywords;
-	return true;
+	return OK;
 }
 
 /* RFC 7162 3.1.3. What this command itself has changed is no conflict. */
@@ -75,30 +73,51 @@ is_conflict(const struct session *s, const struct message *msg,
 	       !(msg->change > change->begun_at && msg->changed_by == s->id);
 }
 
-static struct planned *
+/* Adds a message's rename to the batch, where something changes. */
+static enum err
+plan_message(const struct mailbox *m, const struct message *msg,
+	     const struct flag_change *change, struct buf *to,
+	     struct batch *batch, struct log_message *plan)
+{
+	struct log_message state = state_after(msg, change);
+	char from[TREE_NAME_SIZE];
+
+	if (state.flags == msg->flags && state.keywords == msg->keywords)
+		return OK;
+	if (!message_name(msg, from) || put_name(from, &state, to) != OK)
+		return ERR_LIMIT;
+	plan[batch->n] = state;
+	batch_add(batch, STEP_RENAME, message_dir(m, msg), from, m->cur_fd,
+		  to->p);
+	return OK;
+}
+
+/* What each step of the batch will make of its message; *e_out: the last reason
+ * why some message has no step. The caller frees it. */
+static struct log_message *
 plan_change(struct session *s, const struct uid_list *list,
 	    struct flag_change *change, struct batch *batch, size_t *n_gone_out,
 	    enum err *e_out)
 {
 	struct mailbox *m = s->mailbox;
 	struct buf to = BUF_INIT(2 * TREE_NAME_SIZE);
-	struct planned *plan = must_alloc((list->n + 1) * sizeof(*plan));
+	struct log_message *plan = must_alloc((list->n + 1) * sizeof(*plan));
 
 	*n_gone_out = 0;
+	*e_out = OK;
 	change->n_modified = 0;
 	for (size_t i = 0; i < list->n; i++) {
 		const struct message *msg = mailbox_find(m, list->uids[i]);
-		char from[TREE_NAME_SIZE];
+		enum err e = OK;
 
-		if (msg == NULL) {
+		if (msg == NULL)
 			++*n_gone_out;
-		} else if (is_conflict(s, msg, change)) {
+		else if (is_conflict(s, msg, change))
 			change->modified[change->n_modified++] = msg->uid;
-		} else if (name_with(msg, change, &to, from, &plan[batch->n],
-				     e_out)) {
-			batch_add(batch, STEP_RENAME, message_dir(m, msg), from,
-				  m->cur_fd, to.p);
-		}
+		else
+			e = plan_message(m, msg, change, &to, batch, plan);
+		if (e != OK)
+			*e_out = e;
 	}
 	buf_release(&to);
 	return plan;
@@ -114,13 +133,13 @@ has_unsaid(const struct session *s, const struct message *msg)
 /* Into the log, before anybody is told. */
 static enum err
 note_changes(struct co *co, struct mailbox *m, const struct batch *batch,
-	     struct planned *plan)
+	     struct log_message *plan)
 {
 	for (size_t i = 0; i < batch->n; i++) {
 		if (batch->steps[i].e != OK)
 			continue;
-		plan[i].state.modseq = journal_give(&m->journal);
-		journal_note(&m->journal, &plan[i].state);
+		plan[i].modseq = journal_give(&m->journal);
+		journal_note(&m->journal, &plan[i]);
 	}
 	return journal_commit(co, m, true);
 }
@@ -128,7 +147,7 @@ note_changes(struct co *co, struct mailbox *m, const struct batch *batch,
 /* ERR_MORE: some had other names by now. */
 static enum err
 take_over(struct session *s, const struct batch *batch,
-	  const struct planned *plan)
+	  const struct log_message *plan)
 {
 	struct mailbox *m = s->mailbox;
 	enum err e = OK;
@@ -144,8 +163,7 @@ take_over(struct session *s, const struct batch *batch,
 			e = step->e;
 		} else if (msg != NULL) {
 			msg->is_in_new = false;
-			mailbox_renamed(m, msg, str_c(step->to),
-					plan[i].state.modseq,
+			mailbox_renamed(m, msg, str_c(step->to), plan[i].modseq,
 					has_unsaid(s, msg) ? 0 : s->id);
 		}
 	}
@@ -159,8 +177,8 @@ change_once(struct co *co, struct session *s, const struct uid_list *list,
 	struct mailbox *m = s->mailbox;
 	struct batch batch = BATCH_INIT;
 	struct own_change own;
-	enum err planned = OK, e = OK;
-	struct planned *plan =
+	enum err planned, e = OK;
+	struct log_message *plan =
 		plan_change(s, list, change, &batch, n_gone_out, &planned);
 
 	if (batch.n > 0) {
