@@ -274,6 +274,7 @@ session_read_set(struct session *s, struct uid_list *out)
 {
 	uint32_t max = s->is_uid ? view_last(&s->view) : (uint32_t)s->view.n;
 	struct imap_seqset set;
+	uint64_t n;
 
 	*out = (struct uid_list) { NULL, 0 };
 	if (!imap_seqset_read(&s->args, max, &set))
@@ -282,9 +283,13 @@ session_read_set(struct session *s, struct uid_list *out)
 		session_answer(s, STORE_BAD, "no message has that number");
 		return false;
 	}
-	out->uids = must_alloc((s->view.n + 1) * sizeof(*out->uids));
 	if (set.is_saved)
 		set = session_saved(s);
+	/* Room for what is named: most clients ask for a few of many. */
+	n = imap_seqset_count(&set);
+	if (n > s->view.n)
+		n = s->view.n;
+	out->uids = must_alloc(n * sizeof(*out->uids));
 	if (set.is_saved || s->is_uid)
 		list_uids(s, &set, out);
 	else
