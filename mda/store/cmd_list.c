@@ -57,28 +57,48 @@ struct counts {
 	uint64_t n_recent, octets, deleted_octets;
 };
 
-static struct counts
-count(const struct session *s, const struct mailbox *m)
+static void
+add_octets(const struct mailbox *m, struct counts *c)
 {
-	bool is_selected = s->mailbox == m;
+	for (size_t i = 0; i < m->n; i++) {
+		const struct message *msg = m->messages[i];
+
+		if (msg->flags & IMAP_FLAG_DELETED)
+			c->deleted_octets += msg->size_octets;
+		c->octets += msg->wire_size_octets;
+	}
+}
+
+/* \Recent to this session, which has it selected. */
+static size_t
+count_claimed(const struct session *s)
+{
+	size_t n = 0;
+
+	if (s->is_read_only || s->told_recent == 0)
+		return 0; // it has claimed none
+	for (size_t i = 0; i < s->mailbox->n; i++)
+		n += s->mailbox->messages[i]->recent_session == s->id;
+	return n;
+}
+
+static struct counts
+count(const struct session *s, struct mailbox *m, bool has_sizes)
+{
+	const struct tally *tally = mailbox_tally(m);
 	struct counts c = { .outline = { .n = (uint32_t)m->n,
 					 .uidvalidity = m->uidvalidity,
 					 .next_uid = m->told_next_uid,
 					 .highest = m->change } };
 
 	memcpy(c.outline.guid, m->guid, sizeof(m->guid));
-	for (size_t i = 0; i < m->n; i++) {
-		const struct message *msg = m->messages[i];
-
-		c.outline.counts.n_unseen += !(msg->flags & IMAP_FLAG_SEEN);
-		c.n_recent += msg->is_unclaimed ||
-			      (is_selected && session_is_recent(s, msg));
-		if (msg->flags & IMAP_FLAG_DELETED) {
-			c.outline.counts.n_deleted++;
-			c.deleted_octets += msg->size_octets;
-		}
-		c.octets += msg->wire_size_octets;
-	}
+	c.outline.counts.n_unseen = tally->n_unseen;
+	c.outline.counts.n_deleted = tally->n_deleted;
+	c.n_recent = tally->n_unclaimed;
+	if (s->mailbox == m)
+		c.n_recent += count_claimed(s);
+	if (has_sizes)
+		add_octets(m, &c);
 	return c;
 }
 
@@ -139,7 +159,7 @@ session_put_status(struct co *co, struct session *s, struct mailbox *m,
 		e = mailbox_look(co, m, false);
 		if (e == OK && has_sizes)
 			e = read_sizes(co, m);
-		c = count(s, m);
+		c = count(s, m, has_sizes);
 	}
 	if (e != OK)
 		return e;

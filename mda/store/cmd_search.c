@@ -234,7 +234,7 @@ cmd_search(struct co *co, struct session *s)
 	if (e == OK) {
 		size_t n = finding_collect(&f);
 
-		finding_tell(co, &f, "SEARCH", &program, f.open_places, n);
+		finding_tell(co, &f, "SEARCH", &program, f.found, n);
 		session_answer(s, STORE_OK, "searched");
 	} else {
 		finding_fail(&f, &program, e);

@@ -73,10 +73,8 @@ put_state(struct session *s)
 		struct message *msg = m->messages[i];
 
 		view_add(&s->view, msg->uid);
-		if (msg->is_unclaimed && !s->is_read_only) {
-			msg->is_unclaimed = false;
-			msg->recent_session = s->id;
-		}
+		if (msg->is_unclaimed && !s->is_read_only)
+			message_claim(m, msg, s->id);
 		s->told_recent += session_is_recent(s, msg);
 	}
 	o.counts.first_unseen = first_unseen(s);

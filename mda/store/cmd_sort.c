@@ -122,13 +122,13 @@ sort_found(struct co *co, struct finding *f, const struct imap_sort *sort)
 
 	o.order = must_alloc((n + 1) * sizeof(*o.order));
 	for (size_t i = 0; i < n; i++)
-		uids[i] = f->uids[f->open_places[i]];
+		uids[i] = f->uids[f->found[i]];
 	columns_hold(s->mailbox);
 	e = read_what_is_compared(co, &o);
 	if (e == OK) {
 		order_all(&o);
 		for (size_t i = 0; i < n; i++)
-			places[i] = f->open_places[o.order[i].value];
+			places[i] = f->found[o.order[i].value];
 		finding_tell(co, f, "SORT", &sort->search, places, n);
 		session_answer(s, STORE_OK, "sorted");
 	} else {

@@ -368,8 +368,9 @@ plan_removal(struct session *s, const struct uid_list *list, bool is_any,
 				     : m->messages[i];
 		char name[TREE_NAME_SIZE];
 
-		if (msg == NULL || !message_name(msg, name) ||
-		    (!is_any && !(msg->flags & IMAP_FLAG_DELETED)))
+		if (msg == NULL ||
+		    (!is_any && !(msg->flags & IMAP_FLAG_DELETED)) ||
+		    !message_name(msg, name))
 			continue;
 		uids[batch->n] = msg->uid;
 		*has_new_out |= msg->is_in_new;

@@ -26,7 +26,7 @@ gather(struct finding *f, enum imap_thread_algorithm algorithm,
 		struct column_thread t = { .id = 0 };
 
 		out[i].number = f->s->is_uid ? uids[i]
-					     : (uint32_t)f->open_places[i] + 1;
+					     : (uint32_t)f->found[i] + 1;
 		out[i].date_s = msg == NULL ? 0 : msg->date_s;
 		if (entry == NULL || entry->n < sizeof(t))
 			continue; // gone before it was read
@@ -79,7 +79,7 @@ tell_threads(struct co *co, struct finding *f, enum imap_thread_algorithm kind)
 	buf_init(&t.out, THREADS_MAX_OCTETS);
 
 	for (size_t i = 0; i < n; i++)
-		uids[i] = f->uids[f->open_places[i]];
+		uids[i] = f->uids[f->found[i]];
 	letters_read_dates(co, m, uids, n);
 	columns_hold(m);
 	e = columns_fill(co, m, COLUMN_THREAD, uids, n, s->call);

@@ -14,6 +14,7 @@
 
 enum {
 	BREATHE_EVERY = 2000,
+	OPEN_FIRST = 64,
 	CHUNK = 64, // messages that a lane takes at once
 	LANES_MAX = 8,
 	PROGRESS_S = 10,
@@ -60,11 +61,64 @@ facts_of(const struct finding *f, const struct message *msg, uint32_t seq)
 }
 
 static void
+cut(struct finding *f, size_t first, size_t end)
+{
+	if (f->first < first)
+		f->first = first;
+	if (f->end > end)
+		f->end = end;
+}
+
+/* Few programs are about all messages: what a set does not name is not looked
+ * at. */
+static void
+narrow(struct finding *f, const struct imap_search_node *node)
+{
+	const struct imap_seqset *set = &node->set;
+	const struct view *view = &f->s->view;
+
+	if (node->is_not)
+		return;
+	if (node->key == IMAP_SEARCH_AND)
+		for (node = node->first; node != NULL; node = node->next)
+			narrow(f, node);
+	else if (node->key != IMAP_SEARCH_SEQSET &&
+		 node->key != IMAP_SEARCH_UID)
+		return;
+	else if (set->n == 0)
+		cut(f, 0, 0);
+	else if (node->key == IMAP_SEARCH_SEQSET)
+		cut(f, set->ranges[0].first - 1, set->ranges[set->n - 1].last);
+	else
+		cut(f, view_place(view, set->ranges[0].first) - 1,
+		    view_place_behind(view, set->ranges[set->n - 1].last) - 1);
+}
+
+static void
+add_open(struct finding *f, const struct facts *facts, size_t place)
+{
+	if (f->n_open == f->open_cap) {
+		size_t cap = f->open_cap ? 2 * f->open_cap : OPEN_FIRST;
+
+		f->open_uids =
+			must_realloc(f->open_uids, cap * sizeof(*f->open_uids));
+		f->open_facts = must_realloc(f->open_facts,
+					     cap * sizeof(*f->open_facts));
+		f->open_places = must_realloc(f->open_places,
+					      cap * sizeof(*f->open_places));
+		f->open_cap = cap;
+	}
+	f->open_uids[f->n_open] = facts->uid;
+	f->open_facts[f->n_open] = *facts;
+	f->open_places[f->n_open++] = place;
+}
+
+static void
 try_without_reading(struct co *co, struct finding *f)
 {
 	size_t at = 0;
 
-	for (size_t i = 0; i < f->n; i++) {
+	for (size_t i = f->first; i < f->end; i++) {
 		const struct message *msg;
 		struct facts facts;
 
@@ -77,11 +131,8 @@ try_without_reading(struct co *co, struct finding *f)
 		if (f->matcher.needs_email_id)
 			object_email_id(msg->base, msg->fields, facts.email_id);
 		f->results[i] = matcher_run(&f->matcher, &facts, NULL);
-		if (f->results[i] != MATCH_UNKNOWN)
-			continue;
-		f->open_uids[f->n_open] = msg->uid;
-		f->open_facts[f->n_open] = facts;
-		f->open_places[f->n_open++] = i;
+		if (f->results[i] == MATCH_UNKNOWN)
+			add_open(f, &facts, i);
 	}
 }
 
@@ -237,10 +288,17 @@ finding_run(struct co *co, struct finding *f, const struct imap_search *program)
 	enum err e = matcher_init(&f->matcher, program->root, &m->keywords,
 				  wall_s(), &s->arena);
 
-	if (e == OK && f->matcher.needs_date)
-		letters_read_dates(co, m, f->uids, f->n);
-	if (e == OK && f->matcher.needs_size)
-		e = letters_read_sizes(co, m, f->uids, f->n);
+	if (e != OK)
+		return e;
+	narrow(f, program->root);
+	if (f->first >= f->end)
+		return OK;
+	if (f->matcher.needs_date)
+		letters_read_dates(co, m, f->uids + f->first,
+				   f->end - f->first);
+	if (f->matcher.needs_size)
+		e = letters_read_sizes(co, m, f->uids + f->first,
+				       f->end - f->first);
 	if (e != OK)
 		return e;
 	try_without_reading(co, f);
@@ -256,14 +314,11 @@ finding_run(struct co *co, struct finding *f, const struct imap_search *program)
 void
 finding_init(struct finding *f, struct session *s)
 {
-	size_t n = s->view.n + 1;
+	size_t n = s->view.n;
 
-	*f = (struct finding) { .s = s, .n = s->view.n };
+	*f = (struct finding) { .s = s, .n = n, .end = n };
 	f->results = must_alloc(n * sizeof(*f->results));
-	f->uids = must_alloc(n * sizeof(*f->uids));
-	f->open_uids = must_alloc(n * sizeof(*f->open_uids));
-	f->open_facts = must_alloc(n * sizeof(*f->open_facts));
-	f->open_places = must_alloc(n * sizeof(*f->open_places));
+	f->uids = must_realloc(NULL, (n + 1) * sizeof(*f->uids));
 	if (f->n > 0)
 		memcpy(f->uids, s->view.uids, f->n * sizeof(*f->uids));
 }
@@ -278,6 +333,7 @@ finding_release(struct finding *f)
 	free(f->open_facts);
 	free(f->open_places);
 	free(f->known);
+	free(f->found);
 }
 
 size_t
@@ -285,8 +341,12 @@ finding_collect(struct finding *f)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < f->n; i++)
+	for (size_t i = f->first; i < f->end; i++)
+		n += f->results[i] == MATCH_YES;
+	f->found = must_realloc(f->found, (n + 1) * sizeof(*f->found));
+	n = 0;
+	for (size_t i = f->first; i < f->end; i++)
 		if (f->results[i] == MATCH_YES)
-			f->open_places[n++] = i;
+			f->found[n++] = i;
 	return n;
 }

@@ -9,14 +9,17 @@
 struct finding {
 	struct session *s;
 	struct matcher matcher;
-	enum match *results; // by place in the view
-	uint32_t *uids;	     // of the view, when the command began
+	uint8_t *results; // enum match, by place in the view
+	uint32_t *uids;	  // of the view, when the command began
 	size_t n;
+	/* Others are not found, whatever they are: [first, end). */
+	size_t first, end;
 	/* Those that must be read. */
 	uint32_t *open_uids;
 	struct facts *open_facts;
 	size_t *open_places;
-	size_t n_open;
+	size_t n_open, open_cap;
+	size_t *found;	  // places, by finding_collect()
 	uint8_t *known;	  // by the search index, of the open ones
 	bool wants_index; // it had to be read for too many
 };
@@ -28,7 +31,7 @@ void finding_init(struct finding *f, struct session *s);
 void finding_release(struct finding *f);
 enum err finding_run(struct co *co, struct finding *f,
 		     const struct imap_search *program) MUST_USE;
-/* The places of the found ones, rising, to the front of open_places. */
+/* The places of the found ones, rising, as f->found; returns how many. */
 size_t finding_collect(struct finding *f);
 
 /* ---- results (cmd_search.c) ---- */

@@ -604,6 +604,7 @@ journal_load(struct mailbox *m, struct str file, ino_t inode, uint64_t boot)
 		begin_anew(&l, j->head.reserved);
 	}
 	m->change = j->given;
+	changes_begin(&m->changes, m->change);
 	free(l.known);
 	free(l.gone);
 	return ok;

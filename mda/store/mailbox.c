@@ -75,9 +75,11 @@ release_model(struct mailbox *m)
 	free(m->messages);
 	m->messages = NULL;
 	m->n = m->cap = 0;
+	m->tally.is_known = false;
 	message_block_release(&m->block);
 	map_release(&m->by_base);
 	m->lacks_bases = false;
+	changes_release(&m->changes);
 	journal_release(&m->journal);
 	index_release(&m->index);
 	columns_release(&m->columns);
@@ -515,6 +517,30 @@ int
 message_dir(const struct mailbox *m, const struct message *msg)
 {
 	return msg->is_in_new ? m->new_fd : m->cur_fd;
+}
+
+void
+message_claim(struct mailbox *m, struct message *msg, unsigned session)
+{
+	m->tally.is_known = m->tally.is_known && !msg->is_unclaimed;
+	msg->is_unclaimed = false;
+	msg->recent_session = session;
+}
+
+const struct tally *
+mailbox_tally(struct mailbox *m)
+{
+	if (m->tally.is_known && m->tally.change == m->change)
+		return &m->tally;
+	m->tally = (struct tally) { .is_known = true, .change = m->change };
+	for (size_t i = 0; i < m->n; i++) {
+		const struct message *msg = m->messages[i];
+
+		m->tally.n_unseen += !(msg->flags & IMAP_FLAG_SEEN);
+		m->tally.n_deleted += (msg->flags & IMAP_FLAG_DELETED) != 0;
+		m->tally.n_unclaimed += msg->is_unclaimed;
+	}
+	return &m->tally;
 }
 
 static void

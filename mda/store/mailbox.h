@@ -9,6 +9,7 @@
 
 #include "lib/mail/keywords.h"
 #include "lib/rt/watch.h"
+#include "mda/store/changes.h"
 #include "mda/store/columns.h"
 #include "mda/store/dir_time.h"
 #include "mda/store/index.h"
@@ -60,6 +61,13 @@ struct message_block {
 	char *names;
 	size_t names_octets;
 	struct message *messages;
+};
+
+/* What STATUS counts. */
+struct tally {
+	bool is_known;
+	uint64_t change; // the mailbox's when it was made
+	uint32_t n_unseen, n_deleted, n_unclaimed;
 };
 
 struct mailbox {
@@ -115,6 +123,8 @@ struct mailbox {
 	uint64_t n_scans;
 	uint64_t change;  // the highest modification sequence in it
 	uint64_t removal; // that when a message last went
+	struct tally tally;
+	struct changes changes; // of flags, by mailbox_renamed()
 	struct journal journal;
 	struct index index;
 	struct columns columns;
@@ -192,6 +202,10 @@ bool message_name(const struct message *msg, char out[TREE_NAME_SIZE]);
  * none, and the size may be unknown. */
 bool message_counted(const struct message *msg, uint64_t *octets);
 int message_dir(const struct mailbox *m, const struct message *msg);
+/* It is \Recent to that session, and to no other. */
+void message_claim(struct mailbox *m, struct message *msg, unsigned session);
+/* Counted once for each state of the model. It is loaded. */
+const struct tally *mailbox_tally(struct mailbox *m);
 
 /* ---- for those who change the mailbox; the lock is held ---- */
 

@@ -342,8 +342,11 @@ matcher_run(const struct matcher *m, const struct facts *facts,
 	    const struct letter *letter)
 {
 	struct texts texts = { .is_tried = false };
-	enum match r = run(m, m->root, facts, letter, &texts);
+	enum match r;
 
+	if (letter == NULL)
+		return run(m, m->root, facts, NULL, NULL);
+	r = run(m, m->root, facts, letter, &texts);
 	buf_release(&texts.header);
 	buf_release(&texts.body);
 	return r;

@@ -123,6 +123,7 @@ mailbox_renamed(struct mailbox *m, struct message *msg, struct str name,
 		return;
 	msg->change = modseq;
 	msg->changed_by = session;
+	changes_note(&m->changes, msg->uid, modseq);
 	if (modseq > m->change)
 		m->change = modseq;
 }

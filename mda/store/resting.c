@@ -220,8 +220,7 @@ resting_loaded(struct mailbox *m)
 
 		if (msg == NULL)
 			continue;
-		msg->recent_session = r->recents[i].session;
-		msg->is_unclaimed = false;
+		message_claim(m, msg, r->recents[i].session);
 	}
 	free(r->recents);
 	r->recents = NULL;

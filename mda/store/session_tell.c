@@ -215,8 +215,9 @@ tell_gone(struct session *s)
 	s->told_removal = m->removal;
 }
 
+/* Counts those that became \Recent here. */
 static bool
-take_new(struct session *s)
+take_new(struct session *s, size_t *n_recent)
 {
 	struct mailbox *m = s->mailbox;
 	bool is_more = false;
@@ -227,8 +228,8 @@ take_new(struct session *s)
 
 		is_more |= view_add(&s->view, msg->uid);
 		if (msg->is_unclaimed && !s->is_read_only) {
-			msg->is_unclaimed = false;
-			msg->recent_session = s->id;
+			message_claim(m, msg, s->id);
+			(*n_recent)++;
 		}
 	}
 	return is_more;
@@ -244,27 +245,57 @@ count_recent(const struct session *s)
 	return n;
 }
 
+/* Flags that this session has not set itself. */
+static bool
+is_news(const struct session *s, const struct message *msg, uint64_t since)
+{
+	return msg->change > since && msg->changed_by != s->id;
+}
+
 static void
-tell_flags(struct co *co, struct session *s, uint64_t since, uint32_t last_uid)
+put_changed(struct co *co, struct session *s, const uint32_t *uids, size_t n,
+	    uint64_t since)
+{
+	/* By UID: others may run while text is sent. */
+	for (size_t i = 0; i < n; i++) {
+		const struct message *msg = mailbox_find(s->mailbox, uids[i]);
+		uint32_t seq = view_seq(&s->view, uids[i]);
+
+		if (msg != NULL && seq > 0 && is_news(s, msg, since))
+			session_put_flags(s, seq, msg, true);
+		session_send_some(co, s);
+	}
+}
+
+/* When many have changed, or long ago. */
+static void
+look_for_changed(struct co *co, struct session *s, uint64_t since,
+		 uint32_t last_uid)
 {
 	struct mailbox *m = s->mailbox;
 	uint32_t *uids = must_alloc((m->n + 1) * sizeof(*uids));
 	size_t n = 0;
 
 	for (size_t i = 0; i < m->n && m->messages[i]->uid <= last_uid; i++)
-		if (m->messages[i]->change > since &&
-		    m->messages[i]->changed_by != s->id)
+		if (is_news(s, m->messages[i], since))
 			uids[n++] = m->messages[i]->uid;
-	/* By UID: others may run while text is sent. */
-	for (size_t i = 0; i < n; i++) {
-		const struct message *msg = mailbox_find(m, uids[i]);
-		uint32_t seq = view_seq(&s->view, uids[i]);
-
-		if (msg != NULL && seq > 0)
-			session_put_flags(s, seq, msg, true);
-		session_send_some(co, s);
-	}
+	put_changed(co, s, uids, n, since);
 	free(uids);
+}
+
+static void
+tell_flags(struct co *co, struct session *s, uint64_t since, uint32_t last_uid)
+{
+	uint32_t uids[CHANGES_KEPT];
+	size_t n;
+
+	if (!changes_since(&s->mailbox->changes, since, uids, &n)) {
+		look_for_changed(co, s, since, last_uid);
+		return;
+	}
+	while (n > 0 && uids[n - 1] > last_uid)
+		n--; // new, and told as such
+	put_changed(co, s, uids, n, since);
 }
 
 /* What this session wants to hear now: enum imap_notify_event. Its own EXPUNGE
@@ -310,7 +341,9 @@ session_tell(struct co *co, struct session *s, bool with_expunge)
 	bool has_changed = m->change > since;
 	uint32_t last_uid = view_last(&s->view); // those behind it are new
 	unsigned wanted = wanted_now(s);
-	size_t n_recent;
+	/* Of a read-only session others may take them. */
+	bool must_count = m->removal > s->told_removal || s->is_read_only;
+	size_t n_recent = s->told_recent;
 
 	if (!(wanted & NOTIFY_MESSAGE_NEW))
 		return;
@@ -324,9 +357,10 @@ session_tell(struct co *co, struct session *s, bool with_expunge)
 		s->told_all = s->told_change;
 	if (!has_changed)
 		return;
-	if (take_new(s))
+	if (take_new(s, &n_recent))
 		session_put(s, "* %zu EXISTS\r\n", s->view.n);
-	n_recent = count_recent(s);
+	if (must_count)
+		n_recent = count_recent(s);
 	if (n_recent != s->told_recent && !s->is_rev2)
 		session_put(s, "* %zu RECENT\r\n", n_recent);
 	s->told_recent = n_recent;

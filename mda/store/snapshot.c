@@ -333,6 +333,7 @@ take_model(struct mailbox *m, struct loading *l)
 	m->cur_time = time_of(l, SNAPSHOT_CUR);
 	take_journal(m, l);
 	m->change = m->journal.given;
+	changes_begin(&m->changes, m->change);
 	m->block = (struct message_block) {
 		.names = l->names,
 		.names_octets = (size_t)l->head.names_octets + 1,

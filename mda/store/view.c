@@ -60,6 +60,12 @@ view_place(const struct view *v, uint32_t uid)
 	return low + 1;
 }
 
+size_t
+view_place_behind(const struct view *v, uint32_t uid)
+{
+	return uid == UINT32_MAX ? v->n + 1 : view_place(v, uid + 1);
+}
+
 uint32_t
 view_seq(const struct view *v, uint32_t uid)
 {

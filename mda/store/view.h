@@ -27,6 +27,8 @@ uint32_t view_seq(const struct view *v, uint32_t uid);
 uint32_t view_uid(const struct view *v, uint32_t seq);
 /* The number of the first message whose UID is not below; n + 1 without one. */
 size_t view_place(const struct view *v, uint32_t uid);
+/* That of the first whose UID is above. */
+size_t view_place_behind(const struct view *v, uint32_t uid);
 /* The greatest UID, 0 without messages. */
 uint32_t view_last(const struct view *v);
 /* Takes one out; the numbers behind it sink by one. */

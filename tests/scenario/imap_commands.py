@@ -55,6 +55,12 @@ def what_a_client_puts_is_recent(lab):
         expect_match(ok(raw, "FETCH 3 FLAGS")[0], r"\\Recent")
         ok(raw, "UNSELECT")
         expect_match(ok(raw, "STATUS Recently (RECENT)")[0], "RECENT 0")
+        append(raw, "Recently", message("three")[1])
+        for count in (1, 0):
+            expect_match(ok(raw, "STATUS Recently (RECENT UNSEEN)")[0],
+                         f"RECENT {count} UNSEEN 4")
+            ok(raw, "SELECT Recently")
+            ok(raw, "UNSELECT")
 
 
 @scenario

@@ -82,6 +82,70 @@ def many_messages_are_searched_as_python_does(lab):
 
 
 @scenario
+def sets_say_where_to_look(lab):
+    """Of messages 1 to 9 with gaps between their UIDs, and texts of their
+    own: sets alone, cut, joined and turned round."""
+    with session(lab) as raw:
+        ok(raw, "CREATE Gaps")
+        for i in range(1, 13):
+            append(raw, "Gaps", (f"Subject: s{i}\r\n\r\n"
+                                 f"text {i % 3}\r\n").encode())
+        ok(raw, "SELECT Gaps")
+        ok(raw, r"STORE 1,5,12 +FLAGS.SILENT (\Deleted)")
+        ok(raw, "EXPUNGE")
+        uids = [2, 3, 4, 6, 7, 8, 9, 10, 11]
+        ok(raw, "SEARCH RETURN (SAVE) 2,8")
+        for program, fits in [
+                ("UID 6", lambda n, u: u == 6), ("UID 5", lambda n, u: False),
+                ("UID 1:5", lambda n, u: u <= 5),
+                ("UID 5,9:10", lambda n, u: u in (9, 10)),
+                ("UID 4294967295", lambda n, u: False),
+                ("UID 8:4294967295", lambda n, u: u >= 8),
+                ("UID 100:*", lambda n, u: u == 11),
+                ("*", lambda n, u: n == 9), ("UID *", lambda n, u: u == 11),
+                ("2:3", lambda n, u: n in (2, 3)),
+                ("NOT 2:3", lambda n, u: n not in (2, 3)),
+                ("NOT UID 4:9", lambda n, u: not 4 <= u <= 9),
+                ("3:8 UID 4:7", lambda n, u: n >= 3 and 4 <= u <= 7),
+                ("1:2 UID 9", lambda n, u: False),
+                ("OR UID 2 UID 11", lambda n, u: u in (2, 11)),
+                ("OR 1 NOT 1:8", lambda n, u: n in (1, 9)),
+                ("(2:8 (UID 1:9)) NOT 4", lambda n, u: 2 <= n <= 8 and u <= 9
+                 and n != 4),
+                ("$", lambda n, u: n in (2, 8)),
+                ("NOT $ 1:3", lambda n, u: n in (1, 3)),
+                ("$ UID 1:3", lambda n, u: u == 3),
+                ("UID 4:10 BODY \"text 1\"", lambda n, u: u in (4, 7, 10)),
+                ("2:8 TEXT s6 LARGER 1", lambda n, u: u == 6),
+                ("UID 3 NOT SUBJECT s4 SINCE 1-Jan-2000",
+                 lambda n, u: u == 3)]:
+            want = [n for n, u in enumerate(uids, 1) if fits(n, u)]
+            found = ok(raw, f"SEARCH {program}")[0]
+            expect([int(x) for x in found.split()[2:]], want, program)
+            found = ok(raw, f"SORT (REVERSE ARRIVAL) UTF-8 {program}")[0]
+            expect(sorted(int(x) for x in found.split()[2:]), want, program)
+
+
+@scenario
+def changes_are_told_however_many(lab):
+    """Few are remembered, for more all messages are looked at."""
+    with session(lab) as one, session(lab) as other:
+        ok(one, "SELECT Many")
+        ok(other, "SELECT Many")
+        for numbers in ([7], [3, 900], list(range(1, 129)),
+                        list(range(1, 130)), list(range(200, 700)), [N]):
+            ok(other, f"STORE {','.join(map(str, numbers))} "
+               r"+FLAGS.SILENT (\Flagged)")
+            ok(other, rf"STORE {numbers[0]} +FLAGS.SILENT (\Answered)")
+            told = [int(row.split()[1]) for row in ok(one, "NOOP")[:-1]]
+            expect(told, numbers, "each once")
+            expect(len(ok(one, "NOOP")), 1, "and no more")
+            expect(len(ok(other, "NOOP")), 1, "its own are no news")
+            ok(other, r"STORE 1:* -FLAGS.SILENT (\Flagged \Answered)")
+            expect(len(ok(one, "NOOP")) - 1, len(numbers), "taken off")
+
+
+@scenario
 def threads_of_many(lab):
     with session(lab) as raw:
         ok(raw, "SELECT Many")
