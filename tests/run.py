@@ -123,7 +123,8 @@ def replay_jobs():
                    glob.glob(os.path.join(ROOT, "tests/fuzz/fuzz_*.c")))
     return [Job(f"fuzz/{name}", [f"build/dev/replay/{name}",
                                  f"tests/fuzz/corpus/{name}"], "replay", 60)
-            for name in names]
+            for name in names] + [Job("fuzz/growth", ["build/dev/growth"],
+                                      "replay", 60)]
 
 
 def scenario_jobs():

@@ -78,11 +78,15 @@ $(D)/replay/%: $(D)/tests/fuzz/fuzz_%.c.o $(D)/tests/fuzz/replay.c.o \
 	@mkdir -p $(@D)
 	@$(CC) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) \
 		-Wl,--end-group $(DEV_LINK) $(LIBS)
+# No target: what readers cost when their input grows.
+$(D)/growth: $(D)/tests/fuzz/growth.c.o $(call ARCHIVES,$(D))
+	@$(CC) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(DEV_LINK) $(LIBS)
 $(D)/tests/fuzz/%.c.o: DEV_FLAGS += -Wno-missing-prototypes
 
 .PHONY: test crash partition units replays
 units: $(TESTS)
-replays: $(REPLAYS)
+replays: $(REPLAYS) $(D)/growth
 test: ## all tests (T=word: those whose name has it)
 	@$(MAKE) --no-print-directory deps-test
 	@$(PYTHON) tests/run.py --jobs $(JOBS) $(if $(T),--only '$(T)')

@@ -431,14 +431,17 @@ take_app(struct reading *r, struct account *a, struct str field)
 			  "can log in with it; write the output of mailctl "
 			  "app-password",
 			  STR(app.name), account_scheme_text(app.scheme));
+	if (a->n_apps == ACCOUNT_APPS_MAX) {
+		diag_error(r->d, r->file, a->line,
+			   "more than %d passwords of applications",
+			   ACCOUNT_APPS_MAX);
+		return OK;
+	}
+	a->n_apps++;
 	for (; *at != NULL; at = &(*at)->next)
 		if (str_eq((*at)->name, app.name))
 			diag_error(r->d, r->file, a->line,
 				   "app_%.*s is there twice", STR(app.name));
-	if (++a->n_apps > ACCOUNT_APPS_MAX)
-		diag_error(r->d, r->file, a->line,
-			   "more than %d passwords of applications",
-			   ACCOUNT_APPS_MAX);
 	kept = arena_alloc(r->arena, sizeof(*kept));
 	if (kept == NULL)
 		return ERR_LIMIT;

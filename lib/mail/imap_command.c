@@ -10,6 +10,8 @@
 
 #include "lib/mail/imap_reader.h"
 
+enum { NUMBER_MAX_OCTETS = 20 }; // of a message; longer ones are none
+
 void
 imap_command_init(struct imap_command *c,
 		  const struct imap_command_limits *limits)
@@ -120,12 +122,17 @@ find_literal(struct imap_command *c, struct str line, size_t *n_out)
 static bool
 is_message(const struct imap_command *c)
 {
-	ptrdiff_t blank = str_chr(c->args, ' ');
+	/* A number is short; all of args would be looked at for each literal.
+	 */
+	struct str number = str_first(c->args, NUMBER_MAX_OCTETS + 1);
+	ptrdiff_t blank;
 
 	if (!c->limits.has_message)
 		return false;
-	if (str_ieq(c->verb, S("REPLACE")))
+	if (str_ieq(c->verb, S("REPLACE"))) {
+		blank = str_chr(number, ' ');
 		return blank >= 0 && (size_t)blank + 1 < c->args.n;
+	}
 	return !c->is_uid && str_ieq(c->verb, S("APPEND")) && c->args.n > 0;
 }
 

@@ -231,17 +231,18 @@ next_body(struct mime_lines *m, struct str in, bool is_end,
 }
 
 /* Octets of the field at the start of in with its continuation lines; 0: its
- * end is not there yet. */
+ * end is not there yet, and the last of its lines begins at *from. */
 static size_t
-field_length(struct str in, bool is_end, size_t *n_text)
+field_length(struct str in, bool is_end, size_t *from, size_t *n_text)
 {
-	size_t at = 0;
+	size_t at = *from;
 
 	for (;;) {
 		size_t n_line,
 			n = line_length(str_from(in, at), is_end,
 					MIME_LINES_FIELD_MAX_OCTETS, &n_line);
 
+		*from = at;
 		if (n == 0 && in.n < MIME_LINES_FIELD_MAX_OCTETS)
 			return 0;
 		if (n == 0)
@@ -302,9 +303,10 @@ next_field(struct mime_lines *m, struct str in, bool is_end,
 		m->place = IN_BODY;
 		return next_body(m, in, is_end, out);
 	}
-	n = field_length(in, is_end, &n_text);
+	n = field_length(in, is_end, &m->field_at, &n_text);
 	if (n == 0)
 		return false;
+	m->field_at = 0;
 	out->octets = str_first(in, n);
 	out->text = str_first(in, n_text);
 	out->kind = take_field(m, out->text);

@@ -48,6 +48,7 @@ struct mime_lines {
 	unsigned char place, type, n_open;
 	bool is_in_piece; // the last line had no end
 	bool is_in_field; // the last field had too much
+	size_t field_at;  // how far a field was read whose end has not come
 	uint64_t body_octets;
 	struct buf boundaries; // of the open multiparts, one behind the other
 	struct mime_boundary {

@@ -4,7 +4,9 @@
  * Standards: RFC 5051, RFC 5256 2.1, RFC 5957, RFC 9051 6.4.4.
  * Invariants:
  *  (1) window holds the folded text since the last needle.n - 1 octets that
- *      were searched, so no match across pieces is missed. */
+ *      were searched, so no match across pieces is missed.
+ *  (2) A search passes at least needle.n octets that none has passed, so that
+ *      short pieces with a long needle take no longer than one text. */
 #include "lib/mail/search_text.h"
 
 #include "lib/base/check.h"
@@ -135,6 +137,14 @@ search_window(struct search_text *s)
 }
 
 bool
+search_text_end(struct search_text *s)
+{
+	if (!s->is_found && s->window.n >= s->needle.n)
+		search_window(s);
+	return s->is_found;
+}
+
+bool
 search_text_feed(struct search_text *s, struct str utf8)
 {
 	while (utf8.n > 0 && !s->is_found) {
@@ -147,7 +157,7 @@ search_text_feed(struct search_text *s, struct str utf8)
 			s->is_cut = true;
 			break;
 		}
-		if (!s->keeps)
+		if (!s->keeps && s->window.n / 2 >= s->needle.n)
 			search_window(s);
 		utf8 = str_from(utf8, piece.n);
 	}
@@ -161,20 +171,20 @@ search_text_contains(struct str utf8, struct str folded_needle)
 	bool is_found;
 
 	search_text_init(&s, folded_needle);
-	is_found = search_text_feed(&s, utf8);
+	search_text_feed(&s, utf8);
+	is_found = search_text_end(&s);
 	search_text_release(&s);
 	return is_found;
 }
 
-static bool
-value_contains(struct str value, struct search_text *s)
+static void
+feed_value(struct str value, struct search_text *s)
 {
 	struct buf decoded = BUF_INIT(SIZE_MAX);
 
 	if (decode_words(&decoded, value) == OK)
 		search_text_feed(s, buf_str(&decoded));
 	buf_release(&decoded);
-	return s->is_found;
 }
 
 bool
@@ -191,7 +201,8 @@ search_text_header(struct str header, struct str name, struct str folded_needle)
 		if (!str_ieq(f.name, name))
 			continue;
 		search_text_init(&s, folded_needle);
-		is_found = value_contains(f.value, &s);
+		feed_value(f.value, &s);
+		is_found = search_text_end(&s);
 		search_text_release(&s);
 		if (is_found)
 			return true;
@@ -209,7 +220,7 @@ feed_header(struct str header, struct search_text *s)
 	while (!s->is_found && header_next(&it, &f)) {
 		search_text_feed(s, f.name);
 		search_text_feed(s, S(": "));
-		value_contains(f.value, s);
+		feed_value(f.value, s);
 		search_text_feed(s, S("\r\n"));
 	}
 }
@@ -222,14 +233,13 @@ search_text_in_header(struct str header, struct str folded_needle)
 
 	search_text_init(&s, folded_needle);
 	feed_header(header, &s);
-	is_found = s.is_found;
+	is_found = search_text_end(&s);
 	search_text_release(&s);
 	return is_found;
 }
 
-static bool
-body_contains(struct str body, const struct mime_part *part,
-	      struct search_text *s)
+static void
+feed_body(struct str body, const struct mime_part *part, struct search_text *s)
 {
 	struct buf text = BUF_INIT(SIZE_MAX);
 	struct decode d;
@@ -247,7 +257,6 @@ body_contains(struct str body, const struct mime_part *part,
 		search_text_feed(s, buf_str(&text));
 	decode_release(&d);
 	buf_release(&text);
-	return s->is_found;
 }
 
 /* Also what message/delivery-status and its kin say. */
@@ -272,7 +281,8 @@ search_text_in_part(struct str message, const struct mime_part *part,
 	if (!is_read(part))
 		return false;
 	search_text_init(&s, folded_needle);
-	is_found = body_contains(mime_slice(message, part->body), part, &s);
+	feed_body(mime_slice(message, part->body), part, &s);
+	is_found = search_text_end(&s);
 	search_text_release(&s);
 	return is_found;
 }
@@ -319,7 +329,7 @@ keep_part(struct str message, const struct mime_part *part,
 	if (part->kind == MIME_MESSAGE)
 		feed_header(mime_slice(message, part->children->header), s);
 	else if (is_read(part))
-		body_contains(mime_slice(message, part->body), part, s);
+		feed_body(mime_slice(message, part->body), part, s);
 	else
 		return;
 	search_text_feed(s, S("\0"));

@@ -29,8 +29,11 @@ struct search_text {
 };
 
 void search_text_init(struct search_text *s, struct str folded_needle);
-/* True as soon as the needle was met, and from then on. */
+/* True once the needle is known to have been met, which may be later: a window
+ * is searched when it has as much again as the needle is long. */
 bool search_text_feed(struct search_text *s, struct str utf8);
+/* Behind the last piece: was it met? */
+bool search_text_end(struct search_text *s);
 void search_text_release(struct search_text *s);
 
 /* Key HEADER, FROM, SUBJECT...: a field of that name exists whose decoded value
@@ -40,8 +43,8 @@ bool search_text_header(struct str header, struct str name,
 /* Some line of the header contains it: name, ": ", decoded value. */
 bool search_text_in_header(struct str header, struct str folded_needle);
 /* The decoded text of this part alone: body of text/... and of reports in
- * message/..., header of the message inside message/rfc822; false for others. A caller that must yield goes
- * through the parts with mime_next. */
+ * message/..., header of the message inside message/rfc822; false for others. A
+ * caller that must yield goes through the parts with mime_next. */
 bool search_text_in_part(struct str message, const struct mime_part *part,
 			 struct str folded_needle);
 /* Key BODY: some part. */

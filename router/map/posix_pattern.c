@@ -32,7 +32,7 @@ struct translation {
 	const char *why;
 	size_t atom_at;		// in out; where the last atom begins
 	bool has_atom;		// is there one to repeat?
-	bool is_repeated;	// it has a quantifier already
+	size_t n_repeats;	// quantifiers that it has already
 	size_t open[DEPTH_MAX]; // in out: where groups begin
 	size_t depth;
 };
@@ -125,7 +125,7 @@ begin_atom(struct translation *t)
 {
 	t->atom_at = t->out->n;
 	t->has_atom = true;
-	t->is_repeated = false;
+	t->n_repeats = 0;
 	return OK;
 }
 
@@ -193,11 +193,13 @@ put_quantifier(struct translation *t, struct str text)
 		return refuse(t, "nothing stands before *, +, ? or {}");
 	if (!t->has_atom)
 		return buf_addf(t->out, "\\%c", text.p[0]);
-	if (t->is_repeated)
+	if (t->n_repeats == DEPTH_MAX)
+		return ERR_LIMIT;
+	if (t->n_repeats > 0)
 		e = wrap_atom(t);
 	if (e == OK)
 		e = buf_add(t->out, text);
-	t->is_repeated = true;
+	t->n_repeats++;
 	return e;
 }
 
@@ -325,7 +327,7 @@ put_close(struct translation *t)
 		return refuse(t, "a '\\)' too many");
 	t->atom_at = t->open[--t->depth];
 	t->has_atom = true;
-	t->is_repeated = false;
+	t->n_repeats = 0;
 	return buf_addc(t->out, ')');
 }
 
