@@ -76,20 +76,23 @@ cmd_getquota(struct co *co, struct session *s)
 		session_answer(s, STORE_NO, "[NONEXISTENT] no such quota root");
 }
 
+/* The mailbox need not be there: a client asks which root one will have that it
+ * is going to create (RFC 9208 4.1.2). */
 void
 cmd_getquotaroot(struct co *co, struct session *s)
 {
-	struct mailbox *m;
+	struct buf dir = BUF_INIT(IMAP_NAME_OCTETS_MAX);
 	struct str name;
+	bool is_name;
 
 	imap_reader_astring(&s->args, &name);
 	imap_reader_end(&s->args);
 	if (!session_args_ok(s))
 		return;
-	m = session_open(co, s, name, false);
-	if (m == NULL)
+	is_name = session_dir_of(co, s, name, &dir);
+	buf_release(&dir);
+	if (!is_name)
 		return;
-	mailbox_drop(&m);
 	session_put(s, "* QUOTAROOT ");
 	session_put_mailbox(s, imap_name_is_inbox(name) ? S("INBOX") : name);
 	session_put(s, " \"%.*s\"\r\n", STR(root));

@@ -208,15 +208,16 @@ enum err
 renaming_run(int user_fd, const char *from, const char *to, bool *is_left_out)
 {
 	struct plan p = { .user_fd = user_fd, .from = from, .to = to };
-	enum err e = ERR_NOT_FOUND;
+	enum err e;
 	bool is_plan_needed;
 
 	*is_left_out = false;
 	/* One that failed, and could not be undone, comes first. */
 	if (renaming_finish(user_fd) && is_there(user_fd, plan_name))
 		return ERR_UNAVAILABLE;
-	if (is_there(user_fd, from))
-		e = list(&p);
+	e = list(&p);
+	if (e == OK && p.n == 0)
+		e = ERR_NOT_FOUND;
 	is_plan_needed = p.n > 1;
 	if (e == OK && !is_free(&p))
 		e = ERR_EXISTS;

@@ -625,7 +625,8 @@ def rfc9208_5_quota(lab):
         expect(ok(raw, f"GETQUOTA {root}")[0], lines[1])
         expect_match(ask(raw, 'GETQUOTA "!partition/sda4"')[-1],
                      r"^t\d+ NO \[NONEXISTENT\]")
-        expect_match(ask(raw, "GETQUOTAROOT nowhere")[-1], r"^t\d+ NO")
+        expect(ok(raw, "GETQUOTAROOT nowhere")[0],  # 4.1.2: none needs be
+               '* QUOTAROOT nowhere "User quota"')
         sizes = [int(re.search(r"SIZE (\d+)", x).group(1))
                  for x in ok(raw, "FETCH 1:2 RFC822.SIZE")[:-1]]
         ok(raw, "STORE 1 +FLAGS (\\Deleted)")
@@ -685,6 +686,16 @@ def rfc9051_6_3_6_names_that_are_renamed(lab):
         expect(set(listed(ok(raw, 'LIST "" ("zowie*" "foo*" sarasoon)'))),
                {"zowie", "zowie/bar", "sarasoon"})
         append(raw, "INBOX", message()[1])
+        # "above" is but a name; what is below it moves all the same.
+        ok(raw, "CREATE above/middle/below")
+        expect_match(ask(raw, "RENAME above above/middle/x")[-1], r"^t\d+ NO")
+        ok(raw, "RENAME above/middle top/most")
+        expect(listed(ok(raw, 'LIST "" ("above*" "top*")'))["top/most/below"],
+               ({"\\HasNoChildren"}, ""))
+        ok(raw, "RENAME top other")
+        ok(raw, "DELETE other/most/below")
+        expect_match(ask(raw, "RENAME other top")[-1],
+                     r"^t\d+ NO \[NONEXISTENT\]")
         ok(raw, "CREATE INBOX/bar")
         ok(raw, "RENAME INBOX old-mail")
         expect(set(listed(ok(raw, 'LIST "" ("INBOX*" "old-mail*")'))),

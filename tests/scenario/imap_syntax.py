@@ -477,7 +477,7 @@ def play(raw, command):
     """The command, its literals one by one; returns the lines."""
     tag = b"x"
     raw.send(tag + b" ")
-    for piece in re.split(r"(\{\{.*?\}\})", command):
+    for piece in re.split(r"(\{\{.*?\}\})", command, flags=re.S):
         if not piece.startswith("{{"):
             raw.send(piece.encode())
             continue
