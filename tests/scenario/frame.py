@@ -672,20 +672,18 @@ class Raw:
             self.send(octets[i:i + 1])
 
     def receive(self):
-        octets = self.socket.recv(65536)
+        """As recv(), and what is late by what the machine withheld is not."""
+        began, octets = given(), None
+        while octets is None:
+            try:
+                octets = self.socket.recv(65536)
+            except TimeoutError:
+                limit_s = self.socket.gettimeout() or 0
+                if given() - began >= limit_s - 0.1:
+                    raise
         if self.watch:
             self.watch.received(octets)
         return octets
-
-    def receive(self):
-        """As recv(), and what is late by what the machine withheld is not."""
-        began = given()
-        while True:
-            try:
-                return self.socket.recv(65536)
-            except TimeoutError:
-                if given() - began >= self.socket.gettimeout() - 0.1:
-                    raise
 
     def line(self):
         """One line without CRLF; b"" when the other side has closed."""
