@@ -34,6 +34,13 @@ relay_text(struct co *co, struct imap_session *s, const struct frame *f)
 	return conn_flush(co, &s->conn);
 }
 
+/* Each piece has a time of its own. */
+static uint64_t
+piece_of(uint64_t n_octets)
+{
+	return n_octets < FILE_PIECE_OCTETS ? n_octets : FILE_PIECE_OCTETS;
+}
+
 static enum err
 relay_body(struct co *co, struct imap_session *s, const struct frame *f)
 {
@@ -46,9 +53,7 @@ relay_body(struct co *co, struct imap_session *s, const struct frame *f)
 		return imap_lost_store(s);
 	s->conn.is_mute = true; // until store ends the line
 	while (range.n_octets > 0 && e == OK) {
-		uint64_t n = range.n_octets < FILE_PIECE_OCTETS
-				     ? range.n_octets
-				     : FILE_PIECE_OCTETS;
+		uint64_t n = piece_of(range.n_octets);
 
 		e = stream_send_file(co, s->conn.stream, f->fd,
 				     (int64_t)range.offset, n,
@@ -63,13 +68,18 @@ static enum err
 relay_pipe(struct co *co, struct imap_session *s, const struct frame *f)
 {
 	struct store_pipe pipe;
-	enum err e;
+	enum err e = OK;
 
 	if (f->fd < 0 || store_read_pipe(f->body, &pipe) != OK)
 		return imap_lost_store(s);
 	s->conn.is_mute = true; // until all of it has left
-	e = stream_send_pipe(co, s->conn.stream, f->fd, pipe.n_octets,
-			     in_s(CONN_WRITE_TIMEOUT_S));
+	while (pipe.n_octets > 0 && e == OK) {
+		uint32_t n = (uint32_t)piece_of(pipe.n_octets);
+
+		e = stream_send_pipe(co, s->conn.stream, f->fd, n,
+				     in_s(CONN_WRITE_TIMEOUT_S));
+		pipe.n_octets -= n;
+	}
 	s->conn.is_mute = e != OK || !pipe.ends_line;
 	return e;
 }
