@@ -175,10 +175,10 @@ class Watch:
              f"{[a.tag for a in self.asked][:3]}")
         asked = match[0]
         if asked is self.asked[-1]:
+            if self.is_waiting:
+                self.skip = 0  # the literal was refused: it does not come
             self.is_waiting, self.is_inside = False, False
             self.n_lines = 0
-            if said.word != "OK" and self.skip and not asked.has(b"+}"):
-                self.skip = 0
         self.asked.remove(asked)
         if said.word == "OK":
             rule = getattr(self, "done_" + asked.verb.lower(), None)

@@ -436,6 +436,7 @@ ACCEPTED = (
     ("C: a AUTHENTICATE PLAIN", "S: + ", "C: AGEAYg==", "S: a NO x"),
     ("C: a LOGIN {1}", "S: + go", "C: u {1}", "S: + ", "C: p", "S: a OK x"),
     ("C: a SELECT {99}", "S: a NO [LIMIT] x", "C: b NOOP", "S: b OK x"),
+    ("C: a APPEND x {1+}", "C: y {9}", "S: a NO x", "C: b NOOP", "S: b OK x"),
     (r'S: * LIST (\x5cHasChildren) "/" Foo ("CHILDINFO" ("SUBSCRIBED"))',),
     (r'S: * LIST () "/" &bUuL1Q-',), (r'S: * LIST () "/" a&-b',),
     ("C: e ENABLE UTF8=ACCEPT", "S: * ENABLED UTF8=ACCEPT", "S: e OK x",
