@@ -4,17 +4,19 @@
 restart: nothing expires by it, nothing is there twice, names and UIDs stay
 unique, limits recover. RELEASE_ONLY: the clock is put before libc."""
 
+import contextlib
 import os
+import poplib
 import re
 import struct
 import time
 
-from frame import (Sink, expect, expect_true, given, main, message, program,
-                   scenario, wait_for)
+from frame import (PASSWORD, Sink, expect, expect_match, expect_true, given,
+                   main, message, program, scenario, wait_for)
 
 USER1, USER2 = "user1@example1.local", "user2@example1.local"
 WAITING = "waiting.example"
-HOUR_S, DAY_S = 3600, 86400
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
 YEARS_S = 3650 * DAY_S
 LIFETIME_S = 5 * DAY_S
 MIN_ATTEMPTS = 4  # one more than what keeps a message in any case
@@ -33,11 +35,12 @@ def setup(lab):
     lab.mta1.environment["LD_PRELOAD"] = program("tests/moved.so")
 
 
-def set_clock(seconds):
+def set_clock(seconds, monotonic_s=0):
     """In place: it is mapped."""
     mode = "r+b" if os.path.exists(clock) else "wb"
     with open(clock, mode, buffering=0) as file:
-        file.write(struct.pack("=q", seconds * 1_000_000))
+        file.write(struct.pack("=qq", seconds * 1_000_000,
+                               monotonic_s * 1_000_000))
 
 
 def tries(host):
@@ -166,6 +169,39 @@ def limits_recover(lab):
     host.wait_mail(USER2, message_id)
     expect_true(given() - began < 5, "mail is slow now")
     set_clock(0)
+
+
+@scenario
+def readers_who_sleep_are_logged_out(lab):
+    """RFC 9051 5.4: after 30 minutes and not before; RFC 1939 3: after 10, and
+    nothing is said or removed. A new client wakes the loop that sleeps."""
+    host = lab.mta1
+    message_id, content = message(recipient=USER2)
+    host.submit(USER1, USER2, content)
+    host.wait_mail(USER2, message_id)
+    n = len(host.files(USER2))
+    with host.imap(USER1) as imap, contextlib.closing(
+            poplib.POP3_SSL("127.0.0.1", host.ports["pop3s"],
+                            context=host.tls(), timeout=20)) as pop3:
+        pop3.user(USER2)
+        pop3.pass_(PASSWORD)
+        imap.noop()
+        pop3.dele(1)
+
+        def go_on_to(seconds):
+            set_clock(0, seconds)
+            host.imap(USER2).logout()
+        go_on_to(9 * MINUTE_S)
+        expect(pop3.noop()[:3], b"+OK")
+        go_on_to((9 + 11) * MINUTE_S)
+        expect(pop3.file.read(), b"", "what is said at the end")
+        go_on_to(29 * MINUTE_S)
+        imap.noop()
+        go_on_to((29 + 31) * MINUTE_S)
+        expect_match(imap.readline().decode(), r"^\* BYE .*idle")
+        expect(imap.readline(), b"")
+    set_clock(0)
+    expect(len(host.files(USER2)), n, "mail that nobody removed")
 
 
 @scenario

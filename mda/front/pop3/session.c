@@ -350,8 +350,10 @@ serve_commands(struct co *co, struct pop3_session *s)
 					deadline_us, &line, &has_crlf);
 		if (e == ERR_LIMIT)
 			s->conn.bye = "Line is too long";
-		if (e == ERR_TIMEOUT)
-			s->conn.bye = "Idle for too long";
+		if (e == ERR_TIMEOUT) { // RFC 1939 3: without a response
+			s->conn.bye = "Idle for too long"; // in the log
+			s->conn.is_mute = true;
+		}
 		if (e != OK)
 			break;
 		s->conn.n_commands++;
