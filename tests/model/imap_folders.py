@@ -97,8 +97,9 @@ class Folders(Changes):
         moved = {name: new + name[len(old):] for name in self.boxes
                  if name == old or (name.startswith(old + "/")
                                     and old != "INBOX")}
-        is_fine = old in self.boxes and not new.startswith(old + "/") and \
-            not set(moved.values()) & set(self.boxes)
+        # RFC 9051 6.3.6: what is below is renamed, also below a mere name.
+        is_fine = moved and not new.startswith(old + "/") and \
+            not {new, *moved.values()} & set(self.boxes)
         hold(tagged.data == ("OK" if is_fine else "NO"), lambda:
              f"{tagged.raw!r} to RENAME {old} {new}: {list(self.boxes)}")
         if not is_fine:

@@ -595,25 +595,33 @@ class Host:
     def find(self, user, message_id, folder=""):
         """Contents of the messages with that Message-ID."""
         wanted = message_id.encode()
-        found = []
-        for path in self.files(user, folder):
-            with contextlib.suppress(FileNotFoundError):
-                with open(path, "rb") as file:
-                    content = file.read()
+
+        def look():
+            found = []
+            for path in self.files(user, folder):
+                try:
+                    with open(path, "rb") as file:
+                        content = file.read()
+                except FileNotFoundError:
+                    if os.path.lexists(path):
+                        continue  # a link to nowhere
+                    return None  # renamed, and perhaps not seen anew
                 if wanted in content.split(b"\r\n\r\n", 1)[0]:
                     found.append(content)
-        return found
+            return (found,)
+        return wait_for("files that keep their names", look)[0]
 
     def wait_mail(self, user, message_id, n=1, timeout_s=15):
         """Waits until the message is there n times; returns the first."""
+        def look():
+            found = self.find(user, message_id)
+            return found if len(found) >= n else None
         try:
-            wait_for(f"{message_id} in the mailbox of {user}",
-                     lambda: len(self.find(user, message_id)) >= n,
-                     timeout_s)
+            found = wait_for(f"{message_id} in the mailbox of {user}", look,
+                             timeout_s)
         except Failed as failed:
             raise Failed(f"{failed}\n{self.tail()}\n{self.queue()}") \
                 from None
-        found = self.find(user, message_id)
         expect(len(found), n, f"copies of {message_id}")
         return found[0]
 
