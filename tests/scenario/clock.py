@@ -180,7 +180,8 @@ def readers_who_sleep_are_logged_out(lab):
     host.submit(USER1, USER2, content)
     host.wait_mail(USER2, message_id)
     n = len(host.files(USER2))
-    with host.imap(USER1) as imap, contextlib.closing(
+    imap = host.imap(USER1)
+    with contextlib.closing(
             poplib.POP3_SSL("127.0.0.1", host.ports["pop3s"],
                             context=host.tls(), timeout=20)) as pop3:
         pop3.user(USER2)
@@ -200,6 +201,7 @@ def readers_who_sleep_are_logged_out(lab):
         go_on_to((29 + 31) * MINUTE_S)
         expect_match(imap.readline().decode(), r"^\* BYE .*idle")
         expect(imap.readline(), b"")
+        imap.shutdown()
     set_clock(0)
     expect(len(host.files(USER2)), n, "mail that nobody removed")
 
