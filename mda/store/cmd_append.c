@@ -443,7 +443,7 @@ add_named(struct co *co, struct session *s, struct appending *a,
 	enum err e;
 
 	quota_enter(co, s->user);
-	own_change_begin(m, &own);
+	own_change_begin(m, &own, a->n);
 	e = move_in(co, s, a, names);
 	own_change_end(m, &own);
 	if (e == OK)

@@ -249,8 +249,8 @@ make_files(struct co *co, struct copying *c)
 	struct own_change from, to;
 	enum err e = OK;
 
-	own_change_begin(c->from, &from);
-	own_change_begin(c->to, &to);
+	own_change_begin(c->from, &from, c->batch.n);
+	own_change_begin(c->to, &to, c->batch.n);
 	batch_run(co, &c->batch);
 	for (size_t i = 0; i < c->batch.n && e == OK; i++) {
 		struct step *step = &c->batch.steps[i];

@@ -183,7 +183,7 @@ change_once(struct co *co, struct session *s, const struct uid_list *list,
 
 	if (batch.n > 0) {
 		quota_enter(co, s->user);
-		own_change_begin(m, &own);
+		own_change_begin(m, &own, batch.n);
 		batch_run(co, &batch);
 		own_change_end(m, &own);
 		quota_leave(s->user);
@@ -419,7 +419,7 @@ remove_planned(struct co *co, struct session *s, struct batch *batch,
 		return e;
 	r.uids = must_alloc((batch->n + 1) * sizeof(*r.uids));
 	quota_enter(co, s->user);
-	own_change_begin(m, &own);
+	own_change_begin(m, &own, batch->n);
 	batch_run(co, batch);
 	own_change_end(m, &own);
 	e = mailbox_flush(co, m);

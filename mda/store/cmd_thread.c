@@ -25,8 +25,8 @@ gather(struct finding *f, enum imap_thread_algorithm algorithm,
 			column_next(column, uids[i], &in_column);
 		struct column_thread t = { .id = 0 };
 
-		out[i].number = f->s->is_uid ? uids[i]
-					     : (uint32_t)f->found[i] + 1;
+		out[i].number =
+			f->s->is_uid ? uids[i] : (uint32_t)f->found[i] + 1;
 		out[i].date_s = msg == NULL ? 0 : msg->date_s;
 		if (entry == NULL || entry->n < sizeof(t))
 			continue; // gone before it was read

@@ -612,11 +612,20 @@ on_change(void *arg)
 }
 
 void
+mailbox_watch_cur(struct mailbox *m, bool is_on)
+{
+	if (!is_on)
+		watch_free(&m->watches[1]);
+	else if (!m->is_dead && m->watches[0] != NULL && m->watches[1] == NULL)
+		m->watches[1] = watch_dir(m->cur_fd, on_change, m);
+}
+
+void
 mailbox_watch(struct mailbox *m, bool is_on)
 {
 	if (is_on && !m->is_dead && m->watches[0] == NULL) {
 		m->watches[0] = watch_dir(m->new_fd, on_change, m);
-		m->watches[1] = watch_dir(m->cur_fd, on_change, m);
+		mailbox_watch_cur(m, true);
 	} else if (!is_on) {
 		watch_free(&m->watches[0]);
 		watch_free(&m->watches[1]);

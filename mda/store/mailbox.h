@@ -213,8 +213,10 @@ const struct tally *mailbox_tally(struct mailbox *m);
  * after. */
 struct own_change {
 	bool is_known;
+	bool is_deaf; // many files: their events would tell nothing new
 };
-void own_change_begin(struct mailbox *m, struct own_change *own);
+void
+own_change_begin(struct mailbox *m, struct own_change *own, size_t n_files);
 void own_change_end(struct mailbox *m, const struct own_change *own);
 
 /* Adds messages that stand in cur/ durably under these names: gives UIDs,
@@ -245,3 +247,5 @@ enum err mailbox_flush(struct co *co, struct mailbox *m) MUST_USE;
 void mailbox_wake(struct mailbox *m, unsigned events, unsigned session);
 /* Watches the directories as long as sessions have it selected. */
 void mailbox_watch(struct mailbox *m, bool is_on);
+/* Of a mailbox that is watched: not its cur/ for a while. */
+void mailbox_watch_cur(struct mailbox *m, bool is_on);

@@ -21,7 +21,10 @@
 
 #include <stdio.h>
 
-enum { SYNC_TRIES = 6 };
+enum {
+	SYNC_TRIES = 6,
+	DEAF_FROM = 32, // files of a change of our own
+};
 
 /* ---- one scan ---- */
 
@@ -167,7 +170,7 @@ move_new(struct co *co, struct mailbox *m)
 	}
 	if (batch.n > 0) {
 		quota_enter(co, m->user);
-		own_change_begin(m, &own);
+		own_change_begin(m, &own, batch.n);
 		batch_run(co, &batch);
 		own_change_end(m, &own);
 		quota_leave(m->user);
@@ -320,15 +323,20 @@ mailbox_look(struct co *co, struct mailbox *m, bool is_thorough)
 /* A foreign change in the same moment would be missed; it is met at the next
  * thorough look, which every SELECT is. */
 void
-own_change_begin(struct mailbox *m, struct own_change *own)
+own_change_begin(struct mailbox *m, struct own_change *own, size_t n_files)
 {
 	own->is_known = m->is_loaded && !m->must_scan_cur &&
 			!dir_time_is_changed(m->cur_fd, &m->cur_time);
+	own->is_deaf = n_files >= DEAF_FROM;
+	if (own->is_deaf)
+		mailbox_watch_cur(m, false);
 }
 
 void
 own_change_end(struct mailbox *m, const struct own_change *own)
 {
+	if (own->is_deaf)
+		mailbox_watch_cur(m, true);
 	if (!own->is_known || !dir_time_take(m->cur_fd, &m->cur_time))
 		return;
 	m->cur_time.is_settled = true;

@@ -7,6 +7,7 @@ import base64
 import os
 import random
 import re
+import time
 
 from frame import (Failed, expect, expect_match, expect_true, main,
                    scenario)
@@ -143,6 +144,35 @@ def changes_are_told_however_many(lab):
             expect(len(ok(other, "NOOP")), 1, "its own are no news")
             ok(other, r"STORE 1:* -FLAGS.SILENT (\Flagged \Answered)")
             expect(len(ok(one, "NOOP")) - 1, len(numbers), "taken off")
+
+
+@scenario
+def others_are_heard_after_a_large_change(lab):
+    """While a session changes many files itself nobody listens to cur/; who
+    waits in IDLE hears of what another program does there afterwards."""
+    cur = os.path.join(lab.mta1.mail, *reversed(USER1.split("@")), ".Many",
+                       "cur")
+    with session(lab) as one, session(lab) as other:
+        ok(one, "SELECT Many")
+        ok(other, "SELECT Many")
+        one.send(b"i IDLE\r\n")
+        expect(one.line()[:1], b"+")
+        ok(other, r"STORE 1:* +FLAGS.SILENT (\Draft)")
+        expect([int(one.line().split()[1]) for _ in range(N)],
+               list(range(1, N + 1)))
+        took_s = []
+        for letters in ("F", "FS", "S"):
+            name = next(name for name in os.listdir(cur) if ".M41P1." in name)
+            began = time.monotonic()
+            os.rename(os.path.join(cur, name), os.path.join(
+                cur, name.partition(":")[0] + ":2," + letters))
+            expect_match(one.line().decode(), r"^\* 42 FETCH ")
+            took_s.append(time.monotonic() - began)
+        # Every two seconds it looks anyhow.
+        expect_true(min(took_s) < 1.5, took_s)
+        one.send(b"DONE\r\n")
+        expect_match(one.tagged("i")[-1], "^i OK")
+        ok(other, r"STORE 1:* -FLAGS.SILENT (\Draft \Flagged)")
 
 
 @scenario
