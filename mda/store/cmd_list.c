@@ -253,20 +253,22 @@ matches(const struct listing *l, struct str name)
 /* What LIST tells of the contents. A mailbox that cannot be opened now has no
  * STATUS; LIST goes on (RFC 5819 2). */
 static void
-list_contents(struct co *co, struct listing *l, struct str wire, unsigned uses)
+list_contents(struct co *co, struct listing *l, const struct folder *folder,
+	      struct str wire)
 {
 	const struct imap_list *list = &l->list;
 	struct buf dir = BUF_INIT(IMAP_NAME_OCTETS_MAX);
 	struct mailbox *m = NULL;
-	enum err e = ERR_NOT_FOUND;
+	enum err e;
 
-	if (session_dir_of(co, l->s, wire, &dir))
-		e = mailbox_open(co, l->s->user, buf_str(&dir), &m);
+	folder_where(folder, &dir);
+	e = mailbox_open(co, l->s->user, buf_str(&dir), &m);
 	if (e == OK && (list->return_bits & IMAP_LIST_RETURN_STATUS) &&
 	    session_put_status(co, l->s, m, wire, list->status_items) != OK)
 		session_put(l->s, "* NO status is unavailable\r\n");
 	if (e == OK && (list->return_bits & IMAP_LIST_RETURN_METADATA))
-		session_put_metadata(co, l->s, m, wire, uses, &list->entries);
+		session_put_metadata(co, l->s, m, wire, folder->uses,
+				     &list->entries);
 	mailbox_drop(&m);
 	buf_release(&dir);
 }
@@ -291,8 +293,7 @@ put_folders(struct co *co, struct listing *l)
 			session_put(s, "\r\n");
 			if ((l->list.return_bits & has_contents) &&
 			    folder->exists)
-				list_contents(co, l, buf_str(&wire),
-					      folder->uses);
+				list_contents(co, l, folder, buf_str(&wire));
 			session_send_some(co, s);
 		}
 		buf_release(&wire);

@@ -155,6 +155,16 @@ folders_finish(struct folders *f)
 	return e == OK ? list_all(f) : e;
 }
 
+void
+folder_where(const struct folder *folder, struct buf *dir_out)
+{
+	buf_clear(dir_out);
+	if (folder->dir.n > 0)
+		buf_put(dir_out, folder->dir);
+	else
+		check(imap_name_to_dir(folder->name, dir_out) == OK);
+}
+
 /* ---- selecting (RFC 5258 3, RFC 6154) ---- */
 
 /* What a folder must meet; 0: nothing. */
@@ -372,15 +382,52 @@ read_in_thread(void *arg)
 }
 
 static enum err
-add_dir(struct folders *f, struct str dir, bool exists, bool is_subscribed,
+add_dir(struct folders *f, struct str dir, bool is_subscribed,
 	unsigned use_bits)
 {
 	struct buf name = BUF_INIT(IMAP_NAME_OCTETS_MAX);
 	enum err e = OK;
 
 	if (imap_name_from_dir(dir, &name) == IMAP_NAME_FINE)
-		e = folders_add(f, buf_str(&name), exists, is_subscribed,
+		e = folders_add(f, buf_str(&name), false, is_subscribed,
 				use_bits);
+	buf_release(&name);
+	return e;
+}
+
+/* The name of the directory, if that of the folder does not tell it. Of two
+ * with one name ours is the folder, else the first. */
+static enum err
+keep_dir(struct folders *f, struct str name, bool is_first, struct str dir)
+{
+	struct folder *folder = map_get(&f->by_name, name);
+	struct buf ours = BUF_INIT(IMAP_NAME_OCTETS_MAX);
+	enum err e = OK;
+
+	check(imap_name_to_dir(name, &ours) == OK);
+	if (str_eq(buf_str(&ours), dir))
+		folder->dir = STR_NONE;
+	else if (is_first)
+		e = arena_str(f->arena, dir, &folder->dir);
+	buf_release(&ours);
+	return e;
+}
+
+static enum err
+add_existing(struct folders *f, struct str dir)
+{
+	struct buf name = BUF_INIT(IMAP_NAME_OCTETS_MAX);
+	enum err e = OK;
+
+	if (imap_name_from_dir(dir, &name) == IMAP_NAME_FINE) {
+		const struct folder *before =
+			map_get(&f->by_name, buf_str(&name));
+		bool is_first = before == NULL || !before->exists;
+
+		e = folders_add(f, buf_str(&name), true, false, 0);
+		if (e == OK)
+			e = keep_dir(f, buf_str(&name), is_first, dir);
+	}
 	buf_release(&name);
 	return e;
 }
@@ -399,7 +446,7 @@ add_subscriptions(struct folders *f, struct str file)
 		buf_clear(&dir);
 		if (!str_eq(buf_str(&name), S("INBOX")))
 			buf_putf(&dir, ".%.*s", STR(buf_str(&name)));
-		e = add_dir(f, buf_str(&dir), false, true, 0);
+		e = add_dir(f, buf_str(&dir), true, 0);
 	}
 	buf_release(&name);
 	buf_release(&dir);
@@ -416,7 +463,7 @@ add_special_uses(struct folders *f, struct str file)
 		struct str word;
 
 		if (str_split(&line, ' ', &word) && line.n > 0)
-			e = add_dir(f, line, false, false,
+			e = add_dir(f, line, false,
 				    special_use_of(word) | USE_TOLD);
 	}
 	return e;
@@ -439,7 +486,7 @@ folders_read(struct co *co, struct user *u, struct folders *f)
 	for (at = r.names.p;
 	     e == OK && at != NULL && at < r.names.p + r.names.n;
 	     at += strlen(at) + 1)
-		e = add_dir(f, str_c(at), true, false, 0);
+		e = add_existing(f, str_c(at));
 	if (e == OK)
 		e = add_subscriptions(f, buf_str(&r.subscriptions));
 	if (e == OK)

@@ -32,6 +32,7 @@ enum folder_criterion {
 
 struct folder {
 	struct str name; // UTF-8, "/" between the components
+	struct str dir;	 // for folder_where()
 	bool exists;
 	bool is_subscribed;
 	unsigned uses; // of what exists
@@ -54,6 +55,10 @@ enum err folders_add(struct folders *f, struct str name, bool exists,
 		     bool is_subscribed, unsigned uses) MUST_USE;
 /* Adds what lies above the others, sorts, and looks who has children. */
 enum err folders_finish(struct folders *f) MUST_USE;
+
+/* Its directory, as folder_dir() would find it; of what does not exist, the one
+ * that it would have in a tree of ours. dir_out is cleared first. */
+void folder_where(const struct folder *folder, struct buf *dir_out);
 
 /* Is the folder an answer to this LIST, patterns aside? */
 bool

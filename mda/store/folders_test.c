@@ -112,6 +112,54 @@ test_lists(void **state UNUSED)
 	}
 }
 
+/* The directory of each, in a tree that a Dovecot with UTF-8 began, too: of two
+ * that read alike ours counts, else the first. */
+static void
+test_where(void **state UNUSED)
+{
+	static const struct {
+		struct str dirs[3], name, want;
+	} rows[] = {
+		{ { STR_INIT("") }, STR_INIT("INBOX"), STR_INIT("") },
+		{ { STR_INIT(".a.b") }, STR_INIT("a/b"), STR_INIT(".a.b") },
+		{ { STR_INIT(".caf&AOk-") },
+		  STR_INIT("caf\303\251"),
+		  STR_INIT(".caf&AOk-") },
+		{ { STR_INIT(".caf\303\251") },
+		  STR_INIT("caf\303\251"),
+		  STR_INIT(".caf\303\251") },
+		{ { STR_INIT(".caf\303\251"), STR_INIT(".caf&AOk-") },
+		  STR_INIT("caf\303\251"),
+		  STR_INIT(".caf&AOk-") },
+		{ { STR_INIT(".caf&AOk-"), STR_INIT(".caf\303\251") },
+		  STR_INIT("caf\303\251"),
+		  STR_INIT(".caf&AOk-") },
+		{ { STR_INIT(".x&y.\303\251"), STR_INIT(".x&y.&AOk-"),
+		    STR_INIT(".x") },
+		  STR_INIT("x&y/\303\251"),
+		  STR_INIT(".x&y.\303\251") },
+		{ { STR_INIT(".x&-y") }, STR_INIT("x&y"), STR_INIT(".x&-y") },
+	};
+
+	for (size_t i = 0; i < N_OF(rows); i++) {
+		struct arena arena = ARENA_INIT(ARENA_OCTETS);
+		struct buf dir = BUF_INIT(IMAP_NAME_OCTETS_MAX);
+		struct folders f;
+
+		folders_init(&f, &arena);
+		for (size_t k = 0; k < N_OF(rows[i].dirs); k++)
+			if (k == 0 || rows[i].dirs[k].n > 0)
+				assert_int_equal(
+					OK, add_existing(&f, rows[i].dirs[k]));
+		assert_int_equal(OK, folders_finish(&f));
+		folder_where(map_get(&f.by_name, rows[i].name), &dir);
+		assert_true(str_eq(buf_str(&dir), rows[i].want));
+		folders_release(&f);
+		arena_release(&arena);
+		buf_release(&dir);
+	}
+}
+
 /* RFC 5258 3.5, RFC 6154 3: CHILDINFO tells the options that a child meets, all
  * of them at once. */
 static void
@@ -240,6 +288,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_special_uses),
+		cmocka_unit_test(test_where),
 		cmocka_unit_test(test_special_uses_below),
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_limit),

@@ -14,7 +14,6 @@
 #include "lib/base/check.h"
 #include "lib/mail/imap_mailbox_name.h"
 #include "lib/mail/imap_write.h"
-#include "mda/store/folder_dir.h"
 #include "mda/store/folders.h"
 #include "mda/store/session.h"
 
@@ -350,9 +349,8 @@ put_renamed(struct round *r, struct str dir, struct str old_dir)
 	put_list(r, dir, old_dir);
 	for (size_t i = 0; read_folders(r) && i < r->folders.n; i++) {
 		buf_clear(&old);
-		if (folder_dir(r->co, r->s->user, r->folders.sorted[i]->name,
-			       &below) != OK ||
-		    !str_starts(buf_str(&below), dir) || below.n <= dir.n ||
+		folder_where(r->folders.sorted[i], &below);
+		if (!str_starts(buf_str(&below), dir) || below.n <= dir.n ||
 		    below.p[dir.n] != '.')
 			continue;
 		buf_put(&old, old_dir);
@@ -653,10 +651,8 @@ put_all_status(struct co *co, struct session *s)
 		struct notice *notice;
 		unsigned wanted;
 
-		wanted = folder->exists && folder_dir(co, s->user, folder->name,
-						      &dir) == OK
-				 ? wanted_of(&r, buf_str(&dir))
-				 : 0;
+		folder_where(folder, &dir);
+		wanted = folder->exists ? wanted_of(&r, buf_str(&dir)) : 0;
 		if (!(wanted & NOTIFY_OF_MESSAGES))
 			continue;
 		notice = notice_of(s->notify, buf_str(&dir));

@@ -117,6 +117,34 @@ entries_are_bounded(void **state UNUSED)
 	leave(&s);
 }
 
+/* Whatever else the user has: nothing is looked up, and nothing waits, for the
+ * folders that are not below. */
+static void
+a_rename_is_told_from_the_list(void **state UNUSED)
+{
+	struct arena arena = ARENA_INIT(FOLDERS_ARENA_OCTETS);
+	struct session s;
+	struct round r = { .s = &s, .has_folders = true };
+
+	TAILQ_INIT(&user.listeners);
+	r.n = listen_to(&s, 1, NOTIFY_MAILBOX_NAME);
+	folders_init(&r.folders, &arena);
+	assert_int_equal(OK, folders_add(&r.folders, S("new"), true, false, 0));
+	assert_int_equal(OK, folders_add(&r.folders, S("new/caf\303\251"), true,
+					 false, 0));
+	assert_int_equal(OK, folders_add(&r.folders, S("gone \303\251"), false,
+					 true, 0));
+	assert_int_equal(OK, folders_finish(&r.folders));
+	put_renamed(&r, S(".new"), S(".old"));
+	assert_str(buf_str(&s.out),
+		   "* LIST (\\HasChildren) \"/\" new (\"OLDNAME\" (old))\r\n"
+		   "* LIST (\\HasNoChildren) \"/\" new/caf&AOk- "
+		   "(\"OLDNAME\" (old/caf&AOk-))\r\n");
+	folders_release(&r.folders);
+	arena_release(&arena);
+	leave(&s);
+}
+
 int
 main(void)
 {
@@ -124,6 +152,7 @@ main(void)
 		cmocka_unit_test(one_notice_of_a_directory),
 		cmocka_unit_test(overflow_turns_it_off),
 		cmocka_unit_test(entries_are_bounded),
+		cmocka_unit_test(a_rename_is_told_from_the_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
