@@ -174,9 +174,11 @@ put_value(struct session *s, struct str value)
 struct reply {
 	struct session *s;
 	const struct notes *notes;
-	bool has_some;
 	bool has_max;
-	uint32_t max_octets, longest; // of those that were left out
+	uint32_t max_octets;
+	bool has_some;
+	uint32_t longest;	       // of those that were left out
+	bool is_told[ANNOTATIONS_MAX]; // each once, however often it is asked
 };
 
 static void
@@ -213,11 +215,22 @@ put_asked(struct reply *r, struct str asked, enum imap_metadata_depth depth)
 			continue;
 		is_there = true;
 		/* As it was asked for, whatever its case. */
-		put_entry(r, str_ieq(name, asked) ? asked : name,
-			  all->list[i].value);
+		if (!r->is_told[i])
+			put_entry(r, str_ieq(name, asked) ? asked : name,
+				  all->list[i].value);
+		r->is_told[i] = true;
 	}
 	if (!is_there && depth == DEPTH_0)
 		put_entry(r, asked, STR_NONE);
+}
+
+static bool
+was_asked(const struct imap_entries *entries, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_ieq(entries->names[i], entries->names[n]))
+			return true;
+	return false;
 }
 
 static void
@@ -225,7 +238,8 @@ put_all(struct co *co, struct reply *r, const struct imap_entries *entries,
 	enum imap_metadata_depth depth)
 {
 	for (size_t i = 0; i < entries->n; i++) {
-		put_asked(r, entries->names[i], depth);
+		if (!was_asked(entries, i))
+			put_asked(r, entries->names[i], depth);
 		session_send_some(co, r->s);
 	}
 	if (r->has_some)
@@ -269,7 +283,10 @@ cmd_getmetadata(struct co *co, struct session *s)
 			return;
 	}
 	n = notes_new(s, m, g.mailbox);
-	r = (struct reply) { s, n, false, g.has_max, g.max_octets, 0 };
+	r = (struct reply) { .s = s,
+			     .notes = n,
+			     .has_max = g.has_max,
+			     .max_octets = g.max_octets };
 	e = get(co, s, n, &g, &r);
 	if (e != OK)
 		session_fail(s, e);

@@ -81,6 +81,23 @@ def depth_and_size(lab):
 
 
 @scenario
+def each_entry_is_told_once(lab):
+    """RFC 5464 4.4.1, however often it is asked for: by its name, in another
+    case, and by what stands above it."""
+    raw = fresh(lab, "once")
+    with raw:
+        ok(raw, 'SETMETADATA once (/private/x "over" /private/x/y "under")')
+        for asked in ("(DEPTH infinity) once (/private/x/y /private/x)",
+                      "once (/private/x /PRIVATE/X/y /private/x/Y /private/x "
+                      "/private/none /private/NONE)"):
+            line = ok(raw, f"GETMETADATA {asked}")[0].lower()
+            for text in (' /private/x/y "under"', '/private/x "over"'):
+                expect(line.count(text.strip()), 1, f"{asked}: {line}")
+            expect(line.count("/private/none nil"), asked.count("/none"),
+                   line)
+
+
+@scenario
 def the_server_has_some(lab):
     raw = session(lab)
     with raw:
