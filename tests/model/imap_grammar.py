@@ -585,7 +585,8 @@ class Reader:
             said.items["name"] = self.mailbox()
         self.space()
         if self.next_is(b"("):
-            self.pairs(self.entry, lambda _: self.value())
+            # Whoever asks for one twice, or with what is above, has it twice.
+            self.listed(lambda: (self.entry(), self.space(), self.value()))
             return
         self.entry()
         while self.take(b" "):
