@@ -106,6 +106,10 @@ static const struct {
 		   "Content-Type: text/plain" NL NL "c" NL "--x--"),
 	  STR_INIT("multipart/digest{message/rfc822{text/plain[b]} "
 		   "text/plain[c]}") },
+	{ "message/global is opened, too (RFC 6532 3.7)",
+	  STR_INIT("Content-Type: message/global" NL NL
+		   "Subject: \xc3\xa9" NL NL "b"),
+	  STR_INIT("message/global{text/plain[b]}") },
 	{ "message in base64 stays closed",
 	  STR_INIT("Content-Type: message/rfc822" NL
 		   "Content-Transfer-Encoding: base64" NL NL "QQ=="),
