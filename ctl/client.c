@@ -28,7 +28,8 @@ client_dial(const struct options *o, enum service service)
 	return -1;
 }
 
-void
+/* Runs fn(co, arg) in a loop of its own until nothing is left to do. */
+static void
 client_run(co_fn *fn, void *arg)
 {
 	signal(SIGPIPE, SIG_IGN);

@@ -8,8 +8,6 @@
 
 /* Connects to RUN/NAME.sock; -1 with errno. */
 int client_dial(const struct options *o, enum service service);
-/* Runs fn(co, arg) in a loop of its own until nothing is left to do. */
-void client_run(co_fn *fn, void *arg);
 
 /* One question, with a channel that is closed when ask returns. */
 typedef enum err client_fn(struct co *co, struct chan *chan, void *arg);

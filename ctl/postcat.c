@@ -21,7 +21,7 @@ enum {
 
 /* ---- formats; pure ---- */
 
-const char *
+static const char *
 postcat_queue_name(const struct queue_entry *entry)
 {
 	static const char *const names[QUEUE_STATES] = {

@@ -29,4 +29,3 @@ void postcat_add_text(struct postcat_text *t, struct buf *out, struct str in);
 /* The records before the content. queue: "deferred" ...; ERR_LIMIT. */
 enum err postcat_add_envelope(struct buf *out, const struct queue_entry *entry,
 			      const struct envelope *envelope) MUST_USE;
-const char *postcat_queue_name(const struct queue_entry *entry);

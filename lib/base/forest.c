@@ -84,7 +84,7 @@ expose(struct forest_node *t, uint32_t x)
 	}
 }
 
-uint32_t
+static uint32_t
 forest_root(struct forest *f, uint32_t node)
 {
 	struct forest_node *t = f->nodes;

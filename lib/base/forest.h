@@ -23,8 +23,6 @@ struct forest {
 /* n roots. */
 void forest_init(struct forest *f, size_t n);
 void forest_release(struct forest *f);
-
-uint32_t forest_root(struct forest *f, uint32_t node);
 /* Hangs a root under a node of another tree; false, and nothing is done, when
  * that node is below it. */
 bool forest_link(struct forest *f, uint32_t root, uint32_t parent);

@@ -377,12 +377,6 @@ address_is_ascii(const struct address *addr)
 }
 
 bool
-address_eq(const struct address *a, const struct address *b)
-{
-	return str_ieq(a->local, b->local) && str_ieq(a->domain, b->domain);
-}
-
-bool
 address_is_domain(struct str domain, unsigned flags)
 {
 	struct str rest = domain, taken;
@@ -434,59 +428,4 @@ address_format(struct buf *out, const struct address *addr)
 		return e;
 	e = buf_addc(out, '@');
 	return e == OK ? buf_add(out, addr->domain) : e;
-}
-
-static void
-lower(char *to, struct str from)
-{
-	for (size_t i = 0; i < from.n; i++)
-		to[i] = ascii_lower(from.p[i]);
-}
-
-enum err
-address_fold(const struct address *addr, struct arena *a, struct address *out)
-{
-	char *p = arena_alloc(a, addr->domain.n + 1);
-
-	if (p == NULL)
-		return ERR_LIMIT;
-	lower(p, addr->domain);
-	out->local = addr->local;
-	out->domain = str_of(p, addr->domain.n);
-	return OK;
-}
-
-enum err
-address_key(const struct address *addr, struct arena *a, struct str *out)
-{
-	size_t n = addr->local.n;
-	char *p = arena_alloc(a, addr->local.n + 1 + addr->domain.n);
-
-	if (p == NULL)
-		return ERR_LIMIT;
-	lower(p, addr->local);
-	if (addr->domain.n > 0) {
-		p[n++] = '@';
-		lower(p + n, addr->domain);
-		n += addr->domain.n;
-	}
-	*out = str_of(p, n);
-	return OK;
-}
-
-bool
-address_split_extension(struct str local, char delimiter, struct str *base_out,
-			struct str *ext_out)
-{
-	ptrdiff_t at = -1;
-
-	if (delimiter != 0 && local.n > 0)
-		at = str_chr(str_from(local, 1), delimiter);
-	*base_out = local;
-	*ext_out = STR_NONE;
-	if (at < 0)
-		return false;
-	*base_out = str_first(local, (size_t)at + 1);
-	*ext_out = str_from(local, (size_t)at + 2);
-	return true;
 }

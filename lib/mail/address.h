@@ -70,8 +70,6 @@ struct str address_domain_of(struct str text);
 
 bool address_is_null(const struct address *addr);
 bool address_is_ascii(const struct address *addr);
-/* Domains and local parts without regard to the case of A-Z. */
-bool address_eq(const struct address *a, const struct address *b);
 
 /* A name as operators write them: labels of letters, digits, '-', '_' and
  * octets from 0x80 up, which are left for IDN; 253 octets at most, without a
@@ -84,18 +82,3 @@ bool address_is_literal(struct str domain);
 /* Appends local@domain without brackets, the local part quoted when it is not
  * a dot-string; nothing for the null path. */
 enum err address_format(struct buf *out, const struct address *addr) MUST_USE;
-
-/* The same address with the domain in lower case (A-Z only). */
-enum err address_fold(const struct address *addr, struct arena *a,
-		      struct address *out) MUST_USE;
-/* The key for lookups: "local@domain" in lower case, without quotes; "local"
- * when there is no domain; empty for the null path. The last '@' is the one
- * that divides. */
-enum err address_key(const struct address *addr, struct arena *a,
-		     struct str *out) MUST_USE;
-
-/* Cuts local at the first delimiter that is not its first byte: "joe+x" gives
- * "joe" and "x". False, base_out the whole and ext_out STR_NONE, when there is
- * none or delimiter is 0. */
-bool address_split_extension(struct str local, char delimiter,
-			     struct str *base_out, struct str *ext_out);

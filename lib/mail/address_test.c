@@ -314,53 +314,6 @@ domains(void **state UNUSED)
 	assert_false(address_is_domain(S(X63 "." X63 "." X63 "." X63 ".x"), 0));
 }
 
-static void
-folding(void **state UNUSED)
-{
-	struct address addr = { S("Joe.X"), S("EXAMPLE.Org") }, out;
-	struct address quoted = { S("U@Evil"), S("US") };
-	struct address lone = { S("Postmaster"), STR_NONE };
-	struct address none = ADDRESS_NULL;
-	struct arena a = ARENA_INIT(10000);
-	struct str key;
-
-	assert_int_equal(address_fold(&addr, &a, &out), OK);
-	assert_str(out.local, "Joe.X");
-	assert_str(out.domain, "example.org");
-	assert_true(address_eq(&addr, &out));
-	assert_int_equal(address_key(&addr, &a, &key), OK);
-	assert_str(key, "joe.x@example.org");
-	assert_int_equal(address_key(&quoted, &a, &key), OK);
-	assert_str(key, "u@evil@us");
-	assert_int_equal(address_key(&lone, &a, &key), OK);
-	assert_str(key, "postmaster");
-	assert_int_equal(address_key(&none, &a, &key), OK);
-	assert_str(key, "");
-	arena_release(&a);
-}
-
-static void
-extensions(void **state UNUSED)
-{
-	struct str base, ext;
-
-	assert_true(address_split_extension(S("joe+a+b"), '+', &base, &ext));
-	assert_str(base, "joe");
-	assert_str(ext, "a+b");
-	assert_true(address_split_extension(S("joe+"), '+', &base, &ext));
-	assert_str(base, "joe");
-	assert_str(ext, "");
-	assert_false(address_split_extension(S("joe"), '+', &base, &ext));
-	assert_str(base, "joe");
-	assert_null(ext.p);
-	assert_false(address_split_extension(S("+joe"), '+', &base, &ext));
-	assert_str(base, "+joe");
-	assert_true(address_split_extension(S("+a+b"), '+', &base, &ext));
-	assert_str(base, "+a");
-	assert_false(address_split_extension(S("a\0b"), 0, &base, &ext));
-	assert_false(address_split_extension(S(""), '+', &base, &ext));
-}
-
 /* S17: linear, and no recursion to overflow. */
 static void
 bombs_end_soon(void **state UNUSED)
@@ -478,8 +431,6 @@ main(void)
 			formatting_into_a_full_buffer_fails_at_each_length),
 		cmocka_unit_test(plain_addresses_of_maps_and_logins),
 		cmocka_unit_test(domains),
-		cmocka_unit_test(folding),
-		cmocka_unit_test(extensions),
 		cmocka_unit_test(bombs_end_soon),
 		cmocka_unit_test(a_full_arena_is_told_from_a_bad_address),
 		cmocka_unit_test(test_sides_of_the_last_at),

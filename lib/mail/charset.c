@@ -95,14 +95,6 @@ kind_of(struct str name, const char **iconv_out)
 	return CHARSET_UNKNOWN;
 }
 
-bool
-charset_is_known(struct str name)
-{
-	const char *iconv_name;
-
-	return name.n > 0 && kind_of(name, &iconv_name) != CHARSET_UNKNOWN;
-}
-
 static void
 open_iconv(struct charset *c, const char *name)
 {
@@ -256,18 +248,5 @@ charset_convert(struct charset *c, struct buf *out, struct str in, bool is_last,
 	}
 	e = add_iconv(c, out, &rest, is_last);
 	*n_used_out = in.n - rest.n;
-	return e;
-}
-
-enum err
-charset_decode(struct buf *out, struct str name, struct str in)
-{
-	struct charset c;
-	size_t n_used;
-	enum err e;
-
-	charset_init(&c, name);
-	e = charset_convert(&c, out, in, true, &n_used);
-	charset_release(&c);
 	return e;
 }

@@ -20,9 +20,6 @@ struct charset {
 	void *iconv; // NULL: none
 };
 
-/* Is it a charset that can be converted? */
-bool charset_is_known(struct str name);
-
 void charset_init(struct charset *c, struct str name);
 void charset_release(struct charset *c);
 /* Appends the text. Unless is_last, a character cut by the end of in is left:
@@ -30,7 +27,3 @@ void charset_release(struct charset *c);
  * beginning in it. */
 enum err charset_convert(struct charset *c, struct buf *out, struct str in,
 			 bool is_last, size_t *n_used_out) MUST_USE;
-
-/* All at once. */
-enum err
-charset_decode(struct buf *out, struct str name, struct str in) MUST_USE;

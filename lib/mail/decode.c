@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * lib/mail/decode.c - transfer encodings and encoded words.
  *
- * Standards: RFC 2045 6.7 6.8, RFC 2047, RFC 2231 4, RFC 3516.
+ * Standards: RFC 2045 6.7 6.8, RFC 2047, RFC 3516.
  * Invariants:
  *  (1) What is kept between two pieces is at most HELD_MAX_OCTETS of input and
  *      one unfinished character. */
@@ -339,13 +339,7 @@ decode_all(struct buf *out, struct str in, enum mime_encoding encoding,
 	return e;
 }
 
-enum err
-decode_quoted_printable(struct buf *out, struct str in)
-{
-	return decode_all(out, in, MIME_QUOTED_PRINTABLE, false, STR_NONE);
-}
-
-enum err
+static enum err
 decode_base64(struct buf *out, struct str in)
 {
 	return decode_all(out, in, MIME_BASE64, false, STR_NONE);
@@ -357,15 +351,6 @@ decode_part(struct buf *out, struct str message, const struct mime_part *part)
 	return decode_all(out, mime_slice(message, part->body), part->encoding,
 			  mime_is_text(part),
 			  mime_param_get(part->params, S("charset")));
-}
-
-enum err
-decode_binary(struct buf *out, struct str message, const struct mime_part *part)
-{
-	if (part->encoding == MIME_UNKNOWN_ENCODING)
-		return ERR_FORMAT;
-	return decode_all(out, mime_slice(message, part->body), part->encoding,
-			  false, STR_NONE);
 }
 
 struct word {
@@ -560,31 +545,5 @@ decode_words(struct buf *out, struct str value)
 	charset_release(&w.charset);
 	buf_release(&w.pending);
 	buf_release(&unfolded);
-	return e;
-}
-
-enum err
-decode_extended(struct buf *out, struct str value)
-{
-	struct buf bytes = BUF_INIT(value.n);
-	struct str charset = STR_NONE, text = value;
-	ptrdiff_t first = str_chr(value, '\'');
-	size_t from = out->n;
-	enum err e;
-
-	if (first >= 0) {
-		struct str rest = str_from(value, (size_t)first + 1);
-		ptrdiff_t second = str_chr(rest, '\'');
-
-		if (second >= 0) {
-			charset = str_first(value, (size_t)first);
-			text = str_from(rest, (size_t)second + 1);
-		}
-	}
-	e = put_unescaped(&bytes, text, '%', false);
-	if (e == OK)
-		e = charset_decode(out, charset, buf_str(&bytes));
-	blank_controls(out, from);
-	buf_release(&bytes);
 	return e;
 }

@@ -16,21 +16,10 @@ enum {
 	DECODE_CHARSET_CHANGES_MAX = 100,
 };
 
-/* RFC 2045 6.7. A "=" that begins no valid sequence stays; line ends stay as
- * they are. */
-enum err decode_quoted_printable(struct buf *out, struct str in) MUST_USE;
-
-/* RFC 2045 6.8. Bytes outside of the alphabet are ignored; behind padding the
- * next group begins. */
-enum err decode_base64(struct buf *out, struct str in) MUST_USE;
-
 /* Header value with encoded words (RFC 2047), raw or unfolded, to UTF-8
  * without CR, LF, TAB and NUL. Neighbours in the same charset are decoded together,
  * so that a character may be split over two. */
 enum err decode_words(struct buf *out, struct str value) MUST_USE;
-
-/* charset'language'%41... (RFC 2231 4) to UTF-8 without CR, LF and NUL. */
-enum err decode_extended(struct buf *out, struct str value) MUST_USE;
 
 /* Body of a part, piece by piece. */
 struct decode {
@@ -55,7 +44,3 @@ void decode_release(struct decode *d);
 /* All of a leaf's body at once; UTF-8 when it is text. */
 enum err decode_part(struct buf *out, struct str message,
 		     const struct mime_part *part) MUST_USE;
-/* The bytes under the transfer encoding, as BINARY sends them (RFC 3516 4.3).
- * ERR_FORMAT for an unknown encoding: NO [UNKNOWN-CTE]. */
-enum err decode_binary(struct buf *out, struct str message,
-		       const struct mime_part *part) MUST_USE;

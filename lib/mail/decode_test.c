@@ -185,58 +185,6 @@ charsets_become_utf8(void **state UNUSED)
 			buf_release(&b);
 		}
 	}
-	assert_true(charset_is_known(S("KOI8-R")));
-	assert_false(charset_is_known(S("ISO-2022-CN-EXT")));
-	assert_false(charset_is_known(S("")));
-}
-
-static void
-parameters_are_joined_and_decoded(void **state UNUSED)
-{
-	static const struct {
-		struct str in, want;
-	} cases[] = {
-		/* RFC 2231 3, 4, 4.1. */
-		{ STR_INIT("message/external-body; access-type=URL;\r\n"
-			   " x*0=\"ftp://\";\r\n"
-			   " x*1=\"cs.utk.edu/pub/moore/bulk-mailer.tar\""),
-		  STR_INIT("ftp://cs.utk.edu/pub/moore/bulk-mailer.tar") },
-		{ STR_INIT("application/x-stuff;\r\n x*=us-ascii'en-us'"
-			   "This%20is%20%2A%2A%2Afun%2A%2A%2A"),
-		  STR_INIT("This is ***fun***") },
-		{ STR_INIT("application/x-stuff\r\n"
-			   " ;x*1*=%2A%2A%2Afun%2A%2A%2A%20"
-			   " ;x*0*=us-ascii'en'This%20is%20even%20more%20"
-			   " ;x*2=\"isn't it!\""),
-		  STR_INIT("This is even more ***fun*** isn't it!") },
-		{ STR_INIT("a/b; x*0*=utf-8''%C3; x*1*=%BC; x*2=100%25"),
-		  STR_INIT("\xc3\xbc"
-			   "100%25") },
-		{ STR_INIT("a/b; x=plain; x*=utf-8''better"),
-		  STR_INIT("better") },
-		{ STR_INIT("a/b; X=\"=?utf-8?q?=C3=BC?=\""),
-		  STR_INIT("\xc3\xbc") },
-		{ STR_INIT("a/b; x=first; x=second"), STR_INIT("first") },
-		{ STR_INIT("a/b; y=\"; x=no\"; x=a b (c) ; z"),
-		  STR_INIT("a b") },
-		{ STR_INIT("a/b; x=\"no end; y=z"), STR_INIT("no end; y=z") },
-		{ STR_INIT("a/b; x*99999999999*=no; x*0=a; x*2=c; x*01=no"),
-		  STR_INIT("a") },
-	};
-
-	for (size_t i = 0; i < N_OF(cases); i++) {
-		struct arena a = ARENA_INIT(100000);
-		struct buf b = BUF_INIT(200);
-		struct mime_value v;
-
-		mime_value_parse(&a, cases[i].in, &v);
-		assert_int_equal(mime_param_decode(&b, v.params, S("x")), OK);
-		assert_str_eq(buf_str(&b), cases[i].want);
-		assert_int_equal(mime_param_decode(&b, v.params, S("none")),
-				 ERR_NOT_FOUND);
-		buf_release(&b);
-		arena_release(&a);
-	}
 }
 
 static void
@@ -286,7 +234,6 @@ main(void)
 		cmocka_unit_test(bodies_come_out_the_same_byte_by_byte),
 		cmocka_unit_test(words_are_decoded),
 		cmocka_unit_test(charsets_become_utf8),
-		cmocka_unit_test(parameters_are_joined_and_decoded),
 		cmocka_unit_test(a_full_buf_holds_the_beginning),
 		cmocka_unit_test(hostile_words_take_linear_time),
 	};

@@ -44,12 +44,6 @@ is_list_char(char c)
 	return imap_is_astring_char(c) || c == '%' || c == '*';
 }
 
-static bool
-is_tag_char(char c)
-{
-	return imap_is_astring_char(c) && c != '+';
-}
-
 bool
 imap_is_atom(struct str s)
 {
@@ -143,12 +137,6 @@ bool
 imap_reader_atom(struct imap_reader *r, struct str *out)
 {
 	return read_run(r, imap_is_atom_char, "Missing atom", out);
-}
-
-bool
-imap_reader_tag(struct imap_reader *r, struct str *out)
-{
-	return read_run(r, is_tag_char, "Missing tag", out);
 }
 
 /* Index of the closing quote in rest, which begins behind the opening one;

@@ -55,8 +55,6 @@ bool imap_reader_try(struct imap_reader *r, char c);
 bool imap_reader_try_word(struct imap_reader *r, struct str word);
 
 bool imap_reader_atom(struct imap_reader *r, struct str *out);
-/* 1*ASTRING-CHAR without "+". */
-bool imap_reader_tag(struct imap_reader *r, struct str *out);
 /* Quoted or literal. Quoted strings are valid UTF-8 without NUL, CR and LF;
  * only a literal8 ("~{n}") may hold NUL. */
 bool imap_reader_string(struct imap_reader *r, struct str *out);

@@ -111,15 +111,3 @@ imap_write_astring_utf8(struct buf *b, struct str s, bool is_utf8)
 			return imap_write_string_utf8(b, s, true);
 	return imap_write_astring(b, s);
 }
-
-enum err
-imap_write_text(struct buf *b, struct str s)
-{
-	size_t start = b->n;
-	enum err e = buf_add(b, s.n > 0 ? s : S("-"));
-
-	for (size_t i = start; i < b->n; i++)
-		if (!ascii_is_print(b->p[i]))
-			b->p[i] = '?';
-	return e;
-}

@@ -27,6 +27,3 @@ imap_write_astring_utf8(struct buf *b, struct str s, bool is_utf8) MUST_USE;
 /* "{n}" CRLF, or "~{n}" CRLF, without the bytes: they follow elsewhere. */
 enum err imap_write_literal_head(struct buf *b, uint64_t n_octets,
 				 bool is_binary) MUST_USE;
-/* resp-text: CR, LF, NUL, other controls and 8-bit become "?"; empty becomes
- * "-", as text has at least one byte. */
-enum err imap_write_text(struct buf *b, struct str s) MUST_USE;

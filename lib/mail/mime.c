@@ -481,17 +481,6 @@ mime_slice(struct str message, struct mime_range range)
 	return str_sub(message, range.at, range.n);
 }
 
-enum err
-mime_filename(struct buf *out, const struct mime_part *part)
-{
-	enum err e =
-		mime_param_decode(out, part->disposition_params, S("filename"));
-
-	if (e != ERR_NOT_FOUND)
-		return e;
-	return mime_param_decode(out, part->params, S("name"));
-}
-
 bool
 mime_is_text(const struct mime_part *part)
 {

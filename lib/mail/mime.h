@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * lib/mail/mime.h - the parts of a message (RFC 2045, 2046, 2183, 2231).
+ * lib/mail/mime.h - the parts of a message (RFC 2045, 2046, 2183).
  *
  * One pass over the bytes, linear time, any input gives a tree. Everything
  * borrows from the message or lives in the arena: both must outlive the tree.
@@ -91,7 +91,5 @@ const struct mime_part *mime_next(const struct mime_part *part);
 
 struct str mime_slice(struct str message, struct mime_range range);
 
-/* Appends filename of the disposition, or name of the type, as UTF-8. */
-enum err mime_filename(struct buf *out, const struct mime_part *part) MUST_USE;
 /* text, any subtype? */
 bool mime_is_text(const struct mime_part *part);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * lib/mail/mime_param.h - values of the shape "token/token; name=value; ..."
- * (Content-Type, Content-Disposition; RFC 2045 5.1, RFC 2183, RFC 2231).
+ * (Content-Type, Content-Disposition; RFC 2045 5.1, RFC 2183).
  *
  * Tolerant and linear: comments anywhere, folds, missing quotes and ends. The
  * strs borrow from the value, or live in the arena where quoting was undone. */
@@ -35,10 +35,3 @@ mime_value_parse(struct arena *a, struct str value, struct mime_value *out);
 /* Raw value of the first parameter of exactly that name (without regard to
  * case), or STR_NONE. */
 struct str mime_param_get(const struct mime_param *params, struct str name);
-
-/* Appends the value as UTF-8: sections joined and decoded (RFC 2231), encoded
- * words (which do not belong there but occur) decoded. The extended forms win
- * over the plain one (RFC 6266 4.3 does the same). ERR_NOT_FOUND if there is no
- * such parameter; ERR_LIMIT when out is full. */
-enum err mime_param_decode(struct buf *out, const struct mime_param *params,
-			   struct str name) MUST_USE;

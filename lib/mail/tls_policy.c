@@ -100,15 +100,6 @@ tls_policy_parse(struct str text, struct tls_policy *out, const char **why_out)
 	return true;
 }
 
-bool
-tls_match_next(struct str *list, struct str *item_out)
-{
-	while (str_split(list, ':', item_out))
-		if (item_out->n > 0)
-			return true;
-	return false;
-}
-
 static int
 hex_digit(char c)
 {

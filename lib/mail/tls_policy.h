@@ -34,8 +34,6 @@ struct tls_policy {
 bool
 tls_policy_parse(struct str text, struct tls_policy *out, const char **why_out);
 
-/* The next name of a match list; false at its end. */
-bool tls_match_next(struct str *list, struct str *item_out);
 /* "AB:cd..." in hexadecimal, with ':' or without: the 32 octets of a SHA-256.
  */
 enum { TLS_FINGERPRINT_OCTETS = 32 };

@@ -101,7 +101,7 @@ add_address(struct buf *out, const struct address *addr)
 	return e;
 }
 
-struct str
+static struct str
 trace_protocol(const struct trace *t)
 {
 	/* RFC 3848 for ESMTP and LMTP, RFC 6531 4.3 for the UTF8 row; the
@@ -198,26 +198,6 @@ trace_received(struct buf *out, const struct trace *t)
 	add_word(&f, buf_str(&word)); // in one piece, for people
 	buf_release(&word);
 	return end(&f);
-}
-
-enum err
-trace_return_path(struct buf *out, const struct address *from)
-{
-	enum err e = buf_add(out, S("Return-Path: <"));
-
-	if (e == OK)
-		e = add_address(out, from);
-	return e == OK ? buf_add(out, S(">\r\n")) : e;
-}
-
-enum err
-trace_delivered_to(struct buf *out, const struct address *to)
-{
-	enum err e = buf_add(out, S("Delivered-To: "));
-
-	if (e == OK)
-		e = add_address(out, to);
-	return e == OK ? buf_add(out, S("\r\n")) : e;
 }
 
 enum err

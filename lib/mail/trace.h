@@ -30,13 +30,6 @@ struct trace {
 /* Received: from helo (name [address]) by host with ESMTPSA id x for <y>; date
  */
 enum err trace_received(struct buf *out, const struct trace *t) MUST_USE;
-/* Only the protocol's name: "ESMTPSA" (RFC 3848, RFC 6531 4.3). */
-struct str trace_protocol(const struct trace *t);
-
-/* Return-Path: <..> and Delivered-To: .. */
-enum err
-trace_return_path(struct buf *out, const struct address *from) MUST_USE;
-enum err trace_delivered_to(struct buf *out, const struct address *to) MUST_USE;
 
 /* Appends "<token@host>" (RFC 5322 3.6.4), no field name. token is random text
  * of the caller's: letters and digits. */

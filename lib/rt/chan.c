@@ -206,12 +206,6 @@ chan_is_closed(const struct chan *chan)
 	return chan->is_closed;
 }
 
-void *
-chan_owner(const struct chan *chan)
-{
-	return chan->owner;
-}
-
 /* The peer did what the rules do not allow. */
 static void
 end_peer(struct chan *chan, const char *why)

@@ -54,7 +54,6 @@ struct chan *chan_new(int fd, bool is_opener, const struct chan_rule *rules,
 /* Ends the channel now: calls get ERR_UNAVAILABLE, closed is told. */
 void chan_close(struct chan *chan);
 bool chan_is_closed(const struct chan *chan);
-void *chan_owner(const struct chan *chan);
 
 /* Opens a call. NULL when the channel is closed. The caller must call_free()
  * it. Sending is separate. */

@@ -358,8 +358,8 @@ sync_in_thread(void *arg)
 		job->is_of_all ? fs_sync_all(job->fd) : fs_sync_file(job->fd);
 }
 
-static enum err
-sync_in_turn(struct co *co, struct shared_sync *s, int fd)
+enum err
+shared_sync(struct co *co, struct shared_sync *s, int fd)
 {
 	/* A flush that runs now may have begun before our rename. */
 	uint64_t want = s->n_started + 1;
@@ -382,23 +382,4 @@ sync_in_turn(struct co *co, struct shared_sync *s, int fd)
 		gate_wake_all(&s->gate);
 	}
 	return s->failure;
-}
-
-enum err
-shared_sync(struct co *co, struct shared_sync *s, int fd)
-{
-	enum err e;
-
-	s->n_inside++;
-	e = sync_in_turn(co, s, fd);
-	s->n_inside--;
-	return e;
-}
-
-/* One who was woken and did not run yet is not at the gate, but will use the
- * descriptor. */
-bool
-shared_sync_is_idle(const struct shared_sync *s)
-{
-	return s->n_inside == 0;
 }

@@ -81,15 +81,11 @@ struct shared_sync {
 	uint64_t n_started, n_done;
 	bool is_running;
 	bool is_of_all;	  // fs_sync_all() instead of an fsync
-	size_t n_inside;  // coroutines in shared_sync()
 	enum err failure; // final
 	struct gate gate;
 };
 
 void shared_sync_init(struct shared_sync *s);
-/* Waits until an fsync of fd that began after this call has ended. fd stays
- * open as long as anybody is in here. ERR_CANCELED leaves durability unknown.
- */
+/* Waits until an fsync of fd that began after this call has ended. The caller
+ * keeps fd open meanwhile. ERR_CANCELED leaves durability unknown. */
 enum err shared_sync(struct co *co, struct shared_sync *s, int fd) MUST_USE;
-/* Nobody is in shared_sync(). */
-bool shared_sync_is_idle(const struct shared_sync *s);

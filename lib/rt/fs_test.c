@@ -319,18 +319,15 @@ static void
 many_then_end(struct co *co, void *arg UNUSED)
 {
 	shared_sync_init(&sh.sync);
-	assert_true(shared_sync_is_idle(&sh.sync));
 	let_end(0);
 	assert_non_null(co_spawn(sync_once, NULL, "first"));
 	until_begun(co, 1);
 	for (int i = 0; i < WAITERS; i++)
 		assert_non_null(co_spawn(sync_once, NULL, "later"));
 	co_breathe(co);
-	assert_false(shared_sync_is_idle(&sh.sync));
 	let_end(1); // what began before them
 	until_begun(co, 2);
 	assert_int_equal(sh.n_ok, 1);
-	assert_false(shared_sync_is_idle(&sh.sync));
 	let_end(2); // what began for them
 }
 
@@ -342,33 +339,6 @@ a_flush_that_had_begun_does_not_count(void **state UNUSED)
 	loop_run();
 	assert_int_equal(sh.n_ok, WAITERS + 1);
 	assert_int_equal(n_begun(), 2); // one for all of them
-	assert_true(shared_sync_is_idle(&sh.sync));
-}
-
-static void
-look_between(struct co *co, void *arg UNUSED)
-{
-	shared_sync_init(&sh.sync);
-	let_end(0);
-	assert_non_null(co_spawn(sync_once, NULL, "first"));
-	until_begun(co, 1);
-	assert_non_null(co_spawn(sync_once, NULL, "second"));
-	co_breathe(co);
-	/* As the first does at its end, the second not yet running. */
-	gate_wake_all(&sh.sync.gate);
-	sh.sync.is_running = false;
-	assert_false(shared_sync_is_idle(&sh.sync));
-	sh.sync.is_running = true;
-	let_end(INT32_MAX);
-}
-
-static void
-a_woken_waiter_is_not_idle(void **state UNUSED)
-{
-	memset(&sh, 0, sizeof(sh));
-	assert_non_null(co_spawn(look_between, NULL, "test"));
-	loop_run();
-	assert_int_equal(sh.n_ok, 2);
 }
 
 static void
@@ -438,7 +408,6 @@ main(void)
 		T(what_is_in_memory_opens_without_waiting),
 		T(reading_stops_at_the_limit),
 		T(a_flush_that_had_begun_does_not_count),
-		T(a_woken_waiter_is_not_idle),
 		T(failure_is_final),
 		T(a_flush_of_what_became_read_only_has_failed),
 	};

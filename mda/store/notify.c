@@ -504,13 +504,6 @@ notify_tell(struct co *co, struct session *s)
 }
 
 bool
-notify_has_news(const struct session *s)
-{
-	return s->notify != NULL &&
-	       (!TAILQ_EMPTY(&s->notify->pending) || s->notify->has_overflowed);
-}
-
-bool
 notify_is_on(const struct session *s)
 {
 	return s->notify != NULL && s->notify->what.events != 0;

@@ -37,7 +37,6 @@ void notify_post_entry(struct user *u, struct str dir, unsigned event,
 void notify_free(struct notify **n);
 /* Tells what was posted, into the session's output; waits for the disk. */
 void notify_tell(struct co *co, struct session *s);
-bool notify_has_news(const struct session *s);
 /* Does it want to hear of anything? */
 bool notify_is_on(const struct session *s);
 /* May the selected mailbox's EXPUNGE be told between commands? */

@@ -81,15 +81,6 @@ view_uid(const struct view *v, uint32_t seq)
 }
 
 void
-view_remove(struct view *v, uint32_t seq)
-{
-	check(seq >= 1 && seq <= v->n);
-	v->n--;
-	memmove(v->uids + seq - 1, v->uids + seq,
-		(v->n - (seq - 1)) * sizeof(*v->uids));
-}
-
-void
 view_keep(struct view *v, const uint32_t *uids, size_t n,
 	  void (*gone)(uint32_t seq, void *arg), void *arg)
 {

@@ -31,8 +31,6 @@ size_t view_place(const struct view *v, uint32_t uid);
 size_t view_place_behind(const struct view *v, uint32_t uid);
 /* The greatest UID, 0 without messages. */
 uint32_t view_last(const struct view *v);
-/* Takes one out; the numbers behind it sink by one. */
-void view_remove(struct view *v, uint32_t seq);
 /* Takes out those whose UIDs are not in the sorted list; calls gone() with the
  * number of each, as it is at that moment, from the highest to the lowest.
  * Linear. */

@@ -570,7 +570,7 @@ take_answer(struct co *co, struct session *s, const struct policy_answer *a,
 	return true;
 }
 
-bool
+static bool
 policy_has_stage(const struct session *s, enum policy_at at)
 {
 	return s->current != NULL &&

@@ -150,7 +150,7 @@ session_owes(struct session *s)
 	s->is_owing = true;
 }
 
-void
+static void
 session_has_paid(struct session *s)
 {
 	in.n_owed -= s->is_owing;

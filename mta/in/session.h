@@ -154,7 +154,6 @@ void session_hang_up(struct session *s);
 
 /* The reply to an accepted message is owed from here on, until it was sent. */
 void session_owes(struct session *s);
-void session_has_paid(struct session *s);
 /* What time there is for the client: its listener's; or, when places run out
  * while it is waited for, that for such times; and never more than a minute
  * while it is crowded (F10). */
@@ -221,7 +220,6 @@ login_run(struct co *co, struct session *s, struct str argument) MUST_USE;
  * recipient, wherever it is. Free where there are no lists. */
 bool policy_admits(struct co *co, struct session *s, enum policy_at at,
 		   struct str rcpt, bool *is_relay_decided_out);
-bool policy_has_stage(const struct session *s, enum policy_at at);
 /* Do the lists say who must log in, instead of the port? */
 bool policy_is_login_by_lists(const struct session *s);
 /* A copy of the message for somebody, once, NOTIFY=NEVER. ERR_LIMIT: there are

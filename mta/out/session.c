@@ -1097,12 +1097,6 @@ session_idle_until_us(const struct session *s)
 }
 
 const char *
-session_remote(const struct session *s)
-{
-	return s->remote;
-}
-
-const char *
 session_tls(const struct session *s)
 {
 	static char text[SESSION_TLS_OCTETS];

@@ -56,6 +56,5 @@ session_deliver(struct co *co, struct session *s, struct delivery *d) MUST_USE;
 bool session_is_reusable(struct session *s);
 /* How long it may wait for the next message. */
 int64_t session_idle_until_us(const struct session *s);
-const char *session_remote(const struct session *s);
 /* "trusted TLSv1.3 TLS_...", or empty; until the next call. */
 const char *session_tls(const struct session *s);

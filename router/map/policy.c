@@ -334,13 +334,6 @@ find_class(const struct policy_set *set, size_t n, struct str name)
 	return NULL;
 }
 
-bool
-policy_is_word(const struct policy_set *set, struct str word)
-{
-	return find_word(word) != NULL ||
-	       find_class(set, set->n_classes, word) != NULL;
-}
-
 /* ---- tables ---- */
 
 static struct table *

@@ -154,8 +154,6 @@ void policy_release(struct policy_set *set);
 bool policy_parse(const struct policy_set *set, struct str text,
 		  enum policy_list_kind kind, struct arena *arena,
 		  struct policy_list *out, const char **why_out);
-/* Can the text be a restriction list at all: is its first word one? */
-bool policy_is_word(const struct policy_set *set, struct str word);
 
 /* Would anything be asked at this list's stage? */
 bool policy_has(const struct policy *p, enum policy_list_kind kind);

@@ -22,7 +22,8 @@ enum {
 	UNION_MAX_OCTETS = 64 * 1024,
 };
 
-void
+/* A table that cannot be read: each lookup is to be answered "later". */
+static void
 table_init_unavailable(struct table *t, struct str name, struct str file)
 {
 	*t = (struct table) { .name = name, .file = file, .entries = MAP_INIT };

@@ -107,8 +107,6 @@ enum err
 table_load(struct table *t, struct arena *arena, struct str name,
 	   struct str file, struct str bytes,
 	   const struct table_options *options, struct diag *d) MUST_USE;
-/* A table that cannot be read: each lookup is to be answered "later". */
-void table_init_unavailable(struct table *t, struct str name, struct str file);
 void table_release(struct table *t);
 
 /* What a lookup may use. */

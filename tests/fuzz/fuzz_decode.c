@@ -59,8 +59,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	step = data[0] % 9 + 1;
 	check(decode_words(&out, in) == OK);
 	check_text(&out);
-	check(decode_extended(&out, in) == OK);
-	check_text(&out);
 	check(search_text_base_subject(&out, in, &is_reply) == OK);
 	buf_clear(&out);
 	check(search_text_fold(&out, in) == OK);

@@ -64,12 +64,6 @@ check_trace(struct str helo, struct str peer, const struct address *to)
 		check(str_starts(buf_str(&out), S("Received: ")));
 		check_lines(buf_str(&out), true);
 	}
-	buf_clear(&out);
-	if (trace_delivered_to(&out, to) == OK)
-		check_lines(buf_str(&out), true);
-	buf_clear(&out);
-	if (trace_return_path(&out, to) == OK)
-		check_lines(buf_str(&out), true);
 	buf_release(&out);
 }
 
