@@ -14,7 +14,8 @@ COPY mta mta
 COPY router router
 COPY mda mda
 COPY ctl ctl
-RUN make -s -j"$(nproc)" && strip build/release/bin/*
+RUN make -s -j"$(nproc)" && strip build/release/bin/* \
+ && make -s install DESTDIR=/installed
 
 FROM debian:bookworm-slim
 
@@ -35,11 +36,8 @@ RUN groupadd -g 5000 vmail \
 	/var/mail-state/tls /run/estafeta \
  && install -d /etc/estafeta
 
-COPY --from=build /src/build/release/bin/ /usr/local/bin/
-RUN cd /usr/local/bin \
- && for name in postqueue postsuper postcat postconf postmap mailq sendmail \
-	newaliases doveadm setup; do ln -s mailctl $name; done \
- && ln -s ../local/bin/sendmail /usr/sbin/sendmail
+COPY --from=build /installed/usr/local/bin/ /usr/local/bin/
+RUN ln -s ../local/bin/sendmail /usr/sbin/sendmail
 
 USER 5000:5000
 EXPOSE 25 110 143 465 587 993 995

@@ -41,6 +41,10 @@ TEST_SRC := $(wildcard lib/*/*_test.c mta/*/*_test.c router/*/*_test.c \
 	mda/*/*_test.c mda/*/*/*_test.c ctl/*_test.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 PROGRAMS := mta router mda mailctl
+# What mailctl is called as, too.
+NAMES := postqueue postsuper postcat postconf postmap mailq sendmail \
+	newaliases doveadm setup
+PREFIX ?= /usr/local
 
 obj = $(patsubst %,$(1)/%.o,$(2))
 lib_obj = $(call obj,$(1),$(LIB_SRC) $(LIB_ASM))
@@ -49,6 +53,18 @@ part_obj = $(call obj,$(1),$(filter-out $(MAINS),$(2)))
 .PHONY: all dev
 all: $(PROGRAMS:%=$(O)/bin/%)
 dev: $(PROGRAMS:%=$(D)/bin/%)
+
+.PHONY: install
+install: all ## programs and manual pages below PREFIX (/usr/local)
+	@install -d $(DESTDIR)$(PREFIX)/bin
+	@install $(PROGRAMS:%=$(O)/bin/%) $(DESTDIR)$(PREFIX)/bin
+	@for name in $(NAMES); do \
+		ln -sf mailctl $(DESTDIR)$(PREFIX)/bin/$$name; \
+	done
+	@for page in $(wildcard doc/man/*.[1578]); do \
+		install -D -m 644 $$page \
+			$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; \
+	done
 
 define BUILD_RULES
 $(1)/lib.a: $(call lib_obj,$(1))

@@ -176,7 +176,7 @@ coverage: ## line and branch coverage of the unit tests
 help: ## this list
 	@echo "  make         the release build"
 	@echo "  make dev     the build with sanitizers and -Werror"
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' tests/*.mk | sort \
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile tests/*.mk | sort \
 		| awk -F'\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
 	@echo "  test-docker  the compose lab with Roundcube in a browser"
 	@echo "  deps-docker  what test-docker needs"

@@ -33,9 +33,6 @@ PORTS = {
             imaps=3993, pop3=3110, pop3s=3995),
 }
 ARRIVAL_S = 5
-# As in the image (Dockerfile).
-NAMES = ("postqueue", "postsuper", "postcat", "postconf", "postmap", "mailq",
-         "sendmail", "newaliases", "doveadm", "setup")
 
 
 def hosts():
@@ -61,7 +58,9 @@ def write_env(host):
     """bin/ and env, for a shell that looks after this host."""
     folder = os.path.join(host.directory, "bin")
     os.makedirs(folder, exist_ok=True)
-    for name in ("mailctl", *NAMES):
+    with open(os.path.join(frame.ROOT, "Makefile")) as file:
+        names = re.search(r"(?m)^NAMES := ((?:.*\\\n)*.*)$", file.read())[1]
+    for name in ("mailctl", *names.replace("\\\n", "").split()):
         path = os.path.join(folder, name)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
