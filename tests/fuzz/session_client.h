@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * tests/fuzz/session_client.h - for targets that run whole sessions: the client
  * at one end, and peers that are stubs at the other ends of socket pairs
- * instead of lib/rt/role.c. Included once, behind the server's source.
+ * instead of lib/rt/role.c. Included once, behind the server's source. (Where
+ * the client is what is tried, this is the server, which speaks first.)
  *
  * An octet 1 in the input is not sent: there the client waits for a reply. */
 #pragma once
@@ -21,6 +22,7 @@ static struct {
 	char input[INPUT_MAX];
 	bool waits[INPUT_MAX]; // before this octet
 	size_t n_input, piece;
+	bool speaks_first; // it is a server
 	int fd;
 	struct buf output; // of the server
 } client;
@@ -37,7 +39,7 @@ on_closed(struct chan *chan UNUSED, void *owner UNUSED)
 	check_failed("a peer's table was broken", __FILE__, __LINE__);
 }
 
-static struct peer *
+static UNUSED struct peer *
 stub_peer(const struct chan_rule *theirs)
 {
 	struct peer *peer = must_alloc(sizeof(*peer));
@@ -107,7 +109,8 @@ static void
 client_talk(struct co *co)
 {
 	struct stream *s = stream_new(client.fd, INPUT_MAX);
-	enum err e = client_hear(co, s, in_s(WAIT_S));
+	enum err e =
+		client.speaks_first ? OK : client_hear(co, s, in_s(WAIT_S));
 
 	for (size_t at = 0, n; e == OK && at < client.n_input; at += n) {
 		if (client.waits[at] &&
