@@ -256,6 +256,7 @@ imap_list_pattern_new(struct str reference, struct str pattern, char separator,
 	if (p->any == NULL || p->level == NULL || p->none == NULL ||
 	    !add_text(p, reference, arena) || !add_text(p, pattern, arena))
 		return NULL;
+	p->n_words = p->n_literals / WORD_BITS + 1;
 	return p;
 }
 
@@ -307,6 +308,8 @@ imap_list_matches(const struct imap_list_pattern *p, struct str name)
 	uint64_t states[WORDS_MAX] = { 1 };
 	size_t n_folded = inbox_octets(p, name);
 
+	if (p->n_literals > name.n)
+		return false;
 	for (size_t i = 0; i < name.n; i++) {
 		char c = name.p[i], other = c;
 

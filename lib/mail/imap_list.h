@@ -74,7 +74,9 @@ struct imap_list_pattern;
 const struct imap_list_pattern *
 imap_list_pattern_new(struct str reference, struct str pattern, char separator,
 		      struct arena *arena) MUST_USE;
-/* Does the whole name match? It is in the encoding that the pattern is in. The first component INBOX is compared without regard to case.
- * Steps: octets of the name times 1/64 of the literal octets of the pattern;
- * there is no going back, however many wildcards. */
+/* Does the whole name match? It is in the encoding that the pattern is in. The
+ * first component INBOX is compared without regard to case. Steps: octets of
+ * the name times 1/64 of the literal octets of the pattern, if these are not
+ * more than those of the name; there is no going back, however many wildcards.
+ */
 bool imap_list_matches(const struct imap_list_pattern *p, struct str name);

@@ -21,7 +21,10 @@ static const unsigned status_items =
 	IMAP_STATUS_HIGHESTMODSEQ | IMAP_STATUS_MAILBOXID |
 	IMAP_STATUS_APPENDLIMIT;
 
-enum { STORAGE_UNIT_OCTETS = 1024 }; // RFC 9208 5.1
+enum {
+	STORAGE_UNIT_OCTETS = 1024, // RFC 9208 5.1
+	BREATHE_EVERY = 1000,	    // patterns, of 1 us or so each
+};
 
 /* ---- STATUS ---- */
 
@@ -206,6 +209,7 @@ struct listing {
 	struct imap_list list;
 	const struct imap_list_pattern **patterns;
 	struct folders folders;
+	size_t n_compared; // patterns, since others could run
 };
 
 /* Modified UTF-7 (RFC 3501 5.1.3) as the names in memory are: a wildcard may
@@ -242,8 +246,13 @@ make_patterns(struct listing *l)
 }
 
 static bool
-matches(const struct listing *l, struct str name)
+matches(struct co *co, struct listing *l, struct str name)
 {
+	l->n_compared += l->list.n_patterns;
+	if (l->n_compared >= BREATHE_EVERY) {
+		l->n_compared = 0;
+		co_breathe(co);
+	}
 	for (size_t i = 0; i < l->list.n_patterns; i++)
 		if (imap_list_matches(l->patterns[i], name))
 			return true;
@@ -285,7 +294,7 @@ put_folders(struct co *co, struct listing *l)
 		struct buf wire = BUF_INIT(4 * IMAP_NAME_OCTETS_MAX);
 
 		if (folder_is_selected(folder, &l->list) &&
-		    matches(l, folder->name) &&
+		    matches(co, l, folder->name) &&
 		    imap_name_to_wire(folder->name, s->is_utf8, &wire) == OK) {
 			session_put(s, "* LIST ");
 			check(folder_put(folder, &l->list, s->is_utf8,
@@ -314,7 +323,7 @@ put_lsub(struct co *co, struct listing *l)
 
 		if ((folder->is_subscribed ||
 		     (has_percent && (folder->below & FOLDER_SUBSCRIBED))) &&
-		    matches(l, folder->name) &&
+		    matches(co, l, folder->name) &&
 		    imap_name_to_wire(folder->name, s->is_utf8, &wire) == OK) {
 			session_put(s, "* LSUB (%s) \"/\" ",
 				    folder->is_subscribed ? "" : "\\Noselect");

@@ -6,6 +6,7 @@ user's commands are answered meanwhile."""
 
 import base64
 import os
+import shutil
 import threading
 import time
 
@@ -275,6 +276,45 @@ def patterns(lab):
                 lines = ask(raw, f'LIST "{reference}" "*"')
                 expect_match(lines[-1], r"^t\d+ (OK|NO)")
                 expect_true(len(lines) == 1, f"{reference}: {lines}")
+
+
+@scenario
+def patterns_for_many_folders(lab):
+    """I08: a hundred patterns, each of the longest, and 100 folders."""
+    home = os.path.join(lab.mta1.mail, "example1.local", "user1")
+    names = [f"many{i}-" + "a" * 230 for i in range(100)]
+    with session(lab) as raw:
+        ok(raw, 'LIST "" "*"')
+        for name in names:
+            os.makedirs(os.path.join(home, "." + name, "cur"))
+        try:
+            expect_true(len(ok(raw, 'LIST "" "many*"')) > len(names), "all")
+            patterns = " ".join("*" + "a" * (900 + i) for i in range(100))
+            few = " ".join("*" + "*a" * (210 + i % 20) + "b"
+                           for i in range(100))
+            for text in (patterns, few):
+                with Bomb(lab, "I08 folders"):
+                    for _ in range(20):
+                        expect(len(ok(raw, f'LIST "" ({text})')), 1, "none fits")
+        finally:
+            for name in names:
+                shutil.rmtree(os.path.join(home, "." + name))
+
+
+@scenario
+def a_long_text_in_short_fields(lab):
+    """I04: a text of half a header's length, and a header of 10,000 fields."""
+    fields = b"".join(b"a%d:\r\n" % i for i in range(10_000))
+    text = b"x" * 40_000
+    with fresh(lab, "Fields") as raw:
+        expect_match(append(raw, "Fields", fields + b"\r\ny\r\n")[-1],
+                     r"^t\d+ OK", "APPEND")
+        ok(raw, "NOOP")
+        with Bomb(lab, "I04"):
+            for key in (b"TEXT", b"BODY"):
+                raw.send(b"t SEARCH " + key + b" {%d+}\r\n" % len(text) + text
+                         + b"\r\n")
+                expect(raw.tagged("t")[:-1], ["* SEARCH"], "none has it")
 
 
 @scenario
