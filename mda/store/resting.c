@@ -23,10 +23,15 @@
 /* With sanitizers all of it is forgotten soon, so that all tests pass through
  * here. */
 #ifdef ESTAFETA_SANITIZED
-enum { REST_AFTER_MS = 2, RESTING_MESSAGES_MAX = 0 };
+enum { REST_AFTER_MS = 2, RESTING_MESSAGES_MAX = 0, REST_MESSAGE_US = 0 };
 #else
-enum { REST_AFTER_MS = 1000, RESTING_MESSAGES_MAX = 20000 }; // 4 MiB
+enum {
+	REST_AFTER_MS = 1000,
+	RESTING_MESSAGES_MAX = 20000, // 4 MiB
+	REST_MESSAGE_US = 1000,
+};
 #endif
+enum { REST_SHORT_S = 2 };
 
 /* What was forgotten lies between what was not: libc gives back the ends of its
  * heaps alone. */
@@ -38,6 +43,8 @@ resting_init(struct tree *t)
 	TAILQ_INIT(&t->resting_mailboxes);
 	t->max_resting_messages = RESTING_MESSAGES_MAX;
 	t->rest_after_ms = REST_AFTER_MS;
+	t->rest_message_us = REST_MESSAGE_US;
+	t->rest_short_us = REST_SHORT_S * US_PER_S;
 }
 
 void
@@ -152,12 +159,28 @@ count_forgotten(struct tree *t, size_t n)
 		t->n_untrimmed = 0;
 }
 
+/* Before that it is not forgotten. */
+static int64_t
+due_us(const struct mailbox *m)
+{
+	const struct tree *t = m->user->tree;
+	int64_t us = (int64_t)m->n * t->rest_message_us;
+
+	return m->resting.since_us + (us < t->rest_short_us ? 0 : us);
+}
+
 static void
 forget_longest(struct tree *t)
 {
-	while (t->n_resting_messages > t->max_resting_messages) {
-		struct mailbox *m = TAILQ_FIRST(&t->resting_mailboxes);
+	struct mailbox *m, *next;
+	int64_t at_us = now_us();
 
+	for (m = TAILQ_FIRST(&t->resting_mailboxes);
+	     m != NULL && t->n_resting_messages > t->max_resting_messages;
+	     m = next) {
+		next = TAILQ_NEXT(m, rest_link);
+		if (due_us(m) > at_us)
+			continue;
 		resting_leave(m);
 		if (!may_be_forgotten(m) || !keep_recents(m))
 			continue;
@@ -171,7 +194,20 @@ forget_longest(struct tree *t)
 
 /* ---- waiting ---- */
 
-void
+static void
+list(struct mailbox *m)
+{
+	struct tree *t = m->user->tree;
+
+	m->resting.is_listed = true;
+	m->resting.since_us = now_us();
+	m->resting.change = m->change;
+	m->resting.n_counted = m->n;
+	TAILQ_INSERT_TAIL(&t->resting_mailboxes, m, rest_link);
+	t->n_resting_messages += m->n;
+}
+
+int64_t
 resting_begin(struct mailbox *m, struct seat *seat, bool is_even)
 {
 	struct tree *t = m->user->tree;
@@ -179,14 +215,16 @@ resting_begin(struct mailbox *m, struct seat *seat, bool is_even)
 
 	seat->is_resting = true;
 	seat->told = is_even ? m->change : 0;
-	if (!may_be_forgotten(m) || (r->is_listed && r->n_counted == m->n))
-		return;
-	resting_leave(m);
-	r->is_listed = true;
-	r->n_counted = m->n;
-	TAILQ_INSERT_TAIL(&t->resting_mailboxes, m, rest_link);
-	t->n_resting_messages += m->n;
+	if (!may_be_forgotten(m))
+		return NEVER_US;
+	if (!r->is_listed || r->n_counted != m->n || r->change != m->change) {
+		resting_leave(m);
+		list(m);
+	}
 	forget_longest(t);
+	return r->is_listed && t->n_resting_messages > t->max_resting_messages
+		       ? due_us(m)
+		       : NEVER_US;
 }
 
 void

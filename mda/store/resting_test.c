@@ -134,6 +134,36 @@ test_nothing_happens(struct co *co)
 	log_out(&c);
 }
 
+/* A model that is dear is kept for a while, though there are too many; then it
+ * goes, though nothing else happens. */
+static void
+test_large_ones_are_kept_longer(struct co *co)
+{
+	enum { KEPT_MS = 300 };
+	struct client c;
+	int64_t began_us;
+
+	tree.max_resting_messages = 0;
+	tree.rest_after_ms = 1;
+	tree.rest_short_us = 0;
+	tree.rest_message_us = KEPT_MS * US_PER_MS / N;
+	log_in(co, &c);
+	for (int i = 1; i <= N; i++)
+		make_letter(i, ":2,");
+	let_settle();
+	run_command(co, &c, VERB_SELECT, false, "INBOX");
+	began_us = now_us();
+	for (int i = 0; i < 1000 && !inbox()->resting.is_listed; i++)
+		assert_int_equal(OK, co_sleep_until(co, in_ms(2)));
+	assert_true(inbox()->resting.is_listed && inbox()->is_loaded);
+	for (int i = 0; i < 1000 && !inbox()->resting.is_away; i++)
+		assert_int_equal(OK, co_sleep_until(co, in_ms(2)));
+	assert_true(inbox()->resting.is_away);
+	assert_true(now_us() - began_us >= KEPT_MS * US_PER_MS);
+	assert_int_equal(0, tree.n_resting_messages);
+	log_out(&c);
+}
+
 static void
 test_kept_as_long_as_few(struct co *co)
 {
@@ -244,6 +274,7 @@ test_another_validity(struct co *co)
 }
 
 SCENARIO(nothing_happens)
+SCENARIO(large_ones_are_kept_longer)
 SCENARIO(kept_as_long_as_few)
 SCENARIO(news)
 SCENARIO(two_sessions)
@@ -255,6 +286,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(run_nothing_happens),
+		cmocka_unit_test(run_large_ones_are_kept_longer),
 		cmocka_unit_test(run_kept_as_long_as_few),
 		cmocka_unit_test(run_news),
 		cmocka_unit_test(run_two_sessions),

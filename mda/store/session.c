@@ -372,14 +372,19 @@ is_even(const struct session *s)
 static enum err
 rest(struct co *co, struct session *s, int64_t deadline_us)
 {
+	int64_t again_us = NEVER_US;
 	enum err e;
 
 	arena_release(&s->arena);
 	buf_release(&s->out);
-	if (s->mailbox != NULL)
-		resting_begin(s->mailbox, &s->seat, is_even(s));
-	e = co_wait_long(co, deadline_us);
-	resting_end(&s->seat);
+	do {
+		if (s->mailbox != NULL)
+			again_us =
+				resting_begin(s->mailbox, &s->seat, is_even(s));
+		e = co_wait_long(co, again_us < deadline_us ? again_us
+							    : deadline_us);
+		resting_end(&s->seat);
+	} while (e == ERR_TIMEOUT && again_us < deadline_us);
 	return e;
 }
 

@@ -64,6 +64,9 @@ struct tree {
 	size_t n_resting_messages, max_resting_messages;
 	size_t n_untrimmed;    // messages forgotten since
 	int64_t rest_after_ms; // without a command
+	/* A model is kept for so long, times its messages; what is short is
+	 * not worth waiting for. */
+	int64_t rest_message_us, rest_short_us;
 	size_t max_idle_users, max_idle_mailboxes;
 	struct map deliveries; // address and unique part, now under way
 	struct ring *ring;
