@@ -209,7 +209,7 @@ session_change_flags(struct co *co, struct session *s,
 	enum err e = mailbox_lock(co, m);
 
 	if (e != OK)
-		return e == ERR_NOT_FOUND ? ERR_UNAVAILABLE : e;
+		return e;
 	change->begun_at = m->change;
 	for (int i = 0; i < CHANGE_TRIES; i++) {
 		e = change_once(co, s, list, change, n_gone_out);
@@ -452,7 +452,7 @@ remove_messages(struct co *co, struct session *s, const struct uid_list *list,
 	bool has_new;
 
 	if (e != OK)
-		return e == ERR_NOT_FOUND ? ERR_UNAVAILABLE : e;
+		return e;
 	e = mailbox_sync(co, m, false);
 	if (e == OK) {
 		uids = plan_removal(s, list, is_any, &batch, &has_new);

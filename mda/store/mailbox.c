@@ -413,9 +413,9 @@ mailbox_lock(struct co *co, struct mailbox *m)
 {
 	enum err e = lock_take(co, &m->lock, in_s(LOCK_TIMEOUT_S));
 
-	if (e == OK && m->is_dead) {
+	if (e == OK && m->is_dead) { // whoever opens it may find it there
 		lock_give(&m->lock);
-		return ERR_NOT_FOUND;
+		return ERR_UNAVAILABLE;
 	}
 	return e;
 }

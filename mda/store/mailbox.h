@@ -160,7 +160,7 @@ void mailbox_rename(struct mailbox *m, struct str dir);
  * so many are left. */
 void mailbox_forget_idle(struct tree *t, size_t n_left);
 
-/* Takes the lock; ERR_NOT_FOUND when the mailbox is dead. */
+/* Takes the lock; ERR_UNAVAILABLE when the mailbox is dead. */
 enum err mailbox_lock(struct co *co, struct mailbox *m) MUST_USE;
 void mailbox_unlock(struct mailbox *m);
 

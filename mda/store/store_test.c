@@ -624,6 +624,46 @@ test_dead_while_it_is_changed(struct co *co)
 }
 
 static void
+run_append(struct co *co, void *arg)
+{
+	struct selecting *s = arg;
+
+	assert_has(append(co, &s->c, "INBOX () ", "Subject: x\r\n\r\n"),
+		   "NO [UNAVAILABLE]");
+	s->is_over = true;
+	co_wake(s->waiter);
+}
+
+/* A flush fails while another session waits for its turn: the mailbox is there
+ * all the same, so nobody is told that it is not. */
+static void
+test_dead_while_somebody_waits(struct co *co)
+{
+	struct selecting s = { .waiter = co };
+	struct client c;
+	struct mailbox *m;
+	struct user *u;
+
+	log_in(co, &c);
+	log_in(co, &s.c);
+	DO(SELECT, "INBOX");
+	u = map_get(&tree.users, str_c(user1));
+	m = map_get(&u->mailboxes, STR_NONE);
+	mailbox_hold(m);
+	assert_int_equal(OK, mailbox_lock(co, m));
+	assert_non_null(co_spawn(run_append, &s, "append"));
+	assert_int_equal(OK, co_sleep_until(co, in_ms(50)));
+	assert_false(s.is_over);
+	mailbox_kill(m);
+	mailbox_unlock(m);
+	mailbox_drop(&m);
+	while (!s.is_over)
+		co_park(co);
+	log_out(&s.c);
+	log_out(&c);
+}
+
+static void
 test_search_and_sort(struct co *co)
 {
 	static const char *const letters[] = {
@@ -1169,6 +1209,7 @@ SCENARIO(dead_while_it_is_changed)
 SCENARIO(monsters)
 SCENARIO(validity_after_restarts)
 SCENARIO(search_and_sort)
+SCENARIO(dead_while_somebody_waits)
 SCENARIO(quota_of_sessions)
 SCENARIO(quota_race)
 SCENARIO(quota_of_repeats)
@@ -1197,6 +1238,7 @@ main(void)
 		cmocka_unit_test(run_folders),
 		cmocka_unit_test(run_deleted_under_a_session),
 		cmocka_unit_test(run_dead_while_it_is_changed),
+		cmocka_unit_test(run_dead_while_somebody_waits),
 		cmocka_unit_test(run_monsters),
 		cmocka_unit_test(run_validity_after_restarts),
 		cmocka_unit_test(run_search_and_sort),
