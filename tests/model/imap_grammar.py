@@ -89,6 +89,16 @@ def members(text):
     return n
 
 
+def numbers(text):
+    """What a set names; it may be long, but not absurd."""
+    need(members(text) <= 1 << 22, "a set of millions")
+    found = []
+    for part in text.split(b","):
+        ends = sorted(int(end) for end in part.split(b":"))
+        found += range(ends[0], ends[-1] + 1)
+    return found
+
+
 def mailbox_utf7(name):
     """RFC 3501 5.1.3: only what is not printable is in base64, in one run, and
     with no bit left over."""

@@ -12,7 +12,7 @@ The octets are those inside of TLS and COMPRESS."""
 
 import re
 
-from imap_grammar import Mode, Wrong, check, members, need
+from imap_grammar import Mode, Wrong, check, members, need, numbers
 
 faults = []  # of all connections, as text
 
@@ -23,7 +23,8 @@ SENT_LITERAL = re.compile(rb"~?\{(\d{1,18})(\+?)\}$")
 TOLD_LITERAL = re.compile(rb"(~?)\{(\d{1,18})\}$")
 CONDITION = re.compile(rb"(?:\+|\* (?:OK|NO|BAD|BYE|PREAUTH) |"
                        rb"[^* +]+ (?:OK|NO|BAD) )")
-NO_EXPUNGE = ("FETCH", "STORE", "SEARCH", "SORT", "THREAD")
+# RFC 9051 7.5.1, 6.4.1; RFC 5256 3
+NO_EXPUNGE = ("FETCH", "STORE", "SEARCH", "SORT", "THREAD", "CLOSE")
 PAUSES = ("IDLE", "AUTHENTICATE", "STARTTLS", "COMPRESS")
 SELECTS = ("SELECT", "EXAMINE")
 
@@ -58,8 +59,9 @@ class Watch:
         self.left, self.kept, self.is_eight = 0, None, False
         self.has_greeted = self.is_blind = self.is_paused = False
         self.is_selected = self.is_condstore = self.is_qresync = False
-        self.is_notify = False
+        self.is_at_once = False  # NOTIFY's SELECTED
         self.n_least = self.n_most = 0  # messages
+        self.uids = []  # by number, as far as they were told; None: lost
         self.is_enabling = False
 
     # -- the client
@@ -243,7 +245,7 @@ class Watch:
         need("THREAD" in asked.told, "no answer")
 
     def done_notify(self, asked, said):
-        self.is_notify = not asked.has(b"NONE")
+        self.is_at_once = asked.has(b"(SELECTED (")
 
     # -- untagged
 
@@ -282,24 +284,26 @@ class Watch:
 
     def told_exists(self, said, asked):
         if self.is_selecting(asked):
-            asked.told.add("EXISTS")
             self.n_least = self.n_most = said.number
+            self.uids = [None] * said.number
             return
         need(self.is_selected, "EXISTS without a mailbox")
         need(said.number >= self.n_least,
              f"{self.n_least} messages became fewer without EXPUNGE")
         self.n_least = self.n_most = said.number
+        if self.uids is not None:
+            self.uids += [None] * (said.number - len(self.uids))
 
     def told_recent(self, said, asked):
         need(self.is_selecting(asked) or self.is_selected, "no mailbox")
 
     def may_expunge(self, said, asked):
         need(self.is_selected, "no mailbox")
-        if asked is None:
-            need(self.is_notify, f"{said.word} without a command")
-        else:
-            need(asked.is_uid or asked.verb not in NO_EXPUNGE,
-                 f"{said.word} within {asked.verb}")
+        if self.is_at_once:  # RFC 5465 6.1: it crosses what was sent
+            return
+        need(asked, f"{said.word} without a command")
+        need(asked.is_uid or asked.verb not in NO_EXPUNGE,
+             f"{said.word} within {asked.verb}")
 
     def told_expunge(self, said, asked):
         self.may_expunge(said, asked)
@@ -307,6 +311,7 @@ class Watch:
         need(said.number <= self.n_most, f"of {self.n_most} messages")
         self.n_most -= 1
         self.n_least = max(self.n_least - 1, 0)
+        del self.uids[said.number - 1]
 
     def told_vanished(self, said, asked):
         need(self.is_qresync, "VANISHED without ENABLE QRESYNC")
@@ -317,11 +322,20 @@ class Watch:
         self.may_expunge(said, asked)
         # It may name messages that this client was never told of.
         self.n_least = max(self.n_least - members(said.items["uids"]), 0)
+        gone = numbers(said.items["uids"])
+        if self.uids is None or not set(gone) <= set(self.uids):
+            self.uids = None
+            return
+        for uid in gone:
+            self.uids.remove(uid)
+        self.n_least = self.n_most = len(self.uids)
 
     def told_fetch(self, said, asked):
         need(self.is_selecting(asked) or self.is_selected, "no mailbox")
         need(said.number <= self.n_most,
              f"{said.number} of {self.n_most} messages")
+        if b"UID" in said.items and self.uids is not None:
+            self.judge_uid(said.number, said.items[b"UID"])
         if asked and asked.is_uid and asked.verb in ("FETCH", "STORE"):
             need(b"UID" in said.items, "no UID in the answer to a UID command")
         if asked and asked.verb in ("FETCH", "STORE") \
@@ -332,15 +346,24 @@ class Watch:
             need(b"FLAGS" not in said.items or b"MODSEQ" in said.items,
                  "no MODSEQ beside FLAGS")
 
+    def judge_uid(self, number, uid):
+        """RFC 9051 2.3.1.1: UIDs rise with the numbers, and stay."""
+        before = [u for u in self.uids[max(0, number - 2):number - 1] if u]
+        after = [u for u in self.uids[number:number + 1] if u]
+        need(self.uids[number - 1] in (None, uid)
+             and all(u < uid for u in before) and all(u > uid for u in after),
+             f"UID {uid} is number {number}, but around it are {before}, "
+             f"{self.uids[number - 1]}, {after}")
+        self.uids[number - 1] = uid
+
     def told_esearch(self, said, asked):
-        need(asked or self.is_notify, "ESEARCH unasked")
-        if asked and asked.verb in ("SEARCH", "SORT"):
-            need(said.items.get("tag") == asked.tag,
-                 f"tag of {said.items}, asked {asked.tag!r}")
-            need(said.items.get("uid", False) == asked.is_uid, "UID")
-            if asked.is_uid is False:
-                for name in (b"MIN", b"MAX", b"COUNT"):
-                    need(said.items.get(name, 0) <= self.n_most, "numbers")
+        need(asked and asked.verb in ("SEARCH", "SORT"), "ESEARCH unasked")
+        need(said.items.get("tag") == asked.tag,
+             f"tag of {said.items}, asked {asked.tag!r}")
+        need(said.items.get("uid", False) == asked.is_uid, "UID")
+        if not asked.is_uid:
+            for name in (b"MIN", b"MAX", b"COUNT"):
+                need(said.items.get(name, 0) <= self.n_most, "numbers")
 
     def told_search(self, said, asked):
         need(asked and asked.verb == "SEARCH", "SEARCH unasked")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What scenarios of IMAP share: a raw session, and its commands."""
 
+import re
 import zlib
 
 from frame import expect, expect_match, message
@@ -84,3 +85,26 @@ def fresh(lab, name, n=0):
         append(raw, name, message(f"number {i}", f"body {i}\r\n")[1])
     ok(raw, f"SELECT {name}")
     return raw
+
+
+def play(raw, command):
+    """A command with the tag "x", in which {{text}} is a literal that waits for
+    its "+", and {{+text}} one that does not; returns all lines."""
+    raw.send(b"x ")
+    for piece in re.split(r"(\{\{.*?\}\})", command, flags=re.S):
+        if not piece.startswith("{{"):
+            raw.send(piece.encode())
+            continue
+        octets = piece[2:-2].removeprefix("+").encode()
+        if piece.startswith("{{+"):
+            raw.send(b"{%d+}\r\n" % len(octets) + octets)
+            continue
+        raw.send(b"{%d}\r\n" % len(octets))
+        line = raw.line()
+        while line.startswith(b"* "):
+            line = raw.line()
+        if not line.startswith(b"+"):
+            return [line.decode()]
+        raw.send(octets)
+    raw.send(b"\r\n")
+    return raw.tagged("x")

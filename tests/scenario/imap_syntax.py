@@ -7,7 +7,7 @@ scenarios of IMAP listen with (tests/model/imap_watch.py) refuses what it should
 import re
 
 from frame import expect, expect_match, expect_true, main, message, scenario
-from frame_imap import append, ask, fresh
+from frame_imap import append, ask, fresh, play
 from imap_watch import Watch, faults
 
 MAIL = (b"From: A Person <a@example.org>\r\nTo: b@example.org\r\n"
@@ -364,8 +364,10 @@ REFUSED = (
     ("inbox in small letters", r'S: * LIST () "/" inbox'),
     ("0 in SEARCH", r"S: * SEARCH 0"),
     ("one alone is not nested", r"S: * THREAD (1 (2))"),
-    ("COUNT twice", r'S: * ESEARCH COUNT 1 COUNT 2'),
-    ("ALL of nothing", r'S: * ESEARCH ALL ""'),
+    ("COUNT twice", "C: a SEARCH RETURN (COUNT) ALL",
+     'S: * ESEARCH (TAG "a") COUNT 1 COUNT 1'),
+    ("ALL of nothing", "C: a SEARCH RETURN (ALL) ALL",
+     'S: * ESEARCH (TAG "a") ALL ""'),
     ("an unknown item of STATUS", r"S: * STATUS a (SOME 1)"),
     ("NIL is no string", r"S: * ID (NIL NIL)"),
     ("an entry of nobody", r'S: * METADATA a (/none/x NIL)'),
@@ -401,6 +403,17 @@ REFUSED = (
     ("EXISTS of no mailbox", "C: a NOOP", "S: * 1 EXISTS"),
     ("EXPUNGE beyond the last", "SELECT", "C: a NOOP", "S: * 3 EXPUNGE"),
     ("EXPUNGE within FETCH", "SELECT", "C: a FETCH 1 UID", "S: * 1 EXPUNGE"),
+    ("a UID that changes", "SELECT", "C: a NOOP", "S: * 1 FETCH (UID 4)",
+     "S: * 1 FETCH (UID 5)"),
+    ("a number that moves without EXPUNGE", "SELECT", "C: a NOOP",
+     "S: * 1 FETCH (UID 4)", "S: * 2 FETCH (UID 6)", "S: * 1 EXPUNGE",
+     "S: * 1 FETCH (UID 4)"),
+    ("UIDs that fall", "SELECT", "C: a NOOP", "S: * 1 FETCH (UID 4)",
+     "S: * 2 FETCH (UID 3)"),
+    ("EXPUNGE that was to be delayed", "SELECT",
+     "C: n NOTIFY SET (SELECTED-DELAYED (MessageNew MessageExpunge))",
+     "S: n OK x", "S: * 1 EXPUNGE"),
+    ("EXPUNGE within CLOSE", "SELECT", "C: a CLOSE", "S: * 1 EXPUNGE"),
     ("EXPUNGE of its own accord", "SELECT", "S: * 1 EXPUNGE"),
     ("fewer without EXPUNGE", "SELECT", "C: a NOOP", "S: * 1 EXISTS"),
     ("FETCH before EXISTS", "SELECT", "C: a NOOP", "S: * 3 FETCH (FLAGS ())"),
@@ -442,8 +455,15 @@ ACCEPTED = (
     ("C: e ENABLE UTF8=ACCEPT", "S: * ENABLED UTF8=ACCEPT", "S: e OK x",
      r'S: * LIST () "/" "\xc3\xa9"'),
     (r"S: * THREAD (2)(3 6 (4 23)(44 7 96))((1)(2))",), ("S: * THREAD",),
-    (r'S: * ESEARCH (TAG "A282") MIN 2 COUNT 3 ALL 2,10:11',),
-    (r'S: * ESEARCH (TAG "A01") UID PARTIAL (-1:-100 NIL)',),
+    ("SELECT", "C: A282 SEARCH RETURN (MIN COUNT ALL) ALL",
+     'S: * ESEARCH (TAG "A282") MIN 1 COUNT 2 ALL 1,2:2', "S: A282 OK x"),
+    ("C: A01 UID SEARCH RETURN (PARTIAL -1:-100) UID 9",
+     'S: * ESEARCH (TAG "A01") UID PARTIAL (-1:-100 NIL)', "S: A01 OK x"),
+    ("C: e ENABLE QRESYNC", "S: * ENABLED QRESYNC", "S: e OK x", "SELECT",
+     "C: a NOOP", "S: * 1 FETCH (UID 4)", "S: * 2 FETCH (UID 6)",
+     "S: * VANISHED 4", "S: * 1 FETCH (UID 6)", "S: * 3 EXISTS", "S: a OK x"),
+    ("SELECT", "C: n NOTIFY SET (SELECTED (MessageNew MessageExpunge))",
+     "S: n OK x", "S: * 1 EXPUNGE"),
     ("SELECT", "C: a SEARCH MODSEQ 1", "S: * SEARCH 1 2 (MODSEQ 917162500)",
      "S: a OK x"),
     ("SELECT", "C: a SEARCH ALL", "S: * SEARCH", "S: a OK x"),
@@ -464,7 +484,7 @@ def listen(lines):
              for step in (SELECT if line == "SELECT" else (line,))]
     if "SELECT" in lines or not any(step[:2] == "C:" for step in steps):
         watch.is_selected, watch.n_least, watch.n_most = True, 2, 99
-        watch.is_notify = "SELECT" not in lines
+        watch.uids = [None] * 99
     for step in steps:
         octets = re.sub(r"\\x(..)", lambda m: chr(int(m[1], 16)),
                         step[3:]).encode("latin-1") + b"\r\n"
@@ -472,29 +492,6 @@ def listen(lines):
     found = faults.pop() if faults else ""
     faults.clear()
     return found
-
-
-def play(raw, command):
-    """The command, its literals one by one; returns the lines."""
-    tag = b"x"
-    raw.send(tag + b" ")
-    for piece in re.split(r"(\{\{.*?\}\})", command, flags=re.S):
-        if not piece.startswith("{{"):
-            raw.send(piece.encode())
-            continue
-        octets = piece[2:-2].removeprefix("+").encode()
-        if piece.startswith("{{+"):
-            raw.send(b"{%d+}\r\n" % len(octets) + octets)
-            continue
-        raw.send(b"{%d}\r\n" % len(octets))
-        line = raw.line()
-        while line.startswith(b"* "):
-            line = raw.line()
-        if not line.startswith(b"+"):
-            return [line.decode()]
-        raw.send(octets)
-    raw.send(b"\r\n")
-    return raw.tagged("x")
 
 
 @scenario
