@@ -6,8 +6,10 @@
 #include "ctl/edit.h"
 #include "ctl/files.h"
 #include "ctl/services.h"
-#include "lib/base/json.h"
 #include "lib/base/check.h"
+#include "lib/base/json.h"
+#include "lib/base/map.h"
+#include "router/route/lint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,8 +189,8 @@ load(const char *dir, const char *hostname)
 
 	diag_init(&d, DIAG_MAX_OCTETS);
 	if (files_load(dir, hostname, &d, &c) != OK) {
-		fprintf(stderr, "%s: %zu errors; mailctl lint %s tells them\n",
-			dir, d.n_errors, dir);
+		fprintf(stderr, "%s: %zu error%s; mailctl lint %s tells more\n",
+			dir, d.n_errors, d.n_errors == 1 ? "" : "s", dir);
 		config_free(&c);
 	}
 	diag_release(&d);
@@ -247,19 +249,66 @@ set_one(struct edit *e, const char *word)
 	return ok;
 }
 
-static int
-change(const char *command, const char *dir, char **words, bool is_to_set)
+static void
+judge(const char *dir, const char *hostname, struct diag *d)
 {
+	struct config *c = NULL;
+
+	diag_init(d, DIAG_MAX_OCTETS);
+	if (files_load(dir, hostname, d, &c) == OK)
+		route_lint(c, d);
+	config_free(&c);
+}
+
+/* What a change brought with it that was not said before; where errors kept
+ * the files from being looked at to the end, errors alone. False: there is a
+ * new one, and the server goes on with what it has. */
+static bool
+tell_consequences(const struct diag *before, const struct diag *after)
+{
+	enum diag_severity least =
+		before->n_errors > 0 ? DIAG_ERROR : DIAG_WARNING;
+	struct map said = MAP_INIT;
+	bool ok = true;
+
+	for (const struct diag_entry *e = before->first; e != NULL; e = e->next)
+		map_set(&said, e->text, &said); // that it is there
+	for (const struct diag_entry *e = after->first; e != NULL;
+	     e = e->next) {
+		struct buf line = BUF_INIT(LINE_MAX_OCTETS);
+
+		if (e->severity >= least && !map_get(&said, e->text) &&
+		    diag_format(e, &line) == OK) {
+			fwrite(line.p, 1, line.n, stderr);
+			ok &= e->severity != DIAG_ERROR;
+		}
+		buf_release(&line);
+	}
+	map_release(&said);
+	return ok;
+}
+
+static int
+change(const char *command, const struct args *args, const char *dir,
+       char **words, bool is_to_set)
+{
+	const char *hostname = args->options.hostname;
+	struct diag before, after;
 	struct edit e;
 	bool ok = true;
 
 	if (!edit_begin(&e, command, dir))
 		return 1;
+	judge(dir, hostname, &before);
 	for (; ok && *words != NULL; words++)
 		ok = is_to_set
 			     ? set_one(&e, *words)
 			     : edit_remove(&e, file_of(*words), str_c(*words));
 	edit_end(&e);
+	judge(dir, hostname, &after);
+	ok &= tell_consequences(&before, &after);
+	diag_release(&before);
+	diag_release(&after);
 	return ok ? 0 : 1;
 }
 
@@ -305,11 +354,11 @@ config_main(int argc, char **argv)
 		.is_json = args_take(&args, "--json"),
 	};
 	if (args.n_words > 1 && strcmp(args.words[0], "set") == 0)
-		return change(argv[0], args.options.config_dir, args.words + 1,
-			      true);
+		return change(argv[0], &args, args.options.config_dir,
+			      args.words + 1, true);
 	if (args.n_words > 1 && strcmp(args.words[0], "unset") == 0)
-		return change(argv[0], args.options.config_dir, args.words + 1,
-			      false);
+		return change(argv[0], &args, args.options.config_dir,
+			      args.words + 1, false);
 	if (args.n_words > 0 && strcmp(args.words[0], "services") == 0)
 		return show_services(
 			args.options.config_dir, args.options.hostname,
@@ -360,5 +409,5 @@ postconf_main(int argc, char **argv)
 				     argv + optind);
 	if (what == 's')
 		return show(dir, args.options.hostname, &how, argv + optind);
-	return change("postconf", dir, argv + optind, what == 'e');
+	return change("postconf", &args, dir, argv + optind, what == 'e');
 }

@@ -186,6 +186,19 @@ def settings_are_shown_and_changed(lab):
             return client.say_text("EHLO x.example")[1]
 
     wait_for("it is in force", lambda: "SIZE 123456" in offered(), 5)
+    # What a change brings with it is told at once.
+    before_it = host.read_config("main.cf")
+    for words, status, told in (
+            (("set", "message_size_limit=20M"), 1,
+             r"main\.cf:\d+: error: message_size_limit = 20M is not a number"),
+            (("set", "message_size_limit=123456"), 0, r"\A\Z"),
+            (("set", "nobody_knows_it=1"), 0,
+             r"\A\S+main\.cf:\d+: warning: nobody_knows_it is not known")):
+        done = host.ctl("config", *words)
+        expect(done.returncode, status, words)
+        expect_match(done.stderr, told, words)
+    host.write_config("main.cf", before_it)
+
     # master.cf: what Postfix's postconf -P and -M print (3.7).
     postconf("-P", "-e", "submission/inet/smtpd_timeout=61s")
     expect(postconf("-P", "submission/inet"),
