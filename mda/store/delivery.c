@@ -97,6 +97,25 @@ answer_of_quota(enum err e)
 }
 
 static const struct store_answer *
+room_of(struct co *co, struct user *u, uint64_t size)
+{
+	enum err e = quota_prepare(co, u);
+
+	/* mta/in may ask any copy; only the owner's count goes with the mail.
+	 */
+	if (!quota_is_ours(u))
+		u->quota.is_counted = false;
+	if (e != OK)
+		return answer_of(e);
+	size = size > 0 ? size : 1; // not told: it will have some
+	e = quota_reserve(co, u, QUOTA_DELIVERY, S(""), size, 1);
+	if (e == OK)
+		quota_cancel(u, size, 1);
+	return answer_of_quota(e);
+}
+
+/* Where the user's directory is, is looked at only before a refusal. */
+static const struct store_answer *
 room_for(struct co *co, struct tree *t, struct str mailbox, uint64_t size)
 {
 	const struct store_answer *answer;
@@ -105,20 +124,12 @@ room_for(struct co *co, struct tree *t, struct str mailbox, uint64_t size)
 
 	if (e != OK)
 		return answer_of(e);
-	e = quota_prepare(co, u);
-	/* mta/in may ask any copy; only the owner's count goes with the mail.
-	 */
-	if (!quota_is_ours(u))
-		u->quota.is_counted = false;
-	if (e != OK) {
-		answer = answer_of(e);
-	} else {
-		size = size > 0 ? size : 1; // not told: it will have some
-		e = quota_reserve(co, u, QUOTA_DELIVERY, S(""), size, 1);
-		answer = answer_of_quota(e);
-		if (e == OK)
-			quota_cancel(u, size, 1);
-	}
+	answer = room_of(co, u, size);
+	user_drop(&u);
+	if (answer->code == delivered.code)
+		return answer;
+	e = tree_user(co, t, mailbox, &u);
+	answer = e == OK ? room_of(co, u, size) : answer_of(e);
 	user_drop(&u);
 	return answer;
 }

@@ -159,6 +159,23 @@ test_home_taken_away(struct co *co)
 	assert_int_equal(451, deliver(co, "AAAAAAAAAH3", "A: b\r\n\r\nc\r\n"));
 }
 
+/* A full mailbox is moved away: the one that takes its place is not full. */
+static void
+test_full_home_moved_away(struct co *co)
+{
+	char command[256];
+
+	t.quota.storage_octets = 100;
+	tree.epoch++;
+	assert_int_equal(250, deliver(co, "AAAAAAAAAF1", "A: b\r\n\r\nc\r\n"));
+	assert_int_equal(552, ask_room(co, user1, 100));
+	snprintf(command, sizeof(command),
+		 "mv '%s/example1.local/user1' '%s/away'", t.root, t.root);
+	assert_int_equal(0, system(command));
+	assert_int_equal(250, ask_room(co, user1, 100));
+	assert_int_equal(552, ask_room(co, user1, 1000));
+}
+
 static void
 test_second_server(struct co *co UNUSED)
 {
@@ -1198,6 +1215,7 @@ SCENARIO(line_ends_and_large)
 SCENARIO(quota)
 SCENARIO(hostile_users)
 SCENARIO(home_taken_away)
+SCENARIO(full_home_moved_away)
 SCENARIO(second_server)
 SCENARIO(select_and_fetch)
 SCENARIO(store_and_expunge)
@@ -1230,6 +1248,7 @@ main(void)
 		cmocka_unit_test(run_quota),
 		cmocka_unit_test(run_hostile_users),
 		cmocka_unit_test(run_home_taken_away),
+		cmocka_unit_test(run_full_home_moved_away),
 		cmocka_unit_test(run_second_server),
 		cmocka_unit_test(run_select_and_fetch),
 		cmocka_unit_test(run_store_and_expunge),
