@@ -76,15 +76,21 @@ class Lines:
     def __init__(self, sock):
         self.sock, self.rest = sock, b""
 
+    def more(self):
+        octets = self.sock.recv(65536)
+        if not octets:
+            raise EOFError("the other side has closed")
+        self.rest += octets
+
     def read(self, n):
         while len(self.rest) < n:
-            self.rest += self.sock.recv(65536)
+            self.more()
         out, self.rest = self.rest[:n], self.rest[n:]
         return out
 
     def readline(self, limit=-1):
         while b"\n" not in self.rest:
-            self.rest += self.sock.recv(65536)
+            self.more()
         return self.read(self.rest.index(b"\n") + 1)
 
     def close(self):
