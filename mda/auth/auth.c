@@ -2,14 +2,14 @@
  * mda/auth/auth.c - answers of the process auth.
  *
  * Process: auth.  Standards: none (messages: lib/ipc/auth.h).
- * Owns: the current set of accounts, the credential cache, the subscribers.
+ * Owns: the current set of accounts, the credential cache.
  * Invariants:
  *  (1) A password is compared with the set that is current when the comparison
  *      begins, and the answer is OK only if the same hash is still current
  *      when it ends.
  *  (2) An unknown login costs one verification, like a known one.
- *  (3) At most MAX_WAITING checks wait for a thread; the next is answered
- *      AUTH_UNAVAILABLE at once. A check that the cache knows never waits.
+ *  (3) A check that the cache knows never waits. One that gets no thread
+ *      (hashing.h) is answered AUTH_UNAVAILABLE.
  *  (4) No password is logged; its memory is wiped before it is freed. */
 #include "mda/auth/auth.h"
 
@@ -17,13 +17,14 @@
 #include "lib/base/check.h"
 #include "lib/ipc/auth.h"
 #include "lib/mail/intl.h"
-#include "lib/mail/password.h"
 #include "lib/mail/scram.h"
 #include "lib/rt/fs.h"
 #include "lib/rt/log.h"
 #include "lib/rt/net.h"
 #include "mda/auth/cache.h"
+#include "mda/auth/hashing.h"
 #include "mda/auth/set.h"
+#include "mda/auth/subscribers.h"
 #include "mda/auth/throttle.h"
 
 #include <openssl/evp.h>
@@ -34,13 +35,6 @@
 enum {
 	FILE_MAX_OCTETS = 64 << 20,
 	DIAG_MAX_OCTETS = 1 << 20,
-	MAX_THREADS = 8,
-	/* Of the threads: with a login from the cache five processes wake, and
-	 * each would wait for a hash to end its slice. Still a tenth of a
-	 * processor that others want for themselves. */
-	NICER = 10,
-	MAX_WAITING = 2048, // of one queue: 1.5 s of usual hashes
-	WAIT_MAX_S = 20,    // for a thread; a client's patience ends soon after
 	/* Failed checks that sleep: further ones are answered at once, so that
 	 * a flood of guesses costs no memory. */
 	MAX_DELAYED = 4096,
@@ -57,13 +51,6 @@ enum {
 /* Passwords of published example configurations. */
 static const struct str known_default = STR_INIT("password123");
 
-struct subscriber {
-	TAILQ_ENTRY(subscriber) link;
-	struct call *call;
-	struct co *co;
-	enum subject { NAMES, CHANGES, OFFERS } subject;
-};
-
 static struct {
 	struct role *role;
 	struct set *set;     // NULL: no good file yet
@@ -71,91 +58,14 @@ static struct {
 	struct cache cache;
 	struct throttle throttle;
 	uint8_t decoy_key[CACHE_KEY_OCTETS]; // salts of logins there are not
-	TAILQ_HEAD(, subscriber) subscribers;
-	unsigned max_running, n_running, n_delayed;
-	/* For a thread. Who is known goes before all others, so that a storm of
-	 * guesses holds up nobody who has logged in before. */
-	struct queue {
-		struct gate has_thread;
-		unsigned n_waiting;
-	} known, strangers;
+	unsigned n_delayed;
 	bool is_examining;
 	struct listener *listener;
 } auth;
 
-/* ---- hash work ---- */
-
-struct work {
-	enum account_scheme scheme;
-	struct str hash, password;
-	bool is_right;
-};
-
-static void
-run_work(void *arg)
-{
-	struct work *w = arg;
-
-	w->is_right = password_fits(w->scheme, w->hash, w->password);
-}
-
-static bool
-must_wait(const struct queue *queue)
-{
-	return auth.n_running >= auth.max_running ||
-	       (queue == &auth.strangers &&
-		!gate_is_empty(&auth.known.has_thread));
-}
-
-/* ERR_UNAVAILABLE when too many wait already, or for too long. */
-static enum err
-take_thread(struct co *co, struct queue *queue)
-{
-	int64_t deadline_us = in_s(WAIT_MAX_S);
-	enum err e = OK;
-
-	if (must_wait(queue) && queue->n_waiting >= MAX_WAITING)
-		return ERR_UNAVAILABLE;
-	queue->n_waiting++;
-	while (must_wait(queue) && e == OK)
-		e = gate_wait(co, &queue->has_thread, deadline_us);
-	queue->n_waiting--;
-	if (e == OK)
-		auth.n_running++;
-	return e == ERR_TIMEOUT ? ERR_UNAVAILABLE : e;
-}
-
-static void
-give_thread(void)
-{
-	struct queue *next = gate_is_empty(&auth.known.has_thread)
-				     ? &auth.strangers
-				     : &auth.known;
-
-	auth.n_running--;
-	gate_wake_one(&next->has_thread);
-}
-
-/* One verification; the set is held by the caller. */
-static bool
-fits(struct co *co, enum account_scheme scheme, struct str hash,
-     struct str password)
-{
-	struct work w = { scheme, hash, password, false };
-
-	offload(co, run_work, &w);
-	return w.is_right;
-}
-
 /* ---- AUTH_CHECK ---- */
 
-static bool
-is_still_current(struct set *const *now, const struct account *account)
-{
-	return *now != NULL && set_has_same(*now, account);
-}
-
-/* With a thread at hand. set is held; *now is what is in force meanwhile. A
+/* Inside of hashing_enter(). set is held; *now is what is in force meanwhile. A
  * login that has passwords of applications costs a verification more for each
  * of them: they are long and random, so that a quick scheme will do. */
 static enum auth_result
@@ -176,7 +86,8 @@ verify(struct co *co, struct set *set, struct set *const *now, struct str login,
 		/* While this one waited another may have verified the same. */
 		if (account != NULL && cache_has(&auth.cache, &tag, now_us()))
 			return AUTH_OK;
-		if (!fits(co, scheme, hash, password) || account == NULL)
+		if (!hashing_fits(co, scheme, hash, password) ||
+		    account == NULL)
 			continue;
 		if (*now == NULL ||
 		    !set_has_hash(*now, login, protocol, scheme, hash))
@@ -222,43 +133,16 @@ decide(struct co *co, const struct throttle_try *try, struct set *const *from,
 		return AUTH_OK;
 	if (!throttle_begin(&auth.throttle, try, now_us()))
 		return AUTH_UNAVAILABLE;
-	if (take_thread(co, throttle_is_known(&auth.throttle, try)
-				    ? &auth.known
-				    : &auth.strangers) != OK) {
+	if (hashing_enter(co, throttle_is_known(&auth.throttle, try)) != OK) {
 		throttle_end(&auth.throttle, try, now_us());
 		return AUTH_UNAVAILABLE;
 	}
 	set = set_hold(*from);
 	result = verify(co, set, from, try->login, protocol, password);
 	set_drop(&set);
-	give_thread();
+	hashing_leave();
 	throttle_end(&auth.throttle, try, now_us());
 	return result;
-}
-
-/* Of an account as it is: changes with its password. The asker has seen the
- * password, so its keyless digest tells it nothing. */
-static uint64_t
-stamp_of(struct str login)
-{
-	const struct account *a = auth.set ? set_find(auth.set, login) : NULL;
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	EVP_MD_CTX *c;
-	uint64_t stamp;
-
-	if (a == NULL)
-		return 0;
-	c = EVP_MD_CTX_new();
-	check(c != NULL && EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1 &&
-	      EVP_DigestUpdate(c, a->hash.p, a->hash.n) == 1);
-	for (const struct account_app *app = a->apps; app != NULL;
-	     app = app->next)
-		check(EVP_DigestUpdate(c, "|", 1) == 1 &&
-		      EVP_DigestUpdate(c, app->hash.p, app->hash.n) == 1);
-	check(EVP_DigestFinal_ex(c, digest, NULL) == 1);
-	EVP_MD_CTX_free(c);
-	memcpy(&stamp, digest, sizeof(stamp));
-	return stamp | 1; // 0 is nobody's
 }
 
 static void
@@ -267,8 +151,9 @@ answer(struct call *call, enum auth_result result, struct str user,
 {
 	struct auth_answer a = { .result = result,
 				 .user = result == AUTH_OK ? user : S(""),
-				 .stamp =
-					 result == AUTH_OK ? stamp_of(user) : 0,
+				 .stamp = result == AUTH_OK
+						  ? set_stamp(auth.set, user)
+						  : 0,
 				 .final = final };
 	struct buf b =
 		BUF_INIT(AUTH_CHECK_MAX_OCTETS + AUTH_MESSAGE_MAX_OCTETS);
@@ -511,7 +396,7 @@ finish_exchange(struct exchange *x, struct set *set, struct str message)
 		break;
 	}
 	return a != NULL && a->scheme == ACCOUNT_SCRAM_SHA_256 && is_bound &&
-			       is_still_current(&auth.set, a)
+			       auth.set != NULL && set_has_same(auth.set, a)
 		       ? AUTH_OK
 		       : AUTH_WRONG;
 }
@@ -588,132 +473,25 @@ serve_scram(struct co *co, struct call *call, struct frame *first,
 	free(x);
 }
 
-/* ---- AUTH_OFFERS ---- */
-
-static void
-post_offer(struct call *call)
-{
-	struct auth_offer offer = { .has_scram = auth.set->is_all_scram };
-	struct buf b = BUF_INIT(64);
-
-	auth_put_offer(&b, &offer);
-	call_post(call, AUTH_OFFER, buf_str(&b), -1, false);
-	buf_release(&b);
-}
-
-/* ---- AUTH_NAMES, AUTH_CHANGES ---- */
-
-/* Posts, not sends: a list must not be cut by a change in its middle, and its
- * size is bounded by the file's. */
-static void
-post_names(struct call *call)
-{
-	const struct accounts *a = &auth.set->accounts;
-
-	for (size_t i = 0; i < a->n; i++)
-		call_post(call, AUTH_NAME, a->list[i].login, -1, false);
-	call_post(call, AUTH_NAMES_DONE, STR_NONE, -1, false);
-}
-
-/* A login that the peer holds from before, perhaps from before our start. */
-static enum err
-serve_held(struct call *call, struct str body)
-{
-	struct auth_held held;
-	enum err e = auth_read_held(body, &held);
-
-	if (e == OK && auth.set != NULL && stamp_of(held.user) != held.stamp)
-		e = call_post(call, AUTH_GONE, held.user, -1, false);
-	return e;
-}
-
-static enum err
-read_held(struct co *co, struct subscriber *s)
-{
-	struct frame f;
-	enum err e = call_recv(co, s->call, NEVER_US, &f);
-
-	if (e == OK && s->subject == CHANGES && f.type == AUTH_HELD)
-		e = serve_held(s->call, f.body);
-	else if (e == OK)
-		e = ERR_FORMAT;
-	frame_release(&f);
-	return e;
-}
-
-/* Lives until the peer goes; what it is told, publish() posts. */
-static void
-subscribe(struct co *co, struct call *call, const struct frame *first,
-	  enum subject subject)
-{
-	struct subscriber me = { .call = call, .co = co, .subject = subject };
-	enum err e = OK;
-
-	TAILQ_INSERT_TAIL(&auth.subscribers, &me, link);
-	if (subject == NAMES && auth.set != NULL)
-		post_names(call);
-	if (subject == OFFERS && auth.set != NULL)
-		post_offer(call);
-	call_set_listener(call, co);
-	while (e == OK && !chan_is_closed(call_chan(call))) {
-		if (!first->is_end && auth.set != NULL && call_has_input(call))
-			e = read_held(co, &me);
-		else
-			e = co_wait(co, NEVER_US);
-	}
-	call_set_listener(call, NULL);
-	TAILQ_REMOVE(&auth.subscribers, &me, link);
-}
-
 static void
 serve_names(struct co *co, struct call *call, struct frame *first,
 	    void *owner UNUSED)
 {
-	subscribe(co, call, first, NAMES);
+	subscribers_serve(co, call, SUBJECT_NAMES, first->is_end);
 }
 
 static void
 serve_changes(struct co *co, struct call *call, struct frame *first,
 	      void *owner UNUSED)
 {
-	subscribe(co, call, first, CHANGES);
+	subscribers_serve(co, call, SUBJECT_CHANGES, first->is_end);
 }
 
 static void
 serve_offers(struct co *co, struct call *call, struct frame *first,
 	     void *owner UNUSED)
 {
-	subscribe(co, call, first, OFFERS);
-}
-
-static void
-post_gone(struct str login)
-{
-	struct subscriber *s;
-
-	TAILQ_FOREACH (s, &auth.subscribers, link)
-		if (s->subject == CHANGES)
-			call_post(s->call, AUTH_GONE, login, -1, false);
-}
-
-static void
-publish(const struct set *before)
-{
-	struct subscriber *s;
-
-	for (size_t i = 0; before != NULL && i < before->accounts.n; i++) {
-		const struct account *a = &before->accounts.list[i];
-
-		if (!set_has_same(auth.set, a))
-			post_gone(a->login);
-	}
-	TAILQ_FOREACH (s, &auth.subscribers, link) {
-		if (s->subject == NAMES)
-			post_names(s->call);
-		if (s->subject == OFFERS)
-			post_offer(s->call);
-		co_wake(s->co); // what is held may be looked at now
-	}
+	subscribers_serve(co, call, SUBJECT_OFFERS, first->is_end);
 }
 
 /* ---- the file ---- */
@@ -761,11 +539,10 @@ examine(struct co *co, void *arg UNUSED)
 		const struct account *a = &set->accounts.list[i];
 		int64_t began_us = now_us(), pause_us;
 
-		if (!set->is_examined[i] && auth.n_running == 0) {
-			auth.n_running++;
-			if (fits(co, a->scheme, a->hash, known_default))
+		if (!set->is_examined[i] && hashing_try_enter()) {
+			if (hashing_fits(co, a->scheme, a->hash, known_default))
 				log_warn("auth.weak", F("user", a->login));
-			give_thread();
+			hashing_leave();
 			set->is_examined[i] = true;
 		}
 		i = set->is_examined[i] ? i + 1 : i;
@@ -789,7 +566,7 @@ swap_in(struct set *set)
 	if (before != NULL)
 		set_inherit(set, before);
 	auth.set = set;
-	publish(before);
+	subscribers_tell(before);
 	set_drop(&before);
 	log_info("auth.accounts", FN("n", set->accounts.n));
 	if (!auth.is_examining &&
@@ -881,22 +658,17 @@ on_accepted(int fd, const union address_any *peer UNUSED, void *arg UNUSED)
 void
 auth_start(struct role *role)
 {
-	unsigned n_processors = offload_processors(MAX_THREADS);
 	uint8_t key[CACHE_KEY_OCTETS];
 
 	auth.role = role;
-	auth.max_running = n_processors < 2 ? 2 : n_processors;
-	offload_set_threads(auth.max_running);
-	offload_set_nicer(NICER);
+	hashing_start();
 	confine_paths(NULL, NULL); // the parent hands over what is read
 	check(RAND_bytes(key, sizeof(key)) == 1);
 	cache_init(&auth.cache, key);
 	explicit_bzero(key, sizeof(key));
 	throttle_init(&auth.throttle);
 	check(RAND_bytes(auth.decoy_key, sizeof(auth.decoy_key)) == 1);
-	TAILQ_INIT(&auth.subscribers);
-	gate_init(&auth.known.has_thread);
-	gate_init(&auth.strangers.has_thread);
+	subscribers_init(&auth.set);
 	role->incoming = on_sibling;
 	role->file = on_file;
 	if (role->unix_fd >= 0)

@@ -5,6 +5,8 @@
 #include "lib/base/check.h"
 #include "lib/mail/scram.h"
 
+#include <openssl/evp.h>
+
 enum { ARENA_MAX_OCTETS = 256 << 20 };
 
 static void
@@ -153,6 +155,29 @@ set_has_hash(const struct set *set, struct str login, unsigned protocol,
 		if (known == scheme && str_eq(known_hash, hash))
 			return true;
 	return false;
+}
+
+uint64_t
+set_stamp(const struct set *set, struct str login)
+{
+	const struct account *a = set ? set_find(set, login) : NULL;
+	uint8_t digest[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX *c;
+	uint64_t stamp;
+
+	if (a == NULL)
+		return 0;
+	c = EVP_MD_CTX_new();
+	check(c != NULL && EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1 &&
+	      EVP_DigestUpdate(c, a->hash.p, a->hash.n) == 1);
+	for (const struct account_app *app = a->apps; app != NULL;
+	     app = app->next)
+		check(EVP_DigestUpdate(c, "|", 1) == 1 &&
+		      EVP_DigestUpdate(c, app->hash.p, app->hash.n) == 1);
+	check(EVP_DigestFinal_ex(c, digest, NULL) == 1);
+	EVP_MD_CTX_free(c);
+	memcpy(&stamp, digest, sizeof(stamp));
+	return stamp | 1; // 0 is nobody's
 }
 
 void

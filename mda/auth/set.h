@@ -49,5 +49,9 @@ bool set_hash_at(const struct account *account, unsigned protocol, size_t i,
 /* Does this hash open that protocol for that login? */
 bool set_has_hash(const struct set *set, struct str login, unsigned protocol,
 		  enum account_scheme scheme, struct str hash);
+/* Of a login's account as it is: another when its password, or that of an
+ * application, is another; 0 without such an account, or without a set. Who
+ * asks has seen the password, so that the keyless digest tells it nothing. */
+uint64_t set_stamp(const struct set *set, struct str login);
 /* Takes over what was examined before, for accounts that are the same. */
 void set_inherit(struct set *set, const struct set *before);
