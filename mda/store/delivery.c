@@ -232,17 +232,18 @@ struct delivery {
 	struct co *co;
 };
 
+/* Nothing foreign ends the line. */
 static void
-put_address_field(struct buf *head, const char *name, struct str address)
+put_field(struct buf *head, struct str before, struct str address,
+	  struct str behind)
 {
-	buf_putf(head, "%s: ", name);
+	buf_put(head, before);
 	for (size_t i = 0; i < address.n; i++) {
 		char c = address.p[i];
 
-		/* Nothing foreign ends the line. */
 		buf_putc(head, c == '\r' || c == '\n' || c == '\0' ? '?' : c);
 	}
-	buf_put(head, S("\r\n"));
+	buf_put(head, behind);
 }
 
 /* One file is for all who were written to by the same address. */
@@ -259,17 +260,11 @@ put_head(struct buf *head, const struct delivery *d,
 {
 	const struct store_delivery *what = d->what;
 
-	buf_put(head, S("Return-Path: <"));
-	for (size_t i = 0; i < what->sender.n; i++) {
-		char c = what->sender.p[i];
-
-		buf_putc(head, c == '\r' || c == '\n' || c == '\0' ? '?' : c);
-	}
-	buf_put(head, S(">\r\n"));
+	put_field(head, S("Return-Path: <"), what->sender, S(">\r\n"));
 	if (!is_shared(d, rcpt))
-		put_address_field(head, "Delivered-To", rcpt->address);
+		put_field(head, S("Delivered-To: "), rcpt->address, S("\r\n"));
 	if (rcpt->orig.n > 0)
-		put_address_field(head, "X-Original-To", rcpt->orig);
+		put_field(head, S("X-Original-To: "), rcpt->orig, S("\r\n"));
 }
 
 static bool
