@@ -93,7 +93,10 @@ class Watch:
 
     def take_line(self, line):
         if self.is_inside:
-            self.asked[-1].text += line
+            # A million small literals are copied once each, not a million
+            # times all.
+            if len(self.asked[-1].text) < KEPT_OCTETS:
+                self.asked[-1].text += line
         else:
             match = TAG_OF_COMMAND.fullmatch(line)
             if not match:
@@ -172,10 +175,10 @@ class Watch:
         return self.asked[0] if self.asked else None
 
     def judge_tagged(self, said):
-        match = [a for a in self.asked if a.tag == said.tag]
-        need(match, f"nobody sent {said.tag!r}, but "
+        # The first one, as a rule; thousands may wait behind it.
+        asked = next((a for a in self.asked if a.tag == said.tag), None)
+        need(asked, f"nobody sent {said.tag!r}, but "
              f"{[a.tag for a in self.asked][:3]}")
-        asked = match[0]
         if asked is self.asked[-1]:
             if self.is_waiting:
                 self.skip = 0  # the literal was refused: it does not come
