@@ -14,7 +14,8 @@
 
 #include <stdlib.h>
 
-enum { LINE_ROOM_OCTETS = 32 + POP3_UIDL_MAX };
+/* UID, size, UIDL, CRLF and NUL. */
+enum { LINE_ROOM_OCTETS = 11 + 21 + POP3_UIDL_MAX + 3 };
 
 /* RFC 1939 8: one session has the maildrop. */
 static bool

@@ -1140,6 +1140,35 @@ test_waiting_when_home_goes(struct co *co)
 	log_out(&c);
 }
 
+/* The longest line that POP3's list can have. */
+static void
+test_longest_pop3_line(struct co *co)
+{
+	struct buf list = BUF_INIT(4096);
+	char uidl[256], want[400];
+	struct client c;
+
+	memset(uidl, 'p', 255);
+	uidl[255] = '\0';
+	assert_int_equal(250, ask_room(co, user1, 1));
+	write_file("cur/1.a,S=9223372036854775807,W=9223372036854775807:2,",
+		   "Subject: a\r\n\r\n");
+	buf_putf(&list,
+		 "3 V5 N4294967295 G098f2034d0e1006b4925000083ecc375\n"
+		 "4294967294 P%s :1.a,S=9223372036854775807,"
+		 "W=9223372036854775807\n",
+		 uidl);
+	buf_putc(&list, '\0');
+	write_file("dovecot-uidlist", list.p);
+	snprintf(want, sizeof(want),
+		 "4294967294 9223372036854775807 %s\r\nOK done", uidl);
+	log_in(co, &c);
+	DO(SELECT, "INBOX");
+	assert_true(strcmp(DO(POP_LIST, ""), want) == 0);
+	log_out(&c);
+	buf_release(&list);
+}
+
 /* F01: a file that has another name, too, is not written to. */
 static void
 test_hard_links(struct co *co)
@@ -1233,6 +1262,7 @@ SCENARIO(quota_race)
 SCENARIO(quota_of_repeats)
 SCENARIO(foreign_files)
 SCENARIO(last_validity)
+SCENARIO(longest_pop3_line)
 SCENARIO(waiting_when_home_goes)
 SCENARIO(validity_of_who_comes_back)
 
@@ -1266,6 +1296,7 @@ main(void)
 		cmocka_unit_test(run_quota_of_repeats),
 		cmocka_unit_test(run_foreign_files),
 		cmocka_unit_test(run_last_validity),
+		cmocka_unit_test(run_longest_pop3_line),
 		cmocka_unit_test(run_waiting_when_home_goes),
 		cmocka_unit_test(run_validity_of_who_comes_back),
 	};
