@@ -120,7 +120,9 @@ ask_new(char *to, size_t size)
 static void
 say_unread(void)
 {
-	fprintf(stderr, "no password was read (at most %d octets)\n",
+	fprintf(stderr,
+		"no password was read: type it, or give it on standard input "
+		"(at most %d octets)\n",
 		PASSWORD_OCTETS - 1);
 }
 
