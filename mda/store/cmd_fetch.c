@@ -16,7 +16,7 @@
 #include "lib/mail/imap_write.h"
 #include "lib/mail/preview.h"
 #include "mda/store/binary.h"
-#include "mda/store/letter.h"
+#include "mda/store/letters_ahead.h"
 #include "mda/store/object_id.h"
 #include "mda/store/session.h"
 

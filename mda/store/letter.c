@@ -7,7 +7,7 @@
  *      and the open file did not contradict.
  *  (2) Only regular files are opened, below the mailbox's directories.
  */
-#include "mda/store/letter.h"
+#include "mda/store/letter_private.h"
 
 #include "lib/base/check.h"
 #include "lib/mail/crlf.h"
@@ -20,28 +20,11 @@
 #include <unistd.h>
 
 enum {
-	HEAD_STEP_OCTETS = 16 * 1024,
-	NOW_MAX_OCTETS = 128 * 1024,	// read and parsed in the loop
-	AHEAD_MAX_OCTETS = 1024 * 1024, // in memory, but for one message
-	LANE_MAX_OCTETS = AHEAD_MAX_OCTETS / 2,
-	LANES = 3, // one is being taken while two threads read
+	NOW_MAX_OCTETS = 128 * 1024, // read and parsed in the loop
 	READ_TRIES = 3,
 	DATES_PER_JOB = 4096,
 	LETTERS_PER_JOB = 64,
 	LETTER_MAX_OCTETS = 256 << 20, // of one message in memory
-};
-
-/* Reads below a directory; in a thread, or in the loop without waiting. */
-struct letter_job {
-	int dir_fd;
-	char name[TREE_NAME_SIZE];
-	enum letter_depth depth;
-	bool makes_blob;
-	bool is_now;	    // ERR_MORE: it has to wait, or a thread knows more
-	bool has_wire_size; // what the name claims
-	uint64_t claimed_size, claimed_wire_size;
-	struct letter letter;
-	enum err e;
 };
 
 void
@@ -110,7 +93,7 @@ read_head(struct letter_job *job)
 {
 	struct letter *l = &job->letter;
 
-	for (size_t n = HEAD_STEP_OCTETS;; n *= 2) {
+	for (size_t n = LETTER_HEAD_STEP_OCTETS;; n *= 2) {
 		enum err e = read_to(job, n);
 
 		if (e != OK)
@@ -219,8 +202,8 @@ read_letter(struct letter_job *job)
 	return e;
 }
 
-static void
-run_in_thread(void *arg)
+void
+letter_job_run(void *arg)
 {
 	struct letter_job *job = arg;
 
@@ -237,10 +220,9 @@ letter_depth_of_both(enum letter_depth a, enum letter_depth b)
 		       : deeper;
 }
 
-/* False: the message has no usable name. */
-static bool
-init_job(struct letter_job *job, const struct mailbox *m,
-	 const struct message *msg, enum letter_depth depth)
+bool
+letter_job_init(struct letter_job *job, const struct mailbox *m,
+		const struct message *msg, enum letter_depth depth)
 {
 	memset(job, 0, sizeof(*job));
 	job->letter.fd = -1;
@@ -253,9 +235,8 @@ init_job(struct letter_job *job, const struct mailbox *m,
 	return message_name(msg, job->name);
 }
 
-/* Keeps what was learned. */
-static void
-learn(struct message *msg, const struct letter *l)
+void
+letter_learn(struct message *msg, const struct letter *l)
 {
 	msg->date_s = l->date_s;
 	msg->has_date = true;
@@ -267,9 +248,8 @@ learn(struct message *msg, const struct letter *l)
 	}
 }
 
-/* False: it has to be read in a thread. */
-static bool
-read_now(struct letter_job *job)
+bool
+letter_job_run_now(struct letter_job *job)
 {
 	enum letter_depth depth = job->depth;
 
@@ -294,14 +274,14 @@ letter_read(struct co *co, struct mailbox *m, uint32_t uid,
 	for (int i = 0; i < READ_TRIES && e == ERR_NOT_FOUND; i++) {
 		struct message *msg = mailbox_find(m, uid);
 
-		if (msg == NULL || !init_job(job, m, msg, depth))
+		if (msg == NULL || !letter_job_init(job, m, msg, depth))
 			break;
-		if (!read_now(job))
-			offload(co, run_in_thread, job);
+		if (!letter_job_run_now(job))
+			offload(co, letter_job_run, job);
 		e = job->e;
 		msg = mailbox_find(m, uid);
 		if (e == OK && msg != NULL) {
-			learn(msg, &job->letter);
+			letter_learn(msg, &job->letter);
 			*out = job->letter;
 			break;
 		}
@@ -320,212 +300,6 @@ letter_read(struct co *co, struct mailbox *m, uint32_t uid,
 	return e;
 }
 
-/* ---- ahead ---- */
-
-struct lane {
-	struct letters_ahead *owner;
-	bool is_running;
-	size_t end; // whoever is at this place has no more use for it
-	uint64_t octets;
-	size_t n;
-	struct {
-		uint32_t uid; // 0: taken
-		struct letter_job job;
-	} entries[LETTERS_AHEAD];
-};
-
-struct letters_ahead {
-	struct mailbox *mailbox;
-	struct lane lanes[LANES];
-	uint64_t octets; // in lanes that run, or wait to be taken
-	unsigned n_running;
-	struct co *waiter; // for a lane to end
-};
-
-struct letters_ahead *
-letters_ahead_new(struct mailbox *m)
-{
-	struct letters_ahead *a = must_alloc(sizeof(*a));
-
-	a->mailbox = mailbox_hold(m);
-	for (int i = 0; i < LANES; i++)
-		a->lanes[i].owner = a;
-	return a;
-}
-
-static void
-wait_for_a_lane(struct co *co, struct letters_ahead *a)
-{
-	a->waiter = co;
-	co_park(co);
-	a->waiter = NULL;
-}
-
-static void
-clear_lane(struct lane *lane)
-{
-	for (size_t i = 0; i < lane->n; i++)
-		if (lane->entries[i].uid != 0)
-			letter_release(&lane->entries[i].job.letter);
-	lane->owner->octets -= lane->octets;
-	lane->octets = lane->n = 0;
-}
-
-void
-letters_ahead_free(struct co *co, struct letters_ahead **ahead)
-{
-	struct letters_ahead *a = *ahead;
-
-	*ahead = NULL;
-	if (a == NULL)
-		return;
-	while (a->n_running > 0)
-		wait_for_a_lane(co, a);
-	for (int i = 0; i < LANES; i++)
-		clear_lane(&a->lanes[i]);
-	mailbox_drop(&a->mailbox);
-	free(a);
-}
-
-/* The disk is asked for all of them before the first is waited for. */
-static void
-lane_in_thread(void *arg)
-{
-	struct lane *lane = arg;
-
-	for (size_t i = 0; i < lane->n; i++) {
-		struct letter_job *job = &lane->entries[i].job;
-		int fd;
-
-		if (read_now(job))
-			continue;
-		job->e = ERR_MORE;
-		fd = fs_open_regular(job->dir_fd, job->name);
-		if (fd < 0)
-			continue;
-		posix_fadvise(fd, 0,
-			      job->depth == LETTER_HEAD ? HEAD_STEP_OCTETS
-							: AHEAD_MAX_OCTETS,
-			      POSIX_FADV_WILLNEED);
-		close(fd);
-	}
-	for (size_t i = 0; i < lane->n; i++) {
-		struct letter_job *job = &lane->entries[i].job;
-		struct letter *l = &job->letter;
-
-		if (job->e != OK)
-			run_in_thread(job);
-		if (job->e != OK || !job->makes_blob)
-			continue;
-		l->entry.uid = lane->entries[i].uid;
-		buf_init(&l->blob, INDEX_BLOBS_MAX_OCTETS);
-		index_make(l, &l->entry, &l->blob);
-		l->has_blob = true;
-	}
-}
-
-static void
-run_lane(struct co *co, void *arg)
-{
-	struct lane *lane = arg;
-	struct letters_ahead *a = lane->owner;
-
-	offload(co, lane_in_thread, lane);
-	lane->is_running = false;
-	a->n_running--;
-	if (a->waiter != NULL)
-		co_wake(a->waiter);
-}
-
-/* One that is not in use any more. */
-static size_t
-free_lane(const struct letters_ahead *a, size_t place)
-{
-	size_t i = 0;
-
-	while (i < LANES && (a->lanes[i].is_running || a->lanes[i].end > place))
-		i++;
-	return i;
-}
-
-bool
-letters_ahead_has_room(const struct letters_ahead *a, size_t place)
-{
-	size_t i = free_lane(a, place);
-
-	return i < LANES && a->octets - a->lanes[i].octets < AHEAD_MAX_OCTETS;
-}
-
-size_t
-letters_ahead_begin(struct letters_ahead *a, size_t place,
-		    const struct letter_wish *wishes, size_t n)
-{
-	struct lane *lane = &a->lanes[free_lane(a, place)];
-	size_t taken = 0;
-
-	clear_lane(lane);
-	for (; taken < n && lane->n < LETTERS_AHEAD; taken++) {
-		const struct letter_wish *wish = &wishes[taken];
-		const struct message *msg = mailbox_find(a->mailbox, wish->uid);
-		uint64_t octets = msg != NULL && msg->has_size
-					  ? msg->size_octets
-					  : LETTER_SMALL_OCTETS;
-
-		if (lane->n > 0 && lane->octets + octets > LANE_MAX_OCTETS)
-			break;
-		lane->end = wish->place + 1;
-		if (msg == NULL || !init_job(&lane->entries[lane->n].job,
-					     a->mailbox, msg, wish->depth))
-			continue;
-		lane->entries[lane->n].job.makes_blob = wish->makes_blob;
-		lane->entries[lane->n++].uid = wish->uid;
-		lane->octets += octets;
-	}
-	a->octets += lane->octets;
-	if (lane->n == 0)
-		return taken;
-	lane->is_running = true;
-	a->n_running++;
-	if (co_spawn(run_lane, lane, "letters") != NULL)
-		return taken;
-	lane->is_running = false;
-	a->n_running--;
-	a->octets -= lane->octets;
-	lane->octets = lane->n = 0;
-	return taken;
-}
-
-bool
-letters_ahead_take(struct co *co, struct letters_ahead *a,
-		   const struct letter_wish *wish, struct letter *out)
-{
-	for (size_t i = 0; i < LANES; i++) {
-		struct lane *lane = &a->lanes[i];
-
-		for (size_t k = 0; k < lane->n; k++) {
-			struct letter_job *job = &lane->entries[k].job;
-			struct message *msg;
-
-			if (lane->entries[k].uid != wish->uid)
-				continue;
-			while (lane->is_running)
-				wait_for_a_lane(co, a);
-			lane->entries[k].uid = 0;
-			msg = mailbox_find(a->mailbox, wish->uid);
-			if (msg == NULL || job->e != OK ||
-			    letter_depth_of_both(job->depth, wish->depth) !=
-				    job->depth) {
-				letter_release(&job->letter);
-				return false;
-			}
-			learn(msg, &job->letter);
-			*out = job->letter;
-			return true;
-		}
-	}
-	return false;
-}
-
 bool
 letter_read_now(const struct mailbox *m, struct message *msg,
 		enum letter_depth depth, bool is_near_cached,
@@ -533,12 +307,12 @@ letter_read_now(const struct mailbox *m, struct message *msg,
 {
 	struct letter_job now;
 
-	if (!init_job(&now, m, msg, depth))
+	if (!letter_job_init(&now, m, msg, depth))
 		return false;
 	now.letter.is_cached = is_near_cached && depth == LETTER_PIPED;
-	if (!read_now(&now))
+	if (!letter_job_run_now(&now))
 		return false;
-	learn(msg, &now.letter);
+	letter_learn(msg, &now.letter);
 	*out = now.letter;
 	return true;
 }
@@ -643,7 +417,7 @@ visit_in_thread(void *arg)
 	for (size_t i = 0; i < v->n; i++) {
 		struct letter_job *job = &v->entries[i].job;
 
-		run_in_thread(job);
+		letter_job_run(job);
 		if (job->e == OK)
 			v->visit(v->entries[i].at, &job->letter, v->arg);
 		v->entries[i].learned = job->letter;
@@ -683,7 +457,7 @@ visit_some(struct co *co, struct mailbox *m, const uint32_t *uids,
 			v->visit(v->entries[i].at, NULL, v->arg);
 			e = OK;
 		} else if (e == OK && msg != NULL) {
-			learn(msg, &v->entries[i].learned);
+			letter_learn(msg, &v->entries[i].learned);
 		}
 	}
 	v->n = 0;
@@ -703,7 +477,7 @@ letters_visit(struct co *co, struct mailbox *m, const uint32_t *uids, size_t n,
 		const struct message *msg = mailbox_find(m, uids[i]);
 
 		if (msg == NULL ||
-		    !init_job(&v->entries[v->n].job, m, msg, depth)) {
+		    !letter_job_init(&v->entries[v->n].job, m, msg, depth)) {
 			visit(i, NULL, arg);
 			continue;
 		}

@@ -17,10 +17,7 @@ enum letter_depth {
 	LETTER_PARTS, // and its tree of parts
 };
 
-enum {
-	LETTER_SMALL_OCTETS = 4 * 1024,
-	LETTERS_AHEAD = 16, // in one job
-};
+enum { LETTER_SMALL_OCTETS = 4 * 1024 };
 
 struct letter {
 	int fd; // -1 after a failure
@@ -38,7 +35,7 @@ struct letter {
 	struct buf blob;
 };
 
-/* What serves both. */
+/* The least depth that has what either has; they are not in one order. */
 enum letter_depth
 letter_depth_of_both(enum letter_depth a, enum letter_depth b);
 
@@ -53,30 +50,6 @@ void letter_release(struct letter *l);
 int letter_give_fd(struct letter *l);
 int letter_share_fd(const struct letter *l);
 
-/* For whoever reads many messages, one after the other: those that come next
- * are read meanwhile, in several threads. A bounded number, and bounded memory
- * but for one message. Their mailbox is held until it is freed. */
-struct letters_ahead;
-struct letters_ahead *letters_ahead_new(struct mailbox *m);
-/* Waits for the threads. NULL is fine. */
-void letters_ahead_free(struct co *co, struct letters_ahead **ahead);
-struct letter_wish {
-	uint32_t uid;
-	enum letter_depth depth;
-	bool makes_blob; // for the index, too
-	size_t place;	 // in the list of whoever reads; they rise
-};
-/* Can more be begun, when that place is about to be read? */
-bool letters_ahead_has_room(const struct letters_ahead *a, size_t place);
-/* Begins to read, after letters_ahead_has_room(); returns how many of them it
- * took, one at least. */
-size_t letters_ahead_begin(struct letters_ahead *a, size_t place,
-			   const struct letter_wish *wishes, size_t n);
-/* The message, if it is being read ahead; false: it is not, or cannot be read
- * so. */
-bool
-letters_ahead_take(struct co *co, struct letters_ahead *a,
-		   const struct letter_wish *wish, struct letter *out) MUST_USE;
 /* Reads it if that needs no waiting for the disk. is_near_cached: another that
  * was read a moment ago was in memory; LETTER_PIPED believes that of this one,
  * too. */
