@@ -278,6 +278,44 @@ check_sieve(const char *dir, struct diag *d)
 			  n, STR(first));
 }
 
+/* Where Dovecot's homes have the script that is active. */
+static bool
+has_script(const char *mail_dir, struct str account, char path[PATH_OCTETS])
+{
+	static const char *const places[] = { "/home", "" };
+	struct str local, domain = account;
+	struct stat st;
+
+	if (!str_split(&domain, '@', &local) || domain.n == 0)
+		return false;
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		snprintf(path, PATH_OCTETS, "%.300s/%.*s/%.*s%s/.dovecot.sieve",
+			 mail_dir, STR(domain), STR(local), places[i]);
+		if (lstat(path, &st) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_homes(const struct places *p, const struct config *c)
+{
+	char path[PATH_OCTETS], first[PATH_OCTETS] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_accounts; i++) {
+		if (!has_script(p->o->mail_dir, c->accounts[i].name, path))
+			continue;
+		if (n++ == 0)
+			snprintf(first, sizeof(first), "%s", path);
+	}
+	if (n > 0)
+		diag_warn(p->d, str_c(p->o->mail_dir), 0,
+			  "Sieve scripts in homes are not run (%zu; the first "
+			  "is %s): all mail of these users goes to INBOX",
+			  n, first);
+}
+
 void
 leaving_check(const struct options *o, const char *dir, const struct config *c,
 	      struct diag *d)
@@ -286,6 +324,8 @@ leaving_check(const struct options *o, const char *dir, const struct config *c,
 
 	if (c != NULL)
 		check_settings(&p, c);
+	if (c != NULL)
+		check_homes(&p, c);
 	check_variables(&p);
 	check_dovecot(dir, d);
 	check_sieve(dir, d);

@@ -7,7 +7,7 @@
  * environment alone; and lines of dovecot.cf, which is not read here, that keep
  * mail from being read by others (mail_crypt), or that would have webmail take
  * away its users' right to rename folders (ACL without RIGHTS=, RFC 4314); and
- * Sieve scripts of users, which are not run. */
+ * Sieve scripts of users, there and in the mail tree, which are not run. */
 #pragma once
 
 #include "lib/base/diag.h"

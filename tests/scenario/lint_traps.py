@@ -158,6 +158,22 @@ def each_trap_is_told(lab):
 
 
 @scenario
+def scripts_in_the_mail_tree_are_told(lab):
+    host = lab.mta1
+    path = folder(lab, "scripts", {})
+    home = os.path.join(host.maildir("user1@example1.local"), "home")
+    os.makedirs(home, exist_ok=True)
+    script = os.path.join(home, ".dovecot.sieve")
+    os.symlink("sieve/roundcube.sieve", script)
+    try:
+        expect_match(host.ctl("lint", path).stdout,
+                     r"/mail: warning: Sieve scripts in homes are not run "
+                     rf"\(1; the first is {re.escape(script)}\)")
+    finally:
+        os.unlink(script)
+
+
+@scenario
 def what_two_hosts_share_is_told(lab):
     key = {"wg0.conf": f"[Interface]\nPrivateKey = {WG_OTHER}\n"}
     one = folder(lab, "one", key)
