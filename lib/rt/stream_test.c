@@ -244,7 +244,7 @@ a_cancel_ends_the_wait(struct co *co)
 
 	assert_non_null(filling);
 	assert_non_null(co_spawn(cancel_arg, filling, "cancel"));
-	assert_int_equal(co_sleep_until(co, in_ms(10)), OK);
+	WAIT_UNTIL(co, e != OK);
 	assert_int_equal(e, ERR_CANCELED);
 }
 

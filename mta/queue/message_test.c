@@ -401,9 +401,12 @@ sleep_all(struct co *co, void *arg UNUSED)
 		check(wake(NULL, &table, q) == OK);
 		message_sleep(&table, q);
 	}
-	check(co_sleep_until(co, in_ms(200)) == OK); // lingering notes
-	TAILQ_FOREACH (q, &table.all, link)
+	/* The notes linger, and are written. */
+	TAILQ_FOREACH (q, &table.all, link) {
+		for (int i = 0; i < 1000 && q->message != NULL; i++)
+			check(co_sleep_until(co, in_ms(5)) == OK);
 		check(q->message == NULL && q->status.segment != 0);
+	}
 	/* What was only put off is no repeat. */
 	q = TAILQ_FIRST(&table.all);
 	q->is_untried = true;

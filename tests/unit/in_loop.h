@@ -49,3 +49,13 @@ soon(void)
 {
 	return in_s(30);
 }
+
+/* A process that others keep from its processor meets all its timers at once,
+ * and before what came in: nothing is over because some milliseconds are. */
+#define WAIT_UNTIL(co, claim)                                               \
+	do {                                                                \
+		int64_t end_us = soon();                                    \
+		while (!(claim) && now_us() < end_us)                       \
+			assert_int_equal(co_sleep_until(co, in_ms(1)), OK); \
+		assert_true(claim);                                         \
+	} while (0)
