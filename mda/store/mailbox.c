@@ -295,7 +295,8 @@ open_locked(struct co *co, struct user *u, char *name, struct mailbox **out)
 		*out = mailbox_hold(m);
 		return OK;
 	}
-	e = open_dirs(co, u, name, &o);
+	/* What is written where a gone one was is in no account. */
+	e = u->is_gone ? ERR_UNAVAILABLE : open_dirs(co, u, name, &o);
 	if (e == OK)
 		*out = new_mailbox(u, name, &o);
 	else

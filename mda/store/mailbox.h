@@ -138,7 +138,8 @@ struct mailbox {
 };
 
 /* Holds the mailbox of that directory; opens its directories, once nobody
- * changes what a dead one had open. ERR_NOT_FOUND, ERR_TIMEOUT. */
+ * changes what a dead one had open. ERR_NOT_FOUND, ERR_TIMEOUT, ERR_UNAVAILABLE
+ * (the user is gone, too). */
 enum err mailbox_open(struct co *co, struct user *u, struct str dir,
 		      struct mailbox **out) MUST_USE;
 /* INBOX, without a look whether its directories are still those that have its

@@ -176,6 +176,27 @@ test_full_home_moved_away(struct co *co)
 	assert_int_equal(552, ask_room(co, user1, 1000));
 }
 
+/* A command that still runs when the directory was moved away opens nothing
+ * there any more: what it wrote would be in no account. */
+static void
+test_nothing_opens_where_home_was(struct co *co)
+{
+	struct mailbox *m = NULL;
+	char command[256];
+	struct user *u;
+
+	assert_int_equal(250, deliver(co, "AAAAAAAAAG1", "A: b\r\n\r\nc\r\n"));
+	u = user_hold(map_get(&tree.users, str_c(user1)));
+	snprintf(command, sizeof(command),
+		 "mv '%s/example1.local/user1' '%s/away'", t.root, t.root);
+	assert_int_equal(0, system(command));
+	assert_int_equal(250, deliver(co, "AAAAAAAAAG2", "A: b\r\n\r\nc\r\n"));
+	assert_int_equal(ERR_UNAVAILABLE, mailbox_open(co, u, STR_NONE, &m));
+	assert_int_equal(ERR_UNAVAILABLE, mailbox_open(co, u, S(".Sent"), &m));
+	assert_null(m);
+	user_drop(&u);
+}
+
 static void
 test_second_server(struct co *co UNUSED)
 {
@@ -1244,6 +1265,7 @@ SCENARIO(line_ends_and_large)
 SCENARIO(quota)
 SCENARIO(hostile_users)
 SCENARIO(home_taken_away)
+SCENARIO(nothing_opens_where_home_was)
 SCENARIO(full_home_moved_away)
 SCENARIO(second_server)
 SCENARIO(select_and_fetch)
@@ -1278,6 +1300,7 @@ main(void)
 		cmocka_unit_test(run_quota),
 		cmocka_unit_test(run_hostile_users),
 		cmocka_unit_test(run_home_taken_away),
+		cmocka_unit_test(run_nothing_opens_where_home_was),
 		cmocka_unit_test(run_full_home_moved_away),
 		cmocka_unit_test(run_second_server),
 		cmocka_unit_test(run_select_and_fetch),
