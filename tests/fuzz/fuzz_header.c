@@ -1,17 +1,37 @@
 /* SPDX-License-Identifier: MIT
  * tests/fuzz/fuzz_header.c - fields lie one behind the other inside the header,
- * and a CRLF form is the same however it is cut. */
+ * unfolded values have no line end, the first of a name is found by it, and a
+ * CRLF form is the same however it is cut. */
 #include "lib/base/check.h"
 #include "lib/mail/crlf.h"
 #include "lib/mail/header.h"
 
+#include <string.h>
+
+enum { CHECKED_FIELDS = 10 }; // each is looked for from the start
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+check_value(struct str in, const struct header_field *f)
+{
+	struct buf value = BUF_INIT(f->value.n + 1);
+	struct header_field first;
+
+	check(header_unfold(&value, f->value) == OK);
+	for (size_t i = 0; i < value.n; i++)
+		check(strchr("\r\n", value.p[i]) == NULL);
+	check(header_find(in, f->name, &first));
+	check(first.at <= f->at && str_ieq(first.name, f->name));
+	buf_release(&value);
+}
 
 static void
 check_fields(struct str in)
 {
 	struct header_iter it;
 	struct header_field f;
+	unsigned n = 0;
 	size_t at = 0, end = header_length(in);
 
 	check(end <= in.n);
@@ -23,6 +43,8 @@ check_fields(struct str in)
 		check(f.value.p + f.value.n <= in.p + f.at + f.n);
 		check(f.at == 0 || in.p[f.at - 1] == '\n');
 		at = f.at + f.n;
+		if (n++ < CHECKED_FIELDS)
+			check_value(in, &f);
 	}
 }
 

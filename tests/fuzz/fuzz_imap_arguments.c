@@ -3,7 +3,8 @@
  * IMAP's dates.
  *
  * Oracle: flags that were read are read again from what is written, and so are
- * dates; the pairs of QRESYNC are as many as each other. */
+ * dates and the URLs of CATENATE; the pairs of QRESYNC are as many as each
+ * other. */
 #include "lib/base/check.h"
 #include "lib/mail/imap_append.h"
 #include "lib/mail/imap_url.h"
@@ -45,6 +46,57 @@ check_date(struct date d)
 	check(imap_date_time_parse(str_sub(buf_str(&text), 1, text.n - 2),
 				   &again));
 	buf_release(&text);
+}
+
+static void
+put_escaped(struct buf *b, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		buf_putf(b, "%%%02x", (unsigned char)s.p[i]);
+}
+
+/* Written with all octets escaped and all parts that it has. */
+static void
+check_url(const struct imap_url *url, struct arena *arena)
+{
+	struct buf b = BUF_INIT(4 * IMAP_URL_MAX_OCTETS);
+	struct imap_url again;
+
+	check(url->uid > 0 && url->n > 0);
+	if (url->mailbox.n > 0) {
+		buf_putc(&b, '/');
+		put_escaped(&b, url->mailbox);
+		if (url->uidvalidity > 0)
+			buf_putf(&b, ";UIDVALIDITY=%u", url->uidvalidity);
+		buf_putc(&b, '/');
+	}
+	buf_putf(&b, ";uid=%u", url->uid);
+	if (url->section.n > 0)
+		buf_put(&b, S("/;section="));
+	put_escaped(&b, url->section);
+	buf_putf(&b, "/;partial=%llu", (unsigned long long)url->first);
+	if (url->n != UINT64_MAX)
+		buf_putf(&b, ".%llu", (unsigned long long)url->n);
+	if (b.n <= IMAP_URL_MAX_OCTETS) {
+		check(imap_url_parse(buf_str(&b), arena, &again));
+		check(str_eq(again.mailbox, url->mailbox) &&
+		      again.uidvalidity == url->uidvalidity &&
+		      again.uid == url->uid &&
+		      str_eq(again.section, url->section) &&
+		      again.first == url->first && again.n == url->n);
+	}
+	buf_release(&b);
+}
+
+static void
+check_select(const struct imap_select *s)
+{
+	check(!s->has_qresync || (s->uidvalidity > 0 && s->modseq > 0));
+	check(s->has_known_uids == (s->known_uids.n > 0));
+	check(imap_seqset_count(&s->match_seqs) ==
+	      imap_seqset_count(&s->match_uids));
+	check(!s->known_uids.is_saved && !s->match_seqs.is_saved &&
+	      !s->match_uids.is_saved);
 }
 
 /* A literal stands where a line ends. */
@@ -98,14 +150,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > MAX_OCTETS)
 		return 0;
 	read_append(in, &arena);
-	if (imap_url_parse(in, &arena, &url))
-		check(url.uid > 0 && url.n > 0);
+	/* No string that is read has a NUL. */
+	if (str_chr(in, '\0') < 0 && imap_url_parse(in, &arena, &url))
+		check_url(&url, &arena);
 	imap_reader_init(&r, in, &arena);
 	if (imap_store_read(&r, true, &store))
 		check_flags(&store.flags);
 	imap_reader_init(&r, in, &arena);
-	if (imap_select_read(&r, &select) && select.has_qresync)
+	if (imap_select_read(&r, &select)) {
 		check(imap_reader_is_done(&r));
+		check_select(&select);
+	}
 	if (imap_date_time_parse(in, &d))
 		check_date(d);
 	(void)!imap_date_parse(in, &day);

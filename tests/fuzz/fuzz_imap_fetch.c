@@ -6,7 +6,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { ALL_FEATURES = 63 };
+enum { ALL_FEATURES = 127 };
 
 static void
 check_label(const struct imap_fetch_item *item, struct arena *arena)
@@ -47,6 +47,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			      f.items[i].partial_octets > 0);
 			check_label(&f.items[i], &arena);
 		}
+		check(!f.has_vanished || f.has_changed_since);
+		check(!f.has_partial || (f.partial.first > 0 &&
+					 f.partial.first <= f.partial.last));
 	} else {
 		check(r.fault != IMAP_FINE && r.fault_text != NULL);
 	}

@@ -6,7 +6,7 @@
 #include "lib/base/check.h"
 #include "lib/mail/imap_notify.h"
 
-enum { ARENA_OCTETS = 1 << 20, MAX_OCTETS = 1 << 15 };
+enum { ARENA_OCTETS = 1 << 20, MAX_OCTETS = 1 << 15, ALL_FEATURES = 127 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -37,7 +37,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > MAX_OCTETS)
 		return 0;
 	imap_reader_init(&r, str_of(data, size), &arena);
-	if (imap_notify_read(&r, IMAP_FETCH_HAS_PREVIEW, &n)) {
+	if (imap_notify_read(&r, ALL_FEATURES, &n)) {
 		check(n.is_none == (n.n == 0));
 		check(n.n <= IMAP_NOTIFY_GROUPS_MAX);
 		for (size_t i = 0; i < n.n; i++) {
