@@ -6,6 +6,8 @@
 #include "lib/mail/header.h"
 #include "lib/mail/imap_write.h"
 
+#include <stdlib.h>
+
 static const struct {
 	struct str name;
 	enum imap_fetch_kind kind;
@@ -136,11 +138,18 @@ take_name(struct imap_reader *r)
 	return str_first(rest, n);
 }
 
+static int
+compare_fields(const void *a, const void *b)
+{
+	return str_icmp(*(const struct str *)a, *(const struct str *)b);
+}
+
 static bool
 read_fields(struct imap_reader *r, struct imap_section *section)
 {
 	size_t n_max = IMAP_FETCH_FIELDS_MAX, n = 0;
 	struct str *fields = arena_array(r->arena, n_max, sizeof(*fields));
+	struct str *sorted;
 
 	if (fields == NULL)
 		return imap_reader_fail(r, IMAP_FAULT_LIMIT,
@@ -156,7 +165,14 @@ read_fields(struct imap_reader *r, struct imap_section *section)
 	if (r->fault == IMAP_FINE && n == 0)
 		return imap_reader_fail(r, IMAP_FAULT_SYNTAX,
 					"Empty list of header fields");
+	sorted = arena_array(r->arena, n + 1, sizeof(*sorted));
+	if (sorted == NULL)
+		return imap_reader_fail(r, IMAP_FAULT_LIMIT,
+					"Command is too large");
+	memcpy(sorted, fields, n * sizeof(*fields));
+	qsort(sorted, n, sizeof(*sorted), compare_fields);
 	section->fields = fields;
+	section->sorted = sorted;
 	section->n_fields = n;
 	return r->fault == IMAP_FINE;
 }
@@ -285,10 +301,12 @@ imap_section_what(enum imap_section_text text)
 static bool
 is_wanted(const struct imap_section *section, struct str name)
 {
-	for (size_t i = 0; i < section->n_fields; i++)
-		if (str_ieq(section->fields[i], name))
-			return section->text == IMAP_SECTION_FIELDS;
-	return section->text == IMAP_SECTION_FIELDS_NOT;
+	bool is_named = section->n_fields > 0 &&
+			bsearch(&name, section->sorted, section->n_fields,
+				sizeof(name), compare_fields) != NULL;
+
+	return section->text ==
+	       (is_named ? IMAP_SECTION_FIELDS : IMAP_SECTION_FIELDS_NOT);
 }
 
 /* Not that of a message which ends in its header. */

@@ -59,6 +59,7 @@ struct imap_section {
 	size_t n_parts;
 	enum imap_section_text text;
 	const struct str *fields; // as sent
+	const struct str *sorted; // the same, as str_icmp() has them
 	size_t n_fields;
 };
 

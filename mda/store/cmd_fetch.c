@@ -27,6 +27,7 @@ enum {
 	HEADER_MAX_OCTETS = 32 << 20,
 	BREATHE_EVERY = 512, // messages that need no reading
 	READING = 32,	     // is as much work as so many of them
+	WORK_OCTETS = 1024,  // and an item of so many octets as one
 	UNREAD_MAX = 1000,   // then it is not the messages
 	PIPED_FROM = 4,	     // messages on a pipe pays
 	PIPED_MAX_OCTETS = 128 * 1024,
@@ -464,6 +465,11 @@ put_message(struct co *co, struct fetching *f, struct message *msg,
 			session_put_str(s, S(" "));
 		is_first = false;
 		put_of_letter(co, f, item, l, i == f->last_of_letter);
+		f->work += l->bytes.n / WORK_OCTETS;
+		if (f->work >= BREATHE_EVERY) {
+			f->work = 0;
+			co_breathe(co);
+		}
 	}
 	session_put_str(s, S(")\r\n"));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * tests/fuzz/front_stub.h - whole sessions of mda/front for fuzz_imap_session
- * and fuzz_pop3_session: the real sessions, with their coroutines and channels;
- * auth, store and router are stubs at the other ends of socket pairs.
+ * tests/fuzz/front_stub.h - whole sessions of mda/front for fuzz_imap_session,
+ * fuzz_pop3_session and fuzz_lmtp_session: the real sessions, with their
+ * coroutines and channels; auth, store and router are stubs at the other ends
+ * of socket pairs.
  *
  * The input is what the client sends. The stubs check what front must never
  * ask:
@@ -20,6 +21,13 @@
 enum {
 	OUTPUT_MAX = 16 << 20,
 	TURNS_MAX = 10000,
+	MESSAGES_MAX = 1000,
+};
+
+/* What front brought by LMTP, to its end. */
+struct stub_message {
+	struct buf content;
+	size_t n_rcpts, n_good; // n_good: the stub said 250
 };
 
 static const struct str stub_user = STR_INIT("u@example");
@@ -30,6 +38,8 @@ static struct {
 	unsigned n_right;  // logins that auth allowed
 	unsigned n_stores; // sessions of store now
 	bool is_imap;
+	struct stub_message messages[MESSAGES_MAX];
+	size_t n_messages;
 } t;
 
 /* ---- what takes the place of lib/rt/role.c ------------------------------- */
@@ -343,7 +353,109 @@ serve_session(struct co *co, struct call *call, struct frame *first,
 	t.n_stores--;
 }
 
+/* ---- LMTP ---------------------------------------------------------------- */
+
+/* "no..." is unknown, "far..." elsewhere; others are mailboxes of that name. */
+static void
+serve_rcpt(struct co *co UNUSED, struct call *call, struct frame *first,
+	   void *owner UNUSED)
+{
+	struct buf body = BUF_INIT(ROUTER_ASK_MAX_OCTETS);
+	struct router_verdict v = { .code = 250,
+				    .enhanced = S("2.1.5"),
+				    .text = S("Ok"),
+				    .is_local = true,
+				    .bcc = S("") };
+	struct router_ask ask;
+
+	check(router_read_ask(first->body, &ask) == OK);
+	v.mailbox = ask.rcpt;
+	v.is_local = !str_starts(ask.rcpt, S("far"));
+	if (str_starts(ask.rcpt, S("no"))) {
+		v.code = 550;
+		v.enhanced = S("5.1.1");
+		v.text = S("unknown");
+	}
+	router_put_verdict(&body, &v);
+	answer(call, ROUTER_VERDICT, &body, true);
+}
+
+static void
+post_store_answer(struct call *call, unsigned code, bool is_end)
+{
+	const struct store_answer a = { .code = (uint16_t)code,
+					.enhanced = code == 250	  ? S("2.1.5")
+						    : code == 550 ? S("5.2.0")
+								  : S("4.2.2"),
+					.text = S("said the stub") };
+	struct buf body = BUF_INIT(ROUTER_ASK_MAX_OCTETS);
+
+	store_put_answer(&body, &a);
+	answer(call, STORE_ANSWER, &body, is_end);
+}
+
+static void
+serve_room(struct co *co UNUSED, struct call *call, struct frame *first,
+	   void *owner UNUSED)
+{
+	struct str mailbox;
+	uint64_t n_octets;
+
+	check(store_read_room(first->body, &mailbox, &n_octets) == OK);
+	post_store_answer(call, str_starts(mailbox, S("full")) ? 452 : 250,
+			  true);
+}
+
+/* "bad..." is refused; at "gone..." this store dies. */
+static void
+settle_stub(struct call *call, const struct store_delivery *d,
+	    struct stub_message *m)
+{
+	for (size_t i = 0; i < d->n_rcpts; i++) {
+		struct str mailbox = d->rcpts[i].mailbox;
+		bool is_good = !str_starts(mailbox, S("bad"));
+
+		if (str_starts(mailbox, S("gone")))
+			return;
+		m->n_good += is_good;
+		post_store_answer(call, is_good ? 250 : 550,
+				  i + 1 == d->n_rcpts);
+	}
+}
+
+static void
+serve_delivery(struct co *co, struct call *call, struct frame *first,
+	       void *owner UNUSED)
+{
+	struct stub_message m = { .content = BUF_INIT(FRAME_OCTETS) };
+	struct arena arena = ARENA_INIT(FRAME_OCTETS);
+	struct store_delivery d;
+	bool is_whole = false;
+	struct frame f;
+
+	t.n_stores++;
+	check(store_read_delivery(first->body, &arena, &d) == OK);
+	check(d.n_rcpts > 0 && d.id.n > 0);
+	while (!is_whole && call_recv(co, call, NEVER_US, &f) == OK) {
+		check(f.type == STORE_CHUNK);
+		check(buf_add(&m.content, f.body) == OK);
+		is_whole = f.is_end;
+		frame_release(&f);
+	}
+	m.n_rcpts = d.n_rcpts;
+	if (is_whole) {
+		settle_stub(call, &d, &m);
+		check(t.n_messages < MESSAGES_MAX);
+		t.messages[t.n_messages++] = m;
+	} else {
+		buf_release(&m.content);
+	}
+	arena_release(&arena);
+	t.n_stores--;
+}
+
 static const struct chan_rule rules_router[] = {
+	{ ROUTER_RCPT, FRAME_OCTETS, MAX_CALLS, false, serve_rcpt, "rcpt" },
 	{ ROUTER_SETTINGS, FRAME_OCTETS, MAX_CALLS, false, serve_settings,
 	  "settings" },
 	{ .serve = NULL },
@@ -359,6 +471,9 @@ static const struct chan_rule rules_auth[] = {
 static const struct chan_rule rules_store[] = {
 	{ STORE_SESSION, FRAME_OCTETS, MAX_CALLS, false, serve_session,
 	  "session" },
+	{ STORE_ROOM, FRAME_OCTETS, MAX_CALLS, false, serve_room, "room" },
+	{ STORE_DELIVER, FRAME_OCTETS, MAX_CALLS, false, serve_delivery,
+	  "deliver" },
 	{ .serve = NULL },
 };
 
@@ -409,15 +524,17 @@ start_front(void)
 	      (ssize_t)stub_body.n);
 }
 
+enum stub_kind { STUB_IMAP, STUB_POP3, STUB_LMTP };
+
 /* One connection, with this input; its output is in client.output. */
 static void
-run_front(const uint8_t *data, size_t size, bool is_imap)
+run_front(const uint8_t *data, size_t size, enum stub_kind kind)
 {
 	static bool has_started;
 	union address_any peer = { .any.sa_family = AF_UNIX };
 	int fds[2];
 
-	t.is_imap = is_imap;
+	t.is_imap = kind == STUB_IMAP;
 	if (!has_started)
 		start_front();
 	has_started = true;
@@ -427,10 +544,12 @@ run_front(const uint8_t *data, size_t size, bool is_imap)
 	buf_init(&client.output, OUTPUT_MAX);
 	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
 	client.fd = fds[1];
-	if (is_imap)
+	if (kind == STUB_IMAP)
 		imap_accept(fds[0], &peer, false);
-	else
+	else if (kind == STUB_POP3)
 		pop3_accept(fds[0], &peer, false);
+	else
+		lmtp_accept(fds[0]);
 	check(co_spawn(run_client, NULL, "client") != NULL);
 	loop_run();
 }

@@ -224,7 +224,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size < 1 || size > INPUT_MAX)
 		return 0;
-	run_front(data, size, true);
+	run_front(data, size, STUB_IMAP);
 	look();
 	buf_release(&client.output);
 	return 0;

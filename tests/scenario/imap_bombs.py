@@ -318,6 +318,20 @@ def a_long_text_in_short_fields(lab):
 
 
 @scenario
+def names_of_fields(lab):
+    """I06: 10,000 fields, and 200 names that are almost theirs, 70 times."""
+    names = " ".join(f"aa{i:03}" for i in range(200))
+    items = " ".join(f"BODY.PEEK[HEADER.FIELDS ({names})]<{i}.1>"
+                     for i in range(70))
+    with fresh(lab, "Names") as raw:
+        append(raw, "Names", b"aabbb:\r\n" * 10_000 + b"\r\ny\r\n")
+        ok(raw, "NOOP")
+        with Bomb(lab, "I06 names"):
+            for _ in range(2):
+                ok(raw, f"FETCH 1 ({items})")
+
+
+@scenario
 def names_that_are_paths(lab):
     """I09: nothing but a folder of this user is made or read."""
     names = ["..", "../x", "a/../../b", "/etc/passwd", "a//b", "/a", "a/", ".",
