@@ -695,7 +695,8 @@ def master_users_and_schemes(host):
 @scenario
 def all_have_stopped_in_peace(lab):
     for host, thread in stopping:
-        thread.join(20)
+        thread.join(40)
+        expect_true(not thread.is_alive(), f"{host.name} does not stop")
         lines = host.complaints()
         expect_true(not lines, f"{host.name}: {lines[:5]}")
     expect(ended, {}, "ends of hosts")
