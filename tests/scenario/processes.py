@@ -291,15 +291,19 @@ def nothing_that_tells_a_secret_is_left(lab):
         expect(limit and limit.groups(), ("0", "0"), f"{role}: core files")
         # The owner of /proc/PID of what is not dumpable is root.
         expect(os.stat(f"/proc/{pid}/mem").st_uid, 0, f"{role}: dumpable")
+    def cores():
+        return {os.path.join(place, name)
+                for place in (host.directory, host.config, host.run, "/tmp")
+                for name in os.listdir(place)
+                if re.match(r"core(\.|$)", name)}
+    before = cores()  # of somebody else's
     pid = pid_of(host, "mda/auth")
     os.kill(pid, signal.SIGABRT)
     wait_for("it is there again", lambda: any(
         role == "mda/auth" and other != pid
         for other, role in host.processes().items()))
     host.wait_ready()
-    found = [name for place in (host.directory, host.config, host.run, "/tmp")
-             for name in os.listdir(place) if re.match(r"core(\.|$)", name)]
-    expect(found, [], "core files")
+    expect(cores() - before, set(), "core files")
     for name in ("key.pem", "ca-key.pem"):
         mode = os.stat(os.path.join(host.state, "tls", name)).st_mode
         expect(mode & 0o077, 0, name)
