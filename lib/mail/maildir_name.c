@@ -197,7 +197,8 @@ maildir_base_build(const struct maildir_base *base, struct buf *out)
 		buf_putc(out, is_alnum(c) || c == '.' || c == '-' ? c : '_');
 	}
 	put_number(out, ",S=", base->size_octets);
-	put_number(out, ",W=", base->wire_size_octets);
+	if (base->wire_size_octets > 0)
+		put_number(out, ",W=", base->wire_size_octets);
 	return OK;
 }
 

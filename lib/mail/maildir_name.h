@@ -5,7 +5,8 @@
  *   '------------------ base ---------------------'
  *
  * The base identifies the message and never changes; it is what stands in
- * dovecot-uidlist. S is the size of the file, W that with CRLF line ends.
+ * dovecot-uidlist. S is the size of the file, W that with CRLF line ends;
+ * ours have no W when there is a NUL in the file.
  * Letters: D draft, F flagged, R answered, S seen, T deleted, a-z the keywords
  * 0 to 25 of dovecot-keywords; others (P of some programs) belong to somebody
  * and stay. A name without ":2," has no flags. Dovecot 2.3 reads and writes
@@ -56,7 +57,8 @@ struct maildir_base {
 	uint64_t unix_s;
 	struct str unique; // letters and digits, at most 64
 	struct str host;   // any bytes; what is unfit is replaced
-	uint64_t size_octets, wire_size_octets;
+	uint64_t size_octets;
+	uint64_t wire_size_octets; // 0: no W=
 };
 
 /* Appends the base. ERR_FORMAT: unique is empty or not of letters and digits.

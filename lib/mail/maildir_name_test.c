@@ -174,6 +174,12 @@ a_base_is_made_of_spool_data_alone(void **state UNUSED)
 		assert_int_equal(name.wire_size_octets, 12);
 		buf_release(&got);
 	}
+	struct maildir_base unknown = { 1, S("u"), S("h"), 10, 0 };
+	struct buf got = BUF_INIT(256);
+
+	assert_int_equal(maildir_base_build(&unknown, &got), OK);
+	assert_str(buf_str(&got), "1.u.h,S=10");
+	buf_release(&got);
 	buf_release(&unique);
 	assert_int_equal(maildir_base_unique(S("a.b")).n, 0);
 	assert_int_equal(maildir_base_unique(S("a")).n, 0);

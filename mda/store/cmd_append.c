@@ -357,8 +357,7 @@ put_name(struct session *s, const struct arriving *msg, uint32_t keywords,
 		.unix_s = wall_s() > 0 ? (uint64_t)wall_s() : 0,
 		.host = str_c(s->tree->host),
 		.size_octets = msg->content.size_octets,
-		.wire_size_octets =
-			msg->content.size_octets + msg->content.bare_lfs,
+		.wire_size_octets = content_wire_octets(&msg->content, 0),
 	};
 	struct maildir_name parsed;
 	enum err e;

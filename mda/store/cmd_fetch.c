@@ -153,6 +153,20 @@ cut(const struct imap_fetch_item *item, uint64_t n, uint64_t *first_out,
 		*n_out = item->partial_octets;
 }
 
+/* Of what is being said: no literal may have a NUL (RFC 9051 section 9). As
+ * Dovecot shows it: the literal stays as long as it was. */
+static void
+hide_nuls(struct buf *out, size_t from)
+{
+	char *p;
+
+	while (from < out->n &&
+	       (p = memchr(out->p + from, '\0', out->n - from)) != NULL) {
+		*p = '\x80';
+		from = (size_t)(p - out->p) + 1;
+	}
+}
+
 /* Octets of a text in memory, as CRLF. */
 static void
 put_text(struct co *co, struct session *s, const struct imap_fetch_item *item,
@@ -166,8 +180,10 @@ put_text(struct co *co, struct session *s, const struct imap_fetch_item *item,
 		text = str_sub(text, (size_t)first, (size_t)n);
 		while (text.n > 0) {
 			struct str piece = str_first(text, TEXT_PIECE_OCTETS);
+			size_t from = s->out.n;
 
 			session_put_str(s, piece);
+			hide_nuls(&s->out, from);
 			text = str_from(text, piece.n);
 			session_send_some(co, s);
 		}
@@ -176,6 +192,7 @@ put_text(struct co *co, struct session *s, const struct imap_fetch_item *item,
 	while (n > 0 && text.n > 0) {
 		struct str piece = str_first(text, TEXT_PIECE_OCTETS);
 		uint64_t size, more;
+		size_t from = s->out.n;
 
 		/* A CRLF stays whole. */
 		if (str_ends(piece, S("\r")) &&
@@ -190,6 +207,7 @@ put_text(struct co *co, struct session *s, const struct imap_fetch_item *item,
 		more = n < size - first ? n : size - first;
 		check(crlf_add_slice(&s->out, piece, (size_t)first,
 				     (size_t)more) == OK);
+		hide_nuls(&s->out, from);
 		first = 0;
 		n -= more;
 		session_send_some(co, s);
@@ -240,7 +258,7 @@ put_section(struct co *co, struct session *s,
 	}
 	cut(item, n, &first, &n_wanted);
 	/* A large one is sent from its descriptor. */
-	if (l->is_crlf &&
+	if (l->is_crlf && !l->has_nul &&
 	    (n_wanted > LETTER_SMALL_OCTETS || at + n > l->bytes.n)) {
 		check(imap_write_literal_head(&s->out, n_wanted, false) == OK);
 		put_octets_of_file(co, s, l, at + first, n_wanted, is_last);

@@ -51,6 +51,13 @@ count_line_ends(struct content *c, struct str piece)
 		p++;
 	}
 	c->ends_in_cr = end[-1] == '\r';
+	c->has_nul |= memchr(piece.p, '\0', piece.n) != NULL;
+}
+
+uint64_t
+content_wire_octets(const struct content *c, uint64_t n_before)
+{
+	return c->has_nul ? 0 : n_before + c->size_octets + c->bare_lfs;
 }
 
 static enum err

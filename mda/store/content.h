@@ -17,11 +17,14 @@ struct content {
 	uint64_t in_file; // octets
 	uint64_t size_octets;
 	uint64_t bare_lfs; // LF without CR before it
-	bool ends_in_cr;
+	bool ends_in_cr, has_nul;
 };
 
 void content_init(struct content *c);
 void content_release(struct content *c);
+/* What goes into the file's name as W=, with so many octets in front. 0, and no
+ * W=: it has a NUL, and whoever shows it by IMAP must look (letter.c). */
+uint64_t content_wire_octets(const struct content *c, uint64_t n_before);
 /* Takes a piece. ERR_FULL, ERR_IO, ERR_LIMIT; then the content is of no use. */
 enum err content_add(struct co *co, struct tree *t, struct content *c,
 		     struct str piece) MUST_USE;

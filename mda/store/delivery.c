@@ -327,8 +327,7 @@ place(struct co *co, const struct delivery *d, struct shared_file *shared,
 		.unique = unique,
 		.host = str_c(d->tree->host),
 		.size_octets = head.n + d->content->size_octets,
-		.wire_size_octets =
-			head.n + d->content->size_octets + d->content->bare_lfs,
+		.wire_size_octets = content_wire_octets(d->content, head.n),
 	};
 	bool was_there;
 	enum err e = maildir_base_build(&base, &name);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 enum {
+	LOOK_STEP_OCTETS = 64 * 1024,
 	NOW_MAX_OCTETS = 128 * 1024, // read and parsed in the loop
 	READ_TRIES = 3,
 	DATES_PER_JOB = 4096,
@@ -147,6 +148,50 @@ open_letter(struct letter_job *job)
 	return OK;
 }
 
+static enum err
+read_piece(const struct letter_job *job, char *p, size_t n, uint64_t at)
+{
+	int fd = job->letter.fd;
+
+	if (!job->is_now)
+		return fs_read_at(fd, p, n, (int64_t)at);
+	return fs_read_now(fd, p, n, (int64_t)at) ? OK : ERR_MORE;
+}
+
+static void
+note_nul(struct letter *l)
+{
+	l->has_nul |=
+		l->bytes.n > 0 && memchr(l->bytes.p, '\0', l->bytes.n) != NULL;
+}
+
+/* A literal must not have one (RFC 9051 section 9), so that such a file cannot
+ * be sent as it is. */
+static enum err
+look_for_nul(struct letter_job *job)
+{
+	struct letter *l = &job->letter;
+	char *piece;
+	enum err e = OK;
+
+	if (!job->may_have_nul || l->has_nul || job->depth == LETTER_OPEN)
+		return OK;
+	if (job->is_now && l->size_octets > NOW_MAX_OCTETS)
+		return ERR_MORE;
+	piece = must_alloc(LOOK_STEP_OCTETS);
+	for (uint64_t at = 0; at < l->size_octets && !l->has_nul && e == OK;
+	     at += LOOK_STEP_OCTETS) {
+		uint64_t left = l->size_octets - at;
+		size_t n = left < LOOK_STEP_OCTETS ? (size_t)left
+						   : LOOK_STEP_OCTETS;
+
+		e = read_piece(job, piece, n, at);
+		l->has_nul = e == OK && memchr(piece, '\0', n) != NULL;
+	}
+	free(piece);
+	return e;
+}
+
 static bool
 is_whole_wanted(const struct letter_job *job)
 {
@@ -157,7 +202,8 @@ is_whole_wanted(const struct letter_job *job)
 	    depth != LETTER_BODY)
 		return depth >= LETTER_ALL;
 	/* Without CRLF in the file its text has to be made here. */
-	return !l->is_crlf || l->size_octets <= LETTER_SMALL_OCTETS;
+	return !l->is_crlf || l->has_nul ||
+	       l->size_octets <= LETTER_SMALL_OCTETS;
 }
 
 /* The last octet stands for all: who reads it has read the others. */
@@ -181,16 +227,22 @@ read_letter(struct letter_job *job)
 	struct letter *l = &job->letter;
 	enum err e = open_letter(job);
 
+	if (e == OK && job->depth < LETTER_HEAD)
+		e = look_for_nul(job);
 	if (e == OK && job->depth == LETTER_PIPED && !is_whole_wanted(job))
 		return look_at_cache(job);
 	if (e == OK && job->depth >= LETTER_HEAD)
 		e = read_head(job);
+	note_nul(l);
+	if (e == OK && job->depth == LETTER_BODY)
+		e = look_for_nul(job);
 	if (e != OK || !is_whole_wanted(job))
 		return e;
 	e = read_to(job, (size_t)l->size_octets);
 	if (e != OK)
 		return e;
 	l->has_all = true;
+	note_nul(l);
 	/* What the name claims, and the file does not contradict, is not
 	 * counted again. */
 	if (!l->is_crlf) {
@@ -232,7 +284,10 @@ letter_job_init(struct letter_job *job, const struct mailbox *m,
 	job->has_wire_size = msg->has_size && msg->has_wire_size;
 	job->claimed_size = msg->size_octets;
 	job->claimed_wire_size = msg->wire_size_octets;
-	return message_name(msg, job->name);
+	if (!message_name(msg, job->name))
+		return false;
+	job->may_have_nul = strstr(job->name, ",W=") == NULL;
+	return true;
 }
 
 void

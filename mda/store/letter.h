@@ -24,6 +24,7 @@ struct letter {
 	uint64_t size_octets;
 	uint64_t wire_size_octets; // 0 unless the sizes are known
 	bool has_all, is_crlf;	   // is_crlf: the file is what the wire has
+	bool has_nul;		   // in what was read, or would be sent
 	bool is_cached;		   // the kernel has it in memory (LETTER_PIPED)
 	int64_t date_s;
 	struct buf bytes;   // all of it, or the header and more

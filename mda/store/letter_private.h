@@ -15,6 +15,9 @@ struct letter_job {
 	bool makes_blob;
 	bool is_now;	    // ERR_MORE: it has to wait, or a thread knows more
 	bool has_wire_size; // what the name claims
+	/* Ours have W= unless there is a NUL; what others wrote without it is
+	 * looked through. */
+	bool may_have_nul;
 	uint64_t claimed_size, claimed_wire_size;
 	struct letter letter;
 	enum err e;

@@ -358,7 +358,7 @@ class Reader:
 
     def code_badurl(self):
         self.space()
-        self.match(re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\x5b\x5e-\x7f]+"), "URL")
+        self.match(re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\x5c\x5e-\x7f]+"), "URL")
 
     def code_metadata(self):
         self.space()

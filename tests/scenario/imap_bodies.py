@@ -232,6 +232,66 @@ def without_a_pipe(lab):
         holder.stdin.close()
 
 
+def with_nuls(size):
+    """One at the end of the header, in the body, and as the last octet."""
+    head = b"Subject: a\0b\r\nContent-Type: text/plain\r\n\r\nx\0y\r\n"
+    return head + b"line of text\r\n" * ((size - len(head)) // 14) + b"\0"
+
+
+@scenario
+def no_literal_has_a_nul(lab):
+    """RFC 9051 9: CHAR8 is 1 to 255; only a literal8 (BINARY) may have one. Mail
+    gets some by BODY=BINARYMIME, and from the folders of other programs."""
+    host = lab.mta1
+    wires = [with_nuls(size) for size in (60, 5000, 20000, 131072, 400000)]
+    for wire in wires:
+        with host.raw("smtp") as raw:
+            raw.reply()
+            raw.say("EHLO client.example")
+            for command in ("MAIL FROM:<a@stranger.example> BODY=BINARYMIME",
+                            f"RCPT TO:<{USER2}>"):
+                expect(raw.say(command), 250)
+            raw.send(b"BDAT %d LAST\r\n" % len(wire) + wire)
+            expect(raw.reply()[0], 250)
+    wait_for("all are there", lambda: len(host.files(USER2)) == len(wires), 20)
+    owner = os.stat(host.maildir(USER2))
+    for i, wire in enumerate(wires):
+        file = wire.replace(b"\r\n", b"\n") if i % 2 else wire
+        path = os.path.join(host.maildir(USER2), "cur", f"{1760000000 + i}."
+                            f"M{i}P1.h,S={len(file)}:2,")
+        with open(path, "wb") as out:
+            out.write(file)
+        os.chown(path, owner.st_uid, owner.st_gid)
+    n = 2 * len(wires)
+    for _ in range(2):  # then what was learned is there
+        with client(lab, USER2) as c:
+            expect(int(c.select("INBOX")[1][0]), n)
+            shown = {}
+            for i, (head, body) in enumerate(literals(c.fetch(
+                    "1:*", "(RFC822.SIZE BODY.PEEK[])")[1])):
+                expect_true(b"\0" not in body, f"NUL in {i}")
+                expect_true(head.endswith(b"{%d}" % len(body)) and
+                            b"RFC822.SIZE %d " % len(body) in head, f"{head}")
+                shown[i] = body
+            want = [wire.replace(b"\0", b"\x80") for wire in wires]
+            for wire in want:  # what SMTP brought has trace fields before it
+                expect(sum(body.endswith(wire) for body in shown.values()), 2,
+                       f"a message of {len(wire)}")
+            for items in ("BODY.PEEK[HEADER]", "BODY.PEEK[TEXT]",
+                          "BODY.PEEK[1]", "BODY.PEEK[TEXT]<1.4100>",
+                          "BODY.PEEK[]<3.70000>", "RFC822.HEADER",
+                          "(BODY.PEEK[] BODY.PEEK[TEXT])",
+                          "BODY.PEEK[HEADER.FIELDS (Subject)]"):
+                found = literals(c.fetch("1:*", items)[1])
+                expect(len(found), n * items.count("BODY.PEEK") or n, items)
+                for head, octets in found:
+                    expect_true(b"\0" not in octets and
+                                head.endswith(b"{%d}" % len(octets)), items)
+            for head, octets in literals(c.fetch("1:*", "BINARY.PEEK[1]")[1]):
+                expect_true(octets.startswith(b"x\0y\r\n") and
+                            head.endswith(b"~{%d}" % len(octets)), f"{head}")
+
+
 @scenario
 def by_tls(lab):
     ready(lab)
