@@ -20,7 +20,7 @@ describe(const struct options *o, struct program *program)
 		.copies = o->n_store,
 		.unix_service = SERVICE_STORE, // mta/in asks for room there
 		.may_connect = 1u << SERVICE_ROUTER,
-		.own_dir = "@mail",
+		.owns_mail_tree = true,
 		.confine = CONFINE_FILES,
 		.start = store_start,
 	};

@@ -20,7 +20,7 @@ describe(const struct options *o, struct program *program)
 		.copies = 1,
 		.unix_service = SERVICE_QUEUE,
 		.may_connect = 1u << SERVICE_ROUTER | 1u << SERVICE_OUT,
-		.own_dir = "spool",
+		.state_dir = "spool",
 		.confine = CONFINE_FILES,
 		.start = queue_start,
 	};

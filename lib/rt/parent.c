@@ -11,9 +11,9 @@
  */
 #include "lib/base/check.h"
 #include "lib/base/map.h"
-#include "lib/rt/certificate.h"
 #include "lib/rt/counters.h"
 #include "lib/rt/dirs.h"
+#include "lib/rt/handed_files.h"
 #include "lib/rt/log.h"
 #include "lib/rt/net.h"
 #include "lib/rt/role_private.h"
@@ -27,7 +27,6 @@
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -43,7 +42,6 @@ enum {
 	BACKOFF_MAX_MS = 10000,
 	BACKOFF_FORGET_S = 60, // of quiet life
 	STOP_WAIT_S = 10,
-	PEM_MAX_OCTETS = 64 << 20,
 };
 
 struct child {
@@ -55,19 +53,12 @@ struct child {
 	int64_t started_us, restart_at_us, backoff_ms;
 };
 
-struct watched { // the certificate is several files
-	char path[CERTIFICATE_FILES][CERTIFICATE_PATH_OCTETS];
-	bool is_seen;
-	struct stat last[CERTIFICATE_FILES];
-};
-
 static struct {
 	struct program *program;
 	struct options options;
 	struct child children[MAX_CHILDREN];
 	size_t n_children;
 	struct role sockets[PROGRAM_MAX_ROLES]; // by role: what was bound
-	struct watched files[FILE_KINDS];
 	int signal_fd;
 	bool is_stopping;
 	int64_t kill_at_us;
@@ -126,140 +117,7 @@ tell(struct child *child, enum control_type type, uint8_t what, uint8_t copy,
 	return n > 0;
 }
 
-/* ---- files that roles may not open themselves ---- */
-
-static const char *
-first_existing(const char *dir, const char *const *names, char *path,
-	       size_t size)
-{
-	for (; *names != NULL; names++) {
-		snprintf(path, size, "%s/%s", dir, *names);
-		if (access(path, F_OK) == 0)
-			break;
-	}
-	return path;
-}
-
-static void
-place_files(void)
-{
-	static const char *const accounts[] = { "accounts.cf",
-						"postfix-accounts.cf", NULL };
-	static const char *const sasl[] = { "sasl-password.cf",
-					    "postfix-sasl-password.cf", NULL };
-	static const char *const masters[] = { "masters.cf",
-					       "dovecot-masters.cf", NULL };
-	const struct options *o = &parent.options;
-	struct watched *w = &parent.files[FILE_CERTIFICATE];
-	struct certificate_files certificate;
-
-	certificate_find(o, str_eq(str_c(parent.program->name), S("mta")),
-			 &certificate);
-	memcpy(w->path, certificate.path, sizeof(w->path));
-	w = &parent.files[FILE_ACCOUNTS];
-	first_existing(o->config_dir, accounts, w->path[0], sizeof(w->path[0]));
-	w = &parent.files[FILE_SASL];
-	first_existing(o->config_dir, sasl, w->path[0], sizeof(w->path[0]));
-	w = &parent.files[FILE_MASTERS];
-	first_existing(o->config_dir, masters, w->path[0], sizeof(w->path[0]));
-}
-
-static bool
-is_same(const struct stat *a, const struct stat *b)
-{
-	return a->st_ino == b->st_ino && a->st_dev == b->st_dev &&
-	       a->st_size == b->st_size && is_same_time(a->st_mtim, b->st_mtim);
-}
-
-static bool
-has_changed(struct watched *w)
-{
-	bool changed = false;
-
-	for (int i = 0; i < CERTIFICATE_FILES; i++) {
-		struct stat st = { 0 };
-
-		if (w->path[i][0] == '\0' || stat(w->path[i], &st) != 0)
-			memset(&st, 0, sizeof(st));
-		if (!w->is_seen || !is_same(&st, &w->last[i]))
-			changed = true;
-		w->last[i] = st;
-	}
-	w->is_seen = true;
-	return changed;
-}
-
-static bool
-append_file(int to, const char *path)
-{
-	int from = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char piece[2048];
-	size_t total = 0;
-	ssize_t n = -1;
-
-	if (from < 0)
-		return false;
-	while (total < PEM_MAX_OCTETS &&
-	       (n = read(from, piece, sizeof(piece))) > 0) {
-		if (write(to, piece, (size_t)n) != n) {
-			n = -1;
-			break;
-		}
-		total += (size_t)n;
-	}
-	close(from);
-	return n == 0;
-}
-
-static bool
-append_certificate(int to, struct watched *w)
-{
-	static const struct str separator = STR_INIT(CERTIFICATE_SEPARATOR);
-
-	for (int i = 0; i < CERTIFICATE_FILES; i++) {
-		if (w->path[i][0] == '\0' && i > 0)
-			continue;
-		if (i == 2 &&
-		    write(to, separator.p, separator.n) != (ssize_t)separator.n)
-			return false;
-		if (!append_file(to, w->path[i]))
-			return false;
-	}
-	return true;
-}
-
-/* A descriptor to read the file from: itself, or the certificate and its key
- * joined in memory. -1 with the reason logged. */
-static int
-open_watched(enum control_file kind)
-{
-	struct watched *w = &parent.files[kind];
-	char advice[CERTIFICATE_ADVICE_OCTETS];
-	bool ok;
-	int fd, no;
-
-	if (kind != FILE_CERTIFICATE) {
-		fd = open(w->path[0], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-		/* Who is removed with the file must not stay in force. */
-		if (fd < 0 && errno == ENOENT && kind == FILE_MASTERS)
-			return memfd_create("masters", MFD_CLOEXEC);
-		if (fd < 0 && (errno != ENOENT || kind != FILE_SASL))
-			log_error("file.unreadable", FC("path", w->path[0]),
-				  FERRNO(errno));
-		return fd;
-	}
-	fd = memfd_create("certificate", MFD_CLOEXEC);
-	ok = fd >= 0 && append_certificate(fd, w);
-	if (ok)
-		return fd;
-	no = errno;
-	certificate_advice(&parent.options, advice);
-	log_warn("tls.off", FC("path", w->path[0]), FERRNO(no),
-		 FC("hint", advice));
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
+/* ---- files that roles may not open themselves: handed_files.h ---- */
 
 static void
 hand_file(struct child *child, enum control_file kind)
@@ -268,7 +126,7 @@ hand_file(struct child *child, enum control_file kind)
 
 	if (child->pid == 0 || !(child->spec->files & 1u << kind))
 		return;
-	fd = open_watched(kind);
+	fd = handed_file_open(&parent.options, kind);
 	if (fd < 0)
 		return;
 	if (!tell(child, CONTROL_FILE, (uint8_t)kind, 0, fd))
@@ -278,11 +136,18 @@ hand_file(struct child *child, enum control_file kind)
 }
 
 static void
+find_files(void)
+{
+	handed_files_find(&parent.options,
+			  str_eq(str_c(parent.program->name), S("mta")));
+}
+
+static void
 look_at_files(void)
 {
-	place_files(); // the other name may have appeared
+	find_files(); // the other name may have appeared
 	for (enum control_file kind = 0; kind < FILE_KINDS; kind++) {
-		if (!has_changed(&parent.files[kind]))
+		if (!handed_file_has_changed(kind))
 			continue;
 		for (size_t i = 0; i < parent.n_children; i++)
 			hand_file(&parent.children[i], kind);
@@ -298,7 +163,7 @@ user_of(const struct role_spec *spec, uid_t *uid_out, gid_t *gid_out)
 
 	*uid_out = pw ? pw->pw_uid : spec->fallback_uid;
 	*gid_out = pw ? pw->pw_gid : spec->fallback_uid;
-	if (spec->own_dir == NULL || strcmp(spec->own_dir, "@mail") != 0)
+	if (!spec->owns_mail_tree)
 		return;
 	if (parent.options.vmail_uid != 0)
 		*uid_out = parent.options.vmail_uid;
@@ -683,13 +548,13 @@ own_dir(const struct role_spec *spec)
 	uid_t uid;
 	gid_t gid;
 
-	if (spec->own_dir == NULL)
-		return;
-	if (strcmp(spec->own_dir, "@mail") == 0)
+	if (spec->owns_mail_tree)
 		snprintf(path, sizeof(path), "%s", parent.options.mail_dir);
-	else
+	else if (spec->state_dir != NULL)
 		snprintf(path, sizeof(path), "%s/%s", parent.options.state_dir,
-			 spec->own_dir);
+			 spec->state_dir);
+	else
+		return;
 	make_dirs(path, 0700);
 	user_of(spec, &uid, &gid);
 	if (geteuid() == 0 && stat(path, &st) == 0 && st.st_uid != uid)
@@ -733,8 +598,7 @@ on_signal(void)
 		return;
 	}
 	if (info.ssi_signo == SIGHUP) {
-		for (size_t i = 0; i < FILE_KINDS; i++)
-			parent.files[i].is_seen = false;
+		handed_files_forget();
 		look_at_files();
 		return;
 	}
@@ -873,9 +737,9 @@ program_main(struct program *program, int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	parent.signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	check(parent.signal_fd >= 0);
-	place_files();
+	find_files();
 	for (enum control_file kind = 0; kind < FILE_KINDS; kind++)
-		has_changed(&parent.files[kind]);
+		(void)handed_file_has_changed(kind); // from here on
 	prepare_roles();
 	serve_children();
 	return 0;

@@ -27,7 +27,10 @@ struct role_spec {
 	enum service second_service; // and there; or SERVICE_NONE
 	unsigned may_connect;	     // bits 1 << enum service
 	unsigned files;		     // bits 1 << enum control_file
-	const char *own_dir;	     // below state ("spool"), "@mail", or NULL
+	/* What it alone writes in, which is made, and made its own: a directory
+	 * below that of the state, or NULL; or the mail tree. */
+	const char *state_dir;
+	bool owns_mail_tree;
 	enum confine_kind confine;
 	/* Prepares everything and returns; then threads begin, the filter
 	 * closes, and the loop runs. Blocking is fine in it. A role that may

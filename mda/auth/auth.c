@@ -19,6 +19,7 @@
 #include "lib/mail/intl.h"
 #include "lib/mail/scram.h"
 #include "lib/rt/fs.h"
+#include "lib/rt/handed_files.h"
 #include "lib/rt/log.h"
 #include "lib/rt/net.h"
 #include "mda/auth/cache.h"
@@ -500,18 +501,10 @@ static struct str
 file_name(enum control_file kind, char *path, size_t size)
 {
 	const char *dir = auth.role->options->config_dir;
-	bool is_masters = kind == FILE_MASTERS;
-	const char *brief = is_masters ? "masters.cf" : "accounts.cf";
 
-	snprintf(path, size, "%s/%s", dir, brief);
-	if (access(path, F_OK) != 0) {
-		snprintf(path, size, "%s/%s", dir,
-			 is_masters ? "dovecot-masters.cf"
-				    : "postfix-accounts.cf");
-		if (access(path, F_OK) != 0)
-			return str_c(brief);
-	}
-	return str_c(path);
+	if (handed_file_find(dir, kind, path, size))
+		return str_c(path);
+	return kind == FILE_MASTERS ? S("masters.cf") : S("accounts.cf");
 }
 
 static void
