@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 
-from frame import ROOT, expect, expect_match, expect_true, main, scenario
+from frame import (ROOT, expect, expect_match, expect_true, given, main,
+                   scenario)
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
 import lab as lab_command  # noqa: E402
@@ -22,8 +23,10 @@ def both_ways_are_shown_whole(lab):
     for source, target in (lab.hosts, lab.hosts[::-1]):
         text = io.StringIO()
         with contextlib.redirect_stdout(text):
-            seconds = lab_command.send_and_show(
-                source, target, source.users[0], target.users[0])
+            began = given()
+            lab_command.send_and_show(source, target, source.users[0],
+                                      target.users[0])
+            seconds = given() - began
         lines = text.getvalue().strip().splitlines()
         expect(len(lines), 1 + len(STEPS), text.getvalue())
         for line, step in zip(lines[1:], STEPS):
