@@ -50,7 +50,7 @@ put_a_labels(struct buf *out, struct str domain)
 enum err
 intl_address(struct str address, struct arena *arena, struct str *out)
 {
-	struct buf made = BUF_INIT(2 * ADDRESS_MAX_OCTETS);
+	struct buf made = BUF_INIT(ADDRESS_MAX_OCTETS);
 	ptrdiff_t at = str_rchr(address, '@');
 	size_t n_local = at < 0 ? address.n : (size_t)at;
 	enum err e;
