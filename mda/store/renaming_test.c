@@ -183,15 +183,39 @@ lies_are_not_believed(void **state UNUSED)
 	assert_names(folders);
 }
 
+/* RFC 9051 6.3.6: what is below must be renamed; that there is a folder of the
+ * name itself, too, is not said. */
+static void
+a_name_above_others_is_enough(void **state UNUSED)
+{
+	bool is_left_out;
+
+	assert_int_equal(0, unlinkat(fd, ".a", AT_REMOVEDIR));
+	assert_int_equal(OK, renaming_run(fd, ".a", ".z.y", &is_left_out));
+	for (size_t i = 1; i < N_OF(folders); i++) {
+		assert_true(is_there(fd, renamed[i]));
+		assert_false(is_there(fd, folders[i]));
+	}
+	assert_false(is_there(fd, ".z.y"));
+	assert_use("\\Archive .z.y.b\n");
+	assert_int_equal(ERR_EXISTS,
+			 renaming_run(fd, ".z.y", ".ab", &is_left_out));
+	assert_int_equal(ERR_NOT_FOUND,
+			 renaming_run(fd, ".a", ".z", &is_left_out));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_root, remove_root)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(all_or_nothing),	     TEST(cut_off_anywhere),
-		TEST(what_fails_is_undone),  TEST(what_others_took_stays),
+		TEST(all_or_nothing),
+		TEST(cut_off_anywhere),
+		TEST(what_fails_is_undone),
+		TEST(what_others_took_stays),
 		TEST(lies_are_not_believed),
+		TEST(a_name_above_others_is_enough),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
