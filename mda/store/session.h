@@ -108,11 +108,11 @@ void session_send_body(struct co *co, struct session *s, int fd,
 
 /* ---- mailboxes ---- */
 
-/* Wire name to directory; false: answered. */
+/* Wire name to directory, which replaces what *dir_out had; false: answered. */
 bool session_dir_of(struct co *co, struct session *s, struct str wire,
 		    struct buf *dir_out);
-/* Opens by wire name, without a look at it. NULL: answered; for_new: with
- * [TRYCREATE] where it does not exist. */
+/* Opens by wire name, without a look at it; the caller drops it. NULL:
+ * answered; for_new: with [TRYCREATE] where it does not exist. */
 struct mailbox *
 session_open(struct co *co, struct session *s, struct str wire, bool for_new);
 /* A session as RFC 9051 1.2 means it begins: what was recent to the one before
@@ -121,13 +121,15 @@ void session_begin(struct session *s);
 /* Makes the model and the view that an outline stood for. An error: the session
  * cannot have this mailbox any more; it has left it, with BYE. */
 enum err session_need_view(struct co *co, struct session *s) MUST_USE;
-/* Leaves the selected mailbox. */
+/* Leaves the selected mailbox, and forgets what "$" meant; nothing is told. */
 void session_leave(struct session *s);
 /* Reserves room, as quota_reserve(); ERR_FULL: it does not fit. */
 enum err
 session_reserve(struct co *co, struct session *s, const struct mailbox *m,
 		uint64_t octets, uint64_t messages) MUST_USE;
-/* Moves all messages, as MOVE does. */
+/* Moves all messages, as MOVE does; both mailboxes are the caller's, unlocked.
+ * ERR_REFUSED: some went meanwhile, and none was moved. ERR_NOT_FOUND: one of
+ * the mailboxes is dead. ERR_TIMEOUT, ERR_FULL, ERR_IO. */
 enum err session_move_all(struct co *co, struct session *s,
 			  struct mailbox *from, struct mailbox *to) MUST_USE;
 
@@ -144,10 +146,12 @@ void session_put_metadata(struct co *co, struct session *s, struct mailbox *m,
 
 /* ---- messages ---- */
 
-/* What "$" means from now on: these UIDs, rising. */
+/* What "$" means from now on: these UIDs, rising, which are copied. */
 void session_save(struct session *s, const uint32_t *uids, size_t n);
+/* That set; valid until the next session_save(). */
 struct imap_seqset session_saved(const struct session *s);
 
+/* UIDs, rising; uids is its owner's to free. */
 struct uid_list {
 	uint32_t *uids;
 	size_t n;
@@ -206,13 +210,17 @@ struct flag_change {
 	size_t n_modified;
 	uint64_t begun_at; // set by session_change_flags()
 };
-/* The number of messages that are gone goes to *n_gone_out. */
+/* Takes the mailbox's lock, waits for the disk; *n_gone_out is how many of the
+ * list are gone. ERR_LIMIT: some file name has no room for its flags; the
+ * others were changed. ERR_TIMEOUT: others hold the mailbox, or change it as
+ * fast. ERR_UNAVAILABLE: it is dead. ERR_FULL, ERR_IO. */
 enum err
 session_change_flags(struct co *co, struct session *s,
 		     const struct uid_list *list, struct flag_change *change,
 		     size_t *n_gone_out) MUST_USE;
 
-/* Removes the messages with \\Deleted, durably; of the list, or all (NULL). */
+/* Removes the messages with \Deleted, durably; of the list, or all (NULL).
+ * Waits and fails as session_change_flags(), but for ERR_LIMIT. */
 enum err session_expunge(struct co *co, struct session *s,
 			 const struct uid_list *list) MUST_USE;
 
@@ -233,5 +241,6 @@ command_fn cmd_select, cmd_examine, cmd_close, cmd_unselect, cmd_noop,
 /* STORE_APPEND and the chunks behind it; ERR_* when the call is over. */
 enum err
 session_append(struct co *co, struct session *s, struct str body) MUST_USE;
-/* STORE_DONE with the answer. */
+/* Sends what was put, and STORE_DONE with the answer behind it. A failure stays
+ * in s->broken. */
 void session_done(struct co *co, struct session *s);
