@@ -13,6 +13,7 @@
 #include "mda/store/mailbox.h"
 
 #include "mda/store/notify.h"
+#include "mda/store/view.h"
 
 #include "lib/base/check.h"
 #include "lib/mail/maildir_name.h"
@@ -447,17 +448,11 @@ size_t
 mailbox_place(const struct mailbox *m, uint32_t uid)
 {
 	uint32_t first = m->n > 0 ? m->messages[0]->uid : uid;
-	size_t low = 0, high = m->n, n_before, n_missing;
+	size_t low, high;
 
 	if (uid <= first)
 		return 0;
-	/* So many UIDs could stand before it, less those that are missing;
-	 * without gaps that is the place. */
-	n_before = uid - first;
-	n_missing = m->messages[m->n - 1]->uid - first + 1 - m->n;
-	high = n_before < high ? n_before : high;
-	if (n_before > n_missing)
-		low = n_before - n_missing < high ? n_before - n_missing : high;
+	view_bounds(first, m->messages[m->n - 1]->uid, m->n, uid, &low, &high);
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 

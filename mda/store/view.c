@@ -39,16 +39,11 @@ size_t
 view_place(const struct view *v, uint32_t uid)
 {
 	uint32_t first = v->n > 0 ? v->uids[0] : uid;
-	size_t low = 0, high = v->n, n_before, n_missing;
+	size_t low, high;
 
 	if (uid <= first)
 		return 1;
-	/* As in mailbox_place(). */
-	n_before = uid - first;
-	n_missing = view_last(v) - first + 1 - v->n;
-	high = n_before < high ? n_before : high;
-	if (n_before > n_missing)
-		low = n_before - n_missing < high ? n_before - n_missing : high;
+	view_bounds(first, view_last(v), v->n, uid, &low, &high);
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 

@@ -9,6 +9,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where among n UIDs, which rise from first to last, that of the first one not
+ * below uid (which is above first) can be, counted from 0: at *low_out to
+ * *high_out. One place, where no UID is missing. */
+static inline void
+view_bounds(uint32_t first, uint32_t last, size_t n, uint32_t uid,
+	    size_t *low_out, size_t *high_out)
+{
+	size_t n_before = uid - first; // at the most
+	size_t n_missing = (size_t)last - first + 1 - n;
+	size_t high = n_before < n ? n_before : n;
+	size_t low = n_before > n_missing ? n_before - n_missing : 0;
+
+	*low_out = low < high ? low : high;
+	*high_out = high;
+}
+
 struct view {
 	uint32_t *uids;
 	size_t n, cap;
