@@ -17,17 +17,27 @@ us_of(struct timespec at)
 	return at.tv_sec * US_PER_S + at.tv_nsec / 1000;
 }
 
+static int64_t
+grain_us(struct timespec at)
+{
+	return at.tv_nsec == 0 ? COARSE_GRAIN_US : FINE_GRAIN_US;
+}
+
+/* A change gives the time of the clock, so it could not be met if it came when
+ * the clock shows the time that is known. That may lie ahead: the clock was set
+ * back, or a backup put the times there. */
 bool
 dir_time_take(int fd, struct dir_time *out)
 {
 	struct stat st;
-	int64_t grain;
+	int64_t age_us;
 
 	if (fstat(fd, &st) != 0)
 		return false;
 	out->at = st.st_mtim;
-	grain = st.st_mtim.tv_nsec == 0 ? COARSE_GRAIN_US : FINE_GRAIN_US;
-	out->is_settled = wall_us() - us_of(st.st_mtim) >= grain;
+	age_us = wall_us() - us_of(st.st_mtim);
+	out->is_ahead = age_us <= -grain_us(st.st_mtim);
+	out->is_settled = out->is_ahead || age_us >= grain_us(st.st_mtim);
 	return true;
 }
 
@@ -36,6 +46,9 @@ dir_time_is_changed(int fd, const struct dir_time *known)
 {
 	struct stat st;
 
+	if (known->is_ahead &&
+	    wall_us() - us_of(known->at) > -grain_us(known->at))
+		return true;
 	return fstat(fd, &st) != 0 || !known->is_settled ||
 	       !is_same_time(st.st_mtim, known->at);
 }

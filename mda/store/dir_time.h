@@ -10,7 +10,8 @@
 
 struct dir_time {
 	struct timespec at;
-	bool is_settled; // a later change cannot have the same time
+	bool is_settled; // a later change cannot have the same time,
+	bool is_ahead;	 // or not as long as the clock is before it
 };
 
 /* The time now, from before a reading; false: it cannot be told. */
