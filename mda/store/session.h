@@ -128,8 +128,8 @@ enum err
 session_reserve(struct co *co, struct session *s, const struct mailbox *m,
 		uint64_t octets, uint64_t messages) MUST_USE;
 /* Moves all messages, as MOVE does; both mailboxes are the caller's, unlocked.
- * ERR_REFUSED: some went meanwhile, and none was moved. ERR_NOT_FOUND: one of
- * the mailboxes is dead. ERR_TIMEOUT, ERR_FULL, ERR_IO. */
+ * ERR_REFUSED: some went meanwhile, and none was moved. ERR_UNAVAILABLE: one
+ * of the mailboxes is dead. ERR_TIMEOUT, ERR_FULL, ERR_IO. */
 enum err session_move_all(struct co *co, struct session *s,
 			  struct mailbox *from, struct mailbox *to) MUST_USE;
 
