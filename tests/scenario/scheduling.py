@@ -12,6 +12,7 @@ from frame import (Sink, expect, expect_match, expect_true, free_port, main,
 USER1, USER2 = "user1@example1.local", "user2@example1.local"
 SLOW, DEAD, MANY, QUIET = ("slow.example", "dead.example", "many.example",
                            "quiet.example")
+LANE = 50  # messages of one sender that stand in line
 SETTINGS = """
 smtp_destination_concurrency_limit = 2
 initial_destination_concurrency = 2
@@ -64,7 +65,9 @@ def senders_take_turns_at_a_slow_next_hop(lab):
     expect_match(listing, rf"-- \d+ Kbytes in {n + 1} Requests")
     slow.gate.release(10000)
     wait_for("the other sender's message", place, 15)
-    expect_true(place()[0] < 8, f"it came as number {place()[0]}")
+    # It is the fourth that begins. One session may do several while the other
+    # does it; without turns all of the first sender's lane would come before.
+    expect_true(place()[0] < LANE // 2, f"it came as number {place()[0]}")
     wait_for("all are there", lambda: len(slow.messages) == n + 1, 20)
     expect(slow.most, 2, "sessions at once")
     lab.mta1.wait_queue_empty()
