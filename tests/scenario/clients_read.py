@@ -141,7 +141,8 @@ sort-key=Arrival
                   {"SSL_CERT_FILE": ca(host)}) as screen:
         screen.wait("ENTER PASSWORD")
         screen.type(PASSWORD + "\n")
-        screen.wait("Preserve password")
+        # What is typed before the answers are shown is thrown away.
+        screen.wait(r"(?s)Preserve password.*\bNo\b")
         screen.type("n")
         screen.wait("pine-3")
         screen.type("\n")
@@ -159,7 +160,7 @@ sort-key=Arrival
         screen.type("s")
         screen.wait("to folder")
         screen.type("Pine\n")
-        screen.wait("Create")
+        screen.wait(r"(?s)Create.*\bNo\b")
         screen.type("y")
         screen.wait("DEL|and deleted")  # it draws what differs alone
         screen.type("x")
