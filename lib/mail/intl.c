@@ -4,6 +4,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/utf8.h"
+#include "lib/mail/address.h"
 
 #include <idn2.h>
 #include <stdlib.h>
@@ -30,6 +31,8 @@ put_nfc(struct buf *out, struct str local)
 	return e;
 }
 
+/* The mappings make dots and slashes of their wide forms, and nothing of some
+ * characters: what comes out must be a name. */
 static enum err
 put_a_labels(struct buf *out, struct str domain)
 {
@@ -39,9 +42,12 @@ put_a_labels(struct buf *out, struct str domain)
 
 	if (utf8_is_ascii(domain))
 		return buf_add(out, domain);
-	if (str_to_c(domain, text, sizeof(text)) == OK &&
+	if (str_chr(domain, '\0') < 0 &&
+	    str_to_c(domain, text, sizeof(text)) == OK &&
 	    idn2_to_ascii_8z(text, &made,
-			     IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) == IDN2_OK)
+			     IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) ==
+		    IDN2_OK &&
+	    address_is_host(str_c(made)))
 		e = buf_add(out, str_c(made));
 	idn2_free(made);
 	return e;

@@ -48,6 +48,11 @@ static const struct {
 	const char *name;
 	struct str in;
 } bad[] = {
+	{ "nothing is left of a byte order mark", STR_INIT("a@\xef\xbb\xbf") },
+	{ "wide dots", STR_INIT("a@\xef\xbc\x8e\xef\xbc\x8e") },
+	{ "a wide slash", STR_INIT("a@b\xef\xbc\x8f"
+				   "c.example") },
+	{ "NUL", STR_INIT("a@b.example\0\xc3\xbc") },
 	{ "overlong", STR_INIT("a@\xc0\xaf.example") },
 	{ "surrogate", STR_INIT("a\xed\xa0\x80@x.example") },
 	{ "cut short", STR_INIT("a@b\xc3") },
