@@ -218,23 +218,56 @@ read_not(struct parse *p)
 	return node;
 }
 
+/* Adds keys to an AND or OR; *last is where the next one is hung. */
+static void
+hang(struct imap_search_node *parent, struct imap_search_node **last,
+     struct imap_search_node *node)
+{
+	if (node == NULL)
+		return;
+	if (*last == NULL)
+		parent->first = node;
+	else
+		(*last)->next = node;
+	*last = node;
+}
+
+/* "OR " where a key is due. */
+static bool
+try_or(struct imap_reader *r)
+{
+	size_t at = r->at;
+	struct str name;
+	int c = imap_reader_peek(r);
+
+	if ((c == 'O' || c == 'o') && imap_reader_atom(r, &name) &&
+	    str_ieq(name, S("OR")) && imap_reader_try(r, ' '))
+		return true;
+	r->at = at;
+	return false;
+}
+
+/* Clients ask for one of many with an OR in each other, on either side: one
+ * node with all of them, so that no chain is too deep. */
 static struct imap_search_node *
 read_or(struct parse *p)
 {
 	struct imap_search_node *node = new_node(p, IMAP_SEARCH_OR);
-	struct imap_search_node *first, *second;
+	struct imap_search_node *last = NULL;
+	size_t n_due = 2;
 
 	if (node == NULL || !enter(p))
 		return NULL;
-	first = read_key(p);
-	imap_reader_space(p->r);
-	second = read_key(p);
+	while (n_due > 0 && p->r->fault == IMAP_FINE) {
+		if (last != NULL)
+			imap_reader_space(p->r);
+		while (try_or(p->r))
+			n_due++;
+		hang(node, &last, read_key(p));
+		n_due--;
+	}
 	p->depth--;
-	if (first == NULL || second == NULL)
-		return NULL;
-	first->next = second;
-	node->first = first;
-	return node;
+	return p->r->fault == IMAP_FINE ? node : NULL;
 }
 
 /* NEW: recent and not seen. */
@@ -345,20 +378,6 @@ read_word(struct parse *p)
 	node->flag = word->flag;
 	node->is_not = word->is_not;
 	return read_argument(p, word, node) ? node : NULL;
-}
-
-/* Adds keys to an AND; *last is where the next one is hung. */
-static void
-hang(struct imap_search_node *parent, struct imap_search_node **last,
-     struct imap_search_node *node)
-{
-	if (node == NULL)
-		return;
-	if (*last == NULL)
-		parent->first = node;
-	else
-		(*last)->next = node;
-	*last = node;
 }
 
 static struct imap_search_node *

@@ -10,7 +10,7 @@ enum { IMAP_SEARCH_NODES_MAX = 1000 };
 enum imap_search_key {
 	IMAP_SEARCH_ALL,
 	IMAP_SEARCH_AND,     // all children
-	IMAP_SEARCH_OR,	     // one of two children
+	IMAP_SEARCH_OR,	     // one child; there are two or more
 	IMAP_SEARCH_FLAG,    // flag: a bit of enum imap_flag
 	IMAP_SEARCH_KEYWORD, // text
 	IMAP_SEARCH_SEQSET,  // set: message sequence numbers

@@ -89,8 +89,16 @@ static const struct {
 	{ STR_INIT("NOT SEEN NOT NOT SEEN NOT UNSEEN"),
 	  STR_INIT("(and !flag8 flag8 flag8)") },
 	{ STR_INIT("OR SEEN OR (FROM a TO b) NOT 1:2"),
-	  STR_INIT("(and (or flag8 (or (and header FROM \"a\" header TO "
-		   "\"b\") !seq 1:2)))") },
+	  STR_INIT("(and (or flag8 (and header FROM \"a\" header TO \"b\") "
+		   "!seq 1:2))") },
+	{ STR_INIT("OR OR SEEN or DRAFT FLAGGED OLD"),
+	  STR_INIT("(and (or flag8 flag16 flag2 !flag32))") },
+	{ STR_INIT("OR NOT OR SEEN DRAFT FLAGGED ALL"),
+	  STR_INIT("(and (or (!or flag8 flag16) flag2) all)") },
+	{ STR_INIT("OR OLD OLD OLD"),
+	  STR_INIT("(and (or !flag32 !flag32) !flag32)") },
+	{ STR_INIT("OR OR SEEN DRAFT"), STR_INIT("") },
+	{ STR_INIT("OR SEEN OR"), STR_INIT("") },
 	{ STR_INIT("NOT (SEEN DRAFT)"), STR_INIT("(and (!and flag8 flag16))") },
 	/* RFC 9051 6.4.4 */
 	{ STR_INIT("FLAGGED SINCE 1-Feb-1994 NOT FROM \"Smith\""),
@@ -271,8 +279,10 @@ depth_and_size_are_capped(void **state UNUSED)
 		size_t n_max; // items that are still fine
 	} heaps[] = {
 		{ "NOT", "NOT ", "ALL", "", IMAP_DEPTH_MAX },
-		{ "OR to the right", "OR ALL ", "ALL", "", IMAP_DEPTH_MAX },
-		{ "OR to the left", "OR ", "ALL", " ALL", IMAP_DEPTH_MAX },
+		{ "OR to the right", "OR ALL ", "ALL", "",
+		  IMAP_SEARCH_NODES_MAX - 3 },
+		{ "OR to the left", "OR ", "ALL", " ALL",
+		  IMAP_SEARCH_NODES_MAX - 3 },
 		{ "parentheses", "(", "ALL", ")", IMAP_DEPTH_MAX },
 		{ "TEXT", "TEXT a ", "ALL", "", IMAP_SEARCH_NODES_MAX - 2 },
 	};

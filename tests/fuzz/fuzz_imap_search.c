@@ -19,7 +19,7 @@ walk(const struct imap_search_node *node, unsigned depth)
 		n_children++;
 	}
 	if (node->key == IMAP_SEARCH_OR)
-		check(n_children == 2);
+		check(n_children >= 2);
 	else
 		check((n_children > 0) == (node->key == IMAP_SEARCH_AND));
 	check((node->flag != 0) == (node->key == IMAP_SEARCH_FLAG));
