@@ -354,6 +354,24 @@ search_text_gather(struct buf *header_out, struct buf *body_out,
 	return s.is_cut ? ERR_LIMIT : OK;
 }
 
+enum err
+search_text_gather_fields(struct buf *out, struct str header, struct str name)
+{
+	struct search_text s = { .window = *out, .keeps = true };
+	struct header_iter it;
+	struct header_field f;
+
+	header_iter_init(&it, header);
+	while (!s.is_cut && header_next(&it, &f)) {
+		if (!str_ieq(f.name, name))
+			continue;
+		feed_value(f.value, &s);
+		search_text_feed(&s, S("\0"));
+	}
+	*out = s.window;
+	return s.is_cut ? ERR_LIMIT : OK;
+}
+
 /* RFC 5256 2.1 (1): runs of blanks become one blank. */
 static void
 collapse_blanks(struct buf *b, size_t from)

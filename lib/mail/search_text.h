@@ -60,6 +60,12 @@ enum err
 search_text_gather(struct buf *header_out, struct buf *body_out,
 		   struct str message, const struct mime_part *root) MUST_USE;
 
+/* The same for HEADER with many needles: the decoded values of the fields of
+ * that name, folded, each with a NUL behind it, so that there are octets if
+ * there is a field. ERR_LIMIT: they do not fit, those that do are there. */
+enum err search_text_gather_fields(struct buf *out, struct str header,
+				   struct str name) MUST_USE;
+
 /* Appends the base subject (RFC 5256 2.1) of the raw field value as UTF-8;
  * *is_reply_out: a reply or forward mark was removed. */
 enum err search_text_base_subject(struct buf *out, struct str value,

@@ -8,9 +8,13 @@
 #include "lib/mail/imap_flags.h"
 #include "lib/mail/search_text.h"
 
+#include <stdlib.h>
+
 enum {
 	FOLDED_MAX_OCTETS = 4 << 20,
 	TEXTS_MAX_OCTETS = 16 << 20,
+	/* More keys look at the first TEXTS_MAX_OCTETS of the values alone. */
+	HEADERS_FREE = 20,
 };
 
 static struct str
@@ -74,6 +78,7 @@ prepare(struct matcher *m, const struct imap_search_node *node)
 		break;
 	case IMAP_SEARCH_HEADER:
 		m->needs_header = true;
+		m->n_headers++;
 		e = fold(m, node);
 		break;
 	case IMAP_SEARCH_SENTBEFORE:
@@ -159,6 +164,13 @@ was_sent(const struct imap_search_node *node, struct str header)
 struct texts {
 	struct buf header, body;
 	bool is_tried, is_there;
+	struct buf fields; // those of a name behind those of another
+	struct field_text {
+		struct str name;
+		size_t at, n;
+		bool is_cut;
+	} * named;
+	size_t n_named;
 };
 
 /* False: one word, or a text too large to be kept. */
@@ -193,6 +205,43 @@ test_text(const struct matcher *m, const struct imap_search_node *node,
 			   : search_text_body(bytes, l->root, needle);
 }
 
+static const struct field_text *
+text_of_fields(const struct matcher *m, struct str name, struct str header,
+	       struct texts *t)
+{
+	struct field_text *f;
+
+	for (size_t i = 0; i < t->n_named; i++)
+		if (str_ieq(t->named[i].name, name))
+			return &t->named[i];
+	if (t->named == NULL) {
+		t->named = must_alloc(m->n_headers * sizeof(*t->named));
+		buf_init(&t->fields, TEXTS_MAX_OCTETS);
+	}
+	f = &t->named[t->n_named++];
+	*f = (struct field_text) { .name = name, .at = t->fields.n };
+	f->is_cut = search_text_gather_fields(&t->fields, header, name) != OK;
+	f->n = t->fields.n - f->at;
+	return f;
+}
+
+static bool
+test_fields(const struct matcher *m, const struct imap_search_node *node,
+	    struct str header, struct texts *t)
+{
+	struct str needle = folded_of(m, node);
+	const struct field_text *f;
+
+	if (m->n_headers < 2)
+		return search_text_header(header, node->name, needle);
+	f = text_of_fields(m, node->name, header, t);
+	if (f->is_cut && m->n_headers <= HEADERS_FREE)
+		return search_text_header(header, node->name, needle);
+	if (needle.n == 0)
+		return f->n > 0;
+	return str_find(str_sub(buf_str(&t->fields), f->at, f->n), needle) >= 0;
+}
+
 static bool
 test_letter(const struct matcher *m, const struct imap_search_node *node,
 	    const struct letter *l, struct texts *t)
@@ -202,8 +251,7 @@ test_letter(const struct matcher *m, const struct imap_search_node *node,
 
 	switch (node->key) {
 	case IMAP_SEARCH_HEADER:
-		return search_text_header(header, node->name,
-					  folded_of(m, node));
+		return test_fields(m, node, header, t);
 	case IMAP_SEARCH_BODY:
 	case IMAP_SEARCH_TEXT:
 		return test_text(m, node, l, t);
@@ -349,5 +397,7 @@ matcher_run(const struct matcher *m, const struct facts *facts,
 	r = run(m, m->root, facts, letter, &texts);
 	buf_release(&texts.header);
 	buf_release(&texts.body);
+	buf_release(&texts.fields);
+	free(texts.named);
 	return r;
 }

@@ -27,6 +27,7 @@ struct matcher {
 	bool needs_date, needs_size, needs_email_id;
 	bool needs_header, needs_parts; // for some messages
 	size_t n_texts;			// keys that look at all of a message
+	size_t n_headers;		// at the fields of a name
 };
 
 /* ERR_LIMIT: the arena is full. The keywords are copied. */

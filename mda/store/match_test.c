@@ -60,6 +60,14 @@ static const struct row {
 	{ "NOT TEXT alle", MATCH_UNKNOWN, MATCH_NO },
 	{ "HEADER X-Empty \"\"", MATCH_UNKNOWN, MATCH_YES },
 	{ "HEADER X-None \"\"", MATCH_UNKNOWN, MATCH_NO },
+	/* Of several keys for fields each sees all fields of its name alone. */
+	{ "HEADER X-Empty \"\" HEADER x-empty x", MATCH_UNKNOWN, MATCH_NO },
+	{ "OR HEADER X-None \"\" SUBJECT ALLE", MATCH_UNKNOWN, MATCH_YES },
+	{ "SUBJECT alle NOT FROM alle", MATCH_UNKNOWN, MATCH_YES },
+	{ "OR SUBJECT nobody OR FROM nobody SUBJECT alle", MATCH_UNKNOWN,
+	  MATCH_YES },
+	{ "HEADER X-Empty \"\" NOT HEADER X-None \"\"", MATCH_UNKNOWN,
+	  MATCH_YES },
 	/* What is known may decide. */
 	{ "UNSEEN TEXT needle", MATCH_NO, MATCH_NO },
 	{ "SEEN TEXT needle", MATCH_UNKNOWN, MATCH_YES },

@@ -318,6 +318,22 @@ def a_long_text_in_short_fields(lab):
 
 
 @scenario
+def many_texts_in_many_fields(lab):
+    """I04: 900 keys for fields of one name, 10,000 of which are there."""
+    fields = b"".join(b"Subject: =?utf-8?q?s%d?=\r\n" % i
+                      for i in range(10_000))
+    with fresh(lab, "Subjects") as raw:
+        append(raw, "Subjects", fields + b"\r\nx\r\n")
+        ok(raw, "NOOP")
+        keys = "OR " * 899 + " ".join(f"SUBJECT nobody{i}"
+                                      for i in range(900))
+        with Bomb(lab, "I04"):
+            expect(ok(raw, "SEARCH " + keys)[:-1], ["* SEARCH"])
+            expect(ok(raw, "SEARCH OR SUBJECT S9999 " + keys)[:-1],
+                   ["* SEARCH 1"])
+
+
+@scenario
 def names_of_fields(lab):
     """I06: 10,000 fields, and 200 names that are almost theirs, 70 times."""
     names = " ".join(f"aa{i:03}" for i in range(200))
