@@ -17,8 +17,8 @@ enum {
 };
 
 /* Header value with encoded words (RFC 2047), raw or unfolded, to UTF-8
- * without CR, LF, TAB and NUL. Neighbours in the same charset are decoded together,
- * so that a character may be split over two. */
+ * without CR, LF, TAB and NUL. Neighbours in the same charset are decoded
+ * together, so that a character may be split over two. */
 enum err decode_words(struct buf *out, struct str value) MUST_USE;
 
 /* Body of a part, piece by piece. */

@@ -11,8 +11,8 @@
 
 /* address is local@domain, or local alone; the last '@' divides. *out borrows
  * from address or lies in the arena. ERR_FORMAT: not UTF-8, or the domain is
- * none by IDNA2008 (with the mappings of UTS 46), or no host name; ERR_LIMIT: too long, or the
- * arena is full. */
+ * none by IDNA2008 (with the mappings of UTS 46), or no host name; ERR_LIMIT:
+ * too long, or the arena is full. */
 enum err
 intl_address(struct str address, struct arena *arena, struct str *out) MUST_USE;
 
