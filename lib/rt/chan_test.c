@@ -976,9 +976,7 @@ main(void)
 {
 	struct CMUnitTest all[N_OF(tests)];
 
-	for (size_t i = 0; i < N_OF(tests); i++)
-		all[i] = (struct CMUnitTest) { tests[i].name, run_named, begin,
-					       end, &tests[i] };
+	name_tests(all, tests, N_OF(tests), begin, end);
 	loop_init(); // libuv opens descriptors that stay
 	loop_close();
 	return cmocka_run_group_tests(all, NULL, NULL);

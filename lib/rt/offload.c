@@ -65,7 +65,7 @@ static struct {
 	unsigned n_out; // jobs whose end the loop has not seen
 	uv_poll_t poll; // of told_fd
 	int told_fd;
-	sem_t begun; // once by each thread
+	sem_t nicer; // once by each thread, if they shall be
 
 	pthread_mutex_t lock; // what follows
 	struct job_list given, later, done;
@@ -158,15 +158,22 @@ change_jobs(struct thread *t, struct job *done, bool *has_ended_out)
 	return next;
 }
 
+static void
+become_nicer(void)
+{
+	errno = 0; // -1 may be a value
+	check(nice(n_nicer) != -1 || errno == 0);
+	sem_post(&pool.nicer);
+}
+
 static void *
 run_thread(void *arg)
 {
 	struct thread *t = arg;
 	struct job *job = NULL;
 
-	errno = 0; // -1 may be a value
-	check(n_nicer == 0 || nice(n_nicer) != -1 || errno == 0);
-	sem_post(&pool.begun);
+	if (n_nicer != 0)
+		become_nicer();
 	for (;;) {
 		bool has_ended;
 
@@ -216,17 +223,17 @@ offload_start(void)
 	uv_unref((uv_handle_t *)&pool.poll); // it alone is no reason to wait
 	pool.n_threads = n_wanted;
 	pool.threads = must_alloc(n_wanted * sizeof(*pool.threads));
-	check(sem_init(&pool.begun, 0, 0) == 0);
+	check(sem_init(&pool.nicer, 0, 0) == 0);
 	for (unsigned i = 0; i < n_wanted; i++) {
 		struct thread *t = &pool.threads[i];
 
 		check(sem_init(&t->wake, 0, 0) == 0);
 		check(pthread_create(&t->id, NULL, run_thread, t) == 0);
 	}
-	for (unsigned i = 0; i < n_wanted; i++)
-		while (sem_wait(&pool.begun) != 0)
+	for (unsigned i = 0; n_nicer != 0 && i < n_wanted; i++)
+		while (sem_wait(&pool.nicer) != 0)
 			; // a signal
-	sem_destroy(&pool.begun);
+	sem_destroy(&pool.nicer);
 }
 
 static void

@@ -868,8 +868,6 @@ main(void)
 {
 	struct CMUnitTest all[N_OF(tests)];
 
-	for (size_t i = 0; i < N_OF(tests); i++)
-		all[i] = (struct CMUnitTest) { tests[i].name, run_named, begin,
-					       end, &tests[i] };
+	name_tests(all, tests, N_OF(tests), begin, end);
 	return cmocka_run_group_tests(all, make_tls, drop_tls);
 }

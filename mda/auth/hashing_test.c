@@ -55,10 +55,7 @@ known(struct co *co, void *arg UNUSED)
 static void
 until_inside(struct co *co, size_t n)
 {
-	int64_t deadline_us = soon();
-
-	while (inside.n < n && now_us() < deadline_us)
-		assert_int_equal(co_sleep_until(co, in_ms(1)), OK);
+	WAIT_UNTIL(co, inside.n >= n);
 	assert_int_equal(inside.n, n);
 }
 
@@ -130,8 +127,6 @@ main(void)
 {
 	struct CMUnitTest all[N_OF(tests)];
 
-	for (size_t i = 0; i < N_OF(tests); i++)
-		all[i] = (struct CMUnitTest) { tests[i].name, run_named, begin,
-					       end, &tests[i] };
+	name_tests(all, tests, N_OF(tests), begin, end);
 	return cmocka_run_group_tests(all, NULL, NULL);
 }

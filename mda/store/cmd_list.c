@@ -72,19 +72,6 @@ add_octets(const struct mailbox *m, struct counts *c)
 	}
 }
 
-/* \Recent to this session, which has it selected. */
-static size_t
-count_claimed(const struct session *s)
-{
-	size_t n = 0;
-
-	if (s->is_read_only || s->told_recent == 0)
-		return 0; // it has claimed none
-	for (size_t i = 0; i < s->mailbox->n; i++)
-		n += s->mailbox->messages[i]->recent_session == s->id;
-	return n;
-}
-
 static struct counts
 count(const struct session *s, struct mailbox *m, bool has_sizes)
 {
@@ -98,8 +85,9 @@ count(const struct session *s, struct mailbox *m, bool has_sizes)
 	c.outline.counts.n_unseen = tally->n_unseen;
 	c.outline.counts.n_deleted = tally->n_deleted;
 	c.n_recent = tally->n_unclaimed;
-	if (s->mailbox == m)
-		c.n_recent += count_claimed(s);
+	/* And those that it has claimed itself, if any. */
+	if (s->mailbox == m && !s->is_read_only && s->told_recent > 0)
+		c.n_recent += session_count_recent(s);
 	if (has_sizes)
 		add_octets(m, &c);
 	return c;

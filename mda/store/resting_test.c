@@ -62,12 +62,18 @@ idle(struct co *co, struct client *c, bool is_on)
 }
 
 static void
+wait_for(struct co *co, const bool *claim)
+{
+	for (int i = 0; i < 1000 && !*claim; i++)
+		assert_int_equal(OK, co_sleep_until(co, in_ms(2)));
+}
+
+static void
 wait_away(struct co *co)
 {
 	let_settle();
 	mailbox_wake(inbox(), 0, 0);
-	for (int i = 0; i < 1000 && !inbox()->resting.is_away; i++)
-		assert_int_equal(OK, co_sleep_until(co, in_ms(2)));
+	wait_for(co, &inbox()->resting.is_away);
 	assert_false(inbox()->is_loaded);
 	assert_int_equal(0, inbox()->n);
 }
@@ -153,11 +159,9 @@ test_large_ones_are_kept_longer(struct co *co)
 	let_settle();
 	run_command(co, &c, VERB_SELECT, false, "INBOX");
 	began_us = now_us();
-	for (int i = 0; i < 1000 && !inbox()->resting.is_listed; i++)
-		assert_int_equal(OK, co_sleep_until(co, in_ms(2)));
+	wait_for(co, &inbox()->resting.is_listed);
 	assert_true(inbox()->resting.is_listed && inbox()->is_loaded);
-	for (int i = 0; i < 1000 && !inbox()->resting.is_away; i++)
-		assert_int_equal(OK, co_sleep_until(co, in_ms(2)));
+	wait_for(co, &inbox()->resting.is_away);
 	assert_true(inbox()->resting.is_away);
 	assert_true(now_us() - began_us >= KEPT_MS * US_PER_MS);
 	assert_int_equal(0, tree.n_resting_messages);
@@ -176,8 +180,7 @@ test_kept_as_long_as_few(struct co *co)
 	let_settle();
 	run_command(co, &c, VERB_SELECT, false, "INBOX");
 	idle(co, &c, true);
-	for (int i = 0; i < 1000 && !inbox()->resting.is_listed; i++)
-		assert_int_equal(OK, co_sleep_until(co, in_ms(2)));
+	wait_for(co, &inbox()->resting.is_listed);
 	assert_true(inbox()->is_loaded);
 	assert_int_equal(N, tree.n_resting_messages);
 	idle(co, &c, false);

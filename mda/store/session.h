@@ -178,6 +178,8 @@ void session_put_flags(struct session *s, uint32_t seq,
 void session_add_flags(struct session *s, const struct message *msg,
 		       struct buf *out);
 bool session_is_recent(const struct session *s, const struct message *msg);
+/* Of the selected mailbox. */
+size_t session_count_recent(const struct session *s);
 /* " MODSEQ (7)", once the session has enabled it. */
 void session_put_modseq(struct session *s, const struct message *msg);
 /* "3:5,7" in the order given. */

@@ -235,8 +235,8 @@ take_new(struct session *s, size_t *n_recent)
 	return is_more;
 }
 
-static size_t
-count_recent(const struct session *s)
+size_t
+session_count_recent(const struct session *s)
 {
 	size_t n = 0;
 
@@ -360,7 +360,7 @@ session_tell(struct co *co, struct session *s, bool with_expunge)
 	if (take_new(s, &n_recent))
 		session_put(s, "* %zu EXISTS\r\n", s->view.n);
 	if (must_count)
-		n_recent = count_recent(s);
+		n_recent = session_count_recent(s);
 	if (n_recent != s->told_recent && !s->is_rev2)
 		session_put(s, "* %zu RECENT\r\n", n_recent);
 	s->told_recent = n_recent;

@@ -621,6 +621,27 @@ run_select(struct co *co, void *arg)
 	co_wake(s->waiter);
 }
 
+static struct mailbox *
+inbox(void)
+{
+	struct user *u = map_get(&tree.users, str_c(user1));
+	struct mailbox *m;
+
+	assert_non_null(u);
+	m = map_get(&u->mailboxes, STR_NONE);
+	assert_non_null(m);
+	return m;
+}
+
+static struct mailbox *
+hold_locked_inbox(struct co *co)
+{
+	struct mailbox *m = mailbox_hold(inbox());
+
+	assert_int_equal(OK, mailbox_lock(co, m));
+	return m;
+}
+
 /* A flush fails while a job appends to the uidlist: whoever opens the mailbox
  * anew waits for that job, so that there is one writer. */
 static void
@@ -629,17 +650,11 @@ test_dead_while_it_is_changed(struct co *co)
 	struct selecting s = { .waiter = co };
 	struct client c;
 	struct mailbox *m;
-	struct user *u;
 
 	log_in(co, &c);
 	log_in(co, &s.c);
 	DO(SELECT, "INBOX");
-	u = map_get(&tree.users, str_c(user1));
-	assert_non_null(u);
-	m = map_get(&u->mailboxes, STR_NONE);
-	assert_non_null(m);
-	mailbox_hold(m);
-	assert_int_equal(OK, mailbox_lock(co, m));
+	m = hold_locked_inbox(co);
 	mailbox_kill(m);
 	assert_non_null(co_spawn(run_select, &s, "select"));
 	assert_int_equal(OK, co_sleep_until(co, in_ms(50)));
@@ -650,9 +665,7 @@ test_dead_while_it_is_changed(struct co *co)
 	while (!s.is_over)
 		co_park(co);
 	/* Nor does a session that has not noticed keep the next one away. */
-	m = map_get(&u->mailboxes, STR_NONE);
-	assert_non_null(m);
-	mailbox_kill(m);
+	mailbox_kill(inbox());
 	log_out(&c);
 	log_in(co, &c);
 	assert_has(DO(SELECT, "INBOX"), "OK [READ-WRITE]");
@@ -680,15 +693,11 @@ test_dead_while_somebody_waits(struct co *co)
 	struct selecting s = { .waiter = co };
 	struct client c;
 	struct mailbox *m;
-	struct user *u;
 
 	log_in(co, &c);
 	log_in(co, &s.c);
 	DO(SELECT, "INBOX");
-	u = map_get(&tree.users, str_c(user1));
-	m = map_get(&u->mailboxes, STR_NONE);
-	mailbox_hold(m);
-	assert_int_equal(OK, mailbox_lock(co, m));
+	m = hold_locked_inbox(co);
 	assert_non_null(co_spawn(run_append, &s, "append"));
 	assert_int_equal(OK, co_sleep_until(co, in_ms(50)));
 	assert_false(s.is_over);

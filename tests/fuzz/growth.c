@@ -187,11 +187,11 @@ of_words(struct str s)
 }
 
 static void
-of_qp(struct str s)
+decode_octets(struct str s, enum mime_encoding encoding, struct str charset)
 {
 	struct decode d;
 
-	decode_init(&d, MIME_QUOTED_PRINTABLE, true, S("iso-2022-jp"));
+	decode_init(&d, encoding, true, charset);
 	for (; s.n > 0; s = str_from(s, 1))
 		sink += decode_feed(&d, &out, str_first(s, 1));
 	sink += decode_finish(&d, &out);
@@ -199,15 +199,15 @@ of_qp(struct str s)
 }
 
 static void
+of_qp(struct str s)
+{
+	decode_octets(s, MIME_QUOTED_PRINTABLE, S("iso-2022-jp"));
+}
+
+static void
 of_base64(struct str s)
 {
-	struct decode d;
-
-	decode_init(&d, MIME_BASE64, true, S("utf-16"));
-	for (; s.n > 0; s = str_from(s, 1))
-		sink += decode_feed(&d, &out, str_first(s, 1));
-	sink += decode_finish(&d, &out);
-	decode_release(&d);
+	decode_octets(s, MIME_BASE64, S("utf-16"));
 }
 
 static void

@@ -47,6 +47,20 @@ class Asked:
         return any(map(self.has, (b"MODSEQ", b"CHANGEDSINCE", b"(CONDSTORE")))
 
 
+def owes(word):
+    """The rule of a command that is done: it has had this answer."""
+    def rule(_, asked, __):
+        need(word in asked.told, f"no {word}")
+    return rule
+
+
+def owes_found(word):
+    def rule(_, asked, __):
+        need(asked.told & {word, "ESEARCH"} or asked.has(b"(SAVE)"),
+             "no answer")
+    return rule
+
+
 class Watch:
     def __init__(self, name=""):
         self.name = name
@@ -217,32 +231,15 @@ class Watch:
         self.out.clear()
         self.asked.clear()
 
-    def done_capability(self, asked, said):
-        need("CAPABILITY" in asked.told, "no CAPABILITY")
-
-    def done_logout(self, asked, said):
-        need("BYE" in asked.told, "no BYE")
-
-    def done_namespace(self, asked, said):
-        need("NAMESPACE" in asked.told, "no NAMESPACE")
-
-    def done_id(self, asked, said):
-        need("ID" in asked.told, "no ID")
-
-    def done_enable(self, asked, said):
-        # RFC 5161 3.2; the argument is not checked by the grammar of answers.
-        need("ENABLED" in asked.told, "no ENABLED")
-
-    def done_status(self, asked, said):
-        need("STATUS" in asked.told, "no STATUS")
-
-    def done_search(self, asked, said):
-        need(asked.told & {"SEARCH", "ESEARCH"} or asked.has(b"(SAVE)"),
-             "no answer")
-
-    def done_sort(self, asked, said):
-        need(asked.told & {"SORT", "ESEARCH"} or asked.has(b"(SAVE)"),
-             "no answer")
+    done_capability = owes("CAPABILITY")
+    done_logout = owes("BYE")
+    done_namespace = owes("NAMESPACE")
+    done_id = owes("ID")
+    # RFC 5161 3.2; the argument is not checked by the grammar of answers.
+    done_enable = owes("ENABLED")
+    done_status = owes("STATUS")
+    done_search = owes_found("SEARCH")
+    done_sort = owes_found("SORT")
 
     def done_thread(self, asked, said):
         need("THREAD" in asked.told, "no answer")

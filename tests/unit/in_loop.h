@@ -43,6 +43,16 @@ run_named(void **state)
 	assert_true(is_over);
 }
 
+/* The tests of a table, between a set-up and a tear-down each. */
+static inline void
+name_tests(struct CMUnitTest *out, struct named *tests, size_t n,
+	   CMFixtureFunction set_up, CMFixtureFunction tear_down)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = (struct CMUnitTest) { tests[i].name, run_named, set_up,
+					       tear_down, &tests[i] };
+}
+
 /* A lost wake fails here instead of hanging. */
 static inline int64_t
 soon(void)
